@@ -1,0 +1,1 @@
+//! Verifying credentials and keeping secrets; no HTTP

@@ -1,0 +1,1 @@
+//! The promises of every port, as tests that any adapter runs

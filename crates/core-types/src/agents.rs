@@ -1,0 +1,151 @@
+//! Agents: the entity, where it is kept, and the service that a transport calls.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::character::Character;
+use crate::memory::AgentPlane;
+use crate::runs::{LogEntry, LogFilter};
+use crate::secrets::{SealedSecret, SecretChange};
+use crate::{AgentId, Caller, JsonObject, ServiceResult, StoreResult, Timestamp};
+
+/// An agent as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agent {
+    /// Its id: the one its character asked for, or derived from its first name.
+    pub id: AgentId,
+    /// Who it is.
+    pub character: Character,
+    /// elizaOS's `enabled` flag; kept for clients, without effect.
+    pub enabled: bool,
+    /// Whether it should run: durable, so that a restart brings it back.
+    pub running: bool,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed; strictly increasing, so that it also names a version of the agent.
+    pub updated_at: Timestamp,
+}
+
+/// What a list of agents shows of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentSummary {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+    /// The whole bio, or its first statement.
+    pub bio: String,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// What became of a creation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Added<T> {
+    /// It is stored now.
+    New(T),
+    /// This was stored under the same id before, and is unchanged.
+    Existing(T),
+}
+
+impl<T> Added<T> {
+    /// The stored thing, new or not.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::New(inner) | Self::Existing(inner) => inner,
+        }
+    }
+}
+
+/// Where agents are kept. Every method is one transaction.
+#[async_trait]
+pub trait AgentRepository: Send + Sync {
+    /// Stores a new agent with its secrets; where the id is taken, changes nothing and returns what is there.
+    async fn add(&self, agent: Agent, secrets: Vec<SealedSecret>) -> StoreResult<Added<Agent>>;
+
+    /// The agent with this id.
+    async fn find(&self, id: AgentId) -> StoreResult<Option<Agent>>;
+
+    /// All agents, in no particular order.
+    async fn list(&self) -> StoreResult<Vec<AgentSummary>>;
+
+    /// Replaces an agent's character and `enabled` flag and applies the changes to its secrets, if it still is the
+    /// version `read_at` (its `updated_at` when it was read); otherwise changes nothing and returns `false`.
+    async fn replace(&self, agent: Agent, read_at: Timestamp, secrets: Vec<SecretChange>) -> StoreResult<bool>;
+
+    /// Makes an agent run from now on and after every restart, and makes sure that its own world, room and entity
+    /// exist. Returns the agent as it is afterwards; `updated_at` changes only if it did not run before.
+    async fn start(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>>;
+
+    /// Makes an agent not run; its deliveries wait for the next start. Returns whether it ran; `None` for an unknown id.
+    async fn stop(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<bool>>;
+
+    /// Deletes an agent with everything of its own: secrets, worlds, rooms, entities, memories, runs, logs, channel
+    /// memberships. Its open deliveries end as cancelled. Returns whether it existed.
+    async fn remove(&self, id: AgentId, now: Timestamp) -> StoreResult<bool>;
+}
+
+/// How a caller hands in a character.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CreateAgent {
+    /// The character itself.
+    Character(Value),
+    /// A file below the characters directory.
+    Path(String),
+}
+
+/// An agent as a caller sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentView {
+    /// The stored agent.
+    pub agent: Agent,
+    /// The names of its secrets, whose values never leave the server.
+    pub secret_names: Vec<String>,
+}
+
+/// The answer to a creation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreatedAgent {
+    /// The id under which the agent is stored.
+    pub id: AgentId,
+    /// The character that was sent, read and without secrets.
+    pub character: Character,
+    /// The names of the secrets that were sent.
+    pub secret_names: Vec<String>,
+    /// Whether an agent of this id was there before; it is unchanged then.
+    pub existing: bool,
+    /// What was accepted but has no effect.
+    pub warnings: Vec<String>,
+}
+
+/// What a transport can ask about agents.
+#[async_trait]
+pub trait AgentService: Send + Sync {
+    /// All agents: running ones first, by name within each half.
+    async fn list(&self, caller: &Caller) -> ServiceResult<Vec<AgentSummary>>;
+
+    /// One agent.
+    async fn get(&self, caller: &Caller, id: AgentId) -> ServiceResult<AgentView>;
+
+    /// Creates an agent, not started. The same id again changes nothing and says so.
+    async fn create(&self, caller: &Caller, request: CreateAgent) -> ServiceResult<CreatedAgent>;
+
+    /// Changes the given columns: `settings` merges (§8.3), everything else replaces; unknown keys and those that a
+    /// caller may not set are ignored.
+    async fn update(&self, caller: &Caller, id: AgentId, patch: JsonObject) -> ServiceResult<AgentView>;
+
+    /// Deletes an agent and all that is its own.
+    async fn remove(&self, caller: &Caller, id: AgentId) -> ServiceResult<()>;
+
+    /// Starts an agent; one that runs goes on.
+    async fn start(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent>;
+
+    /// Stops a running agent; one that does not run is `NotFound`, as elizaOS has it.
+    async fn stop(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent>;
+
+    /// Stops the agent if it runs, then starts it.
+    async fn restart(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent>;
+
+    /// The agent's log, newest first.
+    async fn logs(&self, caller: &Caller, id: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>>;
+}

@@ -1,0 +1,57 @@
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn the_seeds_own_examples_are_characters() {
+    let bob = json!({
+        "name": "Bob", "bio": ["A specialized assistant"], "lore": ["Background story"],
+        "settings": {"secrets": {"openai_api_key": "sk-1"}, "voice": {"model": "en_US-hfc_female-medium"}},
+    });
+    let parsed = parse(&bob).unwrap();
+    assert_eq!(parsed.character.lore, Some(OneOrMany::Many(vec!["Background story".to_owned()])));
+    assert_eq!(parsed.secrets, vec![("openai_api_key".to_owned(), Secret::new("sk-1"))]);
+    assert!(!serde_json::to_string(&parsed.character).unwrap().contains("sk-1"));
+    assert_eq!(parsed.character.settings["voice"]["model"], "en_US-hfc_female-medium");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_path() {
+    for (character, problem) in [
+        (json!({"bio": ["x"]}), "name: is required"),
+        (json!({"name": "A"}), "bio: is required"),
+        (json!({"name": "", "bio": []}), "name: must not be empty"),
+        (json!({"name": 7, "bio": []}), "name: must be a text"),
+        (json!({"name": "A", "bio": [1]}), "bio.0: must be a text"),
+        (json!({"name": "A", "bio": [], "notAField": 1}), "notAField: unrecognised key"),
+        (json!({"name": "A", "bio": [], "settings": {"a": null}}), "settings.a: must be"),
+        (json!({"name": "A", "bio": [], "secrets": {"a": {}}}), "secrets.a: must be"),
+        (json!({"name": "A", "bio": [], "settings": {"secrets": {"a": []}}}), "settings.secrets.a: must be"),
+        (json!({"name": "A", "bio": [], "knowledge": [{"item": {}}]}), "knowledge.0: must be"),
+        (json!({"name": "A", "bio": [], "messageExamples": [[{"user": "u", "content": {}}]]}), "messageExamples.0.0: must be"),
+        (json!({"name": "A", "bio": [], "style": {"all": "x"}}), "style.all: must be a list"),
+        (json!({"name": "A", "bio": [], "id": "zz"}), "id: must be a UUID"),
+        (json!(["A"]), "a character must be a JSON object"),
+    ] {
+        let error = parse(&character).unwrap_err().to_string();
+        assert!(error.contains(problem), "{character} gave {error:?}, which lacks {problem:?}");
+    }
+}
+
+#[test]
+fn legacy_keys_and_masks_are_warned_about() {
+    let parsed = parse(&json!({
+        "name": "A", "bio": "b", "clients": [], "modelProvider": "openai", "secrets": {"K": MASK, "N": 7},
+    }))
+    .unwrap();
+    assert_eq!(parsed.warnings.len(), 3, "{:?}", parsed.warnings);
+    assert_eq!(parsed.secrets, vec![("N".to_owned(), Secret::new("7"))]);
+}
+
+#[test]
+fn a_bio_is_given_back_as_it_came() {
+    for bio in [json!("one"), json!(["one", "two"]), json!([])] {
+        let parsed = parse(&json!({"name": "A", "bio": bio})).unwrap();
+        assert_eq!(serde_json::to_value(&parsed.character).unwrap()["bio"], bio);
+    }
+}

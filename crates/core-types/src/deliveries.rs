@@ -1,0 +1,181 @@
+//! Deliveries: one agent's duty to deal with one message, durable from the post to its one end.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::memory::{AgentPlane, Memory, RoomState};
+use crate::messaging::{Channel, ChannelEvent, Completion, Message, MessageDraft};
+use crate::runs::{LogEntry, Run};
+use crate::{AgentId, DeliveryId, MessageId, StoreResult, Timestamp};
+
+/// Where a delivery stands. Every delivery ends in exactly one of the last five.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, derive_more::Display, derive_more::FromStr)]
+#[serde(rename_all = "lowercase")]
+#[display(rename_all = "lowercase")]
+#[from_str(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// Waits for its agent.
+    Pending,
+    /// An agent's worker deals with it, under a lease.
+    Claimed,
+    /// The agent replied.
+    Replied,
+    /// The agent chose not to answer.
+    Ignored,
+    /// A newer message of the same author made it moot.
+    Superseded,
+    /// It was tried and given up.
+    Failed,
+    /// Its agent, message or channel was deleted.
+    Cancelled,
+}
+
+impl DeliveryState {
+    /// Whether nothing more happens to a delivery in this state.
+    pub const fn is_end(self) -> bool {
+        !matches!(self, Self::Pending | Self::Claimed)
+    }
+}
+
+/// An attempt is started at most this often, counting those that a crash cut short.
+pub const MAX_ATTEMPTS: i32 = 5;
+
+/// How long a claim holds without being renewed, in milliseconds.
+pub const LEASE_MILLIS: i64 = 30_000;
+
+/// A delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The message.
+    pub message_id: MessageId,
+    /// The agent.
+    pub agent_id: AgentId,
+    /// The id that the reply will have on every attempt.
+    pub reply_id: MessageId,
+    /// Whether the agent answers without being asked whether it wants to.
+    pub must_answer: bool,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How often it was claimed.
+    pub attempt: i32,
+}
+
+/// A claimed delivery with what its agent's worker needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// The delivery; `attempt` counts this one.
+    pub delivery: Delivery,
+    /// The message.
+    pub message: Arc<Message>,
+    /// The message's channel.
+    pub channel: Channel,
+    /// The agent's `updated_at`, which names the version to run.
+    pub agent_version: Timestamp,
+    /// A newer message of the same author that waits for the same agent in the same channel, if there is one.
+    pub newer: Option<MessageId>,
+}
+
+/// What to claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// At most this many.
+    pub limit: u32,
+    /// Agents that have enough to do.
+    pub busy: Vec<AgentId>,
+    /// The present moment: deliveries with a later `not_before` wait.
+    pub now: Timestamp,
+    /// Until when the claims hold.
+    pub lease_until: Timestamp,
+}
+
+/// Names one attempt; nothing else can finish it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fence {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The attempt.
+    pub attempt: i32,
+}
+
+/// What an attempt leaves behind, whatever its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// The run of this attempt.
+    pub run: Run,
+    /// What the agent's log says about it, oldest first.
+    pub logs: Vec<LogEntry>,
+}
+
+/// Everything that the end of a delivery writes, in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finish {
+    /// The attempt that ends it.
+    pub fence: Fence,
+    /// What readers of the channel are told; its `state` is the delivery's end.
+    pub completion: Completion,
+    /// The reply to post in the same transaction; agents that it wakes get deliveries of their own.
+    pub reply: Option<MessageDraft>,
+    /// The agent's world, room and entities, made sure of before the memories are stored.
+    pub plane: AgentPlane,
+    /// What the agent remembers; a memory whose id is taken is left as it is.
+    pub memories: Vec<Memory>,
+    /// How the agent stands to the room from now on.
+    pub room_state: Option<RoomState>,
+    /// The run and its log; `None` where no attempt was made.
+    pub trace: Option<Trace>,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+/// What a finish wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// The channel's new events, in order: the reply, if any, and the completion.
+    pub events: Vec<ChannelEvent>,
+    /// Whether the reply woke other agents.
+    pub woke: bool,
+}
+
+/// Puts an attempt's delivery back into the queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requeue {
+    /// The attempt that gives it back.
+    pub fence: Fence,
+    /// When to try again, at the earliest.
+    pub not_before: Timestamp,
+    /// Whether the attempt counts: not, where the server stops or the agent was stopped.
+    pub counts: bool,
+    /// The run and its log; `None` where there is nothing to tell.
+    pub trace: Option<Trace>,
+}
+
+/// Where deliveries are kept. Every method is one transaction.
+#[async_trait]
+pub trait DeliveryRepository: Send + Sync {
+    /// Claims pending deliveries of running agents, oldest first: per agent and channel only the oldest that has not
+    /// ended, and none while another of the same two is claimed. Expired claims are pending again.
+    async fn claim(&self, request: ClaimRequest) -> StoreResult<Vec<Claimed>>;
+
+    /// Prolongs claims; returns those that are still held.
+    async fn renew(&self, held: Vec<Fence>, lease_until: Timestamp) -> StoreResult<Vec<Fence>>;
+
+    /// Ends a delivery. `None`, and nothing written, unless it is still claimed by this very attempt.
+    async fn finish(&self, finish: Finish) -> StoreResult<Option<Finished>>;
+
+    /// Gives a delivery back. `false`, and nothing written, unless it is still claimed by this very attempt.
+    async fn requeue(&self, requeue: Requeue) -> StoreResult<bool>;
+
+    /// Makes every claimed delivery pending again, at the start of the only process that works on them; returns how
+    /// many.
+    async fn recover(&self, now: Timestamp) -> StoreResult<u64>;
+
+    /// When the next pending delivery of a running agent becomes due, or the next claim expires.
+    async fn next_due(&self) -> StoreResult<Option<Timestamp>>;
+
+    /// A delivery by its id.
+    async fn find(&self, id: DeliveryId) -> StoreResult<Option<Delivery>>;
+}

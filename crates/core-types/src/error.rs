@@ -1,0 +1,140 @@
+//! The error taxonomy. A variant is a choice that the caller has; the source is kept and logged once, where the answer
+//! is made; `Display` never repeats it.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use derive_more::{Display, Error};
+
+/// The cause of an error, kept for the log and never shown to a caller.
+pub type Source = Box<dyn StdError + Send + Sync>;
+
+/// What a repository can fail with. A missing thing is not a failure but `Ok(None)`.
+#[derive(Debug, Display, Error)]
+pub enum StoreError {
+    /// The database cannot be reached, is shutting down or has more to do than its queue holds; the same call may
+    /// succeed later.
+    #[display("the database is not available")]
+    Unavailable(#[error(source)] Source),
+    /// The database has no room left or cannot be written.
+    #[display("the database cannot be written")]
+    ReadOnly(#[error(source)] Source),
+    /// A stored row does not mean what it should, or the database refused a statement: a defect.
+    #[display("the database failed")]
+    Defect(#[error(source)] Source),
+}
+
+/// The answer of a repository.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// A kind of thing that a caller can name and that may not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
+pub enum Thing {
+    /// An agent.
+    #[display("Agent")]
+    Agent,
+    /// A message server.
+    #[display("Server")]
+    Server,
+    /// A channel.
+    #[display("Channel")]
+    Channel,
+    /// A message.
+    #[display("Message")]
+    Message,
+}
+
+/// Which of the wire's codes a rejected request carries; the route decides (contract §1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvalidCode {
+    /// `BAD_REQUEST`
+    BadRequest,
+    /// `INVALID_ID`
+    InvalidId,
+    /// `INVALID_REQUEST`
+    InvalidRequest,
+    /// `VALIDATION_ERROR`
+    Validation,
+    /// `CREATE_ERROR`: an agent could not be made from what was sent.
+    Create,
+    /// `UPDATE_ERROR`: an agent cannot become what was sent.
+    Update,
+    /// `NO_AGENT`: a reply was asked for where no running agent listens.
+    NoAgent,
+}
+
+/// What a service can fail with.
+#[derive(Debug, Display, Error)]
+pub enum ServiceError {
+    /// The request cannot be carried out as it is; the message says what to change.
+    #[display("{message}")]
+    Invalid {
+        /// The code on the wire.
+        code: InvalidCode,
+        /// What is wrong, for a person.
+        message: String,
+    },
+    /// What the request names does not exist.
+    #[display("{_0} not found")]
+    NotFound(#[error(not(source))] Thing),
+    /// The request contradicts what is already stored.
+    #[display("{message}")]
+    Conflict {
+        /// What it contradicts.
+        message: String,
+    },
+    /// The caller may not do this.
+    #[display("{message}")]
+    Forbidden {
+        /// What is not allowed.
+        message: String,
+    },
+    /// More is asked of the server at once than it takes on; nothing was stored.
+    #[display("{message}")]
+    Overloaded {
+        /// What is exhausted.
+        message: String,
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// The store could not answer; nothing is known to have changed.
+    #[display("The server cannot reach its database")]
+    Unavailable(#[error(source)] Source),
+    /// A defect of the server.
+    #[display("Internal server error")]
+    Internal(#[error(source)] Source),
+}
+
+/// The answer of a service.
+pub type ServiceResult<T> = Result<T, ServiceError>;
+
+impl ServiceError {
+    /// A rejected request with the code `BAD_REQUEST`.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::invalid(InvalidCode::BadRequest, message)
+    }
+
+    /// A rejected request.
+    pub fn invalid(code: InvalidCode, message: impl Into<String>) -> Self {
+        Self::Invalid { code, message: message.into() }
+    }
+
+    /// A contradiction with what is stored.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::Conflict { message: message.into() }
+    }
+
+    /// A refusal.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::Forbidden { message: message.into() }
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::ReadOnly(_) => Self::Unavailable(Box::new(error)),
+            StoreError::Defect(_) => Self::Internal(Box::new(error)),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What every other crate of Doolittle agrees on: ids, entities, the error taxonomy, the outbound ports that adapters
+//! implement (repositories, bus, models, vault, clock, ids) and the inbound service traits that a transport calls.
+//!
+//! This crate does no I/O and names no framework. An adapter (a model provider, a database, a bus) depends on it alone.
+//!
+//! Conventions: ids are newtypes over UUIDs; times are [`Timestamp`]s, whole milliseconds since the Unix epoch; a missing
+//! thing is `Ok(None)`, an error is something that went wrong; every future is `Send`.
+
+pub mod actions;
+pub mod agents;
+pub mod bus;
+pub mod caller;
+pub mod character;
+pub mod clock;
+pub mod deliveries;
+pub mod error;
+pub mod ids;
+pub mod memory;
+pub mod messaging;
+pub mod models;
+pub mod runs;
+pub mod secrets;
+pub mod settings;
+pub mod system;
+
+pub use caller::{Caller, Permission};
+pub use clock::{Clock, Ids, Timestamp};
+pub use error::{InvalidCode, ServiceError, ServiceResult, StoreError, StoreResult, Thing};
+pub use ids::{AgentId, ChannelId, DeliveryId, EntityId, LogId, MemoryId, MessageId, MessageServerId, RoomId, RunId, WorldId};
+pub use secrets::Secret;
+
+/// A JSON object whose keys we do not interpret; key order is kept.
+pub type JsonObject = serde_json::Map<String, serde_json::Value>;

@@ -1,0 +1,137 @@
+//! Runs and logs: what an agent did, attempt by attempt.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{AgentId, DeliveryId, EntityId, JsonObject, LogId, MemoryId, RoomId, RunId, StoreResult, Timestamp};
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, derive_more::Display, derive_more::FromStr)]
+#[serde(rename_all = "lowercase")]
+#[display(rename_all = "lowercase")]
+#[from_str(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// It did what it set out to do, be it to stay silent.
+    Completed,
+    /// It took longer than the run time limit.
+    Timeout,
+    /// It failed.
+    Error,
+}
+
+/// One attempt of an agent at one delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The agent.
+    pub agent_id: AgentId,
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// The agent's room.
+    pub room_id: RoomId,
+    /// The author of the message.
+    pub entity_id: EntityId,
+    /// The agent's memory of the message.
+    pub message_id: MemoryId,
+    /// How it ended.
+    pub status: RunStatus,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// `counts: {actions, modelCalls, errors}`, `model`, `tokens: {input, output}`, `error`.
+    pub metadata: JsonObject,
+}
+
+/// A line in an agent's log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogEntry {
+    /// Its id.
+    pub id: LogId,
+    /// The agent.
+    pub agent_id: AgentId,
+    /// Whom it concerns.
+    pub entity_id: EntityId,
+    /// Where it happened.
+    pub room_id: RoomId,
+    /// `run_event`, `action`, `useModel:TEXT_LARGE`, ... (contract §2.3).
+    pub kind: String,
+    /// What happened.
+    pub body: Value,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, derive_more::Display, derive_more::FromStr)]
+#[display(rename_all = "lowercase")]
+#[from_str(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// For finding out what happened.
+    Debug,
+    /// What one expects to happen.
+    Info,
+    /// What one should look at.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+impl LogEntry {
+    /// The level that the line's kind and body stand for: model and embedding calls are details, failures are errors.
+    pub fn level(&self) -> LogLevel {
+        let failed = |key| matches!(self.body.get(key).and_then(Value::as_str), Some("error" | "failed" | "timeout"));
+        if failed("status") || failed("result") || self.body.get("error").is_some_and(|error| !error.is_null()) {
+            LogLevel::Error
+        } else if self.kind.starts_with("useModel") || self.kind == "embedding_event" {
+            LogLevel::Debug
+        } else {
+            LogLevel::Info
+        }
+    }
+}
+
+/// Which log lines to read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogFilter {
+    /// Of this room only.
+    pub room: Option<RoomId>,
+    /// Of this kind only.
+    pub kind: Option<String>,
+    /// Not older than this.
+    pub since: Option<Timestamp>,
+    /// Not newer than this.
+    pub until: Option<Timestamp>,
+    /// At least this important.
+    pub level: Option<LogLevel>,
+    /// Leave out lines of these kinds, or whose `body.modelType` contains one of them in any case.
+    pub exclude: Vec<String>,
+    /// Skip this many.
+    pub offset: u32,
+    /// At most this many.
+    pub limit: u32,
+}
+
+impl LogFilter {
+    /// Whether `level` and `exclude`, which no index helps with, let a line pass.
+    pub fn passes(&self, entry: &LogEntry) -> bool {
+        let model = entry.body.get("modelType").and_then(Value::as_str).unwrap_or_default().to_lowercase();
+        self.level.is_none_or(|least| entry.level() >= least)
+            && !self.exclude.iter().any(|kind| *kind == entry.kind || !model.is_empty() && model.contains(&kind.to_lowercase()))
+    }
+}
+
+/// Where runs and logs are kept. They are written by `DeliveryRepository`.
+#[async_trait]
+pub trait RunRepository: Send + Sync {
+    /// An agent's runs, newest first.
+    async fn list(&self, agent: AgentId, limit: u32) -> StoreResult<Vec<Run>>;
+
+    /// An agent's log lines by everything in the filter but `level` and `exclude`, newest first.
+    async fn logs(&self, agent: AgentId, filter: LogFilter) -> StoreResult<Vec<LogEntry>>;
+
+    /// Forgets up to `limit` runs and log lines from before `before`; returns how many.
+    async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;
+}

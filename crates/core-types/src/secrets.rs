@@ -1,0 +1,76 @@
+//! Secrets: values that can be used but not shown.
+
+use async_trait::async_trait;
+use zeroize::Zeroize;
+
+use crate::{AgentId, StoreResult};
+
+/// What the API shows in place of a secret, and accepts back as "unchanged".
+pub const MASK: &str = "********";
+
+/// A secret value. It cannot be serialised, its `Debug` shows nothing, and its memory is wiped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value that must not be shown.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret(..)")
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// An encrypted secret as it is stored: bound to its agent and name, so that it opens nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSecret {
+    /// The setting's name, such as `OPENAI_API_KEY`.
+    pub name: String,
+    /// Format version, key id, nonce and ciphertext.
+    pub sealed: Vec<u8>,
+}
+
+/// A sealed secret cannot be opened: another key, another agent, or damaged bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, derive_more::Display, derive_more::Error)]
+#[display("the secret cannot be decrypted with this server's key")]
+pub struct CannotOpen;
+
+/// Encrypts and decrypts secrets. Does no I/O; the repository keeps what it returns.
+pub trait Vault: Send + Sync {
+    /// Encrypts a secret for one agent.
+    fn seal(&self, agent: AgentId, name: &str, secret: &Secret) -> SealedSecret;
+
+    /// Decrypts a secret of one agent.
+    fn open(&self, agent: AgentId, sealed: &SealedSecret) -> Result<Secret, CannotOpen>;
+}
+
+/// What a write does to one of an agent's secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretChange {
+    /// Keep this value under its name.
+    Put(SealedSecret),
+    /// Forget the secret of this name.
+    Remove(String),
+}
+
+/// Where sealed secrets are kept. They are written together with their agent (`AgentRepository`).
+#[async_trait]
+pub trait SecretRepository: Send + Sync {
+    /// All secrets of an agent, by name; empty for an unknown agent.
+    async fn list(&self, agent: AgentId) -> StoreResult<Vec<SealedSecret>>;
+}

@@ -1,0 +1,1 @@
+//! Routes, extractors, wire types, the error table; the only crate that names actix

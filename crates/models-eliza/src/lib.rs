@@ -1,0 +1,1 @@
+//! The offline model: keywords, decomposition and reassembly after Weizenbaum (1966)

@@ -1,0 +1,1 @@
+//! The mind of an agent: inbox, perceive, decide, compose, act, reply

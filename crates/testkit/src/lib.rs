@@ -1,0 +1,1 @@
+//! Test server, callers, redactions, scripted models

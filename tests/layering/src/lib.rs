@@ -1,0 +1,1 @@
+//! Holds the edges between the workspace's crates

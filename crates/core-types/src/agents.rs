@@ -94,6 +94,21 @@ pub enum CreateAgent {
     Path(String),
 }
 
+/// Why no character could be read from a path. Says nothing about what the file holds or where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, derive_more::Display, derive_more::Error)]
+#[display("{message}")]
+pub struct CharacterUnavailable {
+    /// What the caller should do.
+    pub message: String,
+}
+
+/// Reads characters that a caller names by path. Guards against every path that leads elsewhere.
+#[async_trait]
+pub trait CharacterLibrary: Send + Sync {
+    /// The JSON of the character at `path`, relative to the characters directory.
+    async fn read(&self, path: &str) -> Result<Value, CharacterUnavailable>;
+}
+
 /// An agent as a caller sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AgentView {

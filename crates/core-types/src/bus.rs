@@ -31,6 +31,8 @@ pub enum BusEvent {
         author: EntityId,
         /// The message.
         message: MessageId,
+        /// The message's place in its channel; it supersedes only what stands before it.
+        seq: i64,
     },
     /// An agent was changed, started, stopped or deleted.
     AgentChanged(AgentId),

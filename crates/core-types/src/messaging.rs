@@ -231,6 +231,8 @@ pub struct PostMessage {
     pub create_channel: Option<(Channel, Vec<EntityId>)>,
     /// Which agents hear of it.
     pub wake: Wake,
+    /// Whether the author may be an agent of this server.
+    pub author_may_be_agent: bool,
     /// What makes it repeatable.
     pub idempotency: Option<IdempotencyKey>,
     /// Whether `source_type` and `source_id` name the message for good: a repeat is answered with the first.
@@ -265,6 +267,8 @@ pub enum PostOutcome {
     NoServer,
     /// A reply was required and no running agent listens. Nothing was written.
     NoAgent,
+    /// The author is an agent of this server and may not be. Nothing was written.
+    AuthorIsAgent,
 }
 
 /// Where messages and channel events are kept. Every method is one transaction; one that the caller stops waiting for

@@ -45,18 +45,24 @@ pub struct SealedSecret {
     pub sealed: Vec<u8>,
 }
 
-/// A sealed secret cannot be opened: another key, another agent, or damaged bytes.
+/// Why the vault could not do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, derive_more::Display, derive_more::Error)]
-#[display("the secret cannot be decrypted with this server's key")]
-pub struct CannotOpen;
+pub enum VaultError {
+    /// Another key, another agent or name, or damaged bytes.
+    #[display("the secret cannot be decrypted with this server's key")]
+    CannotOpen,
+    /// The system gave no randomness, or the value is larger than the cipher takes.
+    #[display("the secret cannot be encrypted")]
+    CannotSeal,
+}
 
 /// Encrypts and decrypts secrets. Does no I/O; the repository keeps what it returns.
 pub trait Vault: Send + Sync {
     /// Encrypts a secret for one agent.
-    fn seal(&self, agent: AgentId, name: &str, secret: &Secret) -> SealedSecret;
+    fn seal(&self, agent: AgentId, name: &str, secret: &Secret) -> Result<SealedSecret, VaultError>;
 
     /// Decrypts a secret of one agent.
-    fn open(&self, agent: AgentId, sealed: &SealedSecret) -> Result<Secret, CannotOpen>;
+    fn open(&self, agent: AgentId, sealed: &SealedSecret) -> Result<Secret, VaultError>;
 }
 
 /// What a write does to one of an agent's secrets.

@@ -1,1 +1,16 @@
-//! The services, one module per resource
+//! The services of Doolittle, one module per resource, over the ports of `core-types`.
+//!
+//! A transport (HTTP, a socket, another Rust program) calls the service traits; this crate implements them over a store,
+//! a bus, a vault, a clock and a source of ids that it is handed. It does no I/O of its own and knows no framework:
+//! `examples/embed.rs` runs an agent with it in some fifty lines.
+
+mod agents;
+mod channels;
+mod messaging;
+mod permission;
+mod system;
+
+pub use agents::Agents;
+pub use channels::Channels;
+pub use messaging::{Messaging, MessagingLimits};
+pub use system::System;

@@ -1,0 +1,158 @@
+//! The vault: AES-256-GCM under a key that only this server has, each secret bound to its agent and name.
+//!
+//! A sealed secret is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. The key id names the key among
+//! those the server holds, so that a new one can be brought in while old secrets still open.
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use core_types::AgentId;
+use core_types::secrets::{SealedSecret, Secret, Vault, VaultError};
+use hkdf::Hkdf;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
+
+/// The length of a key in bytes.
+pub const KEY_BYTES: usize = 32;
+
+const VERSION: u8 = 1;
+const KEY_ID_BYTES: usize = 4;
+const NONCE_BYTES: usize = 12;
+
+struct Key {
+    id: [u8; KEY_ID_BYTES],
+    cipher: Aes256Gcm,
+}
+
+/// Seals with its first key and opens with any of its keys.
+pub struct SecretVault {
+    primary: Key,
+    retired: Vec<Key>,
+}
+
+impl std::fmt::Debug for SecretVault {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SecretVault").field("retired", &self.retired.len()).finish_non_exhaustive()
+    }
+}
+
+impl SecretVault {
+    /// A vault under a random key, as a key file holds it.
+    pub fn with_key(key: [u8; KEY_BYTES]) -> Self {
+        Self { primary: Key::derive(key), retired: Vec::new() }
+    }
+
+    /// A vault under a key derived from a passphrase (`SECRET_SALT`).
+    pub fn with_passphrase(passphrase: &Secret) -> Self {
+        Self::with_key(Sha256::digest(passphrase.reveal().as_bytes()).into())
+    }
+
+    /// Also opens what an earlier key sealed.
+    pub fn and_opens(mut self, earlier: [u8; KEY_BYTES]) -> Self {
+        self.retired.push(Key::derive(earlier));
+        self
+    }
+
+    fn key(&self, id: &[u8]) -> Option<&Key> {
+        std::iter::once(&self.primary).chain(&self.retired).find(|key| key.id == id)
+    }
+}
+
+impl Key {
+    /// The cipher's key and the public key id come from the master key by HKDF, under labels of their own.
+    fn derive(mut master: [u8; KEY_BYTES]) -> Self {
+        let hkdf = Hkdf::<Sha256>::new(None, &master);
+        master.zeroize();
+        let mut key = [0; KEY_BYTES];
+        let mut id = [0; KEY_ID_BYTES];
+        // HKDF refuses only outputs beyond 255 hash lengths; these are 32 and 4 bytes.
+        let _ = hkdf.expand(b"doolittle secrets v1", &mut key);
+        let _ = hkdf.expand(b"doolittle key id v1", &mut id);
+        let cipher = Aes256Gcm::new(&key.into());
+        key.zeroize();
+        Self { id, cipher }
+    }
+}
+
+/// What a secret is bound to: it opens for no other agent and under no other name.
+fn binding(agent: AgentId, name: &str) -> String {
+    format!("agent:{agent}:{name}")
+}
+
+impl Vault for SecretVault {
+    fn seal(&self, agent: AgentId, name: &str, secret: &Secret) -> Result<SealedSecret, VaultError> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(|_| VaultError::CannotSeal)?;
+        let binding = binding(agent, name);
+        let payload = Payload { msg: secret.reveal().as_bytes(), aad: binding.as_bytes() };
+        let ciphertext = self.primary.cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| VaultError::CannotSeal)?;
+        let sealed = [&[VERSION][..], &self.primary.id, &nonce, &ciphertext].concat();
+        Ok(SealedSecret { name: name.to_owned(), sealed })
+    }
+
+    fn open(&self, agent: AgentId, sealed: &SealedSecret) -> Result<Secret, VaultError> {
+        let (key, nonce, ciphertext) = self.parts(&sealed.sealed).ok_or(VaultError::CannotOpen)?;
+        let binding = binding(agent, &sealed.name);
+        let payload = Payload { msg: ciphertext, aad: binding.as_bytes() };
+        let plain = key.cipher.decrypt(&Nonce::from(nonce), payload).map_err(|_| VaultError::CannotOpen)?;
+        String::from_utf8(plain).map(Secret::new).map_err(|_| VaultError::CannotOpen)
+    }
+}
+
+impl SecretVault {
+    fn parts<'s>(&self, sealed: &'s [u8]) -> Option<(&Key, [u8; NONCE_BYTES], &'s [u8])> {
+        let (version, rest) = sealed.split_first()?;
+        let (id, rest) = rest.split_at_checked(KEY_ID_BYTES)?;
+        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>()?;
+        let key = self.key(id)?;
+        (*version == VERSION).then_some((key, *nonce, ciphertext))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(name: &str) -> AgentId {
+        AgentId::of_name(name)
+    }
+
+    #[test]
+    fn a_secret_comes_back_and_never_shows() {
+        let vault = SecretVault::with_key([7; KEY_BYTES]);
+        let secret = Secret::new("pässwörd 🔑");
+        let sealed = vault.seal(agent("A"), "KEY", &secret).unwrap();
+        assert!(!sealed.sealed.windows(4).any(|window| secret.reveal().as_bytes().starts_with(window)));
+        assert_eq!(vault.open(agent("A"), &sealed), Ok(secret));
+        assert_ne!(vault.seal(agent("A"), "KEY", &Secret::new("x")), vault.seal(agent("A"), "KEY", &Secret::new("x")));
+    }
+
+    #[test]
+    fn it_opens_for_no_other_agent_name_or_key() {
+        let vault = SecretVault::with_key([7; KEY_BYTES]);
+        let sealed = vault.seal(agent("A"), "KEY", &Secret::new("s")).unwrap();
+        let renamed = SealedSecret { name: "OTHER".to_owned(), ..sealed.clone() };
+        assert_eq!(vault.open(agent("B"), &sealed), Err(VaultError::CannotOpen));
+        assert_eq!(vault.open(agent("A"), &renamed), Err(VaultError::CannotOpen));
+        assert_eq!(SecretVault::with_key([8; KEY_BYTES]).open(agent("A"), &sealed), Err(VaultError::CannotOpen));
+    }
+
+    #[test]
+    fn every_flipped_or_missing_byte_is_noticed() {
+        let vault = SecretVault::with_key([7; KEY_BYTES]);
+        let sealed = vault.seal(agent("A"), "KEY", &Secret::new("secret")).unwrap();
+        for index in 0..sealed.sealed.len() {
+            let mut damaged = sealed.clone();
+            damaged.sealed[index] ^= 1;
+            assert_eq!(vault.open(agent("A"), &damaged), Err(VaultError::CannotOpen), "byte {index}");
+            damaged.sealed.truncate(index);
+            assert_eq!(vault.open(agent("A"), &damaged), Err(VaultError::CannotOpen), "cut at {index}");
+        }
+    }
+
+    #[test]
+    fn a_retired_key_still_opens_what_it_sealed() {
+        let old = SecretVault::with_key([1; KEY_BYTES]).seal(agent("A"), "KEY", &Secret::new("old")).unwrap();
+        let vault = SecretVault::with_passphrase(&Secret::new("new")).and_opens([1; KEY_BYTES]);
+        assert_eq!(vault.open(agent("A"), &old), Ok(Secret::new("old")));
+    }
+}

@@ -1,0 +1,201 @@
+//! Agents: create, change, start, stop, delete.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use core_types::agents::{
+    Added, Agent, AgentRepository, AgentService, AgentSummary, AgentView, CharacterLibrary, CreateAgent, CreatedAgent,
+};
+use core_types::bus::{BusEvent, EventBus, Topic};
+use core_types::character::{self, ParsedCharacter};
+use core_types::runs::{LogEntry, LogFilter, RunRepository};
+use core_types::secrets::{SealedSecret, Secret, SecretRepository, Vault};
+use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Thing};
+use icu_collator::options::CollatorOptions;
+use icu_collator::{Collator, CollatorBorrowed};
+use serde_json::Value;
+
+use crate::permission::require;
+
+mod patch;
+mod plane;
+
+/// How often an update is tried again when another one came in between.
+const UPDATE_TRIES: usize = 5;
+
+/// How many log lines are read at once while filtering, and how many at most for one answer.
+const LOG_PAGE: u32 = 500;
+const LOG_SCAN: u32 = 10_000;
+
+/// Keeps agents, their secrets and their logs.
+pub struct Agents {
+    /// Where agents are kept.
+    pub agents: Arc<dyn AgentRepository>,
+    /// Where their sealed secrets are read.
+    pub secrets: Arc<dyn SecretRepository>,
+    /// Where their logs are kept.
+    pub runs: Arc<dyn RunRepository>,
+    /// Seals secrets.
+    pub vault: Arc<dyn Vault>,
+    /// Reads characters that are named by path.
+    pub library: Arc<dyn CharacterLibrary>,
+    /// Who is told of changes.
+    pub bus: Arc<dyn EventBus>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl AgentService for Agents {
+    async fn list(&self, caller: &Caller) -> ServiceResult<Vec<AgentSummary>> {
+        require(caller, Permission::AgentsRead)?;
+        let mut agents = self.agents.list().await?;
+        let collator = name_order()?;
+        agents.sort_by(|a, b| b.running.cmp(&a.running).then_with(|| collator.compare(&a.name, &b.name)).then(a.id.cmp(&b.id)));
+        Ok(agents)
+    }
+
+    async fn get(&self, caller: &Caller, id: AgentId) -> ServiceResult<AgentView> {
+        require(caller, Permission::AgentsRead)?;
+        let agent = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
+        self.view(agent).await
+    }
+
+    async fn create(&self, caller: &Caller, request: CreateAgent) -> ServiceResult<CreatedAgent> {
+        require(caller, Permission::AgentsWrite)?;
+        let value = match request {
+            CreateAgent::Character(value) => value,
+            CreateAgent::Path(path) => self.read_character(&path).await?,
+        };
+        let parsed = character::parse(&value).map_err(|error| ServiceError::invalid(InvalidCode::Create, error.to_string()))?;
+        self.store(parsed).await
+    }
+
+    async fn update(&self, caller: &Caller, id: AgentId, patch: JsonObject) -> ServiceResult<AgentView> {
+        require(caller, Permission::AgentsWrite)?;
+        for _ in 0..UPDATE_TRIES {
+            let stored = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
+            let read_at = stored.updated_at;
+            let change = patch::apply(&stored, &patch)?;
+            if change.is_empty() {
+                return self.view(change.agent).await;
+            }
+            let secrets = change.seal_secrets(self.vault.as_ref())?;
+            let mut agent = change.agent;
+            agent.updated_at = self.clock.now().max(read_at.plus_millis(1));
+            if self.agents.replace(agent.clone(), read_at, secrets).await? {
+                self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
+                return self.view(agent).await;
+            }
+        }
+        Err(ServiceError::conflict("The agent is being changed by others; try again"))
+    }
+
+    async fn remove(&self, caller: &Caller, id: AgentId) -> ServiceResult<()> {
+        require(caller, Permission::AgentsWrite)?;
+        if !self.agents.remove(id, self.clock.now()).await? {
+            return Err(ServiceError::NotFound(Thing::Agent));
+        }
+        self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
+        Ok(())
+    }
+
+    async fn start(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
+        require(caller, Permission::AgentsWrite)?;
+        let agent = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
+        let own = plane::own(&agent);
+        let started = self.agents.start(id, own, self.clock.now()).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
+        self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
+        Ok(started)
+    }
+
+    async fn stop(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
+        require(caller, Permission::AgentsWrite)?;
+        if self.agents.stop(id, self.clock.now()).await? != Some(true) {
+            return Err(ServiceError::NotFound(Thing::Agent));
+        }
+        self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
+        self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))
+    }
+
+    async fn restart(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
+        require(caller, Permission::AgentsWrite)?;
+        if self.agents.stop(id, self.clock.now()).await?.is_none() {
+            return Err(ServiceError::NotFound(Thing::Agent));
+        }
+        self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
+        self.start(caller, id).await
+    }
+
+    async fn logs(&self, caller: &Caller, id: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>> {
+        require(caller, Permission::AgentsRead)?;
+        if self.agents.find(id).await?.is_none() {
+            return Err(ServiceError::NotFound(Thing::Agent));
+        }
+        self.filtered_logs(id, filter).await
+    }
+}
+
+impl Agents {
+    async fn view(&self, agent: Agent) -> ServiceResult<AgentView> {
+        let secret_names = self.secrets.list(agent.id).await?.into_iter().map(|secret| secret.name).collect();
+        Ok(AgentView { agent, secret_names })
+    }
+
+    async fn read_character(&self, path: &str) -> ServiceResult<Value> {
+        let read = self.library.read(path).await.map_err(|error| ServiceError::invalid(InvalidCode::Create, error.to_string()))?;
+        // elizaOS takes the first character of a list.
+        Ok(match read {
+            Value::Array(characters) => characters.into_iter().next().unwrap_or(Value::Null),
+            other => other,
+        })
+    }
+
+    async fn store(&self, parsed: ParsedCharacter) -> ServiceResult<CreatedAgent> {
+        let ParsedCharacter { id, character, secrets, warnings } = parsed;
+        let id = id.unwrap_or_else(|| AgentId::of_name(&character.name));
+        let sealed = seal_all(self.vault.as_ref(), id, &secrets)?;
+        let now = self.clock.now();
+        let agent = Agent { id, character: character.clone(), enabled: true, running: false, created_at: now, updated_at: now };
+        let existing = matches!(self.agents.add(agent, sealed).await?, Added::Existing(_));
+        let secret_names = secrets.into_iter().map(|(name, _)| name).collect();
+        Ok(CreatedAgent { id, character, secret_names, existing, warnings })
+    }
+
+    /// Reads pages until enough lines pass the filter. `level` and `exclude` are looked at here; how far they may make
+    /// one answer read is bounded.
+    async fn filtered_logs(&self, id: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>> {
+        let filters_here = filter.level.is_some() || !filter.exclude.is_empty();
+        if !filters_here {
+            return Ok(self.runs.logs(id, filter).await?);
+        }
+        let wanted = filter.limit as usize;
+        let mut to_skip = filter.offset as usize;
+        let mut found = Vec::new();
+        for offset in (0..LOG_SCAN).step_by(LOG_PAGE as usize) {
+            let page = self.runs.logs(id, LogFilter { offset, limit: LOG_PAGE, ..filter.clone() }).await?;
+            let last = page.len() < LOG_PAGE as usize;
+            for entry in page.into_iter().filter(|entry| filter.passes(entry)) {
+                if to_skip > 0 {
+                    to_skip -= 1;
+                } else if found.len() < wanted {
+                    found.push(entry);
+                }
+            }
+            if last || found.len() == wanted {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Case and accents count only between names that are equal without them, as in elizaOS's list.
+fn name_order() -> ServiceResult<CollatorBorrowed<'static>> {
+    Collator::try_new(icu_collator::CollatorPreferences::default(), CollatorOptions::default())
+        .map_err(|error| ServiceError::Internal(Box::new(error)))
+}
+
+fn seal_all(vault: &dyn Vault, agent: AgentId, secrets: &[(String, Secret)]) -> ServiceResult<Vec<SealedSecret>> {
+    secrets.iter().map(|(name, secret)| vault.seal(agent, name, secret).map_err(|error| ServiceError::Internal(Box::new(error)))).collect()
+}

@@ -1,0 +1,193 @@
+//! What `PATCH /api/agents/{id}` does to an agent.
+
+use core_types::agents::Agent;
+use core_types::character;
+use core_types::secrets::{MASK, Secret, SecretChange, Vault};
+use core_types::{InvalidCode, JsonObject, ServiceError, ServiceResult, settings};
+use serde_json::Value;
+
+/// The columns that a caller may set as a whole.
+const REPLACED: [&str; 13] = [
+    "name",
+    "username",
+    "system",
+    "bio",
+    "lore",
+    "templates",
+    "messageExamples",
+    "postExamples",
+    "topics",
+    "adjectives",
+    "knowledge",
+    "plugins",
+    "style",
+];
+
+/// Columns that `null` sets back to their default; the others refuse it.
+const REQUIRED: [&str; 2] = ["name", "bio"];
+
+/// An agent after a patch, and what happens to its secrets.
+pub(super) struct Change {
+    /// The agent with the patch applied.
+    pub agent: Agent,
+    secrets: Vec<(String, Option<Secret>)>,
+    changed: bool,
+}
+
+impl Change {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        !self.changed && self.secrets.is_empty()
+    }
+
+    /// The changes to the agent's secrets, encrypted.
+    pub fn seal_secrets(&self, vault: &dyn Vault) -> ServiceResult<Vec<SecretChange>> {
+        let seal = |(name, secret): &(String, Option<Secret>)| match secret {
+            None => Ok(SecretChange::Remove(name.clone())),
+            Some(secret) => {
+                vault.seal(self.agent.id, name, secret).map(SecretChange::Put).map_err(|error| ServiceError::Internal(Box::new(error)))
+            }
+        };
+        self.secrets.iter().map(seal).collect()
+    }
+}
+
+/// Applies a patch: `settings` merges, the columns in [`REPLACED`] replace, everything else is ignored (an id, times and
+/// the server are not the caller's to set).
+pub(super) fn apply(stored: &Agent, patch: &JsonObject) -> ServiceResult<Change> {
+    let mut columns = match serde_json::to_value(&stored.character) {
+        Ok(Value::Object(columns)) => columns,
+        Ok(_) => JsonObject::new(),
+        Err(error) => return Err(ServiceError::Internal(Box::new(error))),
+    };
+    for key in REPLACED {
+        match patch.get(key) {
+            None => {}
+            Some(Value::Null) if REQUIRED.contains(&key) => return Err(invalid(&format!("{key}: must not be null"))),
+            Some(Value::Null) => {
+                columns.shift_remove(key);
+            }
+            Some(value) => {
+                columns.insert(key.to_owned(), value.clone());
+            }
+        }
+    }
+    let mut secrets = Vec::new();
+    if let Some(given) = patch.get("settings") {
+        merge_settings(&mut columns, given, &mut secrets)?;
+    }
+    if let Some(given) = patch.get("secrets") {
+        take_secrets(given, &mut secrets)?;
+    }
+    let parsed = character::parse(&Value::Object(columns)).map_err(|error| invalid(&error.to_string()))?;
+    let enabled = match patch.get("enabled") {
+        None => stored.enabled,
+        Some(Value::Bool(enabled)) => *enabled,
+        Some(_) => return Err(invalid("enabled: must be a boolean")),
+    };
+    let changed = parsed.character != stored.character || enabled != stored.enabled;
+    Ok(Change { agent: Agent { character: parsed.character, enabled, ..*stored }, secrets, changed })
+}
+
+fn merge_settings(columns: &mut JsonObject, given: &Value, secrets: &mut Vec<(String, Option<Secret>)>) -> ServiceResult<()> {
+    let Value::Object(given) = given else { return Err(invalid("settings: must be an object")) };
+    let mut given = given.clone();
+    if let Some(nested) = given.shift_remove("secrets") {
+        take_secrets(&nested, secrets)?;
+    }
+    let mut merged = match columns.shift_remove("settings") {
+        Some(Value::Object(stored)) => stored,
+        _ => JsonObject::new(),
+    };
+    settings::merge(&mut merged, &given);
+    columns.insert("settings".to_owned(), Value::Object(merged));
+    Ok(())
+}
+
+/// A text, number or boolean sets a secret, `null` removes it, the mask leaves it as it is.
+fn take_secrets(given: &Value, secrets: &mut Vec<(String, Option<Secret>)>) -> ServiceResult<()> {
+    let entries = match given {
+        Value::Object(entries) => entries,
+        Value::Null => return Ok(()),
+        _ => return Err(invalid("secrets: must be an object")),
+    };
+    for (name, value) in entries {
+        let change = match value {
+            Value::String(text) if text == MASK => continue,
+            Value::Null => None,
+            Value::Array(_) | Value::Object(_) => {
+                return Err(invalid(&format!("secrets.{name}: must be a text, a number or a boolean")));
+            }
+            value => character::secret_text(value).map(Secret::new),
+        };
+        secrets.retain(|(known, _)| known != name);
+        secrets.push((name.clone(), change));
+    }
+    Ok(())
+}
+
+fn invalid(message: &str) -> ServiceError {
+    ServiceError::invalid(InvalidCode::Update, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use core_types::{AgentId, Timestamp};
+    use serde_json::json;
+
+    use super::*;
+
+    fn stored() -> Agent {
+        let character = json!({"name": "A", "bio": ["b"], "settings": {"a": 1, "b": {"c": 2}}, "system": "s"});
+        Agent {
+            id: AgentId::of_name("A"),
+            character: character::parse(&character).unwrap().character,
+            enabled: true,
+            running: false,
+            created_at: Timestamp::from_millis(1),
+            updated_at: Timestamp::from_millis(1),
+        }
+    }
+
+    fn patched(patch: Value) -> ServiceResult<Change> {
+        apply(&stored(), patch.as_object().unwrap())
+    }
+
+    #[test]
+    fn settings_merge_and_everything_else_replaces() {
+        let change = patched(json!({"settings": {"b": {"c": null, "d": 3}}, "bio": "new", "system": null})).unwrap();
+        let character = &change.agent.character;
+        assert_eq!(Value::Object(character.settings.clone()), json!({"a": 1, "b": {"d": 3}}));
+        assert_eq!((character.bio.summary(), character.system.as_deref()), ("new", None));
+    }
+
+    #[test]
+    fn what_is_not_the_callers_to_set_is_ignored() {
+        let patch = json!({"id": AgentId::of_name("B"), "createdAt": 0, "updatedAt": 0, "server_id": "x", "nonsense": 1});
+        assert!(patched(patch).unwrap().is_empty());
+    }
+
+    #[test]
+    fn secrets_are_set_removed_or_left() {
+        let change = patched(json!({"settings": {"secrets": {"SET": "v", "GONE": null, "KEPT": MASK, "EMPTY": ""}}})).unwrap();
+        let names: Vec<_> = change.secrets.iter().map(|(name, secret)| (name.as_str(), secret.is_some())).collect();
+        assert_eq!(names, [("SET", true), ("GONE", false), ("EMPTY", false)]);
+        assert!(!change.agent.character.settings.contains_key("secrets"));
+    }
+
+    #[test]
+    fn what_would_not_be_a_character_is_refused() {
+        for patch in [
+            json!({"name": ""}),
+            json!({"name": null}),
+            json!({"bio": 7}),
+            json!({"plugins": "x"}),
+            json!({"settings": []}),
+            json!({"enabled": "yes"}),
+            json!({"secrets": {"K": {}}}),
+        ] {
+            let Err(ServiceError::Invalid { code, .. }) = patched(patch.clone()) else { panic!("{patch} was accepted") };
+            assert_eq!(code, InvalidCode::Update);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! From what a caller sends to what the store writes.
+
+use core_types::messaging::{Channel, Door, IdempotencyKey, MessageDraft, NewMessage, PostMessage, Wake};
+use core_types::{AgentId, Caller, EntityId, JsonObject, MessageId, Timestamp};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// The agent that the caller wants an answer from, by the message's metadata.
+pub(super) fn target_agent(metadata: &JsonObject) -> Option<AgentId> {
+    text(metadata, &["targetAgentId", "target_agent_id"]).and_then(|id| id.parse().ok())
+}
+
+/// Everything that posting the message writes. `fresh` is its id where the caller chose none.
+pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: MessageId, now: Timestamp) -> PostMessage {
+    let idempotency = idempotency(caller, &message);
+    let create_channel = (message.door == Door::Channel).then(|| channel_to_create(&message, now));
+    let author_may_be_agent = message.door.agents_may_speak() && caller.may_speak_as_agent();
+    let once_per_source = message.door == Door::Ingest && message.source_id.is_some();
+    let draft = MessageDraft {
+        id: message.id.unwrap_or(fresh),
+        channel_id: message.channel_id,
+        author_id: message.author_id,
+        author_name: message.author_name,
+        content: message.content,
+        raw: message.raw,
+        source_type: message.source_type,
+        source_id: message.source_id,
+        metadata: message.metadata,
+        in_reply_to: message.in_reply_to,
+    };
+    PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, once_per_source, now }
+}
+
+/// The caller's key, else the id that it chose for the message: either makes the write repeatable.
+fn idempotency(caller: &Caller, message: &NewMessage) -> Option<IdempotencyKey> {
+    let key = match (&message.idempotency_key, message.id) {
+        (Some(key), _) => format!("key:{key}"),
+        (None, Some(id)) => format!("message:{id}"),
+        (None, None) => return None,
+    };
+    Some(IdempotencyKey { caller: caller.name().to_owned(), route: message.door.name().to_owned(), key, body_hash: body_hash(message) })
+}
+
+/// A hash of everything that the caller sent, however it was spelled.
+fn body_hash(message: &NewMessage) -> [u8; 32] {
+    let body = json!([
+        message.id,
+        message.channel_id,
+        message.server_id,
+        message.author_id,
+        message.author_name,
+        message.content,
+        message.raw,
+        message.source_type,
+        message.source_id,
+        message.metadata,
+        message.in_reply_to,
+    ]);
+    Sha256::digest(body.to_string().as_bytes()).into()
+}
+
+/// The channel that a message to an unknown channel creates, with its participants (contract §3.3).
+fn channel_to_create(message: &NewMessage, now: Timestamp) -> (Channel, Vec<EntityId>) {
+    let metadata = &message.metadata;
+    let says_dm =
+        metadata.get("isDm").and_then(Value::as_bool).unwrap_or(false) || text(metadata, &["channelType", "channel_type"]) == Some("DM");
+    let (kind, label) = if says_dm { ("DM", "DM") } else { ("GROUP", "Chat") };
+    let mut participants = vec![message.author_id];
+    let others = [text(metadata, &["targetUserId", "recipientId"]), text(metadata, &["targetAgentId", "target_agent_id"])];
+    participants.extend(others.into_iter().flatten().filter_map(|id| id.parse::<EntityId>().ok()));
+    let id = message.channel_id.to_string();
+    let channel = Channel {
+        id: message.channel_id,
+        server_id: message.server_id,
+        name: format!("{label} {}", id.get(..8).unwrap_or(&id)),
+        kind: kind.to_owned(),
+        source_type: Some("auto_created".to_owned()),
+        source_id: None,
+        topic: None,
+        metadata: metadata.clone(),
+        created_at: now,
+        updated_at: now,
+    };
+    (channel, participants)
+}
+
+fn text<'m>(metadata: &'m JsonObject, names: &[&str]) -> Option<&'m str> {
+    names.iter().find_map(|name| metadata.get(*name)).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use core_types::MessageServerId;
+    use core_types::ids::string_to_uuid;
+
+    use super::*;
+
+    fn message(metadata: Value) -> NewMessage {
+        NewMessage {
+            door: Door::Channel,
+            id: None,
+            channel_id: string_to_uuid("c").into(),
+            server_id: MessageServerId::DEFAULT,
+            author_id: string_to_uuid("u").into(),
+            author_name: None,
+            content: "hi".to_owned(),
+            raw: None,
+            source_type: None,
+            source_id: None,
+            metadata: metadata.as_object().unwrap().clone(),
+            in_reply_to: None,
+            idempotency_key: None,
+        }
+    }
+
+    fn posted(message: NewMessage) -> PostMessage {
+        post(&Caller::owner(), message, Wake::Listeners, string_to_uuid("fresh").into(), Timestamp::from_millis(1))
+    }
+
+    #[test]
+    fn an_unknown_channel_is_created_as_its_message_describes_it() {
+        let agent = string_to_uuid("agent");
+        for (metadata, kind, participants) in [
+            (json!({}), "GROUP", 1),
+            (json!({"isDm": true, "targetUserId": agent}), "DM", 2),
+            (json!({"channelType": "DM", "recipientId": agent}), "DM", 2),
+            (json!({"channel_type": "DM", "targetAgentId": agent}), "DM", 2),
+            (json!({"targetUserId": "not an id"}), "GROUP", 1),
+        ] {
+            let (channel, members) = posted(message(metadata.clone())).create_channel.unwrap();
+            assert_eq!((channel.kind.as_str(), members.len()), (kind, participants), "{metadata}");
+            assert_eq!(Value::Object(channel.metadata), metadata);
+        }
+    }
+
+    #[test]
+    fn only_the_channel_door_creates_channels_and_only_submit_lets_agents_speak() {
+        for (door, creates, agents) in [(Door::Channel, true, false), (Door::Submit, false, true), (Door::Ingest, false, false)] {
+            let post = posted(NewMessage { door, ..message(json!({})) });
+            assert_eq!((post.create_channel.is_some(), post.author_may_be_agent), (creates, agents), "{door:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_body_has_the_same_hash_and_the_key_is_not_part_of_it() {
+        let keyed = |key: &str, content: &str| {
+            let message = NewMessage { idempotency_key: Some(key.to_owned()), content: content.to_owned(), ..message(json!({})) };
+            posted(message).idempotency.unwrap()
+        };
+        assert_eq!(keyed("a", "x").body_hash, keyed("b", "x").body_hash);
+        assert_ne!(keyed("a", "x").body_hash, keyed("a", "y").body_hash);
+        assert_ne!(keyed("a", "x").key, keyed("b", "x").key);
+    }
+}

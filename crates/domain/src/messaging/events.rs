@@ -1,0 +1,105 @@
+//! Reading a channel's events: durable ones in order and without doubles, pieces of replies as they come.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use core_types::bus::{BusEvent, Lagged, Subscription};
+use core_types::messaging::{ChannelEvent, EventBody, EventStream, MessageRepository, StreamItem};
+use core_types::{ChannelId, ServiceResult};
+
+/// Events read from the store at once.
+const PAGE: u32 = 200;
+
+/// A reader's place in a channel.
+pub(super) struct Events {
+    messages: Arc<dyn MessageRepository>,
+    subscription: Box<dyn Subscription>,
+    channel: ChannelId,
+    /// The last sequence number that was handed out.
+    position: i64,
+    /// The newest sequence number known to exist; while the position is behind it, the store is read.
+    newest: i64,
+    ready: VecDeque<StreamItem>,
+    ended: bool,
+}
+
+impl Events {
+    pub(super) fn new(
+        messages: Arc<dyn MessageRepository>,
+        subscription: Box<dyn Subscription>,
+        channel: ChannelId,
+        position: i64,
+        newest: i64,
+    ) -> Self {
+        Self { messages, subscription, channel, position, newest, ready: VecDeque::new(), ended: false }
+    }
+
+    /// Reads on from the store. What is missing there is a gap: retention has passed over it.
+    async fn catch_up(&mut self) -> ServiceResult<()> {
+        let page = self.messages.events(self.channel, self.position, PAGE).await?;
+        let is_last = page.len() < PAGE as usize;
+        for event in page {
+            self.take(Arc::new(event));
+        }
+        if is_last && self.position < self.newest {
+            self.ready.push_back(StreamItem::Gap { from: self.position + 1, to: self.newest });
+            self.position = self.newest;
+        }
+        Ok(())
+    }
+
+    /// Hands out a stored event in its place.
+    fn take(&mut self, event: Arc<ChannelEvent>) {
+        if event.seq <= self.position {
+            return;
+        }
+        if event.seq > self.position + 1 {
+            self.ready.push_back(StreamItem::Gap { from: self.position + 1, to: event.seq - 1 });
+        }
+        self.position = event.seq;
+        self.newest = self.newest.max(event.seq);
+        self.ready.push_back(StreamItem::Event(event));
+    }
+
+    /// A published event is handed out if it is the next one; otherwise it only shows how far the store has come, since
+    /// two commits may be published in either order.
+    fn hear(&mut self, event: Arc<ChannelEvent>) {
+        if matches!(event.body, EventBody::ChannelDeleted) {
+            self.ended = true;
+            self.ready.push_back(StreamItem::Event(event));
+        } else if event.seq == self.position + 1 {
+            self.take(event);
+        } else {
+            self.newest = self.newest.max(event.seq);
+        }
+    }
+}
+
+#[async_trait]
+impl EventStream for Events {
+    async fn next(&mut self) -> ServiceResult<Option<StreamItem>> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Ok(Some(item));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            if self.position < self.newest {
+                self.catch_up().await?;
+                continue;
+            }
+            match self.subscription.next().await {
+                Ok(BusEvent::Channel(event)) => self.hear(event),
+                Ok(BusEvent::Chunk(chunk)) => return Ok(Some(StreamItem::Chunk(chunk))),
+                Ok(_) => {}
+                Err(Lagged) => match self.messages.last_seq(self.channel).await? {
+                    Some(newest) => self.newest = self.newest.max(newest),
+                    // The channel was deleted while nobody looked.
+                    None => self.ended = true,
+                },
+            }
+        }
+    }
+}

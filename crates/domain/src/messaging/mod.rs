@@ -1,0 +1,148 @@
+//! Messages: seven doors, one call, one transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use core_types::bus::{BusEvent, EventBus, Topic};
+use core_types::deliveries::DeliveryRepository;
+use core_types::messaging::{
+    ChannelEvent, EventBody, EventStream, Message, MessageRepository, MessagingService, NewMessage, PostOutcome, PostReceipt, Posted,
+    ReplyStream, Wake,
+};
+use core_types::{Caller, ChannelId, Clock, Ids, InvalidCode, Permission, ServiceError, ServiceResult, Thing, Timestamp};
+use tokio::sync::Semaphore;
+
+use crate::permission::require;
+
+mod draft;
+mod events;
+mod reply;
+
+/// How long and how many callers may wait for replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessagingLimits {
+    /// A caller waits at most this long; the agent goes on.
+    pub reply_wait: Duration,
+    /// At most this many callers wait at once.
+    pub waiting_replies: usize,
+}
+
+impl Default for MessagingLimits {
+    fn default() -> Self {
+        Self { reply_wait: Duration::from_mins(2), waiting_replies: 1024 }
+    }
+}
+
+/// Takes in messages, hands out messages, events and replies.
+pub struct Messaging {
+    messages: Arc<dyn MessageRepository>,
+    deliveries: Arc<dyn DeliveryRepository>,
+    bus: Arc<dyn EventBus>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    limits: MessagingLimits,
+    waiting: Arc<Semaphore>,
+}
+
+impl Messaging {
+    /// The service over a store and a bus.
+    pub fn new(
+        messages: Arc<dyn MessageRepository>,
+        deliveries: Arc<dyn DeliveryRepository>,
+        bus: Arc<dyn EventBus>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        limits: MessagingLimits,
+    ) -> Self {
+        let waiting = Arc::new(Semaphore::new(limits.waiting_replies));
+        Self { messages, deliveries, bus, clock, ids, limits, waiting }
+    }
+
+    /// Writes the message, then tells the readers of its channel and the workers. Returns whether it was there before.
+    async fn write(&self, caller: &Caller, message: NewMessage, wake: Wake) -> ServiceResult<(Posted, bool)> {
+        require(caller, Permission::MessagesWrite)?;
+        let post = draft::post(caller, message, wake, self.ids.uuid().into(), self.clock.now());
+        match self.messages.post(post).await? {
+            PostOutcome::Posted(posted) => {
+                self.publish(&posted).await;
+                Ok((posted, false))
+            }
+            PostOutcome::Repeated(posted) => Ok((posted, true)),
+            PostOutcome::Conflict => Err(ServiceError::conflict("This id or idempotency key was used before with another message")),
+            PostOutcome::NoChannel => Err(ServiceError::NotFound(Thing::Channel)),
+            PostOutcome::NoServer => Err(ServiceError::NotFound(Thing::Server)),
+            PostOutcome::NoAgent => Err(ServiceError::invalid(
+                InvalidCode::NoAgent,
+                "No running agent takes part in this channel; start one or add it to the channel",
+            )),
+            PostOutcome::AuthorIsAgent => Err(ServiceError::forbidden("An agent of this server cannot be the author here; use submit")),
+        }
+    }
+
+    async fn publish(&self, posted: &Posted) {
+        let message = &posted.message;
+        let event = ChannelEvent {
+            channel_id: message.channel_id,
+            seq: message.seq,
+            body: EventBody::Message(Some(Arc::clone(message))),
+            created_at: message.created_at,
+        };
+        self.bus.publish(Topic::Channel(message.channel_id), BusEvent::Channel(Arc::new(event))).await;
+        if !posted.deliveries.is_empty() {
+            let ready = BusEvent::DeliveriesReady { channel: message.channel_id, author: message.author_id, message: message.id, seq: message.seq };
+            self.bus.publish(Topic::Work, ready).await;
+        }
+    }
+}
+
+#[async_trait]
+impl MessagingService for Messaging {
+    async fn post(&self, caller: &Caller, message: NewMessage) -> ServiceResult<PostReceipt> {
+        let expects_agents = !message.door.agents_may_speak();
+        let (posted, repeated) = self.write(caller, message, Wake::Listeners).await?;
+        let mut warnings = Vec::new();
+        if expects_agents && posted.deliveries.is_empty() {
+            warnings.push("No running agent takes part in this channel, so nobody will answer".to_owned());
+        }
+        Ok(PostReceipt { message: posted.message, repeated, warnings })
+    }
+
+    async fn exchange(&self, caller: &Caller, message: NewMessage) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)> {
+        let Ok(permit) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            return Err(ServiceError::Overloaded {
+                message: "Too many callers wait for replies; use the websocket transport or try again".to_owned(),
+                retry_after: Duration::from_secs(1),
+            });
+        };
+        // Subscribed before the commit, so that the shortest reply is not missed.
+        let subscription = self.bus.subscribe(Topic::Channel(message.channel_id)).await;
+        let target = draft::target_agent(&message.metadata);
+        let (posted, repeated) = self.write(caller, message, Wake::OneAnswers(target)).await?;
+        let receipt = PostReceipt { message: Arc::clone(&posted.message), repeated, warnings: Vec::new() };
+        let reply = reply::Reply::new(&posted, repeated, subscription, self, permit);
+        Ok((receipt, Box::new(reply)))
+    }
+
+    async fn list(&self, caller: &Caller, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> ServiceResult<Vec<Message>> {
+        require(caller, Permission::MessagesRead)?;
+        Ok(self.messages.list(channel, before, limit).await?)
+    }
+
+    async fn complete(&self, caller: &Caller, channel: ChannelId) -> ServiceResult<()> {
+        require(caller, Permission::MessagesWrite)?;
+        let told = self.messages.announce(channel, EventBody::Complete(None), self.clock.now()).await?;
+        let event = told.ok_or(ServiceError::NotFound(Thing::Channel))?;
+        self.bus.publish(Topic::Channel(channel), BusEvent::Channel(Arc::new(event))).await;
+        Ok(())
+    }
+
+    async fn subscribe(&self, caller: &Caller, channel: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>> {
+        require(caller, Permission::MessagesRead)?;
+        // Subscribed before looking, so that nothing falls between the two.
+        let subscription = self.bus.subscribe(Topic::Channel(channel)).await;
+        let last = self.messages.last_seq(channel).await?.ok_or(ServiceError::NotFound(Thing::Channel))?;
+        let position = after.map_or(last, |after| after.clamp(0, last));
+        Ok(Box::new(events::Events::new(Arc::clone(&self.messages), subscription, channel, position, last)))
+    }
+}

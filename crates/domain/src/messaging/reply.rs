@@ -1,0 +1,166 @@
+//! Waiting for one reply, from the bus where it is quick and from the store where the bus missed something.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use core_types::bus::{BusEvent, Lagged, Subscription};
+use core_types::deliveries::{Delivery, DeliveryRepository, DeliveryState};
+use core_types::messaging::{Completion, EventBody, Message, MessageRepository, Posted, ReplyEvent, ReplyStream};
+use core_types::{ChannelId, ServiceResult};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Duration, Instant, timeout_at};
+
+use super::Messaging;
+
+/// How often the store is asked although the bus is silent: what a lost event costs at most.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Events read from the store at once.
+const PAGE: u32 = 200;
+
+/// One caller's wait.
+pub(super) struct Reply {
+    messages: Arc<dyn MessageRepository>,
+    deliveries: Arc<dyn DeliveryRepository>,
+    subscription: Box<dyn Subscription>,
+    channel: ChannelId,
+    /// The delivery that must answer; none only where a repeated message had none.
+    awaited: Option<Delivery>,
+    /// The sequence number after which the end can be found in the store.
+    posted_seq: i64,
+    /// The reply, which is published before the end of its delivery.
+    heard: Option<Arc<Message>>,
+    /// Whether to look into the store before listening, since the end may lie in the past.
+    look_first: bool,
+    deadline: Instant,
+    ended: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Reply {
+    pub(super) fn new(
+        posted: &Posted,
+        repeated: bool,
+        subscription: Box<dyn Subscription>,
+        service: &Messaging,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            messages: Arc::clone(&service.messages),
+            deliveries: Arc::clone(&service.deliveries),
+            subscription,
+            channel: posted.message.channel_id,
+            awaited: posted.deliveries.first().cloned(),
+            posted_seq: posted.message.seq,
+            heard: None,
+            look_first: repeated,
+            deadline: Instant::now() + service.limits.reply_wait,
+            ended: false,
+            _permit: permit,
+        }
+    }
+
+    /// What a published event means for this wait.
+    async fn hear(&mut self, event: BusEvent, awaited: &Delivery) -> ServiceResult<Option<ReplyEvent>> {
+        match event {
+            BusEvent::Chunk(chunk) if chunk.reply_id == awaited.reply_id => Ok(Some(ReplyEvent::Chunk(chunk))),
+            BusEvent::Channel(event) => match &event.body {
+                EventBody::Message(Some(message)) if message.id == awaited.reply_id => {
+                    self.heard = Some(Arc::clone(message));
+                    Ok(None)
+                }
+                EventBody::Complete(Some(completion)) if completion.delivery_id == awaited.id => {
+                    self.end(completion.clone(), awaited).await.map(Some)
+                }
+                EventBody::ChannelDeleted => Ok(Some(ReplyEvent::Failed("The channel was deleted".to_owned()))),
+                _ => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// What the store says, for a wait that may have missed its end.
+    async fn look(&mut self, awaited: &Delivery) -> ServiceResult<Option<ReplyEvent>> {
+        match self.deliveries.find(awaited.id).await?.map(|delivery| delivery.state) {
+            Some(state) if !state.is_end() => Ok(None),
+            Some(DeliveryState::Cancelled) | None => Ok(Some(cancelled())),
+            Some(_) => match self.stored_completion(awaited).await? {
+                Some(completion) => self.end(completion, awaited).await.map(Some),
+                None => Ok(Some(ReplyEvent::Failed("How this ended is no longer kept".to_owned()))),
+            },
+        }
+    }
+
+    async fn stored_completion(&mut self, awaited: &Delivery) -> ServiceResult<Option<Completion>> {
+        let mut after = self.posted_seq;
+        loop {
+            let page = self.messages.events(self.channel, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(None) };
+            after = last.seq;
+            for event in page {
+                match event.body {
+                    EventBody::Complete(Some(completion)) if completion.delivery_id == awaited.id => return Ok(Some(completion)),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    async fn end(&mut self, completion: Completion, awaited: &Delivery) -> ServiceResult<ReplyEvent> {
+        Ok(match completion.state {
+            DeliveryState::Replied => {
+                let message = match self.heard.take() {
+                    Some(message) => Some(message),
+                    None => self.messages.find(awaited.reply_id).await?.map(Arc::new),
+                };
+                message.map_or_else(|| ReplyEvent::Failed("The reply has been deleted".to_owned()), ReplyEvent::Replied)
+            }
+            DeliveryState::Ignored | DeliveryState::Superseded => ReplyEvent::Silent { superseded_by: completion.superseded_by },
+            DeliveryState::Failed => ReplyEvent::Failed(completion.error.unwrap_or_else(|| "The agent could not answer".to_owned())),
+            DeliveryState::Cancelled | DeliveryState::Pending | DeliveryState::Claimed => cancelled(),
+        })
+    }
+
+    async fn step(&mut self, awaited: &Delivery) -> ServiceResult<Option<ReplyEvent>> {
+        if std::mem::take(&mut self.look_first) {
+            return self.look(awaited).await;
+        }
+        let now = Instant::now();
+        if now >= self.deadline {
+            return Ok(Some(ReplyEvent::TimedOut));
+        }
+        match timeout_at(self.deadline.min(now + LOOK_AGAIN), self.subscription.next()).await {
+            Ok(Ok(event)) => self.hear(event, awaited).await,
+            Ok(Err(Lagged)) | Err(_) => self.look(awaited).await,
+        }
+    }
+}
+
+fn cancelled() -> ReplyEvent {
+    ReplyEvent::Failed("The agent, the message or the channel was deleted".to_owned())
+}
+
+#[async_trait]
+impl ReplyStream for Reply {
+    async fn next(&mut self) -> Option<ReplyEvent> {
+        if self.ended {
+            return None;
+        }
+        let Some(awaited) = self.awaited.clone() else {
+            self.ended = true;
+            return Some(ReplyEvent::Silent { superseded_by: None });
+        };
+        loop {
+            let event = match self.step(&awaited).await {
+                Ok(None) => continue,
+                Ok(Some(event)) => event,
+                Err(error) => {
+                    log::error!("cannot follow delivery {}: {error}", awaited.id);
+                    ReplyEvent::Failed("The server lost track of the reply; it will be in the channel".to_owned())
+                }
+            };
+            self.ended = !matches!(event, ReplyEvent::Chunk(_));
+            return Some(event);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The runs that are under way, and how each can be told to stop.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use core_types::deliveries::{Claimed, Fence};
+use core_types::{AgentId, ChannelId, DeliveryId, EntityId, MessageId};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// Why a run should stop before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// A newer message of the same author makes it moot.
+    Superseded(MessageId),
+    /// The agent was stopped or deleted, or the server stops.
+    GiveBack,
+    /// Somebody else holds the delivery.
+    Lost,
+}
+
+const OPEN: u8 = 0;
+const SHOWN: u8 = 1;
+const SUPERSEDED: u8 = 2;
+
+/// One run under way.
+pub(crate) struct ActiveRun {
+    pub(crate) fence: Fence,
+    agent: AgentId,
+    channel: ChannelId,
+    author: EntityId,
+    seq: i64,
+    /// Whether a piece of the reply was shown, or the reply was made moot: whichever comes first excludes the other.
+    phase: AtomicU8,
+    stop: watch::Sender<Option<Stop>>,
+}
+
+impl ActiveRun {
+    fn new(claimed: &Claimed) -> Self {
+        let delivery = &claimed.delivery;
+        // An earlier attempt may have shown something; from then on the reply is owed.
+        let phase = if delivery.attempt > 1 { SHOWN } else { OPEN };
+        Self {
+            fence: Fence { delivery: delivery.id, attempt: delivery.attempt },
+            agent: delivery.agent_id,
+            channel: claimed.message.channel_id,
+            author: claimed.message.author_id,
+            seq: claimed.message.seq,
+            phase: AtomicU8::new(phase),
+            stop: watch::Sender::new(None),
+        }
+    }
+
+    /// Claims the right to show the reply. From then on nothing supersedes it; `false` where something has.
+    pub(crate) fn show(&self) -> bool {
+        self.phase.compare_exchange(OPEN, SHOWN, Ordering::AcqRel, Ordering::Acquire).is_ok() || self.phase.load(Ordering::Acquire) == SHOWN
+    }
+
+    fn supersede(&self, by: MessageId) {
+        if self.phase.compare_exchange(OPEN, SUPERSEDED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.stop.send_replace(Some(Stop::Superseded(by)));
+        }
+    }
+
+    fn tell(&self, stop: Stop) {
+        self.stop.send_if_modified(|told| {
+            let first = told.is_none();
+            if first {
+                *told = Some(stop);
+            }
+            first
+        });
+    }
+
+    /// Waits until the run should stop.
+    pub(crate) async fn stopped(&self) -> Stop {
+        let mut receiver = self.stop.subscribe();
+        match receiver.wait_for(Option::is_some).await.map(|stop| *stop) {
+            Ok(Some(stop)) => stop,
+            // The sender lives as long as `self`.
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+/// All runs under way.
+#[derive(Default)]
+pub(crate) struct ActiveRuns {
+    runs: Mutex<HashMap<DeliveryId, Arc<ActiveRun>>>,
+}
+
+impl ActiveRuns {
+    pub(crate) fn begin(&self, claimed: &Claimed) -> Arc<ActiveRun> {
+        let run = Arc::new(ActiveRun::new(claimed));
+        self.runs.lock().insert(claimed.delivery.id, Arc::clone(&run));
+        run
+    }
+
+    pub(crate) fn end(&self, run: &ActiveRun) {
+        self.runs.lock().remove(&run.fence.delivery);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.runs.lock().len()
+    }
+
+    /// Agents with at least this many runs.
+    pub(crate) fn busy(&self, limit: usize) -> Vec<AgentId> {
+        let mut counts: HashMap<AgentId, usize> = HashMap::new();
+        for run in self.runs.lock().values() {
+            *counts.entry(run.agent).or_default() += 1;
+        }
+        counts.into_iter().filter(|(_, count)| *count >= limit).map(|(agent, _)| agent).collect()
+    }
+
+    pub(crate) fn fences(&self) -> Vec<Fence> {
+        self.runs.lock().values().map(|run| run.fence).collect()
+    }
+
+    pub(crate) fn agents(&self) -> Vec<AgentId> {
+        let mut agents: Vec<_> = self.runs.lock().values().map(|run| run.agent).collect();
+        agents.sort_unstable();
+        agents.dedup();
+        agents
+    }
+
+    /// Stops what a newer message of the same author makes moot.
+    pub(crate) fn supersede(&self, channel: ChannelId, author: EntityId, seq: i64, by: MessageId) {
+        for run in self.runs.lock().values() {
+            if run.channel == channel && run.author == author && run.seq < seq {
+                run.supersede(by);
+            }
+        }
+    }
+
+    pub(crate) fn give_back(&self, agent: Option<AgentId>) {
+        for run in self.runs.lock().values().filter(|run| agent.is_none_or(|agent| agent == run.agent)) {
+            run.tell(Stop::GiveBack);
+        }
+    }
+
+    /// Stops the runs of these fences that are not among the held.
+    pub(crate) fn lose(&self, asked: &[Fence], held: &[Fence]) {
+        let runs = self.runs.lock();
+        for fence in asked.iter().filter(|fence| !held.contains(fence)) {
+            if let Some(run) = runs.get(&fence.delivery).filter(|run| run.fence == *fence) {
+                run.tell(Stop::Lost);
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! An agent made ready to run: its character, its settings and the model that serves it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use core_types::agents::Agent;
+use core_types::models::{ModelError, ModelProvider, ModelSettings};
+use core_types::{AgentId, JsonObject, Secret, StoreError, Timestamp};
+use derive_more::{Display, Error, From};
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use crate::models::ModelRegistry;
+use crate::ports::Ports;
+
+/// How many agents are kept ready; the one that ran longest ago makes room.
+const READY: usize = 1_024;
+
+/// Why an agent cannot run.
+#[derive(Debug, Display, Error, From)]
+pub(crate) enum NotReady {
+    /// It was deleted meanwhile.
+    #[display("the agent does not exist any more")]
+    #[from(ignore)]
+    Gone,
+    /// The store failed.
+    #[display("the agent cannot be read")]
+    Store(StoreError),
+    /// Its model settings make no sense.
+    #[display("the agent has no model")]
+    Model(ModelError),
+}
+
+/// A version of an agent, ready to run.
+pub(crate) struct ReadyAgent {
+    pub(crate) agent: Agent,
+    pub(crate) settings: AgentSettings,
+    pub(crate) provider: Arc<dyn ModelProvider>,
+}
+
+/// What an agent's settings say, secrets first (contract §8.5).
+pub(crate) struct AgentSettings {
+    secrets: HashMap<String, Secret>,
+    settings: JsonObject,
+}
+
+impl AgentSettings {
+    /// The text of a setting; secrets are not looked at.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        match self.settings.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(flag) => Some(flag.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Whether a setting says yes, in one of the words that elizaOS takes for it.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        let yes = ["YES", "Y", "TRUE", "T", "1", "ON", "ENABLE"];
+        self.text(name).is_some_and(|text| yes.contains(&text.trim().to_uppercase().as_str()))
+    }
+
+    /// The entries of a comma-separated list with optional brackets, in upper case.
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+        let text = self.text(name).unwrap_or_default();
+        text.trim_matches(['[', ']', ' '])
+            .split(',')
+            .map(|entry| entry.trim().trim_matches(['"', '\'']).to_uppercase())
+            .filter(|entry| !entry.is_empty())
+            .collect()
+    }
+}
+
+impl ModelSettings for AgentSettings {
+    fn get(&self, name: &str) -> Option<Secret> {
+        self.secrets.get(name).cloned().or_else(|| self.text(name).filter(|text| !text.is_empty()).map(Secret::new))
+    }
+}
+
+/// Agents that ran lately, by version.
+pub(crate) struct ReadyAgents {
+    ports: Ports,
+    models: ModelRegistry,
+    ready: Mutex<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    agents: HashMap<AgentId, (u64, Arc<ReadyAgent>)>,
+    uses: u64,
+}
+
+impl ReadyAgents {
+    pub(crate) fn new(ports: Ports, models: ModelRegistry) -> Self {
+        Self { ports, models, ready: Mutex::new(Cache::default()) }
+    }
+
+    /// The agent in the given version, or in a newer one where it has changed since.
+    pub(crate) async fn get(&self, id: AgentId, version: Timestamp) -> Result<Arc<ReadyAgent>, NotReady> {
+        if let Some(ready) = self.ready.lock().find(id, version) {
+            return Ok(ready);
+        }
+        let agent = self.ports.agents.find(id).await?.ok_or(NotReady::Gone)?;
+        let settings = self.settings(&agent).await?;
+        let choice = self.models.choose(&settings, &agent.character.plugins)?;
+        if !choice.ignored_plugins.is_empty() {
+            log::warn!("agent {}: plugins without effect here: {}", agent.character.name, choice.ignored_plugins.join(", "));
+        }
+        let ready = Arc::new(ReadyAgent { agent, settings, provider: choice.provider });
+        self.ready.lock().keep(id, Arc::clone(&ready));
+        Ok(ready)
+    }
+
+    async fn settings(&self, agent: &Agent) -> Result<AgentSettings, StoreError> {
+        let mut secrets = HashMap::new();
+        for sealed in self.ports.secrets.list(agent.id).await? {
+            match self.ports.vault.open(agent.id, &sealed) {
+                Ok(secret) => {
+                    secrets.insert(sealed.name, secret);
+                }
+                Err(error) => log::error!("agent {}: {}: {error}", agent.character.name, sealed.name),
+            }
+        }
+        Ok(AgentSettings { secrets, settings: agent.character.settings.clone() })
+    }
+}
+
+impl Cache {
+    fn find(&mut self, id: AgentId, version: Timestamp) -> Option<Arc<ReadyAgent>> {
+        self.uses += 1;
+        let (used, ready) = self.agents.get_mut(&id)?;
+        if ready.agent.updated_at < version {
+            return None;
+        }
+        *used = self.uses;
+        Some(Arc::clone(ready))
+    }
+
+    fn keep(&mut self, id: AgentId, ready: Arc<ReadyAgent>) {
+        if self.agents.len() >= READY
+            && !self.agents.contains_key(&id)
+            && let Some(oldest) = self.agents.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id)
+        {
+            self.agents.remove(&oldest);
+        }
+        self.agents.insert(id, (self.uses, ready));
+    }
+}

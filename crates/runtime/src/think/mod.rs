@@ -1,0 +1,275 @@
+//! From a claimed delivery to what the agent says and does about it. Writes nothing: that happens at the end of the run.
+
+use core_types::actions::{ActionContext, Effect};
+use core_types::deliveries::Claimed;
+use core_types::memory::RoomContext;
+use core_types::models::{ModelSize, Purpose, Role, TextRequest, TextResponse, TextSink, ToolCall, Turn};
+use core_types::{JsonObject, MemoryId};
+use serde_json::{Value, json};
+
+use crate::active::ActiveRun;
+use crate::agent::ReadyAgent;
+use crate::ports::{Limits, Ports};
+use crate::record::{self, Recorder};
+use crate::run::RunError;
+
+pub(crate) mod actions;
+mod compose;
+mod decide;
+mod recall;
+mod response;
+mod show;
+mod template;
+
+use actions::ActionRegistry;
+use response::ResponseReader;
+
+/// Memories of the conversation that are read before an answer (contract §6.4: the conversation length).
+const RECENT: u32 = 32;
+/// Facts that are read before an answer.
+const FACTS: u32 = 50;
+/// How often the model is asked again after actions told it something.
+const MAX_STEPS: usize = 6;
+/// Calls that are carried out in one step; a model that asks for more is confused.
+const MAX_CALLS: usize = 16;
+
+/// What an agent says.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Said {
+    /// The text, not blank.
+    pub(crate) text: String,
+    /// What it thought, where the model told.
+    pub(crate) thought: Option<String>,
+    /// The names of its actions, `REPLY` first.
+    pub(crate) actions: Vec<String>,
+}
+
+impl Said {
+    /// The content of the reply: `text`, `actions`, perhaps `thought`.
+    pub(crate) fn content(&self) -> JsonObject {
+        let mut content = JsonObject::new();
+        content.insert("text".to_owned(), self.text.clone().into());
+        if let Some(thought) = &self.thought {
+            content.insert("thought".to_owned(), thought.clone().into());
+        }
+        content.insert("actions".to_owned(), json!(self.actions));
+        content
+    }
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Thought {
+    /// The reply; none where the agent stays silent.
+    pub(crate) reply: Option<Said>,
+    /// What happens with it.
+    pub(crate) effects: Vec<Effect>,
+}
+
+/// An agent's mind, at one delivery.
+pub(crate) struct Mind<'a> {
+    pub(crate) ports: &'a Ports,
+    pub(crate) actions: &'a ActionRegistry,
+    pub(crate) limits: Limits,
+    pub(crate) ready: &'a ReadyAgent,
+    pub(crate) claimed: &'a Claimed,
+}
+
+/// What has been said and done so far in a run.
+#[derive(Default)]
+struct Progress {
+    text: String,
+    thought: Option<String>,
+    actions: Vec<String>,
+    effects: Vec<Effect>,
+}
+
+impl Mind<'_> {
+    /// Perceives, decides, composes, asks the model and acts.
+    pub(crate) async fn think(&self, active: &ActiveRun, recorder: &mut Recorder) -> Result<Thought, RunError> {
+        let agent = self.claimed.delivery.agent_id;
+        let room = self.ports.memories.room_context(agent, recorder.room_id(), RECENT, FACTS).await?;
+        if !self.should_respond(&room, recorder).await? {
+            return Ok(Thought::default());
+        }
+        self.respond(&room, active, recorder).await
+    }
+
+    async fn should_respond(&self, room: &RoomContext, recorder: &mut Recorder) -> Result<bool, RunError> {
+        if let Some(decided) = decide::by_rule(self.ready, self.claimed, room) {
+            return Ok(decided);
+        }
+        let request = compose::decision(self, room)?;
+        let answer = self.ask(request, &core_types::models::NoSink, recorder).await?;
+        Ok(decide::by_answer(&answer))
+    }
+
+    async fn respond(&self, room: &RoomContext, active: &ActiveRun, recorder: &mut Recorder) -> Result<Thought, RunError> {
+        let context = self.action_context(room, recorder);
+        let mut request = compose::reply(self, room, self.actions.offered(context))?;
+        let mut progress = Progress::default();
+        let (shower, forward) = show::channel(self, active);
+        let talk = async {
+            // Owned here, so that the forwarding ends with the talk.
+            let shower = shower;
+            for _ in 0..MAX_STEPS {
+                let reader = ResponseReader::new(&shower);
+                let answer = self.ask(request.clone(), &reader, recorder).await?;
+                let heard = progress.hear(reader.finish(&answer.text), &answer.calls);
+                let told = self.act(&heard, room, &mut progress, &shower, recorder).await;
+                if told.is_empty() {
+                    break;
+                }
+                let mut turn = Turn::text(Role::Assistant, self.ready.agent.character.name.clone(), answer.text);
+                turn.calls = heard;
+                request.turns.push(turn);
+                request.turns.extend(told);
+            }
+            Ok::<(), RunError>(())
+        };
+        let (talked, ()) = tokio::join!(talk, forward);
+        talked?;
+        self.conclude(progress)
+    }
+
+    fn action_context<'c>(&'c self, room: &'c RoomContext, recorder: &Recorder) -> ActionContext<'c> {
+        ActionContext {
+            run_id: recorder.run_id(),
+            agent_id: self.claimed.delivery.agent_id,
+            agent_name: &self.ready.agent.character.name,
+            message: &self.claimed.message,
+            channel: &self.claimed.channel,
+            room,
+        }
+    }
+
+    /// Asks the agent's model and records the call, whatever its outcome.
+    async fn ask(&self, request: TextRequest, sink: &dyn TextSink, recorder: &mut Recorder) -> Result<TextResponse, RunError> {
+        let provider = &self.ready.provider;
+        let size = request.size;
+        let began = self.ports.clock.now();
+        let answer = provider.generate(request, sink).await;
+        let now = self.ports.clock.now();
+        let millis = now.millis() - began.millis();
+        match answer {
+            Ok(answer) => {
+                recorder.model_call(size, provider.name(), &answer.model, answer.usage, millis, now);
+                Ok(answer)
+            }
+            Err(error) => {
+                recorder.model_failure(size, provider.name(), provider.model(size), &error.to_string(), millis, now);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Carries out calls in order; returns what the model should know of them.
+    async fn act(
+        &self,
+        calls: &[ToolCall],
+        room: &RoomContext,
+        progress: &mut Progress,
+        shower: &dyn TextSink,
+        recorder: &mut Recorder,
+    ) -> Vec<Turn> {
+        let mut told = Vec::new();
+        let mut go_on = false;
+        for call in calls {
+            let context = self.action_context(room, recorder);
+            let outcome = match self.actions.find(&call.name) {
+                Some(action) => action.run(context, call.arguments.clone()).await.map_err(|error| error.message),
+                None => Err(format!("there is no action {:?}", call.name)),
+            };
+            recorder.action(&call.name, outcome.as_ref().err().map(String::as_str), self.ports.clock.now());
+            let result = match outcome {
+                Ok(outcome) => {
+                    progress.done(&call.name, outcome.effects);
+                    if let Some(says) = outcome.says {
+                        progress.say(&says, shower);
+                    }
+                    go_on |= outcome.tells_model.is_some();
+                    outcome.tells_model.unwrap_or_else(|| "done".to_owned())
+                }
+                Err(message) => {
+                    go_on = true;
+                    format!("failed: {message}")
+                }
+            };
+            let mut turn = Turn::text(Role::Tool, call.name.clone(), result);
+            turn.call_id = Some(call.id.clone());
+            told.push(turn);
+        }
+        if go_on { told } else { Vec::new() }
+    }
+
+    fn conclude(&self, progress: Progress) -> Result<Thought, RunError> {
+        let Progress { text, thought, mut actions, effects } = progress;
+        let text = text.trim_end().to_owned();
+        if text.trim().is_empty() {
+            if actions.is_empty() {
+                return Err(RunError::Model(core_types::models::ModelError::Unreadable {
+                    provider: self.ready.provider.name().to_owned(),
+                    message: "it holds neither text nor a tool call".to_owned(),
+                }));
+            }
+            return Ok(Thought { reply: None, effects });
+        }
+        // Text beats silence (contract §6.4 step 4).
+        actions.retain(|action| action != "REPLY" && action != "IGNORE" && action != "NONE");
+        actions.insert(0, "REPLY".to_owned());
+        Ok(Thought { reply: Some(Said { text, thought, actions }), effects })
+    }
+}
+
+impl Progress {
+    /// Takes in an answer; returns the calls to carry out, those of a `<response>` among them.
+    fn hear(&mut self, read: response::Response, calls: &[ToolCall]) -> Vec<ToolCall> {
+        self.text.push_str(&read.text);
+        self.thought = read.thought.or(self.thought.take());
+        let named = read.actions.into_iter().enumerate().filter(|(_, name)| name != "REPLY").map(|(index, name)| ToolCall {
+            id: format!("response-{index}"),
+            name,
+            arguments: Value::Object(JsonObject::new()),
+        });
+        calls.iter().cloned().chain(named).take(MAX_CALLS).collect()
+    }
+
+    fn done(&mut self, action: &str, effects: Vec<Effect>) {
+        self.actions.push(action.to_uppercase());
+        self.effects.extend(effects);
+    }
+
+    /// Adds to the reply, and shows it, so that the pieces stay a prefix of the whole.
+    fn say(&mut self, text: &str, shower: &dyn TextSink) {
+        let piece = if self.text.is_empty() { text.to_owned() } else { format!("\n\n{text}") };
+        shower.push(&piece);
+        self.text.push_str(&piece);
+    }
+}
+
+/// Whether the message answers something that the agent said.
+fn answers_the_agent(claimed: &Claimed, room: &RoomContext) -> bool {
+    let agent = claimed.delivery.agent_id;
+    claimed.message.in_reply_to.is_some_and(|answered| {
+        let said = MemoryId::new(answered.uuid());
+        room.recent.iter().any(|memory| memory.id == said && memory.entity_id == agent.into())
+    })
+}
+
+/// The request for an answer of a kind, before its texts.
+fn request(mind: &Mind<'_>, size: ModelSize, purpose: Purpose) -> TextRequest {
+    TextRequest {
+        size,
+        purpose,
+        system: String::new(),
+        turns: Vec::new(),
+        tools: Vec::new(),
+        max_output_tokens: mind.limits.output_tokens,
+        temperature: mind.ready.settings.text("temperature").and_then(|text| text.parse().ok()),
+    }
+}
+
+/// The name of whoever wrote the message.
+fn sender(mind: &Mind<'_>) -> String {
+    record::author_name(mind.claimed)
+}

@@ -1,1 +1,30 @@
-//! Routes, extractors, wire types, the error table; the only crate that names actix
+//! The REST API of elizaOS over the services of `core-types`: routes, extractors, wire types and the one error table.
+//! The only crate that names actix.
+//!
+//! A program makes [`Services`], wraps them with [`HttpSettings`] into an [`AppState`] and hands it to [`run`] with a bound
+//! listener. Tests build the same routes with [`app`]. How a request travels, every bound and every code is told in
+//! `docs/api-design.md`; how to add a route in `docs/adding-an-endpoint.md`.
+
+mod agents;
+mod app;
+mod channels;
+mod envelope;
+mod errors;
+mod events;
+mod extract;
+mod gate;
+mod headers;
+mod layer;
+mod limits;
+mod messages;
+mod paths;
+mod replies;
+mod routing;
+mod server;
+mod servers;
+mod sse;
+mod system;
+mod wire;
+
+pub use app::{AppState, HttpSettings, Services, app};
+pub use server::{RunningServer, Stopper, run};

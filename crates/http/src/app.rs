@@ -1,0 +1,135 @@
+//! The application: what it is made of, and its routes and layers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::{App, Error, web};
+use auth::Keyring;
+use core_types::agents::AgentService;
+use core_types::messaging::{ChannelService, MessagingService};
+use core_types::system::SystemService;
+use core_types::{Clock, Timestamp};
+use tokio::sync::watch;
+
+use crate::{agents, channels, events, gate, layer, limits, messages, routing, servers, system};
+
+/// What the routes call.
+#[derive(Clone)]
+pub struct Services {
+    /// Agents.
+    pub agents: Arc<dyn AgentService>,
+    /// Messages and events.
+    pub messaging: Arc<dyn MessagingService>,
+    /// Channels and message servers.
+    pub channels: Arc<dyn ChannelService>,
+    /// Health.
+    pub system: Arc<dyn SystemService>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who a key belongs to.
+    pub keyring: Keyring,
+}
+
+/// How the server speaks HTTP. The default is the safe one.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// The most bytes of a JSON body.
+    pub body_limit: usize,
+    /// Origins (`https://app.example`) whose pages may call the API; `*` lets any page read answers where a key is
+    /// required.
+    pub cors_origins: Vec<String>,
+    /// The version that health answers show.
+    pub version: String,
+    /// Without a key, lets in peers that are not on this machine, and requests to any IP address.
+    pub insecure: bool,
+    /// How many worker threads; one per core where absent.
+    pub workers: Option<usize>,
+    /// How many connections each worker holds.
+    pub connections_per_worker: usize,
+    /// How long a graceful stop waits for running requests.
+    pub shutdown_time: Duration,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            body_limit: limits::BODY_BYTES,
+            cors_origins: Vec::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            insecure: false,
+            workers: None,
+            connections_per_worker: limits::CONNECTIONS,
+            shutdown_time: limits::SHUTDOWN_TIME,
+        }
+    }
+}
+
+/// What every request can reach.
+pub(crate) struct Shared {
+    pub(crate) services: Services,
+    pub(crate) settings: HttpSettings,
+    pub(crate) started: Timestamp,
+    closing: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// Ends the waiting of streams and waiters.
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Resolves when the server begins to stop.
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut closing = self.closing.subscribe();
+        async move {
+            if closing.wait_for(|closing| *closing).await.is_err() {
+                // Whoever could close is gone, and so nothing will.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// How a handler names what it can reach.
+pub(crate) type State = web::Data<Shared>;
+
+/// The services and settings of one server; clones are the same server.
+#[derive(Clone)]
+pub struct AppState(pub(crate) State);
+
+impl AppState {
+    /// A server over these services. Its uptime counts from here.
+    pub fn new(services: Services, settings: HttpSettings) -> Self {
+        let started = services.clock.now();
+        Self(web::Data::new(Shared { services, settings, started, closing: watch::Sender::new(false) }))
+    }
+
+    /// Ends event streams and gives up waiting for replies, so that a graceful stop is quick.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// The whole application, as the server runs it and tests call it.
+pub fn app(
+    state: &AppState,
+) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()> + use<>> {
+    let api = web::scope("/api")
+        .wrap(from_fn(gate::check))
+        .configure(agents::routes)
+        .configure(servers::routes)
+        .configure(channels::routes)
+        .configure(messages::routes)
+        .configure(events::routes)
+        .configure(system::routes)
+        .default_service(web::to(routing::no_route));
+    App::new()
+        .app_data(state.0.clone())
+        .wrap(from_fn(layer::outermost))
+        .service(api)
+        .configure(system::public_routes)
+        .default_service(web::to(routing::no_route))
+}

@@ -1,0 +1,46 @@
+//! The JSON envelope: `{success: true, data}`; errors have theirs in `errors`.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::errors::ApiError;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    success: bool,
+    data: T,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
+}
+
+/// `{success: true, data}` with a status.
+pub(crate) fn success(status: StatusCode, data: impl Serialize) -> HttpResponse {
+    warned(status, data, &[])
+}
+
+/// `{success: true, data}` with status 200.
+pub(crate) fn ok(data: impl Serialize) -> HttpResponse {
+    success(StatusCode::OK, data)
+}
+
+/// `{success: true, data, warnings}`; without warnings the key is absent.
+pub(crate) fn warned(status: StatusCode, data: impl Serialize, warnings: &[String]) -> HttpResponse {
+    respond(status, &Envelope { success: true, data, warnings })
+}
+
+/// Any JSON body, for the few routes that have no envelope in the contract.
+pub(crate) fn respond(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => HttpResponse::build(status).insert_header((CONTENT_TYPE, JSON)).body(bytes),
+        Err(error) => ApiError::internal(error).error_response(),
+    }
+}
+
+/// 204, without a body.
+pub(crate) fn gone() -> HttpResponse {
+    HttpResponse::NoContent().finish()
+}

@@ -1,0 +1,51 @@
+//! What happens on a channel, as it happens: `GET /api/messaging/channels/{id}/events`.
+
+use actix_web::HttpRequest;
+use actix_web::web::{ServiceConfig, get};
+use bytes::Bytes;
+use core_types::messaging::EventStream;
+use futures_util::{Stream, StreamExt, stream};
+
+use crate::app::State;
+use crate::errors::{ApiError, ApiResult, Code, chain};
+use crate::extract::permission::MessagesRead;
+use crate::extract::{Authorized, ChannelPath, Query};
+use crate::routing::{at, channels};
+use crate::sse;
+use crate::wire::events::item;
+use crate::wire::replies::ErrorWire;
+
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    at(config, channels!("/{channel_id}/events"), [get().to(read)]);
+}
+
+async fn read(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, query: Query, request: HttpRequest) -> ApiResult {
+    let after = position(&request, &query)?;
+    let events = state.services.messaging.subscribe(&caller, id.0, after).await?;
+    let hint = stream::once(std::future::ready(sse::retry_hint()));
+    // A reader that is cut off by the server's end connects again and resumes.
+    Ok(sse::respond(hint.chain(frames(events).take_until(Box::pin(state.closing())))))
+}
+
+/// Where to go on: a browser that connects again repeats the old query and adds the header, so the header counts.
+fn position(request: &HttpRequest, query: &Query) -> ApiResult<Option<i64>> {
+    let header = request.headers().get("last-event-id").map(|value| value.to_str().unwrap_or("?"));
+    let Some(text) = header.filter(|text| !text.is_empty()).or_else(|| query.first("after")) else { return Ok(None) };
+    let number = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| ApiError::bad_request("Last-Event-ID and after must be sequence numbers, whole and from 0"))
+}
+
+fn frames(events: Box<dyn EventStream>) -> impl Stream<Item = Bytes> {
+    stream::unfold(Some(events), |events| async move {
+        let mut events = events?;
+        match events.next().await {
+            Ok(Some(next)) => Some((item(&next), Some(events))),
+            Ok(None) => None,
+            Err(error) => {
+                log::error!("a reader of events was cut off: {}", chain(&error));
+                let data = ErrorWire::new(Code::Unavailable, "The events cannot be read now; connect again");
+                Some((sse::frame("error", None, &data), None))
+            }
+        }
+    })
+}

@@ -1,0 +1,91 @@
+//! Reading the fields of a body: every spelling that a client may use, checked once.
+
+use std::str::FromStr;
+
+use core_types::JsonObject;
+use serde_json::Value;
+
+use crate::errors::{ApiError, ApiResult, Code};
+
+/// The fields of a JSON object, taken out one by one. Each reader takes the spellings of one field, the preferred one
+/// first: the first that is there and not `null` counts, and errors speak of it by the preferred one.
+pub(crate) struct Fields(JsonObject);
+
+impl Fields {
+    /// The fields of a body.
+    pub(crate) const fn new(body: JsonObject) -> Self {
+        Self(body)
+    }
+
+    /// A field of any type.
+    pub(crate) fn value(&mut self, names: &[&str]) -> Option<Value> {
+        names.iter().find(|name| self.0.get(**name).is_some_and(|value| !value.is_null())).and_then(|name| self.0.swap_remove(*name))
+    }
+
+    /// An id.
+    pub(crate) fn id<T: FromStr>(&mut self, names: &[&str]) -> ApiResult<Option<T>> {
+        self.value(names).map(|value| parse_id(&value, label(names))).transpose()
+    }
+
+    /// An id that must be there.
+    pub(crate) fn required_id<T: FromStr>(&mut self, names: &[&str]) -> ApiResult<T> {
+        self.id(names)?.ok_or_else(|| missing(names))
+    }
+
+    /// A list of ids.
+    pub(crate) fn ids<T: FromStr>(&mut self, names: &[&str], most: usize) -> ApiResult<Vec<T>> {
+        match self.value(names) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) if items.len() > most => {
+                Err(ApiError::bad_request(format!("{} has more than {most} entries", label(names))))
+            }
+            Some(Value::Array(items)) => items.iter().map(|item| parse_id(item, label(names))).collect(),
+            Some(_) => Err(ApiError::bad_request(format!("{} must be an array of ids", label(names)))),
+        }
+    }
+
+    /// A text; an empty one counts as absent.
+    pub(crate) fn text(&mut self, names: &[&str], most: usize) -> ApiResult<Option<String>> {
+        match self.value(names) {
+            None => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(Value::String(text)) if is_longer(&text, most) => {
+                Err(ApiError::bad_request(format!("{} has more than {most} characters", label(names))))
+            }
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(ApiError::bad_request(format!("{} must be a string", label(names)))),
+        }
+    }
+
+    /// A text that must be there and not empty.
+    pub(crate) fn required_text(&mut self, names: &[&str], most: usize) -> ApiResult<String> {
+        self.text(names, most)?.ok_or_else(|| missing(names))
+    }
+
+    /// An object.
+    pub(crate) fn object(&mut self, names: &[&str]) -> ApiResult<Option<JsonObject>> {
+        match self.value(names) {
+            None => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(object)),
+            Some(_) => Err(ApiError::bad_request(format!("{} must be an object", label(names)))),
+        }
+    }
+}
+
+fn label<'a>(names: &[&'a str]) -> &'a str {
+    names.first().copied().unwrap_or_default()
+}
+
+fn missing(names: &[&str]) -> ApiError {
+    ApiError::bad_request(format!("Missing required field: {}", label(names)))
+}
+
+fn parse_id<T: FromStr>(value: &Value, label: &str) -> ApiResult<T> {
+    let id = value.as_str().and_then(|text| text.parse().ok());
+    id.ok_or_else(|| ApiError::new(Code::InvalidId, format!("Invalid {label} format")))
+}
+
+fn is_longer(text: &str, most: usize) -> bool {
+    // A character has at least one byte, so most texts need no count.
+    text.len() > most && text.chars().count() > most
+}

@@ -1,0 +1,15 @@
+//! What handlers take out of a request. Each fails with the envelope.
+
+mod authorized;
+mod body;
+mod fields;
+mod ids;
+mod query;
+mod sender;
+
+pub(crate) use authorized::{Authorized, permission};
+pub(crate) use body::JsonBody;
+pub(crate) use fields::Fields;
+pub(crate) use ids::{AgentPath, ChannelPath, ServerPath};
+pub(crate) use query::Query;
+pub(crate) use sender::Sender;

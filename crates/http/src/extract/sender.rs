@@ -1,0 +1,38 @@
+//! What the headers of a post say.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::HeaderValue;
+use actix_web::{FromRequest, HttpRequest};
+
+use crate::errors::{ApiError, ApiResult};
+use crate::limits;
+
+/// The headers of a request that posts a message.
+pub(crate) struct Sender {
+    /// `X-Entity-Id`, unchecked: it stands in for a missing author.
+    pub(crate) entity: Option<String>,
+    /// `Idempotency-Key`.
+    pub(crate) idempotency_key: Option<String>,
+}
+
+impl FromRequest for Sender {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let header = |name| request.headers().get(name);
+        let entity = header("x-entity-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let key = header("idempotency-key").map(idempotency_key).transpose();
+        ready(key.map(|idempotency_key| Self { entity, idempotency_key }))
+    }
+}
+
+fn idempotency_key(value: &HeaderValue) -> ApiResult<String> {
+    let visible = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let key = value.to_str().ok().filter(visible).filter(|text| text.len() <= limits::IDEMPOTENCY_KEY_CHARS);
+    key.map(str::to_owned).ok_or_else(|| {
+        ApiError::bad_request(format!("Idempotency-Key must be 1 to {} visible ASCII characters", limits::IDEMPOTENCY_KEY_CHARS))
+    })
+}

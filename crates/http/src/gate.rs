@@ -1,0 +1,92 @@
+//! The key check: before anything else of a request under `/api` is looked at.
+
+use std::net::IpAddr;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, ResponseError};
+use core_types::Caller;
+
+use crate::app::{Shared, State};
+use crate::errors::{ApiError, Code};
+use crate::headers::{host_name, is_listed, is_loopback_name, is_loopback_origin};
+
+/// Lets a request on only with its caller; the body is not read before.
+pub(crate) async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let known = match request.app_data::<State>() {
+        Some(state) => caller(&request, state),
+        None => Err(ApiError::internal("the application has no state")),
+    };
+    match known {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.call(request).await
+        }
+        Err(error) => Ok(request.into_response(error.error_response())),
+    }
+}
+
+fn caller(request: &ServiceRequest, shared: &Shared) -> Result<Caller, ApiError> {
+    let keyring = &shared.services.keyring;
+    if let Some(owner) = keyring.keyless() {
+        return at_this_machine(request, shared).map(|()| owner).map_err(refused);
+    }
+    let headers = request.headers();
+    presented(headers)
+        .find_map(|key| keyring.verify(key))
+        .ok_or_else(|| ApiError::new(Code::Unauthorized, "Missing or invalid API key: send it as X-API-KEY or Authorization: Bearer"))
+}
+
+/// Every key that the request shows.
+fn presented(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let plain = headers.get_all("x-api-key").filter_map(|value| value.to_str().ok());
+    let bearer = headers.get_all(header::AUTHORIZATION).filter_map(|value| {
+        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    plain.chain(bearer)
+}
+
+fn refused(reason: &str) -> ApiError {
+    let message = format!("{reason}; without an API key the server answers only this machine: set ELIZA_SERVER_AUTH_TOKEN and send it");
+    ApiError::new(Code::Forbidden, message)
+}
+
+/// Whether the request comes from this machine, and not by way of a web page or a proxy; else why not.
+fn at_this_machine(request: &ServiceRequest, shared: &Shared) -> Result<(), &'static str> {
+    let insecure = shared.settings.insecure;
+    let local_peer = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+    if !insecure && !local_peer {
+        return Err("The request comes from another machine");
+    }
+    if !insecure && request.headers().keys().any(|name| is_forwarding(name.as_str())) {
+        return Err("The request was forwarded");
+    }
+    if !is_meant_for_us(request, insecure) {
+        return Err("The request's Host is not this machine");
+    }
+    let allowed = |origin: &str| is_loopback_origin(origin) || is_listed(origin, &shared.settings.cors_origins);
+    if !request.headers().get_all(header::ORIGIN).all(|origin| origin.to_str().is_ok_and(allowed)) {
+        return Err("The request comes from a web page whose origin is not in CORS_ORIGIN");
+    }
+    Ok(())
+}
+
+fn is_forwarding(name: &str) -> bool {
+    name == "forwarded" || name == "x-real-ip" || name.starts_with("x-forwarded-")
+}
+
+/// A page that makes its own name resolve to this machine still sends that name. An IP address cannot be such a name, so
+/// it will do where the peer may be anybody.
+fn is_meant_for_us(request: &ServiceRequest, insecure: bool) -> bool {
+    let ours = |host: &str| {
+        let literal = || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        is_loopback_name(host) || insecure && literal()
+    };
+    let mut hosts = request.headers().get_all(header::HOST).peekable();
+    hosts.peek().is_some()
+        && hosts.all(|value| value.to_str().ok().and_then(host_name).is_some_and(ours))
+        && request.uri().host().is_none_or(ours)
+}

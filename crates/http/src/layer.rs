@@ -1,0 +1,58 @@
+//! The outermost layer, through which every request and answer passes.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody, None as NoBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::Method;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse, ResponseError};
+use futures_util::FutureExt;
+
+use crate::app::State;
+use crate::errors::ApiError;
+use crate::headers::{Decoration, allow_methods};
+use crate::paths;
+
+/// Spells the path, serves HEAD by GET, answers preflights, turns a panic into a 500 for that request alone, and puts the
+/// headers on whatever comes out.
+pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let origins = request.app_data::<State>().map_or(&[][..], |state| &state.settings.cors_origins);
+    let decoration = Decoration::of(&request, origins);
+    if request.method() == Method::OPTIONS {
+        let mut response = HttpResponse::NoContent().finish();
+        allow_methods(response.headers_mut());
+        decoration.put_on(response.headers_mut());
+        return Ok(request.into_response(response));
+    }
+    paths::normalise(&mut request);
+    let head_only = request.method() == Method::HEAD;
+    if head_only {
+        request.head_mut().method = Method::GET;
+    }
+    // The request is gone after a panic, and with it all that the handler may have left half done.
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(Ok(mut response)) => {
+            decoration.put_on(response.headers_mut());
+            Ok(if head_only { without_stream(response) } else { response })
+        }
+        Ok(Err(error)) => Err(decorated(error.error_response(), &decoration)),
+        Err(panic) => Err(decorated(ApiError::internal(panic_text(panic.as_ref())).error_response(), &decoration)),
+    }
+}
+
+/// The answer to a HEAD request sends no body, so an endless one must not even begin.
+fn without_stream(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    response.map_body(|_, body| if body.size() == BodySize::Stream { NoBody::new().boxed() } else { body })
+}
+
+fn decorated(mut response: HttpResponse, decoration: &Decoration) -> Error {
+    decoration.put_on(response.headers_mut());
+    InternalError::from_response("answered by the outermost layer", response).into()
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("a handler panicked: {}", text.unwrap_or("(no message)"))
+}

@@ -1,0 +1,41 @@
+//! Every bound of the API in one place; `docs/api-design.md` has the same table for clients.
+
+use std::time::Duration;
+
+/// The most bytes of a JSON body, unless set otherwise: elizaOS's 2 MB.
+pub(crate) const BODY_BYTES: usize = 2 * 1024 * 1024;
+/// A body must have arrived within this time.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
+/// A request's head must have arrived within this time.
+pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long a connection without a request is kept.
+pub(crate) const IDLE_TIME: Duration = Duration::from_secs(15);
+/// How many connections one worker holds, unless set otherwise.
+pub(crate) const CONNECTIONS: usize = 10_000;
+/// How long a graceful stop waits for running requests, unless set otherwise.
+pub(crate) const SHUTDOWN_TIME: Duration = Duration::from_secs(20);
+
+/// The page of a list where the caller names no limit.
+pub(crate) const PAGE: u32 = 50;
+/// The most entries of a page; a larger limit is clamped to it.
+pub(crate) const MAX_PAGE: u32 = 1_000;
+/// The page of a log where the caller names no limit.
+pub(crate) const LOG_PAGE: u32 = 10;
+/// How many kinds of log lines a request may leave out.
+pub(crate) const EXCLUDED_TYPES: usize = 50;
+
+/// The most characters (Unicode scalar values) of a message's text.
+pub(crate) const CONTENT_CHARS: usize = 100_000;
+/// The most characters of a name, a kind, a source or an id at a source.
+pub(crate) const NAME_CHARS: usize = 256;
+/// The most characters of a channel's topic.
+pub(crate) const TOPIC_CHARS: usize = 2_000;
+/// The most participants that a request may name.
+pub(crate) const PARTICIPANTS: usize = 1_000;
+/// The most characters of an `Idempotency-Key`.
+pub(crate) const IDEMPOTENCY_KEY_CHARS: usize = 255;
+
+/// A stream that has nothing to say sends a comment this often, so that a reader that left is noticed.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a reader of events should wait before it connects again, in milliseconds.
+pub(crate) const RETRY_MILLIS: u32 = 2_000;

@@ -1,0 +1,62 @@
+//! Running the application on a listener, and stopping it without cutting anybody off.
+
+use std::io;
+use std::net::TcpListener;
+
+use actix_web::HttpServer;
+use actix_web::dev::{Server, ServerHandle};
+
+use crate::app::{AppState, app};
+use crate::limits;
+
+/// A server that accepts connections as long as it is awaited.
+pub struct RunningServer {
+    server: Server,
+    stopper: Stopper,
+}
+
+/// Stops a running server.
+#[derive(Clone)]
+pub struct Stopper {
+    handle: ServerHandle,
+    state: AppState,
+}
+
+/// Starts serving on a bound listener. Signals are left to the program. Must be called inside a Tokio runtime.
+pub fn run(listener: TcpListener, state: AppState) -> io::Result<RunningServer> {
+    let settings = &state.0.settings;
+    let factory_state = state.clone();
+    let mut builder = HttpServer::new(move || app(&factory_state))
+        .keep_alive(limits::IDLE_TIME)
+        .client_request_timeout(limits::HEAD_TIME)
+        .max_connections(settings.connections_per_worker)
+        .shutdown_timeout(settings.shutdown_time.as_secs())
+        .disable_signals();
+    if let Some(workers) = settings.workers {
+        builder = builder.workers(workers);
+    }
+    let server = builder.listen(listener)?.run();
+    let stopper = Stopper { handle: server.handle(), state };
+    Ok(RunningServer { server, stopper })
+}
+
+impl RunningServer {
+    /// What stops it.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves until it is stopped.
+    pub async fn wait(self) -> io::Result<()> {
+        self.server.await
+    }
+}
+
+impl Stopper {
+    /// Stops accepting, ends event streams, lets running requests finish within the shutdown time, and returns when all
+    /// is done. The server must still be awaited meanwhile.
+    pub async fn stop(&self) {
+        self.state.close();
+        self.handle.stop(true).await;
+    }
+}

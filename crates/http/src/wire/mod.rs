@@ -1,0 +1,8 @@
+//! Wire types: how entities look in JSON, and how bodies become requests.
+
+pub(crate) mod agents;
+pub(crate) mod channels;
+pub(crate) mod events;
+pub(crate) mod messages;
+pub(crate) mod posts;
+pub(crate) mod replies;

@@ -1,0 +1,176 @@
+//! Bodies that post a message, and the answer to them.
+
+use core_types::ids::parse_uuid;
+use core_types::messaging::{Door, NewMessage, PostReceipt};
+use core_types::{ChannelId, EntityId, JsonObject, MessageServerId};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::errors::{ApiError, ApiResult, Code};
+use crate::extract::{Fields, Sender};
+use crate::limits::{CONTENT_CHARS, NAME_CHARS};
+use crate::wire::channels::SERVER;
+use crate::wire::messages::{BusFields, BusMessage, MessageWire};
+
+const CHANNEL: &[&str] = &["channel_id", "channelId"];
+const AUTHOR: &[&str] = &["author_id", "authorId"];
+const RAW: &[&str] = &["raw_message", "rawMessage"];
+const SOURCE_TYPE: &[&str] = &["source_type", "sourceType"];
+const IN_REPLY_TO: &[&str] = &["in_reply_to_message_id", "inReplyToMessageId", "inReplyToRootMessageId", "inReplyTo"];
+
+/// How a caller wants the reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// In the answer.
+    Http,
+    /// As a stream of events.
+    Sse,
+    /// Elsewhere: the answer is only about the message.
+    Websocket,
+}
+
+impl Transport {
+    /// Takes `transport`, or the older `mode`, out of a body.
+    pub(crate) fn take(body: &mut JsonObject) -> ApiResult<Self> {
+        let (transport, mode) = (body.swap_remove("transport"), body.swap_remove("mode"));
+        match transport.filter(|value| !value.is_null()).or(mode) {
+            None | Some(Value::Null) => Ok(Self::Websocket),
+            Some(Value::String(name)) => match name.as_str() {
+                "http" | "sync" => Ok(Self::Http),
+                "sse" | "stream" => Ok(Self::Sse),
+                "websocket" => Ok(Self::Websocket),
+                _ => Err(ApiError::bad_request("Invalid transport. Must be one of: http, sse, websocket, sync, stream")),
+            },
+            Some(_) => Err(ApiError::bad_request("Invalid transport type. Transport must be a string.")),
+        }
+    }
+}
+
+/// Reads a message to a channel. A missing author is the caller's `X-Entity-Id`, a missing server the default one.
+pub(crate) fn to_channel(channel_id: ChannelId, body: JsonObject, sender: Sender) -> ApiResult<NewMessage> {
+    let mut fields = Fields::new(body);
+    let author_id = match fields.id(AUTHOR)? {
+        Some(author) => author,
+        None => entity(sender.entity.as_deref())?,
+    };
+    let server_id = fields.id(SERVER)?.unwrap_or(MessageServerId::DEFAULT);
+    let mut message = read(Door::Channel, &mut fields, Place { channel: channel_id, server: server_id, author: author_id }, sender)?;
+    message.source_type.get_or_insert_with(|| "eliza_gui".to_owned());
+    Ok(message)
+}
+
+/// Reads a message to `submit`, which requires more than the other doors.
+pub(crate) fn submitted(body: JsonObject, sender: Sender) -> ApiResult<NewMessage> {
+    let mut fields = Fields::new(body);
+    let place = Place::take(&mut fields)?;
+    let message = read(Door::Submit, &mut fields, place, sender)?;
+    if message.source_type.is_none() {
+        return Err(ApiError::bad_request("Missing required field: source_type"));
+    }
+    match &message.raw {
+        Some(Value::Object(_)) => Ok(message),
+        Some(_) => Err(ApiError::bad_request("raw_message must be an object")),
+        None => Err(ApiError::bad_request("Missing required field: raw_message")),
+    }
+}
+
+/// Reads a message from another platform. A reply id of that platform's own making is dropped.
+pub(crate) fn ingested(mut body: JsonObject, sender: Sender) -> ApiResult<NewMessage> {
+    let foreign = |value: &Value| value.as_str().is_none_or(|text| parse_uuid(text).is_err());
+    for name in IN_REPLY_TO {
+        if body.get(*name).is_some_and(foreign) {
+            body.swap_remove(*name);
+        }
+    }
+    let mut fields = Fields::new(body);
+    let place = Place::take(&mut fields)?;
+    read(Door::Ingest, &mut fields, place, sender)
+}
+
+/// Reads a note that a message was dealt with: the channel and its server.
+pub(crate) fn completed(body: JsonObject) -> ApiResult<(ChannelId, MessageServerId)> {
+    let mut fields = Fields::new(body);
+    Ok((fields.required_id(CHANNEL)?, fields.required_id(SERVER)?))
+}
+
+fn entity(header: Option<&str>) -> ApiResult<EntityId> {
+    let text = header.ok_or_else(|| ApiError::bad_request("Missing required field: author_id"))?;
+    text.parse().map_err(|_| ApiError::new(Code::InvalidId, "Invalid X-Entity-Id format"))
+}
+
+/// Where a message goes and who wrote it.
+#[derive(Clone, Copy)]
+struct Place {
+    channel: ChannelId,
+    server: MessageServerId,
+    author: EntityId,
+}
+
+impl Place {
+    fn take(fields: &mut Fields) -> ApiResult<Self> {
+        Ok(Self { channel: fields.required_id(CHANNEL)?, server: fields.required_id(SERVER)?, author: fields.required_id(AUTHOR)? })
+    }
+}
+
+/// What every door reads alike.
+fn read(door: Door, fields: &mut Fields, place: Place, sender: Sender) -> ApiResult<NewMessage> {
+    let metadata = fields.object(&["metadata"])?.unwrap_or_default();
+    let named = fields.text(&["author_display_name", "authorDisplayName"], NAME_CHARS)?;
+    Ok(NewMessage {
+        door,
+        id: fields.id(&["messageId", "message_id"])?,
+        channel_id: place.channel,
+        server_id: place.server,
+        author_id: place.author,
+        author_name: named.or_else(|| name_in(&metadata)),
+        content: fields.required_text(&["content"], CONTENT_CHARS)?,
+        raw: fields.value(RAW),
+        source_type: fields.text(SOURCE_TYPE, NAME_CHARS)?,
+        source_id: fields.text(&["source_id", "sourceId"], NAME_CHARS)?,
+        metadata,
+        in_reply_to: fields.id(IN_REPLY_TO)?,
+        idempotency_key: sender.idempotency_key,
+    })
+}
+
+/// The author's name where clients of elizaOS put it; shortened, as it was not meant for a field.
+fn name_in(metadata: &JsonObject) -> Option<String> {
+    let keys = ["user_display_name", "author_display_name", "agentName"];
+    let name = keys.iter().find_map(|key| metadata.get(*key)?.as_str().filter(|name| !name.is_empty()))?;
+    Some(name.chars().take(NAME_CHARS).collect())
+}
+
+/// The answer to a post: the message in both its forms, and under the keys of every release.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PostedWire<'a> {
+    success: bool,
+    data: PostedData<'a>,
+    user_message: BusMessage<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_response: Option<&'a JsonObject>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PostedData<'a> {
+    #[serde(flatten)]
+    message: MessageWire<'a>,
+    #[serde(flatten)]
+    bus: BusFields<'a>,
+    user_message: BusMessage<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_response: Option<&'a JsonObject>,
+}
+
+impl<'a> PostedWire<'a> {
+    /// The answer, with the reply where it was waited for.
+    pub(crate) fn of(receipt: &'a PostReceipt, agent_response: Option<&'a JsonObject>) -> Self {
+        let user_message = BusMessage::from(&*receipt.message);
+        let message = MessageWire::stored(&receipt.message);
+        let data = PostedData { message, bus: user_message.own, user_message, agent_response };
+        Self { success: true, data, user_message, agent_response, warnings: &receipt.warnings }
+    }
+}

@@ -1,0 +1,20 @@
+//! The HTTP edge over services that are written by hand: what a handler passes on, and what it makes of the answer.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a helper of a test fails by panicking, like the test"
+)]
+
+mod agents;
+mod channels;
+mod envelope;
+mod fakes;
+mod gate;
+mod headers;
+mod messages;
+mod sockets;
+mod streams;
+mod support;
+mod system;

@@ -1,1 +1,5 @@
-//! The promises of every port, as tests that any adapter runs
+//! The promises of every port, as tests that any adapter runs.
+
+pub mod bus;
+pub mod models;
+pub mod stores;

@@ -293,8 +293,11 @@ pub trait MessageRepository: Send + Sync {
     /// The sequence number of a channel's last event, 0 where nothing happened; `None` for an unknown channel.
     async fn last_seq(&self, channel: ChannelId) -> StoreResult<Option<i64>>;
 
-    /// Forgets up to `limit` channel events and idempotency records from before `before`; returns how many.
-    async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;
+    /// Forgets up to `limit` channel events from before `before`, oldest first; returns how many. Messages stay.
+    async fn prune_events(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;
+
+    /// Forgets up to `limit` idempotency records from before `before`; returns how many.
+    async fn prune_idempotency(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;
 }
 
 /// Where message servers are kept.

@@ -1,1 +1,22 @@
-//! The one guarded HTTP client: limits, retries, event-stream decoding
+//! The one outgoing HTTP client: provider adapters and the command line reach other servers through it and nothing else.
+//!
+//! A [`Client`] is made once and shared; [`Client::at`] gives an [`Endpoint`], a base URL with its credential. Every
+//! request has a limit on connecting, on silence, on its whole time and on the size of the answer. Redirects are not
+//! followed. Base URLs come from the operator, so loopback and private addresses are allowed. Credentials never appear
+//! in an error or in `Debug`.
+
+mod answer;
+mod client;
+mod endpoint;
+mod error;
+mod events;
+mod retry;
+mod sse;
+
+pub use answer::Answer;
+pub use client::{Client, Limits};
+pub use endpoint::{Auth, Endpoint, Method, Opened};
+pub use error::OutboundError;
+pub use events::EventStream;
+pub use retry::Retries;
+pub use sse::{Event, EventDecoder, EventTooLong};

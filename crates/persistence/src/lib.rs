@@ -1,1 +1,162 @@
-//! The repositories on SQLite and PostgreSQL; the only crate that knows SQL
+//! The repositories on SQLite and PostgreSQL; the only crate that knows SQL.
+//!
+//! [`open`] brings a database up to date and gives a [`Store`], which hands out the repository ports of `core-types`.
+//! Both databases are indistinguishable through them; the suite in `contract` holds that.
+//!
+//! The queries are written once, in `repos/`, and compiled twice: as plain functions over Diesel's `SqliteConnection`
+//! in the module `sqlite`, and as async functions over diesel-async's `AsyncPgConnection` in the module `postgres`. What
+//! makes that work is that diesel-async has Diesel's own method names: `work!` writes `fn` or `async fn`, `run!` adds
+//! `.await` where one is needed, and `in_tx!` takes a unit of work to its transaction. What only one database can say
+//! (claiming, locking rows) is in `queue.rs` of each, under the same names.
+//!
+//! On SQLite one thread owns the only writing connection and commits many callers' work at once; readers have their own
+//! connections and never wait for it.
+
+#![expect(clippy::duplicate_mod, reason = "the files in `repos` are compiled once per database")]
+
+use std::sync::Arc;
+
+use core_types::Ids;
+use core_types::agents::AgentRepository;
+use core_types::deliveries::DeliveryRepository;
+use core_types::memory::MemoryRepository;
+use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
+use core_types::runs::RunRepository;
+use core_types::secrets::SecretRepository;
+
+mod error;
+pub mod migrate;
+mod options;
+mod postgres;
+mod sqlite;
+
+pub use error::OpenError;
+pub use options::{Kind, Options, Target};
+
+/// An open database with all its repositories.
+pub struct Store {
+    description: String,
+    repositories: Repositories,
+    backend: Backend,
+}
+
+enum Backend {
+    Sqlite(Arc<sqlite::Db>),
+    Postgres(Arc<postgres::Db>),
+}
+
+struct Repositories {
+    agents: Arc<dyn AgentRepository>,
+    servers: Arc<dyn ServerRepository>,
+    channels: Arc<dyn ChannelRepository>,
+    messages: Arc<dyn MessageRepository>,
+    deliveries: Arc<dyn DeliveryRepository>,
+    memories: Arc<dyn MemoryRepository>,
+    runs: Arc<dyn RunRepository>,
+    secrets: Arc<dyn SecretRepository>,
+}
+
+/// Opens the database, creates it where SQLite has none, and runs its pending migrations. `ids` names new deliveries.
+///
+/// On PostgreSQL this takes an advisory lock for the life of the store, so that a second server is refused.
+pub async fn open(target: &Target, options: Options, ids: Arc<dyn Ids>) -> Result<Store, OpenError> {
+    match target {
+        Target::Sqlite(path) => {
+            let db = Arc::new(sqlite::Db::open(path.clone(), options, ids).await?);
+            let description = target.to_string();
+            Ok(Store { description, repositories: repositories(&db), backend: Backend::Sqlite(db) })
+        }
+        Target::Postgres(url) => {
+            let db = Arc::new(postgres::Db::open(url, &options, ids).await?);
+            let description = format!("{target} ({})", db.transport());
+            Ok(Store { description, repositories: repositories(&db), backend: Backend::Postgres(db) })
+        }
+    }
+}
+
+impl Store {
+    /// Where agents are kept.
+    pub fn agents(&self) -> Arc<dyn AgentRepository> {
+        Arc::clone(&self.repositories.agents)
+    }
+
+    /// Where message servers are kept.
+    pub fn servers(&self) -> Arc<dyn ServerRepository> {
+        Arc::clone(&self.repositories.servers)
+    }
+
+    /// Where channels are kept.
+    pub fn channels(&self) -> Arc<dyn ChannelRepository> {
+        Arc::clone(&self.repositories.channels)
+    }
+
+    /// Where messages and channel events are kept.
+    pub fn messages(&self) -> Arc<dyn MessageRepository> {
+        Arc::clone(&self.repositories.messages)
+    }
+
+    /// Where deliveries are kept.
+    pub fn deliveries(&self) -> Arc<dyn DeliveryRepository> {
+        Arc::clone(&self.repositories.deliveries)
+    }
+
+    /// Where the agent plane is kept.
+    pub fn memories(&self) -> Arc<dyn MemoryRepository> {
+        Arc::clone(&self.repositories.memories)
+    }
+
+    /// Where runs and logs are kept.
+    pub fn runs(&self) -> Arc<dyn RunRepository> {
+        Arc::clone(&self.repositories.runs)
+    }
+
+    /// Where sealed secrets are kept.
+    pub fn secrets(&self) -> Arc<dyn SecretRepository> {
+        Arc::clone(&self.repositories.secrets)
+    }
+
+    /// Which database this is.
+    pub const fn kind(&self) -> Kind {
+        match self.backend {
+            Backend::Sqlite(_) => Kind::Sqlite,
+            Backend::Postgres(_) => Kind::Postgres,
+        }
+    }
+
+    /// Which database this is and where, for a person; never with a password.
+    pub fn describe(&self) -> &str {
+        &self.description
+    }
+
+    /// Finishes what is queued and lets go of the database; every later call of a repository is `Unavailable`.
+    pub async fn close(&self) {
+        match &self.backend {
+            Backend::Sqlite(db) => db.close().await,
+            Backend::Postgres(db) => db.close().await,
+        }
+    }
+}
+
+fn repositories<D>(db: &Arc<D>) -> Repositories
+where
+    D: AgentRepository
+        + ServerRepository
+        + ChannelRepository
+        + MessageRepository
+        + DeliveryRepository
+        + MemoryRepository
+        + RunRepository
+        + SecretRepository
+        + 'static,
+{
+    Repositories {
+        agents: Arc::<D>::clone(db),
+        servers: Arc::<D>::clone(db),
+        channels: Arc::<D>::clone(db),
+        messages: Arc::<D>::clone(db),
+        deliveries: Arc::<D>::clone(db),
+        memories: Arc::<D>::clone(db),
+        runs: Arc::<D>::clone(db),
+        secrets: Arc::<D>::clone(db),
+    }
+}

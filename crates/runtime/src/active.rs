@@ -98,7 +98,11 @@ impl ActiveRuns {
     }
 
     pub(crate) fn end(&self, run: &ActiveRun) {
-        self.runs.lock().remove(&run.fence.delivery);
+        let mut runs = self.runs.lock();
+        // A delivery that was given back may have been claimed again already.
+        if runs.get(&run.fence.delivery).is_some_and(|known| known.fence == run.fence) {
+            runs.remove(&run.fence.delivery);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

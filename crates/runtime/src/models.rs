@@ -11,13 +11,18 @@ use core_types::models::{ModelConnector, ModelError, ModelProvider, ModelSetting
 pub struct ModelRegistry {
     connectors: Vec<Arc<dyn ModelConnector>>,
     server: Arc<dyn ModelSettings>,
-    fallback: Arc<dyn ModelProvider>,
+    fallback: Arc<dyn ModelConnector>,
 }
 
 impl ModelRegistry {
-    /// A registry whose `fallback` serves whoever nothing else serves.
-    pub fn new(server: Arc<dyn ModelSettings>, fallback: Arc<dyn ModelProvider>) -> Self {
+    /// A registry whose `fallback` serves whoever nothing else serves; it must connect whatever the settings.
+    pub fn new(server: Arc<dyn ModelSettings>, fallback: Arc<dyn ModelConnector>) -> Self {
         Self { connectors: Vec::new(), server, fallback }
+    }
+
+    /// A registry in which one provider serves everybody.
+    pub fn serving(provider: Arc<dyn ModelProvider>) -> Self {
+        Self::new(Arc::new(NoSettings), Arc::new(Always(provider)))
     }
 
     /// Adds a kind of provider, after those that were added before.
@@ -51,7 +56,9 @@ impl ModelRegistry {
                 return Ok(Choice { provider, ignored_plugins });
             }
         }
-        Ok(Choice { provider: Arc::clone(&self.fallback), ignored_plugins })
+        let absent = || ModelError::Misconfigured { message: format!("the provider {} is not configured", self.fallback.name()) };
+        let provider = self.fallback.connect(&server)?.ok_or_else(absent)?;
+        Ok(Choice { provider, ignored_plugins })
     }
 
     /// The provider for an agent that says nothing of its own; for the start-up text.
@@ -61,7 +68,11 @@ impl ModelRegistry {
 
     fn connector_for(&self, plugin: &str) -> Option<&dyn ModelConnector> {
         let name = plugin.rsplit('/').next().unwrap_or(plugin).to_lowercase();
-        self.connectors.iter().map(AsRef::as_ref).find(|connector| connector.plugin_hints().iter().any(|hint| name.contains(hint)))
+        self.connectors
+            .iter()
+            .chain([&self.fallback])
+            .map(AsRef::as_ref)
+            .find(|connector| connector.plugin_hints().iter().any(|hint| name.contains(hint)))
     }
 }
 
@@ -83,6 +94,23 @@ struct NoSettings;
 impl ModelSettings for NoSettings {
     fn get(&self, _name: &str) -> Option<Secret> {
         None
+    }
+}
+
+/// Connects to one provider, whatever the settings.
+struct Always(Arc<dyn ModelProvider>);
+
+impl ModelConnector for Always {
+    fn name(&self) -> &'static str {
+        "given"
+    }
+
+    fn plugin_hints(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn connect(&self, _settings: &dyn ModelSettings) -> Result<Option<Arc<dyn ModelProvider>>, ModelError> {
+        Ok(Some(Arc::clone(&self.0)))
     }
 }
 

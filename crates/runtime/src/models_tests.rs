@@ -57,9 +57,10 @@ impl ModelSettings for Map {
 }
 
 fn chosen(server: &[(&'static str, &'static str)], agent: &[(&'static str, &'static str)], plugins: &[&str]) -> (String, Vec<String>) {
-    let registry = ModelRegistry::new(Arc::new(Map(server.iter().copied().collect())), Arc::new(Named("offline".to_owned())))
-        .with(Arc::new(Connector("A", &["alpha"])))
-        .with(Arc::new(Connector("B", &["beta"])));
+    let registry =
+        ModelRegistry::new(Arc::new(Map(server.iter().copied().collect())), Arc::new(Always(Arc::new(Named("offline".to_owned())))))
+            .with(Arc::new(Connector("A", &["alpha"])))
+            .with(Arc::new(Connector("B", &["beta"])));
     let plugins: Vec<String> = plugins.iter().map(|plugin| (*plugin).to_owned()).collect();
     let choice = registry.choose(&Map(agent.iter().copied().collect()), &plugins).unwrap();
     (choice.provider.name().to_owned(), choice.ignored_plugins)

@@ -1,5 +1,7 @@
 //! What a run leaves behind: the agent's memories, the reply, the run and its log lines.
 
+use std::sync::Arc;
+
 use core_types::deliveries::{Claimed, DeliveryState, Trace};
 use core_types::ids::create_unique_uuid;
 use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Room, World};
@@ -143,8 +145,7 @@ pub(crate) struct Recorder {
     usage: Usage,
     model: Option<String>,
     counts: Counts,
-    /// A seed for the ids of log lines, counted up; a run's lines need no more randomness than the run itself.
-    next_log: u128,
+    ids: Arc<dyn Ids>,
 }
 
 #[derive(Default)]
@@ -156,7 +157,7 @@ struct Counts {
 
 impl Recorder {
     /// Begins the record of an attempt.
-    pub(crate) fn begin(claimed: &Claimed, ids: &dyn Ids, clock: &dyn Clock) -> Self {
+    pub(crate) fn begin(claimed: &Claimed, ids: Arc<dyn Ids>, clock: &dyn Clock) -> Self {
         let delivery = &claimed.delivery;
         let agent_id = delivery.agent_id;
         let started_at = clock.now();
@@ -172,10 +173,8 @@ impl Recorder {
             ended_at: started_at,
             metadata: JsonObject::new(),
         };
-        let next_log = ids.uuid().as_u128();
         let agent_name = agent_id.to_string();
-        let mut recorder =
-            Self { run, logs: Vec::new(), agent_name, usage: Usage::default(), model: None, counts: Counts::default(), next_log };
+        let mut recorder = Self { run, logs: Vec::new(), agent_name, usage: Usage::default(), model: None, counts: Counts::default(), ids };
         let source = claimed.message.source_type.clone();
         recorder.run_event("started", json!({"source": source, "attempt": delivery.attempt}), started_at);
         recorder
@@ -276,8 +275,7 @@ impl Recorder {
     }
 
     fn log(&mut self, kind: String, body: Value, created_at: Timestamp) {
-        self.next_log = self.next_log.wrapping_add(1);
-        let id = LogId::new(uuid::Uuid::from_u128(self.next_log));
+        let id = LogId::new(self.ids.uuid());
         let (agent_id, entity_id, room_id) = (self.run.agent_id, self.run.entity_id, self.run.room_id);
         self.logs.push(LogEntry { id, agent_id, entity_id, room_id, kind, body, created_at });
     }

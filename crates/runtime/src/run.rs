@@ -105,7 +105,7 @@ impl Runner {
     /// store does not answer: then its lease runs out.
     pub(crate) async fn run(&self, claimed: Claimed, active: &Arc<ActiveRun>) {
         let fence = active.fence;
-        let mut recorder = Recorder::begin(&claimed, self.ports.ids.as_ref(), self.ports.clock.as_ref());
+        let mut recorder = Recorder::begin(&claimed, Arc::clone(&self.ports.ids), self.ports.clock.as_ref());
         let end = if claimed.delivery.attempt > MAX_ATTEMPTS {
             let reason = format!("given up after {MAX_ATTEMPTS} attempts, the last of which the server did not survive");
             self.finish(&claimed, fence, Outcome::failed(reason), &mut recorder).await

@@ -1,1 +1,7 @@
 //! Test server, callers, redactions, scripted models
+
+pub mod clock;
+pub mod gate;
+pub mod house;
+pub mod scripted;
+pub mod scripted_provider;

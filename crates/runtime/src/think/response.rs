@@ -6,7 +6,8 @@ use parking_lot::Mutex;
 
 const OPEN: &str = "<response>";
 const TEXT_OPEN: &str = "<text>";
-const TEXT_CLOSE: &str = "</text>";
+/// What ends the text; models forget the first now and then.
+const CLOSES: [&str; 2] = ["</text>", "</response>"];
 /// The longest entity that is un-escaped, `&quot;`.
 const ENTITY: usize = 6;
 
@@ -95,15 +96,14 @@ impl Reading {
                     self.mode = Mode::InText;
                 }
                 Mode::InText => {
-                    if let Some((text, _)) = self.held.split_once(TEXT_CLOSE) {
+                    let text = text_before_close(&self.held);
+                    if text.len() < self.held.len() {
                         let visible = unescape(text);
                         self.held.clear();
                         self.mode = Mode::AfterText;
                         return visible;
                     }
-                    let keep = self.held.len() - sure(&self.held);
-                    let split = self.held.len() - keep;
-                    let held = self.held.split_off(split);
+                    let held = self.held.split_off(sure(&self.held));
                     return unescape(&std::mem::replace(&mut self.held, held));
                 }
                 Mode::AfterText => {
@@ -115,9 +115,10 @@ impl Reading {
     }
 }
 
-/// How many bytes can be neither the beginning of the closing tag nor a piece of an entity.
+/// How many bytes can be neither the beginning of a closing tag nor a piece of an entity.
 fn sure(held: &str) -> usize {
-    let tag = (1..TEXT_CLOSE.len()).rev().find(|length| TEXT_CLOSE.get(..*length).is_some_and(|start| held.ends_with(start)));
+    let begins = |close: &str| (1..close.len()).rev().find(|length| close.get(..*length).is_some_and(|start| held.ends_with(start)));
+    let tag = CLOSES.iter().filter_map(|close| begins(close)).max();
     let sure = held.len() - tag.unwrap_or(0);
     match held.get(..sure).and_then(|text| text.rfind('&')) {
         Some(entity) if sure - entity < ENTITY && !held.get(entity..sure).is_some_and(|tail| tail.contains(';')) => entity,
@@ -145,7 +146,7 @@ pub(super) fn action(whole: &str) -> Option<String> {
 }
 
 fn text_before_close(rest: &str) -> &str {
-    let end = rest.find(TEXT_CLOSE).or_else(|| rest.find("</response>")).unwrap_or(rest.len());
+    let end = CLOSES.iter().filter_map(|close| rest.find(close)).min().unwrap_or(rest.len());
     rest.get(..end).unwrap_or(rest)
 }
 

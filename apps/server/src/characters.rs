@@ -1,0 +1,102 @@
+//! Characters in files: the directory that `characterPath` may name, and the agent of an empty database.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use core_types::agents::{CharacterLibrary, CharacterUnavailable};
+use serde_json::Value;
+
+/// The largest character file in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// The character of the agent that an empty database gets.
+pub const ELIZA: &str = include_str!("../../../characters/eliza.json");
+
+/// Reads characters below one directory, and nothing else.
+#[derive(Debug, Clone)]
+pub struct CharacterDirectory {
+    root: PathBuf,
+}
+
+impl CharacterDirectory {
+    /// The library of this directory, which need not exist.
+    pub const fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+}
+
+#[async_trait]
+impl CharacterLibrary for CharacterDirectory {
+    async fn read(&self, path: &str) -> Result<Value, CharacterUnavailable> {
+        if path.contains("://") {
+            return Err(unavailable("characters are not read from the network; send the character itself as `characterJson`"));
+        }
+        let (root, path) = (self.root.clone(), PathBuf::from(path));
+        let read = tokio::task::spawn_blocking(move || read(&root, &path)).await;
+        read.map_err(|_| unavailable("the character could not be read"))?
+    }
+}
+
+/// The same answer for every path that leads elsewhere and for every file that does not exist, so that nobody can find
+/// out which files there are.
+fn read(root: &Path, path: &Path) -> Result<Value, CharacterUnavailable> {
+    let absent = || unavailable("there is no such file below the characters directory (ELIZA_DATA_DIR_CHARACTERS)");
+    let root = root.canonicalize().map_err(|_| absent())?;
+    // Canonical paths have no `..` and no links left, so that the prefix says where the file truly lies.
+    let file = [path.to_path_buf(), path.with_added_extension("json")]
+        .iter()
+        .filter_map(|path| root.join(path).canonicalize().ok())
+        .find(|file| file.starts_with(&root) && file.is_file())
+        .ok_or_else(absent)?;
+    let mut text = String::new();
+    let bytes = std::fs::File::open(file).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
+    match bytes {
+        Ok(bytes) if bytes as u64 > MAX_BYTES => Err(unavailable("the character file is larger than 1 MB")),
+        Ok(_) => serde_json::from_str(&text).map_err(|_| unavailable("the character file is not JSON")),
+        Err(_) => Err(unavailable("the character file cannot be read as text")),
+    }
+}
+
+fn unavailable(message: &str) -> CharacterUnavailable {
+    CharacterUnavailable { message: message.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_files_below_the_directory_are_read() {
+        let outside = tempfile::tempdir().unwrap();
+        let root = outside.path().join("characters");
+        std::fs::create_dir_all(root.join("team")).unwrap();
+        std::fs::write(root.join("team/bob.json"), r#"{"name":"Bob"}"#).unwrap();
+        std::fs::write(root.join("broken.json"), "SECRET-CONTENT").unwrap();
+        std::fs::write(outside.path().join("secret.json"), "{}").unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret.json"), root.join("link.json")).unwrap();
+        let library = CharacterDirectory::new(root.clone());
+        let absolute = root.join("team/bob.json");
+        for path in ["team/bob.json", "team/bob", absolute.to_str().unwrap()] {
+            assert_eq!(library.read(path).await.unwrap()["name"], "Bob", "{path}");
+        }
+        let secret = outside.path().join("secret.json");
+        for path in ["../secret.json", "team/../../secret.json", "link.json", "link", secret.to_str().unwrap(), "team", "", "/etc/passwd"] {
+            let error = library.read(path).await.unwrap_err().to_string();
+            assert!(error.contains("no such file"), "{path}: {error}");
+        }
+        let error = library.read("broken").await.unwrap_err().to_string();
+        assert!(!error.contains("SECRET") && error.contains("not JSON"), "{error}");
+        assert!(library.read("http://127.0.0.1/x.json").await.unwrap_err().to_string().contains("network"));
+    }
+
+    #[test]
+    fn the_default_agent_has_the_id_that_everybody_knows() {
+        let character = core_types::character::parse(&serde_json::from_str(ELIZA).unwrap()).unwrap();
+        assert_eq!(
+            character.id.unwrap_or_else(|| core_types::AgentId::of_name(&character.character.name)),
+            core_types::AgentId::of_name("Eliza")
+        );
+        assert_eq!(character.warnings, [""; 0]);
+    }
+}

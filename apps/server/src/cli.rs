@@ -1,0 +1,306 @@
+//! The command line, and the manual that `--help` prints.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, Args, Command, CommandFactory as _, FromArgMatches, Parser, Subcommand};
+
+use crate::config::SettingId;
+use crate::config::setting::Kind;
+use crate::exit;
+
+/// An agent server that speaks the elizaOS REST API: one program, its data in one directory.
+///
+/// Without a verb it serves. `chat` and `agent` talk to a running server.
+#[derive(Debug, Parser)]
+#[command(name = "doolittle", version, max_term_width = 110)]
+pub struct Cli {
+    /// What to do; `serve` where nothing is said.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// The settings file; `doolittle.toml` in the working directory where it exists and nothing is said.
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Settings")]
+    pub config: Option<PathBuf>,
+    /// Settings of the command line.
+    #[command(flatten)]
+    pub settings: Flags,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Verb {
+    /// Run the server until it is told to stop (the default)
+    Serve,
+    /// Talk to an agent of a running server
+    Chat(ChatArgs),
+    /// See and manage the agents of a running server
+    Agent {
+        /// What to do with them.
+        #[command(subcommand)]
+        verb: AgentVerb,
+        /// Which server.
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Print JSON.
+        #[arg(long, global = true)]
+        json: bool,
+    },
+    /// Bring the database to this version's schema and stop
+    Migrate,
+    /// Show every setting, its value and where it came from; secrets are masked
+    Config {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Print the table of settings for the documentation.
+        #[arg(long, conflicts_with = "json")]
+        markdown: bool,
+    },
+}
+
+/// A conversation in the terminal.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ChatArgs {
+    /// The agent: its name, its id or a beginning that only one has; the first running one where nothing is said.
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// Send this one message, print the reply and stop.
+    #[arg(long, value_name = "TEXT")]
+    pub once: Option<String>,
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// What to do with agents.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum AgentVerb {
+    /// List all agents
+    List,
+    /// Show one agent
+    Show {
+        /// Its name, its id or a beginning that only one has.
+        name: String,
+    },
+    /// Create an agent from a character file
+    Create {
+        /// The character as JSON; `-` reads standard input.
+        file: PathBuf,
+        /// Start it as well.
+        #[arg(long)]
+        start: bool,
+    },
+    /// Start an agent; it runs until it is stopped, across restarts of the server
+    Start {
+        /// Its name, its id or a beginning that only one has.
+        name: String,
+    },
+    /// Stop an agent; messages to it wait
+    Stop {
+        /// Its name, its id or a beginning that only one has.
+        name: String,
+    },
+    /// Delete an agent with its memories
+    Remove {
+        /// Its name, its id or a beginning that only one has.
+        name: String,
+    },
+}
+
+/// Which server to talk to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
+pub struct ServerArgs {
+    /// The server's address; by default this machine and `SERVER_PORT`.
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// Its key; by default `ELIZA_SERVER_AUTH_TOKEN`, then `ELIZAOS_API_KEY`.
+    #[arg(long, global = true, value_name = "KEY")]
+    pub key: Option<String>,
+}
+
+/// The settings that the command line gives: one flag for each setting of the table that has one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Flags(pub BTreeMap<SettingId, String>);
+
+impl Args for Flags {
+    fn augment_args(command: Command) -> Command {
+        command.args(SettingId::ALL.iter().filter_map(|id| flag(*id)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Flags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = Self::default();
+        flags.update_from_arg_matches(matches)?;
+        Ok(flags)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for id in SettingId::ALL.iter().filter(|id| id.setting().flag.is_some()) {
+            if let Some(value) = matches.get_one::<String>(id.setting().name) {
+                self.0.insert(*id, value.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn flag(id: SettingId) -> Option<Arg> {
+    let setting = id.setting();
+    let mut help = format!("{} [{}]", setting.help, setting.name);
+    if !setting.default_text().is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(help, " [default: {}]", setting.default_text());
+    }
+    let arg = Arg::new(setting.name).long(setting.flag?).value_name(setting.kind.placeholder()).help(help);
+    let arg = arg.global(true).help_heading("Settings");
+    Some(if setting.kind == Kind::Switch { arg.num_args(0..=1).default_missing_value("true").require_equals(true) } else { arg })
+}
+
+/// Reads the arguments, the program's name first. An error is also how `--help` and `--version` come out.
+pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The command line with its manual.
+pub fn command() -> Command {
+    Cli::command().after_help("`doolittle --help` prints the manual.").after_long_help(manual())
+}
+
+fn manual() -> String {
+    let mut manual = format!("{EXAMPLES}{PRECEDENCE}");
+    for id in SettingId::ALL {
+        let setting = id.setting();
+        let default = if setting.default_text().is_empty() { String::new() } else { format!("  [{}]", setting.default_text()) };
+        // Writing to a String cannot fail.
+        let _ = writeln!(manual, "  {}{default}\n{}", setting.name, indented(setting.help));
+    }
+    manual.push_str(FILES);
+    manual.push_str("\nExit status:\n");
+    for (code, meaning) in exit::MEANINGS {
+        let _ = writeln!(manual, "  {code}  {meaning}");
+    }
+    manual
+}
+
+/// The text in lines of at most 78 characters, six spaces from the left.
+fn indented(text: &str) -> String {
+    let mut lines = vec![String::from("     ")];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < 78 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("      {word}")),
+        }
+    }
+    lines.join("\n")
+}
+
+const PRECEDENCE: &str = "
+Environment:
+  A flag wins over the environment, that over `.env` in the data directory, that
+  over the settings file, that over the default. An empty value is as good as
+  none. `doolittle config` shows what holds and where it came from.
+
+";
+
+const EXAMPLES: &str = "\
+Examples:
+  doolittle                                      serve on 127.0.0.1:3000, data in ./.doolittle
+  doolittle --port 8080 --data-dir /var/lib/doolittle
+  OPENAI_API_KEY=... doolittle                   answer with a language model
+  doolittle chat                                 talk to the first running agent
+  doolittle chat --agent Eliza --once 'Hello'    one message, the reply on standard output
+  doolittle agent create characters/ada.json --start
+  doolittle agent list --url https://agents.example.org --key ...
+";
+
+const FILES: &str = "
+Files:
+  ./doolittle.toml               settings as TOML, unless --config names another file
+  <data-dir>/.env                settings, NAME=VALUE
+  <data-dir>/doolittle.lock      held by the one process that uses the directory; has its process id
+  <data-dir>/characters/         characters that `characterPath` may name
+  <data-dir>/chat_history        what was typed into `chat`
+";
+
+#[cfg(test)]
+mod tests {
+    use super::{AgentVerb, Cli, ServerArgs, Verb, command, parse};
+    use crate::config::SettingId;
+    use crate::exit;
+
+    fn read(line: &str) -> Cli {
+        parse(line.split_whitespace()).unwrap()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn no_verb_means_serve_with_the_given_settings() {
+        let cli = read("doolittle --port 4000 --insecure --default-agent=false --config my.toml");
+        assert_eq!(cli.verb, None);
+        assert_eq!(cli.config.unwrap().to_str(), Some("my.toml"));
+        let flags: Vec<_> = cli.settings.0.iter().map(|(id, value)| (*id, value.as_str())).collect();
+        assert_eq!(flags, [(SettingId::DefaultAgent, "false"), (SettingId::Port, "4000"), (SettingId::Insecure, "true")]);
+    }
+
+    #[test]
+    fn settings_may_stand_after_the_verb() {
+        let cli = read("doolittle migrate --data-dir elsewhere");
+        assert_eq!(cli.verb, Some(Verb::Migrate));
+        assert_eq!(cli.settings.0.get(&SettingId::DataDir).map(String::as_str), Some("elsewhere"));
+    }
+
+    #[test]
+    fn every_verb_is_read() {
+        let server = ServerArgs { url: Some("http://h:1".to_owned()), key: Some("k".to_owned()) };
+        let agent = read("doolittle agent start Ada --json --url http://h:1 --key k").verb;
+        assert_eq!(agent, Some(Verb::Agent { verb: AgentVerb::Start { name: "Ada".to_owned() }, server, json: true }));
+        let Some(Verb::Chat(chat)) = parse(["doolittle", "chat", "--once", "Hello there"]).unwrap().verb else {
+            panic!("not a chat");
+        };
+        assert_eq!((chat.once.as_deref(), chat.agent, chat.server), (Some("Hello there"), None, ServerArgs::default()));
+        for line in
+            ["doolittle serve", "doolittle agent list", "doolittle agent remove x", "doolittle agent create -", "doolittle config --json"]
+        {
+            assert!(read(line).verb.is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn mistakes_end_with_the_code_for_usage() {
+        for line in ["doolittle dance", "doolittle --prot 1", "doolittle agent", "doolittle config --json --markdown"] {
+            assert_eq!(parse(line.split_whitespace()).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_manual_names_every_setting_flag_and_exit_code() {
+        let manual = command().render_long_help().to_string();
+        for id in SettingId::ALL {
+            assert!(manual.contains(id.setting().name), "{}", id.setting().name);
+            if let Some(flag) = id.setting().flag {
+                assert!(manual.contains(&format!("--{flag}")), "{flag}");
+            }
+        }
+        for (code, meaning) in exit::MEANINGS {
+            assert!(manual.contains(&format!("  {code}  {meaning}")), "{code}");
+        }
+        for section in ["Usage:", "Commands:", "Settings:", "Examples:", "Environment:", "Files:", "Exit status:"] {
+            assert!(manual.contains(section), "{section}");
+        }
+    }
+}

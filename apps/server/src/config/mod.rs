@@ -1,0 +1,207 @@
+//! Settings: one table, five sources, every value with its origin. Nothing else in the workspace reads the environment.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use core_types::Secret;
+use core_types::models::ModelSettings;
+use derive_more::{Display, Error};
+use log::LevelFilter;
+
+pub mod dotenv;
+pub mod environment;
+pub mod file;
+mod resolve;
+pub mod setting;
+pub mod show;
+pub mod table;
+
+pub use resolve::{Resolution, Sources, resolve};
+pub use setting::{Origin, Resolved};
+pub use table::SettingId;
+
+/// Settings that do not make sense: every problem, by name and origin, never with the value.
+#[derive(Debug, Clone, PartialEq, Eq, Display, Error)]
+#[display("{}", problems.join("\n  "))]
+pub struct InvalidConfig {
+    /// The problems.
+    #[error(not(source))]
+    pub problems: Vec<String>,
+}
+
+/// The settings in the types that the program uses.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where everything is kept that must survive.
+    pub data_dir: PathBuf,
+    /// The directory below which `characterPath` may name files.
+    pub characters_dir: PathBuf,
+    /// How much is logged.
+    pub log_level: LevelFilter,
+    /// Whether an empty database gets the agent Eliza.
+    pub default_agent: bool,
+    /// The HTTP server.
+    pub server: ServerConfig,
+    /// A PostgreSQL database in place of the embedded SQLite.
+    pub postgres_url: Option<Secret>,
+    /// What the key for agents' secrets is derived from.
+    pub secret_salt: Option<Secret>,
+    /// How much agents do at once and for how long.
+    pub runs: RunLimits,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// The key that the client verbs send.
+    pub client_key: Option<Secret>,
+    /// Every setting with its value and origin, in the order of the table.
+    pub values: Vec<Resolved>,
+    /// What was read and has no effect.
+    pub warnings: Vec<String>,
+}
+
+/// Settings of the HTTP server.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The address to listen on: an IP address or a host name.
+    pub host: String,
+    /// The port; 0 takes a free one.
+    pub port: u16,
+    /// The key that requests must carry.
+    pub key: Option<Secret>,
+    /// Whether an address other than loopback is fine without a key.
+    pub insecure: bool,
+    /// Web origins that may call the server.
+    pub cors_origins: Vec<String>,
+    /// The largest JSON body in bytes.
+    pub max_payload: usize,
+    /// Threads that serve HTTP.
+    pub workers: usize,
+}
+
+/// Bounds on what agents do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunLimits {
+    /// The longest that an agent works on one message.
+    pub timeout: Duration,
+    /// Runs at once, all agents together.
+    pub max_concurrent: usize,
+    /// Runs at once of one agent.
+    pub max_concurrent_per_agent: usize,
+    /// The longest that a request waits for its reply.
+    pub reply_wait: Duration,
+    /// Requests that wait for a reply at once.
+    pub max_waiting: usize,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Events of channels.
+    pub events: Duration,
+    /// Runs and agents' logs.
+    pub logs: Duration,
+}
+
+impl Config {
+    /// The settings by these sources.
+    pub fn load(sources: &Sources) -> Result<Self, InvalidConfig> {
+        resolve(sources).map(Self::from_resolution)
+    }
+
+    fn from_resolution(resolution: Resolution) -> Self {
+        let Resolution { mut values, warnings } = resolution;
+        derive(&mut values);
+        let read = Reader(&values);
+        Self {
+            data_dir: read.text(SettingId::DataDir).into(),
+            characters_dir: read.text(SettingId::CharactersDir).into(),
+            log_level: setting::level(read.text(SettingId::LogLevel)).unwrap_or(LevelFilter::Info),
+            default_agent: read.switch(SettingId::DefaultAgent),
+            server: ServerConfig {
+                host: read.text(SettingId::Host).to_owned(),
+                port: u16::try_from(read.number(SettingId::Port)).unwrap_or_default(),
+                key: read.secret(SettingId::Key),
+                insecure: read.switch(SettingId::Insecure),
+                cors_origins: setting::origins(read.text(SettingId::CorsOrigin)).unwrap_or_default(),
+                max_payload: setting::size(read.text(SettingId::MaxPayload), 0, u64::MAX).map_or(0, whole),
+                workers: read.count(SettingId::HttpWorkers),
+            },
+            postgres_url: read.secret(SettingId::PostgresUrl),
+            secret_salt: read.secret(SettingId::SecretSalt),
+            runs: RunLimits {
+                timeout: Duration::from_secs(read.number(SettingId::RunTimeout)),
+                max_concurrent: read.count(SettingId::MaxRuns),
+                max_concurrent_per_agent: read.count(SettingId::MaxRunsPerAgent),
+                reply_wait: Duration::from_secs(read.number(SettingId::ReplyWait)),
+                max_waiting: read.count(SettingId::MaxWaiting),
+            },
+            retention: Retention { events: read.days(SettingId::EventRetention), logs: read.days(SettingId::LogRetention) },
+            client_key: read.secret(SettingId::Key).or_else(|| read.secret(SettingId::ClientKey)),
+            values,
+            warnings,
+        }
+    }
+
+    /// The TOML file that was read or would be, the `.env` and the lock lie where these say.
+    pub fn origin(&self, id: SettingId) -> &Origin {
+        self.values.iter().find(|resolved| resolved.id == id).map_or(&Origin::Unset, |resolved| &resolved.origin)
+    }
+}
+
+impl ModelSettings for Config {
+    fn get(&self, name: &str) -> Option<Secret> {
+        let id = SettingId::by_name(name)?;
+        self.values.iter().find(|resolved| resolved.id == id)?.value.clone()
+    }
+}
+
+/// Fills in the defaults that follow from other settings or from the machine.
+fn derive(values: &mut [Resolved]) {
+    let data_dir = PathBuf::from(Reader(values).text(SettingId::DataDir));
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    for resolved in values.iter_mut().filter(|resolved| resolved.value.is_none()) {
+        let value = match resolved.id {
+            SettingId::CharactersDir => data_dir.join("characters").to_string_lossy().into_owned(),
+            SettingId::HttpWorkers => workers.to_string(),
+            _ => continue,
+        };
+        resolved.value = Some(Secret::new(value));
+        resolved.origin = Origin::Default;
+    }
+}
+
+/// Reads values that were checked by their kind when they were resolved.
+struct Reader<'a>(&'a [Resolved]);
+
+impl Reader<'_> {
+    fn text(&self, id: SettingId) -> &str {
+        self.0.iter().find(|resolved| resolved.id == id).and_then(|resolved| resolved.value.as_ref()).map_or("", Secret::reveal)
+    }
+
+    fn secret(&self, id: SettingId) -> Option<Secret> {
+        Some(self.text(id)).filter(|text| !text.is_empty()).map(Secret::new)
+    }
+
+    fn number(&self, id: SettingId) -> u64 {
+        self.text(id).parse().unwrap_or_default()
+    }
+
+    fn count(&self, id: SettingId) -> usize {
+        whole(self.number(id))
+    }
+
+    fn days(&self, id: SettingId) -> Duration {
+        Duration::from_secs(self.number(id) * 24 * 60 * 60)
+    }
+
+    fn switch(&self, id: SettingId) -> bool {
+        setting::switch(self.text(id)).unwrap_or_default()
+    }
+}
+
+fn whole(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

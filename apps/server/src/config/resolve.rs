@@ -1,0 +1,133 @@
+//! Which value holds: flag > environment > `<data-dir>/.env` > TOML file > default.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use core_types::Secret;
+
+use super::setting::{Fallback, Origin, Resolved};
+use super::table::SettingId;
+use super::{InvalidConfig, dotenv, file};
+
+/// The most bytes that a settings file may have.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Where values come from. The `.env` is found by the data directory.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The command line.
+    pub flags: BTreeMap<SettingId, String>,
+    /// The environment of the process.
+    pub environment: BTreeMap<SettingId, String>,
+    /// The TOML file that the command line names; it must exist.
+    pub file: Option<PathBuf>,
+    /// The directory whose `doolittle.toml` is read where the command line names none; empty for the present one.
+    pub working_dir: PathBuf,
+}
+
+/// Every setting, in the order of the table, and what is worth a warning.
+#[derive(Debug)]
+pub struct Resolution {
+    /// The settings.
+    pub values: Vec<Resolved>,
+    /// What was read and has no effect.
+    pub warnings: Vec<String>,
+}
+
+/// Finds the value of every setting and checks it. All problems are reported together.
+pub fn resolve(sources: &Sources) -> Result<Resolution, InvalidConfig> {
+    let mut problems = Vec::new();
+    let mut warnings = Vec::new();
+    let file = Layer::file(sources, &mut problems);
+    let environment = Layer { values: present(&sources.environment), origin: |_, _| Origin::Environment, path: PathBuf::new() };
+    let flags = Layer {
+        values: present(&sources.flags),
+        origin: |id, _| id.setting().flag.map_or(Origin::Unset, Origin::Flag),
+        path: PathBuf::new(),
+    };
+    let data_dir = pick(SettingId::DataDir, &[&flags, &environment, &file]).value;
+    let dotenv = Layer::dotenv(data_dir.as_ref().map_or("", Secret::reveal), &mut problems, &mut warnings);
+    let layers = [&flags, &environment, &dotenv, &file];
+    let values: Vec<Resolved> = SettingId::ALL.iter().map(|id| pick(*id, &layers)).collect();
+    for resolved in &values {
+        if let Some(Err(reason)) = resolved.value.as_ref().map(|value| resolved.id.setting().kind.check(value.reveal())) {
+            problems.push(format!("{} ({}) {reason}", resolved.id.setting().name, resolved.origin));
+        }
+    }
+    if problems.is_empty() { Ok(Resolution { values, warnings }) } else { Err(InvalidConfig { problems }) }
+}
+
+/// The values of one source.
+struct Layer {
+    values: BTreeMap<SettingId, String>,
+    origin: fn(SettingId, &Path) -> Origin,
+    path: PathBuf,
+}
+
+impl Layer {
+    fn file(sources: &Sources, problems: &mut Vec<String>) -> Self {
+        let path = sources.file.clone().unwrap_or_else(|| sources.working_dir.join("doolittle.toml"));
+        let values = match read(&path) {
+            Ok(text) => file::parse(&text).unwrap_or_else(|found| {
+                problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", path.display())));
+                BTreeMap::new()
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && sources.file.is_none() => BTreeMap::new(),
+            Err(error) => {
+                problems.push(format!("{} cannot be read: {error}", path.display()));
+                BTreeMap::new()
+            }
+        };
+        Self { values: present(&values), origin: |_, path| Origin::File(path.to_owned()), path }
+    }
+
+    fn dotenv(data_dir: &str, problems: &mut Vec<String>, warnings: &mut Vec<String>) -> Self {
+        let path = Path::new(data_dir).join(".env");
+        let entries = match read(&path).map(|text| dotenv::parse(&text)) {
+            Ok(Ok(entries)) => entries,
+            Ok(Err(malformed)) => {
+                problems.push(format!("{}: {malformed}", path.display()));
+                Vec::new()
+            }
+            // A data directory that is a file is told where the directory is prepared.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Vec::new(),
+            Err(error) => {
+                problems.push(format!("{} cannot be read: {error}", path.display()));
+                Vec::new()
+            }
+        };
+        let mut values: BTreeMap<SettingId, String> =
+            entries.into_iter().filter_map(|(name, value)| SettingId::by_name(&name).map(|id| (id, value))).collect();
+        if values.remove(&SettingId::DataDir).is_some() {
+            warnings.push(format!("ELIZA_DATA_DIR in {} has no effect: the file lies in the data directory", path.display()));
+        }
+        Self { values: present(&values), origin: |_, path| Origin::DotEnv(path.to_owned()), path }
+    }
+}
+
+/// Reads a settings file; one larger than the limit is an error.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let length = fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if length as u64 > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has more than {MAX_FILE} bytes")));
+    }
+    Ok(text)
+}
+
+/// Without the empty values, which are as good as none.
+fn present(values: &BTreeMap<SettingId, String>) -> BTreeMap<SettingId, String> {
+    values.iter().filter(|(_, value)| !value.is_empty()).map(|(id, value)| (*id, value.clone())).collect()
+}
+
+fn pick(id: SettingId, layers: &[&Layer]) -> Resolved {
+    let found = layers.iter().find_map(|layer| layer.values.get(&id).map(|value| (value.clone(), (layer.origin)(id, &layer.path))));
+    let (value, origin) = match (found, id.setting().fallback) {
+        (Some((value, origin)), _) => (Some(value), origin),
+        (None, Fallback::Value(value)) => (Some(value.to_owned()), Origin::Default),
+        (None, Fallback::Derived(_) | Fallback::Unset) => (None, Origin::Unset),
+    };
+    Resolved { id, value: value.map(Secret::new), origin }
+}

@@ -1,0 +1,167 @@
+//! Every setting there is. A line here gives it its environment variable, TOML key, flag, bounds, default, help text, its
+//! place in the manual and in `docs/operations.md`.
+
+use super::setting::{Kind, Setting};
+
+macro_rules! settings {
+    ($($id:ident = $setting:expr;)*) => {
+        /// Names a setting of the table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum SettingId {
+            $(
+                #[doc = concat!("`", stringify!($id), "`, as the table describes it.")]
+                $id,
+            )*
+        }
+
+        impl SettingId {
+            /// Every setting, in the order of the manual.
+            pub const ALL: &[Self] = &[$(Self::$id),*];
+
+            /// What the table says about it.
+            pub fn setting(self) -> &'static Setting {
+                match self {
+                    $(Self::$id => {
+                        static SETTING: Setting = $setting;
+                        &SETTING
+                    })*
+                }
+            }
+        }
+    };
+}
+
+const fn count(most: u64) -> Kind {
+    Kind::Number { least: 1, most }
+}
+
+settings! {
+    DataDir = Setting::new("ELIZA_DATA_DIR", "data_dir", Kind::Path, "Where everything is kept that must survive")
+        .flag("data-dir").default("./.doolittle").operator_only();
+    CharactersDir = Setting::new("ELIZA_DATA_DIR_CHARACTERS", "characters_dir", Kind::Path,
+        "The directory below which `characterPath` may name files").flag("characters-dir").derived("<data-dir>/characters").operator_only();
+    LogLevel = Setting::new("LOG_LEVEL", "log_level", Kind::Level, "How much is logged: off, error, warn, info, debug or trace")
+        .flag("log-level").default("info");
+    DefaultAgent = Setting::new("DEFAULT_AGENT", "default_agent", Kind::Switch,
+        "Whether an empty database gets the agent Eliza, started").flag("default-agent").default("true");
+
+    Host = Setting::new("SERVER_HOST", "server.host", Kind::Host, "The address to listen on; other than loopback only with a key")
+        .flag("host").default("127.0.0.1").operator_only();
+    Port = Setting::new("SERVER_PORT", "server.port", Kind::Number { least: 0, most: 65_535 }, "The port to listen on; 0 takes a free one")
+        .flag("port").default("3000").operator_only();
+    Key = Setting::new("ELIZA_SERVER_AUTH_TOKEN", "server.key", Kind::Key,
+        "The key that every request must carry in X-API-KEY; none where unset").secret().operator_only();
+    Insecure = Setting::new("SERVER_INSECURE", "server.insecure", Kind::Switch,
+        "Listen on an address other than loopback without a key").flag("insecure").default("false").operator_only();
+    CorsOrigin = Setting::new("CORS_ORIGIN", "server.cors_origin", Kind::Origins,
+        "Web origins that may call the server, separated by commas; loopback always may").flag("cors-origin").operator_only();
+    MaxPayload = Setting::new("EXPRESS_MAX_PAYLOAD", "server.max_payload", Kind::Size { least: 1 << 10, most: 1 << 28 },
+        "The largest JSON body").flag("max-payload").default("2mb");
+    HttpWorkers = Setting::new("HTTP_WORKERS", "server.workers", count(1_024), "Threads that serve HTTP")
+        .flag("http-workers").derived("one per processor");
+
+    PostgresUrl = Setting::new("POSTGRES_URL", "database.postgres_url", Kind::PostgresUrl,
+        "A PostgreSQL database to use in place of the embedded SQLite").secret().operator_only();
+    SecretSalt = Setting::new("SECRET_SALT", "secret_salt", Kind::Text,
+        "What the key for agents' secrets is derived from; a key file in the data directory where unset").secret().operator_only();
+
+    RunTimeout = Setting::new("RUN_TIMEOUT_SECONDS", "runs.timeout_seconds", count(3_600), "The longest that an agent works on one message")
+        .default("120");
+    MaxRuns = Setting::new("MAX_CONCURRENT_RUNS", "runs.max_concurrent", count(10_000), "Messages that are being answered at once, all agents together")
+        .default("64");
+    MaxRunsPerAgent = Setting::new("MAX_CONCURRENT_RUNS_PER_AGENT", "runs.max_concurrent_per_agent", count(10_000),
+        "The same for one agent").default("8");
+    ReplyWait = Setting::new("REPLY_WAIT_SECONDS", "replies.wait_seconds", count(3_600),
+        "The longest that a request with transport http waits for its reply").default("120");
+    MaxWaiting = Setting::new("MAX_WAITING_REPLIES", "replies.max_waiting", count(100_000), "Requests that wait for a reply at once")
+        .default("1024");
+    EventRetention = Setting::new("EVENT_RETENTION_DAYS", "retention.event_days", count(3_650),
+        "How long the events of channels are kept for readers that resume").default("30");
+    LogRetention = Setting::new("LOG_RETENTION_DAYS", "retention.log_days", count(3_650), "How long runs and agents' logs are kept")
+        .default("30");
+
+    SmallModel = Setting::new("SMALL_MODEL", "models.small", Kind::Text, "The model for decisions, where the provider has none set");
+    LargeModel = Setting::new("LARGE_MODEL", "models.large", Kind::Text, "The model for replies, where the provider has none set");
+    OpenaiKey = Setting::new("OPENAI_API_KEY", "models.openai.api_key", Kind::Key, "The key for OpenAI or a server that speaks its API").secret();
+    OpenaiUrl = Setting::new("OPENAI_BASE_URL", "models.openai.base_url", Kind::HttpUrl, "The address of such a server; OpenAI's own where unset");
+    OpenaiSmall = Setting::new("OPENAI_SMALL_MODEL", "models.openai.small_model", Kind::Text, "The OpenAI model for decisions");
+    OpenaiLarge = Setting::new("OPENAI_LARGE_MODEL", "models.openai.large_model", Kind::Text, "The OpenAI model for replies");
+    OpenaiTimeout = Setting::new("OPENAI_TIMEOUT_SECONDS", "models.openai.timeout_seconds", count(3_600),
+        "How long a model may be silent before the request is given up");
+    OpenaiContext = Setting::new("OPENAI_CONTEXT_TOKENS", "models.openai.context_tokens", Kind::Number { least: 256, most: 4_294_967_295 },
+        "How many tokens a request and its answer may have together");
+    OllamaUrl = Setting::new("OLLAMA_API_ENDPOINT", "models.ollama.endpoint", Kind::HttpUrl, "The address of an Ollama server");
+    OllamaSmall = Setting::new("OLLAMA_SMALL_MODEL", "models.ollama.small_model", Kind::Text, "The Ollama model for decisions");
+    OllamaLarge = Setting::new("OLLAMA_LARGE_MODEL", "models.ollama.large_model", Kind::Text, "The Ollama model for replies");
+    OpenrouterKey = Setting::new("OPENROUTER_API_KEY", "models.openrouter.api_key", Kind::Key, "The key for OpenRouter").secret();
+    OpenrouterUrl = Setting::new("OPENROUTER_BASE_URL", "models.openrouter.base_url", Kind::HttpUrl, "The address of OpenRouter; its own where unset");
+    OpenrouterSmall = Setting::new("OPENROUTER_SMALL_MODEL", "models.openrouter.small_model", Kind::Text, "The OpenRouter model for decisions");
+    OpenrouterLarge = Setting::new("OPENROUTER_LARGE_MODEL", "models.openrouter.large_model", Kind::Text, "The OpenRouter model for replies");
+
+    ClientKey = Setting::new("ELIZAOS_API_KEY", "client.key", Kind::Key,
+        "The key that `chat` and `agent` send, where ELIZA_SERVER_AUTH_TOKEN is unset").secret();
+}
+
+impl SettingId {
+    /// The setting that the environment calls `name`.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|id| id.setting().name == name)
+    }
+
+    /// The setting that the TOML file calls `key`.
+    pub fn by_key(key: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|id| id.setting().key == key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::setting::Fallback;
+    use super::SettingId;
+
+    #[test]
+    fn names_keys_and_flags_are_unique() {
+        let all = || SettingId::ALL.iter().map(|id| id.setting());
+        let names: BTreeSet<_> = all().map(|setting| setting.name).collect();
+        let keys: BTreeSet<_> = all().map(|setting| setting.key).collect();
+        let flags: Vec<_> = all().filter_map(|setting| setting.flag).collect();
+        assert_eq!(names.len(), SettingId::ALL.len());
+        assert_eq!(keys.len(), SettingId::ALL.len());
+        assert_eq!(flags.len(), flags.iter().collect::<BTreeSet<_>>().len());
+    }
+
+    #[test]
+    fn every_default_is_a_value_that_the_setting_accepts() {
+        for id in SettingId::ALL {
+            if let Fallback::Value(value) = id.setting().fallback {
+                assert_eq!(id.setting().kind.check(value), Ok(()), "{}", id.setting().name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_secret_has_a_flag_since_command_lines_are_public() {
+        assert!(SettingId::ALL.iter().map(|id| id.setting()).all(|setting| !(setting.secret && setting.flag.is_some())));
+    }
+
+    #[test]
+    fn the_api_may_not_write_what_opens_the_server_or_its_secrets() {
+        for name in
+            ["SECRET_SALT", "POSTGRES_URL", "SERVER_HOST", "SERVER_PORT", "ELIZA_SERVER_AUTH_TOKEN", "SERVER_INSECURE", "CORS_ORIGIN"]
+        {
+            assert!(!SettingId::by_name(name).unwrap().setting().api_writable, "{name}");
+        }
+        assert!(SettingId::by_name("OPENAI_API_KEY").unwrap().setting().api_writable);
+    }
+
+    #[test]
+    fn keys_and_tokens_are_secret() {
+        for id in SettingId::ALL {
+            let setting = id.setting();
+            let sounds_secret = ["KEY", "SECRET", "AUTH_TOKEN", "POSTGRES_URL"].iter().any(|word| setting.name.contains(word));
+            assert_eq!(setting.secret, sounds_secret, "{}", setting.name);
+        }
+    }
+}

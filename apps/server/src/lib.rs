@@ -1,0 +1,26 @@
+//! The agent server and its command line: settings, adapters, services and the HTTP application are put together here,
+//! and nowhere else are concrete types of the other crates named.
+//!
+//! A run of `doolittle` goes: [`cli`] reads the arguments, [`config`] resolves every setting with its origin, [`serve`]
+//! prepares the data directory, takes the [`lock`] and binds the port, [`wiring`] builds the server and runs it. The other
+//! verbs are clients of a running server ([`client`]) or look at the local one ([`migrate`], `config`).
+
+pub mod characters;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod data_dir;
+pub mod exit;
+pub mod lock;
+pub mod logging;
+pub mod migrate;
+mod program;
+pub mod secret_key;
+pub mod serve;
+pub mod startup;
+pub mod terminal;
+pub mod upkeep;
+pub mod wiring;
+
+pub use program::main;

@@ -1,0 +1,51 @@
+//! The verb `migrate`: brings the database to this version's schema, as a start of the server does too.
+
+use std::fmt::Write as _;
+
+use persistence::migrate::{State, Status};
+
+use crate::config::Config;
+use crate::exit::Failure;
+use crate::lock::DataLock;
+use crate::program::print;
+use crate::{data_dir, wiring};
+
+/// Migrates, and says what that took.
+pub async fn run(config: &Config) -> Result<(), Failure> {
+    data_dir::prepare(&config.data_dir)?;
+    let _lock = DataLock::take(&config.data_dir)?;
+    // A database that cannot be asked cannot be opened either, and that says why.
+    let before = persistence::migrate::status(&wiring::target(config)).await.unwrap_or_default();
+    let store = wiring::open(config).await?;
+    let said = print(&report(store.describe(), &before));
+    store.close().await;
+    said
+}
+
+fn report(database: &str, before: &[Status]) -> String {
+    let mut report: String = before
+        .iter()
+        .filter(|migration| migration.state == State::Pending)
+        .flat_map(|migration| ["applied ", &migration.name, "\n"])
+        .collect();
+    let nothing = if report.is_empty() { ", and had it before" } else { "" };
+    // Writing to a String cannot fail.
+    let _ = writeln!(report, "{database} has the schema of version {}{nothing}", env!("CARGO_PKG_VERSION"));
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use persistence::migrate::{State, Status};
+
+    use super::report;
+
+    #[test]
+    fn the_report_names_what_was_applied() {
+        let status = |name: &str, state| Status { name: name.to_owned(), state };
+        let version = env!("CARGO_PKG_VERSION");
+        let both = [status("0001_core", State::Applied), status("0002_more", State::Pending)];
+        assert_eq!(report("SQLite at x", &both), format!("applied 0002_more\nSQLite at x has the schema of version {version}\n"));
+        assert_eq!(report("SQLite at x", &both[..1]), format!("SQLite at x has the schema of version {version}, and had it before\n"));
+    }
+}

@@ -1,0 +1,83 @@
+//! From the arguments to the exit code.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use actix_web::rt::System;
+use log::LevelFilter;
+
+use crate::cli::{self, Cli, Verb};
+use crate::client;
+use crate::config::{self, Config, Sources};
+use crate::exit::{Exit, Failure};
+use crate::{logging, migrate, serve};
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(asked) => {
+            // Help and version come this way too; a closed pipe is no reason to complain.
+            let _ = asked.print();
+            return u8::try_from(asked.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "{}", failure.story());
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let verb = cli.verb.unwrap_or(Verb::Serve);
+    if matches!(verb, Verb::Config { markdown: true, .. }) {
+        return print(&config::show::markdown());
+    }
+    let environment = config::environment::settings().map_err(|problems| invalid(&config::InvalidConfig { problems }))?;
+    let sources = Sources { flags: cli.settings.0, environment, file: cli.config, working_dir: std::path::PathBuf::new() };
+    let config = Config::load(&sources).map_err(|error| invalid(&error))?;
+    logging::start(level(&verb, config.log_level));
+    for warning in &config.warnings {
+        log::warn!("{warning}");
+    }
+    match verb {
+        Verb::Serve => system()?.block_on(serve::run(config)),
+        Verb::Migrate => system()?.block_on(migrate::run(&config)),
+        Verb::Chat(chat) => system()?.block_on(client::chat::run(&config, chat)),
+        Verb::Agent { verb, server, json } => system()?.block_on(client::agents::run(&config, verb, &server, json)),
+        Verb::Config { json: true, .. } => print(&format!("{:#}\n", config::show::json(&config))),
+        Verb::Config { .. } => print(&config::show::text(&config)),
+    }
+}
+
+fn invalid(error: &config::InvalidConfig) -> Failure {
+    Failure::new(Exit::Usage, format!("the settings do not make sense:\n  {error}"))
+}
+
+/// Only the server tells what it does; the other verbs print their results and are otherwise quiet.
+fn level(verb: &Verb, level: LevelFilter) -> LevelFilter {
+    if *verb == Verb::Serve || level > LevelFilter::Info { level } else { level.min(LevelFilter::Warn) }
+}
+
+/// An actix system on tokio's threaded scheduler: HTTP workers bring their own threads, agents work on tokio's.
+fn system() -> Result<actix_web::rt::SystemRunner, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failure, "the system gives no threads to work with").because(error))?;
+    Ok(System::with_tokio_rt(|| runtime))
+}
+
+/// Writes to standard output. A reader that has seen enough is not an error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Failure, "standard output cannot be written").because(error))
+        }
+        _ => Ok(()),
+    }
+}

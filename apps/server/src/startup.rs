@@ -1,0 +1,185 @@
+//! What the server says when it is ready.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use core_types::{AgentId, ids::string_to_uuid};
+
+use crate::terminal;
+
+/// What there is to say.
+#[derive(Debug)]
+pub struct Started<'a> {
+    /// How this program was called, so that the examples can be copied.
+    pub program: &'a str,
+    /// Where the server listens, with the port that it got.
+    pub address: SocketAddr,
+    /// Where it keeps its data.
+    pub data_dir: &'a Path,
+    /// The database, without credentials, such as `SQLite, ./.doolittle/doolittle.db`.
+    pub database: &'a str,
+    /// The model providers that the settings connect, the one that answers first.
+    pub models: &'a [String],
+    /// Whether requests must carry a key.
+    pub key: bool,
+    /// The agents that run, by name.
+    pub running: &'a [(AgentId, String)],
+    /// How many agents there are.
+    pub agents: usize,
+}
+
+/// How this program was called, where that can be typed again; else its name.
+pub fn program() -> String {
+    let plain = |name: &String| name.chars().all(|c| c.is_alphanumeric() || "/\\._-:".contains(c));
+    std::env::args_os().next().and_then(|name| name.into_string().ok()).filter(plain).unwrap_or_else(|| "doolittle".to_owned())
+}
+
+impl Started<'_> {
+    /// The text, for standard error.
+    pub fn text(&self) -> String {
+        let base = self.base_url();
+        let mut text = format!("Doolittle {} listens on {base}\n\n", env!("CARGO_PKG_VERSION"));
+        for (label, value) in [
+            ("data", self.data_dir.display().to_string()),
+            ("database", self.database.to_owned()),
+            ("models", self.models()),
+            ("key", self.key().to_owned()),
+            ("agents", self.agents()),
+        ] {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {label:<9} {}", terminal::line(&value));
+        }
+        let _ = write!(text, "\nTry it:\n\n{}\n  {} chat{}\n", self.curl(&base), self.program, self.chat_url());
+        text
+    }
+
+    /// The address that a program on this machine uses.
+    fn base_url(&self) -> String {
+        let ip = self.address.ip();
+        if ip.is_unspecified() { format!("http://127.0.0.1:{}", self.address.port()) } else { format!("http://{}", self.address) }
+    }
+
+    fn models(&self) -> String {
+        match self.models {
+            [] => "none; agents cannot answer".to_owned(),
+            models => models.join(", "),
+        }
+    }
+
+    const fn key(&self) -> &'static str {
+        match (self.key, self.address.ip().is_loopback()) {
+            (true, _) => "set: requests need the header X-API-KEY",
+            (false, true) => "none: programs on this machine may do everything (ELIZA_SERVER_AUTH_TOKEN sets one)",
+            (false, false) => "NONE, AND OTHER MACHINES MAY CONNECT (ELIZA_SERVER_AUTH_TOKEN sets one)",
+        }
+    }
+
+    fn agents(&self) -> String {
+        let names: Vec<&str> = self.running.iter().take(5).map(|(_, name)| name.as_str()).collect();
+        match (self.agents, names.is_empty()) {
+            (0, _) => format!("none yet: {} agent create FILE", self.program),
+            (stored, true) => format!("{stored}, none running: {} agent start NAME", self.program),
+            (stored, false) => {
+                let more = if self.running.len() > names.len() { ", ..." } else { "" };
+                format!("{} of {stored} running: {}{more}", self.running.len(), names.join(", "))
+            }
+        }
+    }
+
+    fn curl(&self, base: &str) -> String {
+        let header = if self.key { " -H \"X-API-KEY: $ELIZA_SERVER_AUTH_TOKEN\"" } else { "" };
+        let Some((agent, _)) = self.running.first() else {
+            return format!("  curl -s{header} {base}/api/agents");
+        };
+        let (channel, author) = (string_to_uuid(&format!("doolittle-curl:{agent}")), string_to_uuid("doolittle-curl"));
+        format!(
+            "  curl -s{header} {base}/api/messaging/channels/{channel}/messages \\\n    \
+             -H 'Content-Type: application/json' -d '{{\"author_id\":\"{author}\",\"content\":\"Hello\",\n    \
+             \"server_id\":\"00000000-0000-0000-0000-000000000000\",\"transport\":\"http\",\n    \
+             \"metadata\":{{\"isDm\":true,\"targetUserId\":\"{agent}\"}}}}'"
+        )
+    }
+
+    fn chat_url(&self) -> String {
+        if self.address.port() == 3000 { String::new() } else { format!(" --url {}", self.base_url()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use core_types::AgentId;
+
+    use super::Started;
+
+    fn started<'a>(address: &str, running: &'a [(AgentId, String)]) -> Started<'a> {
+        Started {
+            program: "doolittle",
+            address: address.parse().unwrap(),
+            data_dir: Path::new("./.doolittle"),
+            database: "SQLite, ./.doolittle/doolittle.db",
+            models: &[],
+            key: false,
+            running,
+            agents: running.len(),
+        }
+    }
+
+    #[test]
+    fn it_says_everything_that_the_operator_needs() {
+        let running = [(AgentId::of_name("Eliza"), "Eliza".to_owned())];
+        let models = ["eliza".to_owned()];
+        let text = Started { models: &models, ..started("127.0.0.1:3000", &running) }.text();
+        for expected in [
+            "listens on http://127.0.0.1:3000\n",
+            "data      ./.doolittle\n",
+            "database  SQLite, ./.doolittle/doolittle.db\n",
+            "models    eliza\n",
+            "key       none: programs on this machine",
+            "agents    1 of 1 running: Eliza\n",
+            "curl -s http://127.0.0.1:3000/api/messaging/channels/",
+            "\"targetUserId\":\"b850bc30-45f8-0041-a00a-83df46d8555d\"",
+            "  doolittle chat\n",
+        ] {
+            assert!(text.contains(expected), "missing {expected:?} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_agents_or_models_says_what_to_do() {
+        let text = started("127.0.0.1:4000", &[]).text();
+        for expected in [
+            "none; agents cannot answer",
+            "doolittle agent create FILE",
+            "curl -s http://127.0.0.1:4000/api/agents",
+            "chat --url http://127.0.0.1:4000",
+        ] {
+            assert!(text.contains(expected), "missing {expected:?} in\n{text}");
+        }
+        assert!(Started { agents: 2, ..started("127.0.0.1:3000", &[]) }.text().contains("2, none running"));
+    }
+
+    #[test]
+    fn a_key_is_mentioned_and_never_shown_and_its_absence_is_loud_where_it_matters() {
+        let keyed = Started { key: true, ..started("0.0.0.0:3000", &[]) }.text();
+        assert!(keyed.contains("X-API-KEY: $ELIZA_SERVER_AUTH_TOKEN") && keyed.contains("http://127.0.0.1:3000/"), "{keyed}");
+        assert!(started("0.0.0.0:3000", &[]).text().contains("OTHER MACHINES MAY CONNECT"));
+    }
+
+    #[test]
+    fn the_body_in_the_curl_line_is_json() {
+        let running = [(AgentId::of_name("Eliza"), "Eliza".to_owned())];
+        let text = started("127.0.0.1:3000", &running).text();
+        let body = text.split("-d '").nth(1).unwrap().split('\'').next().unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["transport"], "http");
+    }
+
+    #[test]
+    fn names_of_agents_cannot_steer_the_terminal() {
+        let running = [(AgentId::of_name("x"), "\u{1b}[2Jx".to_owned())];
+        assert!(!started("127.0.0.1:3000", &running).text().contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,257 @@
+//! Puts the server together and runs it: the one place that names concrete types of the other crates.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::Keyring;
+use bus::InProcessBus;
+use core_types::agents::{AgentService, AgentSummary, CreateAgent};
+use core_types::bus::EventBus;
+use core_types::models::{ModelProvider, ModelSize};
+use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
+use domain::{Agents, Channels, Messaging, MessagingLimits, System};
+use http_api::{AppState, HttpSettings, Services};
+use models_eliza::ElizaConnector;
+use models_openai::OpenAiConnector;
+use persistence::{OpenError, Options, Store, Target};
+use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, Runtime};
+
+use crate::characters::{CharacterDirectory, ELIZA};
+use crate::clock::{RandomIds, SystemClock};
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::lock::DataLock;
+use crate::secret_key;
+use crate::startup::Started;
+use crate::upkeep::Upkeep;
+
+/// How long runs under way may finish when the server stops; what is left is tried again at the next start.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The name of the SQLite file in the data directory.
+pub const DATABASE: &str = "doolittle.db";
+
+/// Runs the server on a bound port with a locked data directory until the process is told to stop.
+pub async fn serve(config: Config, listener: TcpListener, lock: DataLock) -> Result<(), Failure> {
+    let ready = |text: &str| {
+        // Nobody reads along; the server works all the same.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    };
+    let served = serve_until(&config, listener, ready, stop_signal()).await;
+    drop(lock);
+    served
+}
+
+/// Runs the server on a bound port until `stop` resolves; `ready` gets the start-up text.
+pub async fn serve_until(
+    config: &Config,
+    listener: TcpListener,
+    ready: impl FnOnce(&str),
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::new(Exit::Failure, "the port was lost").because(error))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ids: Arc<dyn Ids> = Arc::new(RandomIds);
+    let vault = Arc::new(secret_key::vault(config)?);
+    let store = open(config).await?;
+    let bus: Arc<dyn EventBus> = Arc::new(InProcessBus::new());
+    let models = models(config)?;
+    let provider = models.default_provider().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+
+    let agents = Arc::new(Agents {
+        agents: store.agents(),
+        secrets: store.secrets(),
+        runs: store.runs(),
+        vault: Arc::<auth::SecretVault>::clone(&vault),
+        library: Arc::new(CharacterDirectory::new(config.characters_dir.clone())),
+        bus: Arc::clone(&bus),
+        clock: Arc::clone(&clock),
+    });
+    if config.default_agent {
+        ensure_default_agent(agents.as_ref()).await.map_err(|error| unready(&error))?;
+    }
+    let ports = Ports {
+        agents: store.agents(),
+        secrets: store.secrets(),
+        vault,
+        deliveries: store.deliveries(),
+        memories: store.memories(),
+        bus: Arc::clone(&bus),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+    };
+    let limits = run_limits(config);
+    let runtime = Runtime::start(ports, models, ActionRegistry::default(), limits)
+        .await
+        .map_err(|error| Failure::new(Exit::Database, "the deliveries cannot be taken up").because(error))?;
+    let upkeep = Upkeep { messages: store.messages(), runs: store.runs(), clock: Arc::clone(&clock), retention: config.retention };
+    let upkeep = tokio::spawn(upkeep.run());
+
+    let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
+    let state = AppState::new(services(config, &store, agents, bus, clock, ids), http_settings(config));
+    let server =
+        http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
+    ready(&started_text(config, address, &store, provider.as_ref(), &listed));
+
+    let stopper = server.stopper();
+    let mut serving = pin!(server.wait());
+    let outcome = tokio::select! {
+        outcome = &mut serving => outcome,
+        () = stop => {
+            log::info!("stopping: waiting for runs under way");
+            let (outcome, ()) = tokio::join!(serving, stopper.stop());
+            outcome
+        }
+    };
+    upkeep.abort();
+    runtime.stop(GRACE).await;
+    store.close().await;
+    outcome.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+}
+
+/// The configured database.
+pub fn target(config: &Config) -> Target {
+    match &config.postgres_url {
+        Some(url) => Target::Postgres(url.reveal().to_owned()),
+        None => Target::Sqlite(config.data_dir.join(DATABASE)),
+    }
+}
+
+/// Opens the configured database and brings it up to date.
+pub async fn open(config: &Config) -> Result<Store, Failure> {
+    persistence::open(&target(config), Options::default(), Arc::new(RandomIds)).await.map_err(|error| {
+        let advice = match &error {
+            OpenError::Newer { .. } => "; run that version, or restore a backup from before it",
+            OpenError::Unwritable { .. } => "; mend its permissions or free some space",
+            OpenError::Corrupt { .. } => "; restore a backup, or move the file away to begin anew",
+            OpenError::BadUrl { .. } | OpenError::Unreachable { .. } => "; check POSTGRES_URL and that PostgreSQL runs",
+            OpenError::InUse { .. } => "; stop it first, since one database serves one server",
+            OpenError::Migration { .. } | OpenError::Failed { .. } => "",
+        };
+        let exit = if matches!(error, OpenError::InUse { .. }) { Exit::Locked } else { Exit::Database };
+        let message = format!("{error}{advice}");
+        match std::error::Error::source(&error).map(ToString::to_string) {
+            Some(source) => Failure::new(exit, message).because(source),
+            None => Failure::new(exit, message),
+        }
+    })
+}
+
+fn models(config: &Config) -> Result<ModelRegistry, Failure> {
+    let client = outbound::Client::new(outbound::Limits::default())
+        .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
+    let registry = ModelRegistry::new(Arc::new(config.clone()), Arc::new(ElizaConnector));
+    Ok(OpenAiConnector::every(&client).into_iter().fold(registry, |registry, connector| registry.with(Arc::new(connector))))
+}
+
+fn run_limits(config: &Config) -> Limits {
+    Limits {
+        run_timeout: config.runs.timeout,
+        runs: config.runs.max_concurrent,
+        runs_per_agent: config.runs.max_concurrent_per_agent,
+        ..Limits::default()
+    }
+}
+
+fn services(
+    config: &Config,
+    store: &Store,
+    agents: Arc<Agents>,
+    bus: Arc<dyn EventBus>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+) -> Services {
+    let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
+    let messaging = Messaging::new(store.messages(), store.deliveries(), Arc::clone(&bus), Arc::clone(&clock), Arc::clone(&ids), limits);
+    let channels =
+        Channels { servers: store.servers(), channels: store.channels(), messages: store.messages(), bus, clock: Arc::clone(&clock), ids };
+    Services {
+        agents,
+        messaging: Arc::new(messaging),
+        channels: Arc::new(channels),
+        system: Arc::new(System::new(store.agents())),
+        clock,
+        keyring: Keyring::new(config.server.key.as_ref()),
+    }
+}
+
+fn http_settings(config: &Config) -> HttpSettings {
+    HttpSettings {
+        body_limit: config.server.max_payload,
+        cors_origins: config.server.cors_origins.clone(),
+        insecure: config.server.insecure,
+        workers: Some(config.server.workers),
+        ..HttpSettings::default()
+    }
+}
+
+/// Gives an empty database an agent to talk to, and finishes what a start that was cut short began.
+async fn ensure_default_agent(agents: &dyn AgentService) -> Result<(), ServiceError> {
+    let owner = Caller::owner();
+    let eliza = AgentId::of_name("Eliza");
+    let listed = agents.list(&owner).await?;
+    let begun = matches!(listed.as_slice(), [AgentSummary { id, running: false, .. }] if *id == eliza) && {
+        let agent = agents.get(&owner, eliza).await?.agent;
+        agent.created_at == agent.updated_at
+    };
+    if listed.is_empty() {
+        let character = serde_json::from_str(ELIZA).map_err(|error| ServiceError::Internal(Box::new(error)))?;
+        agents.create(&owner, CreateAgent::Character(character)).await?;
+    }
+    if listed.is_empty() || begun {
+        agents.start(&owner, eliza).await?;
+    }
+    Ok(())
+}
+
+fn started_text(
+    config: &Config,
+    address: std::net::SocketAddr,
+    store: &Store,
+    provider: &dyn ModelProvider,
+    listed: &[AgentSummary],
+) -> String {
+    let running: Vec<(AgentId, String)> = listed.iter().filter(|agent| agent.running).map(|agent| (agent.id, agent.name.clone())).collect();
+    let (small, large) = (provider.model(ModelSize::Small), provider.model(ModelSize::Large));
+    let name = provider.name();
+    let models = if small == large { format!("{name} ({large})") } else { format!("{name} ({large}, {small})") };
+    Started {
+        program: &crate::startup::program(),
+        address,
+        data_dir: &config.data_dir,
+        database: store.describe(),
+        models: &[models],
+        key: config.server.key.is_some(),
+        running: &running,
+        agents: listed.len(),
+    }
+    .text()
+}
+
+fn unready(error: &ServiceError) -> Failure {
+    Failure::new(Exit::Database, format!("the agents cannot be read: {error}"))
+}
+
+/// Resolves when the process is asked to end: Ctrl-C or a termination signal.
+async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            },
+            Err(error) => {
+                log::warn!("termination signals cannot be heard: {error}");
+                let _ = interrupt.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = interrupt.await;
+}

@@ -1,0 +1,28 @@
+//! The program as its user meets it: arguments in; output, messages and exit codes out.
+
+mod client;
+mod fake_server;
+mod start;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs the program in a directory of its own, with nothing of this process's environment.
+fn doolittle(directory: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    command(directory, environment, arguments).output().unwrap_or_else(|error| panic!("the program does not start: {error}"))
+}
+
+fn command(directory: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doolittle"));
+    command.env_clear().env("USER", "tester").envs(environment.iter().copied()).current_dir(directory).args(arguments);
+    command.stdin(std::process::Stdio::null());
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

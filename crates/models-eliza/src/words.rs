@@ -1,0 +1,154 @@
+//! From a text to phrases of words, and replacing words by others.
+
+/// Longer texts are read up to here, in characters.
+const MOST_CHARS: usize = 2000;
+/// Longer phrases are read up to here, in words.
+const MOST_WORDS: usize = 40;
+/// Longer texts are read up to here, in phrases.
+const MOST_PHRASES: usize = 64;
+
+/// A word as it was written, and as it is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Word {
+    pub(crate) shown: String,
+    pub(crate) key: String,
+}
+
+impl Word {
+    pub(crate) fn new(shown: &str) -> Self {
+        Self { shown: shown.to_owned(), key: shown.to_lowercase() }
+    }
+
+    fn lower(self) -> Self {
+        Self { shown: self.key.clone(), key: self.key }
+    }
+}
+
+/// Some words to put in the place of others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Replacement {
+    pub(crate) from: Vec<String>,
+    /// Only where nothing follows.
+    pub(crate) at_end: bool,
+    pub(crate) to: Vec<Word>,
+}
+
+/// Replaces from left to right; at each place the first replacement that fits. What was put in is not looked at again.
+pub(crate) fn replace(words: &[Word], replacements: &[Replacement]) -> Vec<Word> {
+    let mut result = Vec::with_capacity(words.len());
+    let mut rest = words;
+    while let Some((first, others)) = rest.split_first() {
+        let fitting = replacements.iter().find_map(|replacement| Some((replacement, after(rest, replacement)?)));
+        if let Some((replacement, left)) = fitting {
+            result.extend(replacement.to.iter().cloned());
+            rest = left;
+        } else {
+            result.push(first.clone());
+            rest = others;
+        }
+    }
+    result
+}
+
+/// What is left behind the words that a replacement takes away, if it fits.
+fn after<'a>(words: &'a [Word], replacement: &Replacement) -> Option<&'a [Word]> {
+    let (taken, left) = words.split_at_checked(replacement.from.len())?;
+    let fits = taken.iter().zip(&replacement.from).all(|(word, from)| word.key == *from);
+    (fits && (left.is_empty() || !replacement.at_end)).then_some(left)
+}
+
+/// The phrases of a text: what lies between punctuation marks, and before and after "but". A message that shouts is read
+/// as if it did not.
+pub(crate) fn phrases(text: &str) -> Vec<Vec<Word>> {
+    let text: String = text.chars().take(MOST_CHARS).map(plain).collect();
+    // Addresses are no words.
+    let text: String = text.split_inclusive(char::is_whitespace).filter(|token| !token.contains("://")).collect();
+    let shouted = text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase) && text.trim().chars().count() > 1;
+    let mut phrases = Vec::new();
+    for part in text.split(ends_phrase) {
+        let words = part.split_whitespace().flat_map(|token| token.split(separates));
+        let words = words.map(|word| word.trim_matches(['\'', '-'])).filter(|word| !word.is_empty()).map(Word::new);
+        let words: Vec<Word> = words.map(|word| if shouted { word.lower() } else { word }).collect();
+        phrases.extend(words.split(|word| word.key == "but").filter(|phrase| !phrase.is_empty()).map(<[Word]>::to_vec));
+    }
+    phrases.truncate(MOST_PHRASES);
+    for phrase in &mut phrases {
+        phrase.truncate(MOST_WORDS);
+    }
+    phrases
+}
+
+/// One apostrophe for all, and blanks for what cannot be seen or turns writing around.
+fn plain(char: char) -> char {
+    match char {
+        '’' | '‘' | '`' | '´' | 'ʼ' => '\'',
+        '\n' => '\n',
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => ' ',
+        char if char.is_control() => ' ',
+        char => char,
+    }
+}
+
+fn ends_phrase(char: char) -> bool {
+    matches!(char, '.' | ',' | ';' | '!' | '?' | '(' | ')' | '\n' | '…' | '—' | '–' | '。' | '、' | '，' | '！' | '？' | '؟' | '؛' | '،')
+}
+
+/// Ends a word. Everything outside ASCII belongs to words, whatever the language.
+const fn separates(char: char) -> bool {
+    char.is_ascii() && !char.is_ascii_alphanumeric() && !matches!(char, '\'' | '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Replacement, Word, phrases, replace};
+
+    fn shown(text: &str) -> Vec<String> {
+        phrases(text).iter().map(|phrase| phrase.iter().map(|word| word.shown.as_str()).collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    #[test]
+    fn texts_fall_into_phrases_of_words() {
+        for (text, expected) in [
+            ("", vec![]),
+            (" \n\t...!?", vec![]),
+            ("Hello, world! It’s me", vec!["Hello", "world", "It's me"]),
+            ("I tried but I failed", vec!["I tried", "I failed"]),
+            ("I AM SO ANGRY", vec!["i am so angry"]),
+            ("I", vec!["I"]),
+            ("mother-in-law 'quoted' \"both\"", vec!["mother-in-law quoted both"]),
+            ("see https://example.com/x?y=1 now", vec!["see now"]),
+            ("東京は、好き。", vec!["東京は", "好き"]),
+            ("naïve café 🦀", vec!["naïve café 🦀"]),
+            ("a\u{202e}b\u{0}c", vec!["a b c"]),
+        ] {
+            assert_eq!(shown(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn texts_have_bounds() {
+        assert_eq!(phrases(&"word ".repeat(100_000)).iter().map(Vec::len).collect::<Vec<_>>(), [super::MOST_WORDS]);
+        assert_eq!(phrases(&"a. ".repeat(100_000)).len(), super::MOST_PHRASES);
+        assert_eq!(phrases(&"x".repeat(100_000)).iter().flatten().map(|word| word.shown.len()).sum::<usize>(), super::MOST_CHARS);
+    }
+
+    #[test]
+    fn replacing_prefers_what_is_listed_first_and_does_not_repeat_itself() {
+        let replacement = |from: &[&str], at_end, to: &[&str]| Replacement {
+            from: from.iter().map(|word| (*word).to_owned()).collect(),
+            at_end,
+            to: to.iter().map(|word| Word::new(word)).collect(),
+        };
+        let mirrors = [
+            replacement(&["you", "are"], false, &["I", "am"]),
+            replacement(&["you"], true, &["me"]),
+            replacement(&["you"], false, &["I"]),
+            replacement(&["i"], false, &["you"]),
+        ];
+        for (text, expected) in [("i think you are kind", "you think I am kind"), ("you see you", "I see me"), ("i", "you")] {
+            let words: Vec<Word> = text.split(' ').map(Word::new).collect();
+            let replaced: Vec<String> = replace(&words, &mirrors).into_iter().map(|word| word.shown).collect();
+            assert_eq!(replaced.join(" "), expected);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Connecting to PostgreSQL, with TLS as the URL asks for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::pg::Pg;
+use diesel::{ConnectionError, ConnectionResult};
+use diesel_async::SimpleAsyncConnection;
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use diesel_async::pooled_connection::deadpool::Pool;
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use futures_util::FutureExt as _;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio_postgres::config::{Config, Host, SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{Conn, lock};
+use crate::error::OpenError;
+use crate::migrate;
+use crate::options::Options;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Makes connections to one database.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+    statement_timeout: Duration,
+    place: String,
+}
+
+impl Connector {
+    /// Reads the URL and connects once, to find out whether the server is there and how to talk to it.
+    pub(crate) async fn probe(url: &str, statement_timeout: Duration) -> Result<Self, OpenError> {
+        let mut config = parse(url)?;
+        config.connect_timeout(CONNECT_TIMEOUT);
+        let mut connector = Self { place: place(&config), tls: None, config, statement_timeout };
+        match connector.config.get_ssl_mode() {
+            SslMode::Disable => {}
+            SslMode::Prefer => {
+                let mut strict = connector.clone();
+                strict.config.ssl_mode(SslMode::Require);
+                strict.tls = Some(tls()?);
+                match strict.connect().await {
+                    Ok(_) => return Ok(strict),
+                    Err(error) => {
+                        log::debug!("TLS to PostgreSQL is not possible, and the URL does not require it: {error}");
+                        connector.config.ssl_mode(SslMode::Disable);
+                    }
+                }
+            }
+            _ => connector.tls = Some(tls()?),
+        }
+        connector.connect_to_open().await?;
+        Ok(connector)
+    }
+
+    /// How connections are protected, for a person.
+    pub(crate) const fn transport(&self) -> &'static str {
+        if self.tls.is_some() { "TLS" } else { "not encrypted" }
+    }
+
+    /// Which database this is, without its password.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// A new connection, while the store is being opened.
+    pub(crate) async fn connect_to_open(&self) -> Result<Conn, OpenError> {
+        self.connect().await.map_err(|error| OpenError::Unreachable { place: self.place.clone(), source: Box::new(error) })
+    }
+
+    async fn connect(&self) -> ConnectionResult<Conn> {
+        let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(chain(&error));
+        let mut conn = if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
+            Conn::try_from_client_and_connection(client, connection).await?
+        } else {
+            let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
+            Conn::try_from_client_and_connection(client, connection).await?
+        };
+        let limits = format!(
+            "SET statement_timeout = {0}; SET lock_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; SET synchronous_commit = on",
+            self.statement_timeout.as_millis()
+        );
+        conn.batch_execute(&limits).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(conn)
+    }
+
+    /// The pool of connections that work.
+    pub(crate) fn pool(self, options: &Options) -> Result<Pool<Conn>, OpenError> {
+        let mut config = ManagerConfig::default();
+        // A connection that broke while idle is noticed without asking the server.
+        config.recycling_method = RecyclingMethod::Fast;
+        config.custom_setup = Box::new(move |_| {
+            let connector = self.clone();
+            async move { connector.connect().await }.boxed()
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
+        let size = usize::try_from(options.connections.max(1)).unwrap_or(usize::MAX);
+        Pool::builder(manager).max_size(size).build().map_err(|error| OpenError::Failed { source: Box::new(error) })
+    }
+}
+
+/// The database of a URL, for a person; never with a password.
+pub(crate) fn describe(url: &str) -> String {
+    parse(url).map_or_else(|_| "PostgreSQL".to_owned(), |config| place(&config))
+}
+
+fn place(config: &Config) -> String {
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .enumerate()
+        .map(|(index, host)| {
+            let port = config.get_ports().get(index).or(config.get_ports().first()).copied().unwrap_or(5432);
+            match host {
+                Host::Tcp(name) => format!("{name}:{port}"),
+                #[cfg(unix)]
+                Host::Unix(path) => format!("{}:{port}", path.display()),
+            }
+        })
+        .collect();
+    let database = config.get_dbname().or(config.get_user()).unwrap_or("its default");
+    format!("PostgreSQL at {}, database {database}", hosts.join(","))
+}
+
+/// Reads a URL as libpq does, `verify-ca` and `verify-full` included: whatever is encrypted here is verified.
+fn parse(url: &str) -> Result<Config, OpenError> {
+    let bad = |reason: &str| OpenError::BadUrl { reason: reason.to_owned() };
+    if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        return Err(bad("it must begin with postgres:// or postgresql://"));
+    }
+    let (base, query) = url.split_once('?').unwrap_or((url, ""));
+    let parameters: Vec<&str> = query
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| match parameter {
+            "sslmode=verify-full" | "sslmode=verify-ca" => "sslmode=require",
+            "sslmode=allow" => "sslmode=prefer",
+            other => other,
+        })
+        .collect();
+    let url = if parameters.is_empty() { base.to_owned() } else { format!("{base}?{}", parameters.join("&")) };
+    // The parser's message names the part that is wrong, never a value.
+    let config: Config = url.parse().map_err(|error: tokio_postgres::Error| bad(&chain(&error)))?;
+    if config.get_hosts().is_empty() {
+        return Err(bad("it names no host"));
+    }
+    Ok(config)
+}
+
+fn tls() -> Result<MakeRustlsConnect, OpenError> {
+    let failed = |error: rustls::Error| OpenError::Failed { source: Box::new(error) };
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(failed)?
+        .with_platform_verifier()
+        .map_err(failed)?
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// An error with its causes, for a driver's error type that holds only text.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+type Blocking = AsyncConnectionWrapper<Conn>;
+
+/// Runs the migrations that are pending.
+pub(super) async fn migrate(conn: Conn) -> Result<(), OpenError> {
+    migrate::off_thread(move || migrate::bring_up::<Pg, _>(&mut Blocking::from(conn), &migrate::POSTGRES)).await
+}
+
+/// Which migrations the database has.
+pub(crate) async fn status(url: &str) -> Result<Vec<migrate::Status>, OpenError> {
+    let conn = Connector::probe(url, Options::default().statement_timeout).await?.connect_to_open().await?;
+    migrate::off_thread(move || migrate::status_of::<Pg, _>(&mut Blocking::from(conn), &migrate::POSTGRES)).await
+}
+
+/// Runs the migrations that are pending, while no server uses the database.
+pub(crate) async fn run(url: &str) -> Result<(), OpenError> {
+    let connector = Connector::probe(url, Options::default().statement_timeout).await?;
+    let lock = lock::take(&connector).await?;
+    let ran = migrate(connector.connect_to_open().await?).await;
+    lock.release().await;
+    ran
+}
+
+/// Undoes the newest migration, while no server uses the database.
+pub(crate) async fn revert(url: &str) -> Result<String, OpenError> {
+    let connector = Connector::probe(url, Options::default().statement_timeout).await?;
+    let lock = lock::take(&connector).await?;
+    let conn = connector.connect_to_open().await?;
+    let reverted = migrate::off_thread(move || migrate::revert_newest::<Pg, _>(&mut Blocking::from(conn), &migrate::POSTGRES)).await;
+    lock.release().await;
+    reverted
+}
+
+/// The names of all migrations, oldest first.
+pub(crate) fn names() -> Result<Vec<String>, OpenError> {
+    migrate::names::<Pg>(&migrate::POSTGRES)
+}

@@ -1,0 +1,137 @@
+//! The repositories on PostgreSQL: async functions over a pool of connections, without libpq.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use core_types::{Ids, StoreError, StoreResult};
+use diesel_async::AsyncPgConnection as Conn;
+use diesel_async::RunQueryDsl;
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use tokio::sync::Mutex;
+
+use crate::error::OpenError;
+use crate::options::Options;
+
+/// A unit of work over a connection.
+macro_rules! work {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($argument:tt)*) -> $answer:ty $body:block) => {
+        $(#[$meta])* $vis async fn $name($($argument)*) -> $answer $body
+    };
+}
+
+/// Runs a query or another unit of work.
+macro_rules! run {
+    ($work:expr) => {
+        $work.await
+    };
+}
+
+/// Runs a unit of work in a transaction of its own and waits for its commit.
+macro_rules! in_tx {
+    ($db:expr, |$conn:ident| $work:expr) => {{
+        let mut pooled = $db.connection().await?;
+        let conn: &mut Conn = &mut pooled;
+        diesel_async::AsyncConnection::transaction(conn, async move |$conn: &mut Conn| $work.await).await
+    }};
+}
+
+/// Runs a unit of work that reads with one statement.
+macro_rules! in_read {
+    ($db:expr, |$conn:ident| $work:expr) => {{
+        let mut pooled = $db.connection().await?;
+        let $conn: &mut Conn = &mut pooled;
+        $work.await
+    }};
+}
+
+/// Runs a unit of work that reads with several statements, which all see the same state.
+macro_rules! in_snapshot {
+    ($db:expr, |$conn:ident| $work:expr) => {{
+        let mut pooled = $db.connection().await?;
+        let conn: &mut Conn = &mut pooled;
+        conn.build_transaction().read_only().repeatable_read().run(async move |$conn: &mut Conn| $work.await).await
+    }};
+}
+
+/// A table with this database's types.
+macro_rules! table {
+    ($($table:tt)*) => {
+        diesel::table! {
+            use diesel::sql_types::*;
+            use crate::postgres::types::{IdSql, JsonSql};
+            $($table)*
+        }
+    };
+}
+
+#[path = "../repos/agents.rs"]
+mod agents;
+#[path = "../repos/channels.rs"]
+mod channels;
+#[path = "../repos/columns.rs"]
+mod columns;
+pub(crate) mod connect;
+#[path = "../repos/deliveries.rs"]
+mod deliveries;
+#[path = "../repos/events.rs"]
+mod events;
+#[path = "../repos/finish.rs"]
+mod finish;
+#[path = "../repos/idempotency.rs"]
+mod idempotency;
+mod lock;
+#[path = "../repos/memories.rs"]
+mod memories;
+#[path = "../repos/messages.rs"]
+mod messages;
+#[path = "../repos/plane.rs"]
+mod plane;
+mod queue;
+#[path = "../repos/runs.rs"]
+mod runs;
+#[path = "../repos/schema.rs"]
+mod schema;
+mod types;
+
+pub(crate) use connect::describe;
+
+/// An open PostgreSQL database.
+pub(crate) struct Db {
+    pool: Pool<Conn>,
+    patience: Duration,
+    transport: &'static str,
+    lock: Mutex<Option<lock::Lock>>,
+    ids: Arc<dyn Ids>,
+}
+
+impl Db {
+    /// Connects, takes the lock and brings the database up to date.
+    pub(crate) async fn open(url: &str, options: &Options, ids: Arc<dyn Ids>) -> Result<Self, OpenError> {
+        let connector = connect::Connector::probe(url, options.statement_timeout).await?;
+        let lock = lock::take(&connector).await?;
+        connect::migrate(connector.connect_to_open().await?).await?;
+        let transport = connector.transport();
+        let pool = connector.pool(options)?;
+        Ok(Self { pool, patience: options.patience, transport, lock: Mutex::new(Some(lock)), ids })
+    }
+
+    /// How the connections are protected, for a person.
+    pub(crate) const fn transport(&self) -> &'static str {
+        self.transport
+    }
+
+    async fn connection(&self) -> StoreResult<Object<Conn>> {
+        tokio::time::timeout(self.patience, self.pool.get())
+            .await
+            .map_err(|elapsed| StoreError::Unavailable(Box::new(elapsed)))?
+            .map_err(|error| StoreError::Unavailable(Box::new(error)))
+    }
+
+    /// Takes no more work and gives the lock back.
+    pub(crate) async fn close(&self) {
+        self.pool.close();
+        if let Some(lock) = self.lock.lock().await.take() {
+            lock.release().await;
+        }
+    }
+}

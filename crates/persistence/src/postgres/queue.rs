@@ -1,0 +1,62 @@
+//! What needs PostgreSQL's row locks.
+
+use core_types::deliveries::{ClaimRequest, DeliveryState};
+use diesel::prelude::*;
+
+use super::columns::Id;
+use super::schema::{agents, channel_participants, deliveries};
+use super::{Conn, RunQueryDsl};
+
+/// The running agents that take part in a channel, by join order, except the author of a message. None of them can be
+/// deleted before the transaction ends, so that no delivery is made for an agent that is gone.
+pub(super) async fn listeners(conn: &mut Conn, channel: Id, author: Id) -> QueryResult<Vec<Id>> {
+    let participants: Vec<Id> = channel_participants::table
+        .filter(channel_participants::channel_id.eq(channel))
+        .filter(channel_participants::entity_id.ne(author))
+        .order(channel_participants::position)
+        .select(channel_participants::entity_id)
+        .load(conn)
+        .await?;
+    let running: Vec<Id> = agents::table
+        .filter(agents::id.eq_any(participants.clone()))
+        .filter(agents::running.eq(true))
+        .order(agents::id)
+        .select(agents::id)
+        .for_key_share()
+        .load(conn)
+        .await?;
+    Ok(participants.into_iter().filter(|participant| running.contains(participant)).collect())
+}
+
+/// Whether the agent exists; it cannot be deleted before the transaction ends.
+pub(super) async fn hold_agent(conn: &mut Conn, agent: Id) -> QueryResult<bool> {
+    let held: Option<Id> = agents::table.find(agent).select(agents::id).for_key_share().first(conn).await.optional()?;
+    Ok(held.is_some())
+}
+
+/// Claims heads that are due, the longest due first, and returns their ids. What another worker claims at the same
+/// moment is passed over.
+pub(super) async fn take(conn: &mut Conn, request: ClaimRequest) -> QueryResult<Vec<Id>> {
+    let running = agents::table.filter(agents::running.eq(true)).select(agents::id);
+    let busy: Vec<Id> = request.busy.into_iter().map(Id::from).collect();
+    let taken: Vec<Id> = deliveries::table
+        .filter(deliveries::due_at.le(request.now.millis()))
+        .filter(deliveries::agent_id.eq_any(running))
+        .filter(deliveries::agent_id.ne_all(busy))
+        .order((deliveries::due_at, deliveries::ordinal))
+        .limit(request.limit.into())
+        .select(deliveries::id)
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await?;
+    if !taken.is_empty() {
+        let claim = (
+            deliveries::state.eq(DeliveryState::Claimed.to_string()),
+            deliveries::attempt.eq(deliveries::attempt + 1),
+            deliveries::due_at.eq(request.lease_until.millis()),
+        );
+        diesel::update(deliveries::table.filter(deliveries::id.eq_any(taken.clone()))).set(claim).execute(conn).await?;
+    }
+    Ok(taken)
+}

@@ -1,0 +1,214 @@
+//! Agents and their sealed secrets.
+
+use async_trait::async_trait;
+use core_types::agents::{Added, Agent, AgentRepository, AgentSummary};
+use core_types::memory::AgentPlane;
+use core_types::secrets::{SealedSecret, SecretChange, SecretRepository};
+use core_types::{AgentId, StoreResult, Timestamp};
+use diesel::prelude::*;
+use diesel::upsert::excluded;
+
+use super::columns::{Id, Json, json, meaning, time};
+use super::schema::{agent_secrets, agents, channel_participants};
+use super::{Conn, Db, RunQueryDsl, deliveries, plane};
+use crate::error::Fault;
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = agents, treat_none_as_default_value = false)]
+struct AgentRow {
+    id: Id,
+    name: String,
+    bio: String,
+    character: Json,
+    enabled: bool,
+    running: bool,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl AgentRow {
+    fn new(agent: &Agent) -> Result<Self, Fault> {
+        Ok(Self {
+            id: agent.id.into(),
+            name: agent.character.name.clone(),
+            bio: agent.character.bio.summary().to_owned(),
+            character: json(&agent.character)?,
+            enabled: agent.enabled,
+            running: agent.running,
+            created_at: agent.created_at.millis(),
+            updated_at: agent.updated_at.millis(),
+        })
+    }
+
+    fn into_agent(self) -> Result<Agent, Fault> {
+        Ok(Agent {
+            id: self.id.to(),
+            character: meaning("agents.character", self.character)?,
+            enabled: self.enabled,
+            running: self.running,
+            created_at: time(self.created_at),
+            updated_at: time(self.updated_at),
+        })
+    }
+}
+
+work! {
+    fn find(conn: &mut Conn, id: Id) -> Result<Option<Agent>, Fault> {
+        let row = run!(agents::table.find(id).select(AgentRow::as_select()).first(conn)).optional()?;
+        row.map(AgentRow::into_agent).transpose()
+    }
+}
+
+work! {
+    fn add(conn: &mut Conn, agent: Agent, secrets: Vec<SealedSecret>) -> Result<Added<Agent>, Fault> {
+        let row = AgentRow::new(&agent)?;
+        let added = run!(diesel::insert_into(agents::table).values(&row).on_conflict_do_nothing().execute(conn))?;
+        if added == 0 {
+            let existing = run!(find(conn, row.id))?;
+            return existing.map(Added::Existing).ok_or_else(|| Fault::Defect("an agent vanished while it was added".to_owned()));
+        }
+        for secret in secrets {
+            run!(put_secret(conn, row.id, secret))?;
+        }
+        Ok(Added::New(agent))
+    }
+}
+
+work! {
+    fn list(conn: &mut Conn) -> Result<Vec<AgentSummary>, Fault> {
+        let rows: Vec<(Id, String, String, bool)> =
+            run!(agents::table.select((agents::id, agents::name, agents::bio, agents::running)).load(conn))?;
+        Ok(rows.into_iter().map(|(id, name, bio, running)| AgentSummary { id: id.to(), name, bio, running }).collect())
+    }
+}
+
+work! {
+    fn put_secret(conn: &mut Conn, agent: Id, secret: SealedSecret) -> QueryResult<()> {
+        let row = (agent_secrets::agent_id.eq(agent), agent_secrets::name.eq(secret.name), agent_secrets::sealed.eq(secret.sealed));
+        let key = (agent_secrets::agent_id, agent_secrets::name);
+        let insert = diesel::insert_into(agent_secrets::table).values(row);
+        run!(insert.on_conflict(key).do_update().set(agent_secrets::sealed.eq(excluded(agent_secrets::sealed))).execute(conn))?;
+        Ok(())
+    }
+}
+
+work! {
+    fn replace(conn: &mut Conn, agent: Agent, read_at: i64, secrets: Vec<SecretChange>) -> Result<bool, Fault> {
+        let row = AgentRow::new(&agent)?;
+        let version = agents::table.find(row.id).filter(agents::updated_at.eq(read_at));
+        let changed = run!(
+            diesel::update(version)
+                .set((
+                    agents::name.eq(row.name),
+                    agents::bio.eq(row.bio),
+                    agents::character.eq(row.character),
+                    agents::enabled.eq(row.enabled),
+                    agents::updated_at.eq(row.updated_at.max(read_at.saturating_add(1))),
+                ))
+                .execute(conn)
+        )?;
+        if changed == 0 {
+            return Ok(false);
+        }
+        for change in secrets {
+            match change {
+                SecretChange::Put(secret) => run!(put_secret(conn, row.id, secret))?,
+                SecretChange::Remove(name) => {
+                    run!(diesel::delete(agent_secrets::table.find((row.id, name))).execute(conn))?;
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+work! {
+    /// Makes an agent run or not, as a new version. Returns whether anything changed.
+    fn set_running(conn: &mut Conn, id: Id, running: bool, now: i64) -> QueryResult<bool> {
+        // The version must grow even where the clock stood still or went back.
+        let version = diesel::dsl::case_when(agents::updated_at.ge(now), agents::updated_at + 1).otherwise(now);
+        let other = agents::table.find(id).filter(agents::running.eq(!running));
+        let changed = run!(diesel::update(other).set((agents::running.eq(running), agents::updated_at.eq(version))).execute(conn))?;
+        Ok(changed > 0)
+    }
+}
+
+work! {
+    fn start(conn: &mut Conn, id: Id, own: AgentPlane, now: i64) -> Result<Option<Agent>, Fault> {
+        run!(set_running(conn, id, true, now))?;
+        let agent = run!(find(conn, id))?;
+        if agent.is_some() {
+            run!(plane::ensure(conn, own))?;
+        }
+        Ok(agent)
+    }
+}
+
+work! {
+    fn stop(conn: &mut Conn, id: Id, now: i64) -> Result<Option<bool>, Fault> {
+        let ran = run!(set_running(conn, id, false, now))?;
+        let known: bool = run!(diesel::select(diesel::dsl::exists(agents::table.find(id))).get_result(conn))?;
+        Ok(known.then_some(ran))
+    }
+}
+
+work! {
+    /// The agent's row goes first: posts and finishes hold it while they write deliveries, so that none is missed.
+    fn remove(conn: &mut Conn, id: Id, now: i64) -> Result<bool, Fault> {
+        let removed = run!(diesel::delete(agents::table.find(id)).execute(conn))?;
+        run!(deliveries::cancel_of_agent(conn, id, now))?;
+        run!(diesel::delete(channel_participants::table.filter(channel_participants::entity_id.eq(id))).execute(conn))?;
+        Ok(removed > 0)
+    }
+}
+
+work! {
+    fn secrets(conn: &mut Conn, agent: Id) -> Result<Vec<SealedSecret>, Fault> {
+        let rows: Vec<(String, Vec<u8>)> = run!(
+            agent_secrets::table
+                .filter(agent_secrets::agent_id.eq(agent))
+                .order(agent_secrets::name)
+                .select((agent_secrets::name, agent_secrets::sealed))
+                .load(conn)
+        )?;
+        Ok(rows.into_iter().map(|(name, sealed)| SealedSecret { name, sealed }).collect())
+    }
+}
+
+#[async_trait]
+impl AgentRepository for Db {
+    async fn add(&self, agent: Agent, secrets: Vec<SealedSecret>) -> StoreResult<Added<Agent>> {
+        Ok(in_tx!(self, |conn| add(conn, agent, secrets))?)
+    }
+
+    async fn find(&self, id: AgentId) -> StoreResult<Option<Agent>> {
+        Ok(in_read!(self, |conn| find(conn, id.into()))?)
+    }
+
+    async fn list(&self) -> StoreResult<Vec<AgentSummary>> {
+        Ok(in_read!(self, |conn| list(conn))?)
+    }
+
+    async fn replace(&self, agent: Agent, read_at: Timestamp, secrets: Vec<SecretChange>) -> StoreResult<bool> {
+        Ok(in_tx!(self, |conn| replace(conn, agent, read_at.millis(), secrets))?)
+    }
+
+    async fn start(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>> {
+        Ok(in_tx!(self, |conn| start(conn, id.into(), own, now.millis()))?)
+    }
+
+    async fn stop(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<bool>> {
+        Ok(in_tx!(self, |conn| stop(conn, id.into(), now.millis()))?)
+    }
+
+    async fn remove(&self, id: AgentId, now: Timestamp) -> StoreResult<bool> {
+        Ok(in_tx!(self, |conn| remove(conn, id.into(), now.millis()))?)
+    }
+}
+
+#[async_trait]
+impl SecretRepository for Db {
+    async fn list(&self, agent: AgentId) -> StoreResult<Vec<SealedSecret>> {
+        Ok(in_read!(self, |conn| secrets(conn, agent.into()))?)
+    }
+}

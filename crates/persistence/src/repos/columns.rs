@@ -1,0 +1,58 @@
+//! What a column holds, in Rust. How each database stores it is in its `types.rs`.
+
+use core_types::{JsonObject, Timestamp};
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::AsExpression;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::types::{IdSql, JsonSql};
+use crate::error::Fault;
+
+/// Any id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, AsExpression, FromSqlRow)]
+#[diesel(sql_type = IdSql)]
+pub(super) struct Id(pub(super) Uuid);
+
+impl<T: Into<Uuid>> From<T> for Id {
+    fn from(id: T) -> Self {
+        Self(id.into())
+    }
+}
+
+impl Id {
+    /// The id as what it names.
+    pub(super) fn to<T: From<Uuid>>(self) -> T {
+        T::from(self.0)
+    }
+}
+
+/// Any JSON value.
+#[derive(Debug, Clone, PartialEq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = JsonSql)]
+pub(super) struct Json(pub(super) Value);
+
+/// A JSON object.
+#[derive(Debug, Clone, PartialEq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = JsonSql)]
+pub(super) struct Object(pub(super) JsonObject);
+
+/// A stored time.
+pub(super) const fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// A stored word as what it stands for.
+pub(super) fn word<T: std::str::FromStr>(column: &str, word: &str) -> Result<T, Fault> {
+    word.parse().map_err(|_| Fault::Defect(format!("`{word}` is stored in {column} and means nothing there")))
+}
+
+/// Stored JSON as what it stands for.
+pub(super) fn meaning<T: serde::de::DeserializeOwned>(column: &str, Json(value): Json) -> Result<T, Fault> {
+    serde_json::from_value(value).map_err(|error| Fault::Defect(format!("what is stored in {column} cannot be read: {error}")))
+}
+
+/// What is to be stored, as JSON.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Json, Fault> {
+    serde_json::to_value(value).map(Json).map_err(|error| Fault::Defect(format!("a value cannot be stored as JSON: {error}")))
+}

@@ -1,0 +1,266 @@
+//! Messages: posting, finding, listing.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use core_types::messaging::{
+    ChannelAdded, ChannelEvent, EventBody, EventKind, Message, MessageDraft, MessageRepository, PostMessage, PostOutcome, Posted, Wake,
+};
+use core_types::{ChannelId, Ids, MessageId, StoreResult, Timestamp};
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use serde_json::Value;
+
+use super::channels::{Place, add_channel, message_place};
+use super::columns::{Id, Json, Object, time};
+use super::idempotency::{self, Claim};
+use super::schema::{agents, messages};
+use super::{Conn, Db, RunQueryDsl, deliveries, events};
+use crate::error::{Fault, Undo, settled};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = messages, treat_none_as_default_value = false)]
+pub(super) struct MessageRow {
+    id: Id,
+    channel_id: Id,
+    server_id: Id,
+    author_id: Id,
+    author_name: Option<String>,
+    content: String,
+    raw: Option<Json>,
+    source_type: Option<String>,
+    source_id: Option<String>,
+    metadata: Object,
+    in_reply_to: Option<Id>,
+    seq: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl MessageRow {
+    fn new(draft: MessageDraft, place: &Place) -> Self {
+        Self {
+            id: draft.id.into(),
+            channel_id: place.channel.id.into(),
+            server_id: place.channel.server_id.into(),
+            author_id: draft.author_id.into(),
+            author_name: draft.author_name,
+            content: draft.content,
+            raw: draft.raw.map(Json),
+            source_type: draft.source_type,
+            source_id: draft.source_id,
+            metadata: Object(draft.metadata),
+            in_reply_to: draft.in_reply_to.map(Id::from),
+            seq: place.seq,
+            created_at: place.at,
+            updated_at: place.at,
+        }
+    }
+}
+
+impl From<MessageRow> for Message {
+    fn from(row: MessageRow) -> Self {
+        Self {
+            id: row.id.to(),
+            channel_id: row.channel_id.to(),
+            server_id: row.server_id.to(),
+            author_id: row.author_id.to(),
+            author_name: row.author_name,
+            content: row.content,
+            raw: row.raw.map(|Json(raw)| raw),
+            source_type: row.source_type,
+            source_id: row.source_id,
+            metadata: row.metadata.0,
+            in_reply_to: row.in_reply_to.map(Id::to),
+            seq: row.seq,
+            created_at: time(row.created_at),
+            updated_at: time(row.updated_at),
+        }
+    }
+}
+
+/// A message that has its place and waits to be written.
+pub(super) struct Entry {
+    /// The message.
+    pub(super) draft: MessageDraft,
+    /// Its place.
+    pub(super) place: Place,
+    /// What finds its repeats, where its source names it for good.
+    pub(super) source_key: Option<String>,
+    /// Which agents hear of it.
+    pub(super) wake: Wake,
+    /// The present moment.
+    pub(super) now: i64,
+}
+
+/// What became of an [`Entry`].
+pub(super) enum Entered {
+    /// It is written, with its event and deliveries.
+    Stored(Posted),
+    /// There is another message of this id; the transaction must be undone.
+    IdTaken,
+    /// An answer was required and no running agent listens; the transaction must be undone.
+    NobodyListens,
+}
+
+work! {
+    /// Writes a message with its event and its deliveries. Posts and replies both come here.
+    pub(super) fn enter(conn: &mut Conn, entry: Entry, ids: &dyn Ids) -> Result<Entered, Fault> {
+        let Entry { mut draft, place, source_key, wake, now } = entry;
+        if let Some(answered) = draft.in_reply_to {
+            let known: bool = run!(diesel::select(exists(messages::table.find(Id::from(answered)))).get_result(conn))?;
+            if !known {
+                draft.in_reply_to = None;
+                draft.metadata.entry("inReplyTo").or_insert_with(|| Value::String(answered.to_string()));
+            }
+        }
+        let row = MessageRow::new(draft, &place);
+        let values = (&row, messages::source_key.eq(source_key));
+        if run!(diesel::insert_into(messages::table).values(values).on_conflict_do_nothing().execute(conn))? == 0 {
+            return Ok(Entered::IdTaken);
+        }
+        let event = events::EventRow {
+            channel_id: row.channel_id,
+            seq: row.seq,
+            kind: EventKind::Message.to_string(),
+            message_id: Some(row.id),
+            payload: None,
+            created_at: row.created_at,
+        };
+        run!(events::add(conn, &event))?;
+        let message = Message::from(row);
+        match run!(deliveries::deliver(conn, &message, &place, wake, now, ids))? {
+            Some(deliveries) => Ok(Entered::Stored(Posted { message: Arc::new(message), deliveries, created_channel: false })),
+            None => Ok(Entered::NobodyListens),
+        }
+    }
+}
+
+work! {
+    fn post(conn: &mut Conn, post: PostMessage, ids: &dyn Ids) -> Result<PostOutcome, Undo<PostOutcome>> {
+        let PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, once_per_source, now } = post;
+        let now = now.millis();
+        if let Some(key) = &idempotency {
+            match run!(idempotency::claim(conn, key, draft.id.into(), now))? {
+                Claim::Ours => {}
+                Claim::OtherBody => return Ok(PostOutcome::Conflict),
+                Claim::Repeats(first) => match run!(posted(conn, first))? {
+                    Some(posted) => return Ok(PostOutcome::Repeated(posted)),
+                    // The message was deleted since: this is a new one.
+                    None => run!(idempotency::take_over(conn, key, draft.id.into(), now))?,
+                },
+            }
+        }
+        let channel_id = Id::from(draft.channel_id);
+        let by_agent: bool = run!(diesel::select(exists(agents::table.find(Id::from(draft.author_id)))).get_result(conn))?;
+        if by_agent && !author_may_be_agent {
+            return Err(Undo::Answer(PostOutcome::AuthorIsAgent));
+        }
+        let mut created_channel = false;
+        let mut place = run!(message_place(conn, channel_id, by_agent, now))?;
+        if place.is_none() {
+            let Some((channel, participants)) = create_channel else { return Err(Undo::Answer(PostOutcome::NoChannel)) };
+            match run!(add_channel(conn, channel, participants))? {
+                ChannelAdded::New(_) => created_channel = true,
+                ChannelAdded::Existing(_) => {}
+                ChannelAdded::NoServer => return Err(Undo::Answer(PostOutcome::NoServer)),
+            }
+            place = run!(message_place(conn, channel_id, by_agent, now))?;
+        }
+        let Some(place) = place else {
+            return Err(Undo::Fault(Fault::Defect("the channel to create is not the channel of the message".to_owned())));
+        };
+        let source_key = if once_per_source { source_key(&draft) } else { None };
+        if let Some(key) = &source_key
+            && let Some(first) = run!(of_source(conn, channel_id, key))?
+            && let Some(first) = run!(posted(conn, first))?
+        {
+            return Err(Undo::Answer(PostOutcome::Repeated(first)));
+        }
+        match run!(enter(conn, Entry { draft, place, source_key, wake, now }, ids))? {
+            Entered::Stored(posted) => Ok(PostOutcome::Posted(Posted { created_channel, ..posted })),
+            Entered::IdTaken => Err(Undo::Answer(PostOutcome::Conflict)),
+            Entered::NobodyListens => Err(Undo::Answer(PostOutcome::NoAgent)),
+        }
+    }
+}
+
+/// A source's ids are unique within a channel at best: chat platforms count messages per chat.
+fn source_key(draft: &MessageDraft) -> Option<String> {
+    let id = draft.source_id.as_deref()?;
+    Some(format!("{}\n{id}", draft.source_type.as_deref().unwrap_or_default()))
+}
+
+work! {
+    fn of_source(conn: &mut Conn, channel: Id, key: &str) -> QueryResult<Option<Id>> {
+        let query = messages::table.filter(messages::channel_id.eq(channel)).filter(messages::source_key.eq(key)).select(messages::id);
+        run!(query.first(conn)).optional()
+    }
+}
+
+work! {
+    fn posted(conn: &mut Conn, id: Id) -> Result<Option<Posted>, Fault> {
+        let Some(message) = run!(find(conn, id))? else { return Ok(None) };
+        let deliveries = run!(deliveries::of_message(conn, id))?;
+        Ok(Some(Posted { message: Arc::new(message), deliveries, created_channel: false }))
+    }
+}
+
+work! {
+    fn find(conn: &mut Conn, id: Id) -> Result<Option<Message>, Fault> {
+        let row = run!(messages::table.find(id).select(MessageRow::as_select()).first(conn)).optional()?;
+        Ok(row.map(Message::from))
+    }
+}
+
+work! {
+    fn list(conn: &mut Conn, channel: Id, before: i64, limit: u32) -> Result<Vec<Message>, Fault> {
+        let rows: Vec<MessageRow> = run!(
+            messages::table
+                .filter(messages::channel_id.eq(channel))
+                .filter(messages::created_at.lt(before))
+                .order(messages::created_at.desc())
+                .limit(limit.into())
+                .select(MessageRow::as_select())
+                .load(conn)
+        )?;
+        Ok(rows.into_iter().map(Message::from).collect())
+    }
+}
+
+#[async_trait]
+impl MessageRepository for Db {
+    async fn post(&self, post_message: PostMessage) -> StoreResult<PostOutcome> {
+        let ids = Arc::clone(&self.ids);
+        settled(in_tx!(self, |conn| post(conn, post_message, &*ids)))
+    }
+
+    async fn find(&self, id: MessageId) -> StoreResult<Option<Message>> {
+        Ok(in_read!(self, |conn| find(conn, id.into()))?)
+    }
+
+    async fn list(&self, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> StoreResult<Vec<Message>> {
+        let before = before.map_or(i64::MAX, Timestamp::millis);
+        Ok(in_read!(self, |conn| list(conn, channel.into(), before, limit))?)
+    }
+
+    async fn announce(&self, channel: ChannelId, body: EventBody, now: Timestamp) -> StoreResult<Option<ChannelEvent>> {
+        Ok(in_tx!(self, |conn| events::announce(conn, channel.into(), body, now.millis()))?)
+    }
+
+    async fn events(&self, channel: ChannelId, after: i64, limit: u32) -> StoreResult<Vec<ChannelEvent>> {
+        Ok(in_read!(self, |conn| events::after(conn, channel.into(), after, limit))?)
+    }
+
+    async fn last_seq(&self, channel: ChannelId) -> StoreResult<Option<i64>> {
+        Ok(in_read!(self, |conn| events::last_seq(conn, channel.into()))?)
+    }
+
+    async fn prune_events(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        Ok(in_tx!(self, |conn| events::prune(conn, before.millis(), limit))?)
+    }
+
+    async fn prune_idempotency(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        Ok(in_tx!(self, |conn| idempotency::prune(conn, before.millis(), limit))?)
+    }
+}

@@ -1,0 +1,130 @@
+//! An agent's worlds, rooms and entities.
+
+use std::collections::HashSet;
+
+use core_types::memory::{AgentPlane, Entity, Room, World};
+use diesel::prelude::*;
+
+use super::columns::{Id, Object, json, meaning};
+use super::schema::{entities, participants, rooms, worlds};
+use super::{Conn, RunQueryDsl, columns::Json};
+use crate::error::Fault;
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = worlds, treat_none_as_default_value = false)]
+struct WorldRow {
+    id: Id,
+    agent_id: Id,
+    name: String,
+    server_id: Option<Id>,
+    metadata: Object,
+}
+
+impl From<World> for WorldRow {
+    fn from(world: World) -> Self {
+        Self {
+            id: world.id.into(),
+            agent_id: world.agent_id.into(),
+            name: world.name,
+            server_id: world.server_id.map(Id::from),
+            metadata: Object(world.metadata),
+        }
+    }
+}
+
+impl From<WorldRow> for World {
+    fn from(row: WorldRow) -> Self {
+        Self {
+            id: row.id.to(),
+            agent_id: row.agent_id.to(),
+            name: row.name,
+            server_id: row.server_id.map(Id::to),
+            metadata: row.metadata.0,
+        }
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = rooms, treat_none_as_default_value = false)]
+struct RoomRow {
+    id: Id,
+    agent_id: Id,
+    world_id: Id,
+    channel_id: Option<Id>,
+    name: String,
+    kind: String,
+    source: String,
+}
+
+impl From<Room> for RoomRow {
+    fn from(room: Room) -> Self {
+        Self {
+            id: room.id.into(),
+            agent_id: room.agent_id.into(),
+            world_id: room.world_id.into(),
+            channel_id: room.channel_id.map(Id::from),
+            name: room.name,
+            kind: room.kind,
+            source: room.source,
+        }
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = entities, treat_none_as_default_value = false)]
+pub(super) struct EntityRow {
+    agent_id: Id,
+    id: Id,
+    names: Json,
+    metadata: Object,
+}
+
+impl EntityRow {
+    fn new(entity: Entity) -> Result<Self, Fault> {
+        Ok(Self { agent_id: entity.agent_id.into(), id: entity.id.into(), names: json(&entity.names)?, metadata: Object(entity.metadata) })
+    }
+
+    pub(super) fn into_entity(self) -> Result<Entity, Fault> {
+        Ok(Entity {
+            id: self.id.to(),
+            agent_id: self.agent_id.to(),
+            names: meaning("entities.names", self.names)?,
+            metadata: self.metadata.0,
+        })
+    }
+}
+
+work! {
+    /// Makes sure that a world, a room and entities in it exist; what is there is left as it is. A room that has
+    /// participants is there with its world, so that mostly one query is all there is to do.
+    pub(super) fn ensure(conn: &mut Conn, plane: AgentPlane) -> Result<(), Fault> {
+        let AgentPlane { world, room, entities: given } = plane;
+        let room_id = Id::from(room.id);
+        let known: Vec<Id> =
+            run!(participants::table.filter(participants::room_id.eq(room_id)).select(participants::entity_id).load(conn))?;
+        let known: HashSet<Id> = known.into_iter().collect();
+        if known.is_empty() {
+            run!(diesel::insert_into(worlds::table).values(&WorldRow::from(world)).on_conflict_do_nothing().execute(conn))?;
+            run!(diesel::insert_into(rooms::table).values(&RoomRow::from(room)).on_conflict_do_nothing().execute(conn))?;
+        }
+        for entity in given {
+            let row = EntityRow::new(entity)?;
+            if known.contains(&row.id) {
+                continue;
+            }
+            run!(diesel::insert_into(entities::table).values(&row).on_conflict_do_nothing().execute(conn))?;
+            let participant = (participants::room_id.eq(room_id), participants::entity_id.eq(row.id));
+            run!(diesel::insert_into(participants::table).values(participant).on_conflict_do_nothing().execute(conn))?;
+        }
+        Ok(())
+    }
+}
+
+work! {
+    pub(super) fn list_worlds(conn: &mut Conn, agent: Id) -> Result<Vec<World>, Fault> {
+        let rows: Vec<WorldRow> = run!(
+            worlds::table.filter(worlds::agent_id.eq(agent)).order(worlds::ordinal).select(WorldRow::as_select()).load(conn)
+        )?;
+        Ok(rows.into_iter().map(World::from).collect())
+    }
+}

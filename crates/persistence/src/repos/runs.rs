@@ -1,0 +1,183 @@
+//! Runs and logs.
+
+use async_trait::async_trait;
+use core_types::deliveries::Trace;
+use core_types::runs::{LogEntry, LogFilter, Run, RunRepository};
+use core_types::{AgentId, StoreResult, Timestamp};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::columns::{Id, Json, Object, time, word};
+use super::schema::{logs, runs};
+use super::{Conn, Db, RunQueryDsl};
+use crate::error::Fault;
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = runs, treat_none_as_default_value = false)]
+struct RunRow {
+    id: Id,
+    agent_id: Id,
+    delivery_id: Id,
+    room_id: Id,
+    entity_id: Id,
+    message_id: Id,
+    status: String,
+    started_at: i64,
+    ended_at: i64,
+    metadata: Object,
+}
+
+impl From<Run> for RunRow {
+    fn from(run: Run) -> Self {
+        Self {
+            id: run.id.into(),
+            agent_id: run.agent_id.into(),
+            delivery_id: run.delivery_id.into(),
+            room_id: run.room_id.into(),
+            entity_id: run.entity_id.into(),
+            message_id: run.message_id.into(),
+            status: run.status.to_string(),
+            started_at: run.started_at.millis(),
+            ended_at: run.ended_at.millis(),
+            metadata: Object(run.metadata),
+        }
+    }
+}
+
+impl RunRow {
+    fn into_run(self) -> Result<Run, Fault> {
+        Ok(Run {
+            id: self.id.to(),
+            agent_id: self.agent_id.to(),
+            delivery_id: self.delivery_id.to(),
+            room_id: self.room_id.to(),
+            entity_id: self.entity_id.to(),
+            message_id: self.message_id.to(),
+            status: word("runs.status", &self.status)?,
+            started_at: time(self.started_at),
+            ended_at: time(self.ended_at),
+            metadata: self.metadata.0,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = logs, treat_none_as_default_value = false)]
+struct LogRow {
+    id: Id,
+    agent_id: Id,
+    entity_id: Id,
+    room_id: Id,
+    kind: String,
+    body: Json,
+    created_at: i64,
+}
+
+impl From<LogEntry> for LogRow {
+    fn from(entry: LogEntry) -> Self {
+        Self {
+            id: entry.id.into(),
+            agent_id: entry.agent_id.into(),
+            entity_id: entry.entity_id.into(),
+            room_id: entry.room_id.into(),
+            kind: entry.kind,
+            body: Json(entry.body),
+            created_at: entry.created_at.millis(),
+        }
+    }
+}
+
+impl From<LogRow> for LogEntry {
+    fn from(row: LogRow) -> Self {
+        Self {
+            id: row.id.to(),
+            agent_id: row.agent_id.to(),
+            entity_id: row.entity_id.to(),
+            room_id: row.room_id.to(),
+            kind: row.kind,
+            body: row.body.0,
+            created_at: time(row.created_at),
+        }
+    }
+}
+
+work! {
+    pub(super) fn add(conn: &mut Conn, trace: Trace) -> QueryResult<()> {
+        run!(diesel::insert_into(runs::table).values(&RunRow::from(trace.run)).execute(conn))?;
+        for entry in trace.logs {
+            run!(diesel::insert_into(logs::table).values(&LogRow::from(entry)).execute(conn))?;
+        }
+        Ok(())
+    }
+}
+
+work! {
+    fn list(conn: &mut Conn, agent: Id, limit: u32) -> Result<Vec<Run>, Fault> {
+        let rows: Vec<RunRow> = run!(
+            runs::table
+                .filter(runs::agent_id.eq(agent))
+                .order((runs::started_at.desc(), runs::ordinal.desc()))
+                .limit(limit.into())
+                .select(RunRow::as_select())
+                .load(conn)
+        )?;
+        rows.into_iter().map(RunRow::into_run).collect()
+    }
+}
+
+work! {
+    fn list_logs(conn: &mut Conn, agent: Id, filter: LogFilter) -> Result<Vec<LogEntry>, Fault> {
+        let since = filter.since.map_or(i64::MIN, Timestamp::millis);
+        let until = filter.until.map_or(i64::MAX, Timestamp::millis);
+        let mut query = logs::table
+            .filter(logs::agent_id.eq(agent))
+            .filter(logs::created_at.between(since, until))
+            .order((logs::created_at.desc(), logs::ordinal.desc()))
+            .offset(filter.offset.into())
+            .limit(filter.limit.into())
+            .select(LogRow::as_select())
+            .into_boxed();
+        if let Some(room) = filter.room {
+            query = query.filter(logs::room_id.eq(Id::from(room)));
+        }
+        if let Some(kind) = filter.kind {
+            query = query.filter(logs::kind.eq(kind));
+        }
+        let rows: Vec<LogRow> = run!(query.load(conn))?;
+        Ok(rows.into_iter().map(LogEntry::from).collect())
+    }
+}
+
+work! {
+    fn prune(conn: &mut Conn, before: i64, limit: u32) -> Result<u64, Fault> {
+        let runs = run!(
+            diesel::sql_query("DELETE FROM runs WHERE ordinal IN (SELECT ordinal FROM runs WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)")
+                .bind::<BigInt, _>(before)
+                .bind::<BigInt, _>(i64::from(limit))
+                .execute(conn)
+        )?;
+        let left = i64::from(limit).saturating_sub(i64::try_from(runs).unwrap_or(i64::MAX));
+        let logs = run!(
+            diesel::sql_query("DELETE FROM logs WHERE ordinal IN (SELECT ordinal FROM logs WHERE created_at < $1 ORDER BY created_at LIMIT $2)")
+                .bind::<BigInt, _>(before)
+                .bind::<BigInt, _>(left)
+                .execute(conn)
+        )?;
+        Ok(u64::try_from(runs + logs).unwrap_or(u64::MAX))
+    }
+}
+
+#[async_trait]
+impl RunRepository for Db {
+    async fn list(&self, agent: AgentId, limit: u32) -> StoreResult<Vec<Run>> {
+        Ok(in_read!(self, |conn| list(conn, agent.into(), limit))?)
+    }
+
+    async fn logs(&self, agent: AgentId, filter: LogFilter) -> StoreResult<Vec<LogEntry>> {
+        Ok(in_read!(self, |conn| list_logs(conn, agent.into(), filter))?)
+    }
+
+    async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
+        Ok(in_tx!(self, |conn| prune(conn, before.millis(), limit))?)
+    }
+}

@@ -1,0 +1,171 @@
+//! The tables, as the migrations make them.
+
+macro_rules! tables {
+    ($($name:ident ($($key:ident),+) { $($columns:tt)* })+) => {
+        $(table! { $name ($($key),+) { $($columns)* } })+
+        diesel::allow_tables_to_appear_in_same_query!($($name),+);
+    };
+}
+
+tables! {
+    agents (id) {
+        id -> IdSql,
+        name -> Text,
+        bio -> Text,
+        character -> JsonSql,
+        enabled -> Bool,
+        running -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+    agent_secrets (agent_id, name) {
+        agent_id -> IdSql,
+        name -> Text,
+        sealed -> Binary,
+    }
+    message_servers (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        name -> Text,
+        source_type -> Text,
+        source_id -> Nullable<Text>,
+        metadata -> JsonSql,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+    channels (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        server_id -> IdSql,
+        name -> Text,
+        kind -> Text,
+        source_type -> Nullable<Text>,
+        source_id -> Nullable<Text>,
+        topic -> Nullable<Text>,
+        metadata -> JsonSql,
+        last_seq -> BigInt,
+        last_message_at -> BigInt,
+        agent_turns -> Integer,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+    channel_participants (channel_id, entity_id) {
+        channel_id -> IdSql,
+        entity_id -> IdSql,
+        position -> Integer,
+    }
+    messages (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        channel_id -> IdSql,
+        server_id -> IdSql,
+        author_id -> IdSql,
+        author_name -> Nullable<Text>,
+        content -> Text,
+        raw -> Nullable<JsonSql>,
+        source_type -> Nullable<Text>,
+        source_id -> Nullable<Text>,
+        source_key -> Nullable<Text>,
+        metadata -> JsonSql,
+        in_reply_to -> Nullable<IdSql>,
+        seq -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+    channel_events (channel_id, seq) {
+        channel_id -> IdSql,
+        seq -> BigInt,
+        kind -> Text,
+        message_id -> Nullable<IdSql>,
+        payload -> Nullable<JsonSql>,
+        created_at -> BigInt,
+    }
+    deliveries (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        message_id -> IdSql,
+        agent_id -> IdSql,
+        channel_id -> IdSql,
+        author_id -> IdSql,
+        seq -> BigInt,
+        reply_id -> IdSql,
+        must_answer -> Bool,
+        state -> Text,
+        attempt -> Integer,
+        due_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+    }
+    idempotency (caller, route, key) {
+        caller -> Text,
+        route -> Text,
+        key -> Text,
+        body_hash -> Binary,
+        message_id -> IdSql,
+        created_at -> BigInt,
+    }
+    worlds (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        agent_id -> IdSql,
+        name -> Text,
+        server_id -> Nullable<IdSql>,
+        metadata -> JsonSql,
+    }
+    rooms (id) {
+        id -> IdSql,
+        agent_id -> IdSql,
+        world_id -> IdSql,
+        channel_id -> Nullable<IdSql>,
+        name -> Text,
+        kind -> Text,
+        source -> Text,
+    }
+    entities (agent_id, id) {
+        agent_id -> IdSql,
+        id -> IdSql,
+        names -> JsonSql,
+        metadata -> JsonSql,
+    }
+    participants (room_id, entity_id) {
+        room_id -> IdSql,
+        entity_id -> IdSql,
+        room_state -> Nullable<Text>,
+    }
+    memories (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        agent_id -> IdSql,
+        table_name -> Text,
+        room_id -> IdSql,
+        world_id -> Nullable<IdSql>,
+        entity_id -> IdSql,
+        content -> JsonSql,
+        metadata -> JsonSql,
+        is_unique -> Bool,
+        created_at -> BigInt,
+    }
+    runs (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        agent_id -> IdSql,
+        delivery_id -> IdSql,
+        room_id -> IdSql,
+        entity_id -> IdSql,
+        message_id -> IdSql,
+        status -> Text,
+        started_at -> BigInt,
+        ended_at -> BigInt,
+        metadata -> JsonSql,
+    }
+    logs (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        agent_id -> IdSql,
+        entity_id -> IdSql,
+        room_id -> IdSql,
+        kind -> Text,
+        body -> JsonSql,
+        created_at -> BigInt,
+    }
+}

@@ -1,0 +1,94 @@
+//! Opening connections to a SQLite file.
+
+use std::path::Path;
+
+use diesel::connection::SimpleConnection;
+use diesel::sqlite::Sqlite;
+use diesel::{Connection, ConnectionError};
+
+use super::Conn;
+use crate::error::OpenError;
+use crate::migrate;
+use crate::options::Options;
+
+/// Opens the connection that writes. The file is created where there is none.
+pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Conn, OpenError> {
+    let mut conn = connect(path)?;
+    conn.batch_execute(&format!(
+        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = 4000; \
+         PRAGMA journal_size_limit = 67108864;",
+        options.busy_timeout.as_millis(),
+        options.writer_cache_kib,
+    ))
+    .map_err(|error| refusal(path, &error.to_string(), Box::new(error)))?;
+    Ok(conn)
+}
+
+/// The settings of a connection that only reads.
+pub(super) fn for_reading(options: &Options) -> String {
+    format!(
+        "PRAGMA busy_timeout = {}; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{};",
+        options.busy_timeout.as_millis(),
+        options.reader_cache_kib,
+    )
+}
+
+/// The path as SQLite takes it. A relative one is made to start with `./`, so that none is read as a URI or as
+/// `:memory:`.
+pub(super) fn address(path: &Path) -> Result<String, OpenError> {
+    let plain = if path.is_absolute() { path.to_path_buf() } else { Path::new(".").join(path) };
+    plain
+        .into_os_string()
+        .into_string()
+        .map_err(|_| OpenError::Unwritable { path: path.to_path_buf(), source: "the path is not valid Unicode".into() })
+}
+
+fn connect(path: &Path) -> Result<Conn, OpenError> {
+    Conn::establish(&address(path)?).map_err(|error| match error {
+        ConnectionError::BadConnection(message) => refusal(path, &message.clone(), message.into()),
+        other => refusal(path, &other.to_string(), Box::new(other)),
+    })
+}
+
+/// Runs the migrations that are pending.
+pub(crate) fn migrate(path: &Path, conn: &mut Conn) -> Result<(), OpenError> {
+    migrate::bring_up::<Sqlite, _>(conn, &migrate::SQLITE).map_err(|error| match error {
+        OpenError::Migration { source } => match refusal(path, &source.to_string(), source) {
+            OpenError::Failed { source } => OpenError::Migration { source },
+            refused => refused,
+        },
+        other => other,
+    })
+}
+
+/// Which migrations the file has. A file that is not there has none, and is not made.
+pub(crate) fn status(path: &Path) -> Result<Vec<migrate::Status>, OpenError> {
+    if !path.exists() {
+        return migrate::none_applied::<Sqlite>(&migrate::SQLITE);
+    }
+    migrate::status_of::<Sqlite, _>(&mut for_writing(path, &Options::default())?, &migrate::SQLITE)
+}
+
+/// Undoes the newest migration of the file.
+pub(crate) fn revert(path: &Path) -> Result<String, OpenError> {
+    migrate::revert_newest::<Sqlite, _>(&mut for_writing(path, &Options::default())?, &migrate::SQLITE)
+}
+
+/// The names of all migrations, oldest first.
+pub(crate) fn names() -> Result<Vec<String>, OpenError> {
+    migrate::names::<Sqlite>(&migrate::SQLITE)
+}
+
+/// What SQLite's refusal means to whoever opens the file; known by its text, since the code is not passed on.
+fn refusal(path: &Path, said: &str, source: core_types::error::Source) -> OpenError {
+    let path = path.to_path_buf();
+    let says = |texts: &[&str]| texts.iter().any(|text| said.to_lowercase().contains(text));
+    if says(&["not a database", "malformed"]) {
+        OpenError::Corrupt { path, source }
+    } else if says(&["unable to open", "readonly", "disk is full", "disk i/o error", "permission"]) {
+        OpenError::Unwritable { path, source }
+    } else {
+        OpenError::Failed { source }
+    }
+}

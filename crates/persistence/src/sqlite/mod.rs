@@ -1,0 +1,115 @@
+//! The repositories on SQLite: plain functions, one writer, many readers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use core_types::Ids;
+use diesel::RunQueryDsl;
+use diesel::SqliteConnection as Conn;
+
+use crate::error::OpenError;
+use crate::options::Options;
+
+/// A unit of work over a connection.
+macro_rules! work {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($argument:tt)*) -> $answer:ty $body:block) => {
+        $(#[$meta])* $vis fn $name($($argument)*) -> $answer $body
+    };
+}
+
+/// Runs a query or another unit of work.
+macro_rules! run {
+    ($work:expr) => {
+        $work
+    };
+}
+
+/// Runs a unit of work in a transaction of its own and waits for its commit.
+macro_rules! in_tx {
+    ($db:expr, |$conn:ident| $work:expr) => {
+        $db.writer.run(move |$conn: &mut Conn| $work).await?
+    };
+}
+
+/// Runs a unit of work that reads with one statement.
+macro_rules! in_read {
+    ($db:expr, |$conn:ident| $work:expr) => {
+        $db.readers.run(move |$conn: &mut Conn| $work).await?
+    };
+}
+
+/// Runs a unit of work that reads with several statements, which all see the same state.
+macro_rules! in_snapshot {
+    ($db:expr, |$conn:ident| $work:expr) => {
+        $db.readers.run(move |conn: &mut Conn| diesel::Connection::transaction(conn, |$conn| $work)).await?
+    };
+}
+
+/// A table with this database's types.
+macro_rules! table {
+    ($($table:tt)*) => {
+        diesel::table! {
+            use diesel::sql_types::*;
+            use crate::sqlite::types::{IdSql, JsonSql};
+            $($table)*
+        }
+    };
+}
+
+#[path = "../repos/agents.rs"]
+mod agents;
+#[path = "../repos/channels.rs"]
+mod channels;
+#[path = "../repos/columns.rs"]
+mod columns;
+pub(crate) mod connect;
+#[path = "../repos/deliveries.rs"]
+mod deliveries;
+#[path = "../repos/events.rs"]
+mod events;
+#[path = "../repos/finish.rs"]
+mod finish;
+#[path = "../repos/idempotency.rs"]
+mod idempotency;
+#[path = "../repos/memories.rs"]
+mod memories;
+#[path = "../repos/messages.rs"]
+mod messages;
+#[path = "../repos/plane.rs"]
+mod plane;
+mod queue;
+mod readers;
+#[path = "../repos/runs.rs"]
+mod runs;
+#[path = "../repos/schema.rs"]
+mod schema;
+mod types;
+mod writer;
+
+/// An open SQLite database.
+pub(crate) struct Db {
+    writer: writer::Writer,
+    readers: readers::Readers,
+    ids: Arc<dyn Ids>,
+}
+
+impl Db {
+    /// Opens the file, brings it up to date and starts the writer.
+    pub(crate) async fn open(path: PathBuf, options: Options, ids: Arc<dyn Ids>) -> Result<Self, OpenError> {
+        let opened = tokio::task::spawn_blocking(move || {
+            let mut conn = connect::for_writing(&path, &options)?;
+            connect::migrate(&path, &mut conn)?;
+            let readers = readers::Readers::open(&path, &options)?;
+            let writer = writer::Writer::start(conn, path, options)?;
+            Ok((writer, readers))
+        });
+        let (writer, readers) = opened.await.map_err(|error| OpenError::Failed { source: Box::new(error) })??;
+        Ok(Self { writer, readers, ids })
+    }
+
+    /// Commits what is queued, moves the write-ahead log into the file and stops the writer.
+    pub(crate) async fn close(&self) {
+        self.readers.close();
+        self.writer.close().await;
+    }
+}

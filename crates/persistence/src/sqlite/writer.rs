@@ -1,0 +1,173 @@
+//! The one thread that writes. It takes what is queued, runs each job in a savepoint of one transaction, commits once,
+//! and only then answers: many callers share the cost of making their work durable, and none is hurt by another's
+//! failure.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use core_types::{StoreError, StoreResult};
+use diesel::Connection;
+use diesel::connection::SimpleConnection;
+use diesel::result::Error as QueryError;
+use tokio::sync::mpsc::{self, error::SendTimeoutError};
+use tokio::sync::oneshot;
+
+use super::{Conn, connect};
+use crate::error::{Fault, OpenError};
+use crate::options::Options;
+
+/// The most jobs that one commit makes durable: enough to share its cost, few enough to keep the first one's wait short.
+const GROUP: usize = 256;
+
+/// The callers' end of the queue.
+pub(super) struct Writer {
+    queue: mpsc::Sender<Order>,
+    patience: Duration,
+}
+
+enum Order {
+    Run(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
+}
+
+/// A unit of work and whoever waits for it.
+trait Job: Send {
+    /// Does the work in a savepoint.
+    fn run(&mut self, conn: &mut Conn);
+    /// Tells the result, after the commit or its failure.
+    fn answer(self: Box<Self>, committed: Result<(), Arc<QueryError>>);
+}
+
+struct Waiting<F, T, E> {
+    work: Option<F>,
+    result: Option<Result<T, E>>,
+    caller: oneshot::Sender<StoreResult<Result<T, E>>>,
+}
+
+impl<F, T, E> Job for Waiting<F, T, E>
+where
+    F: FnOnce(&mut Conn) -> Result<T, E> + Send,
+    T: Send,
+    E: From<QueryError> + Send,
+{
+    fn run(&mut self, conn: &mut Conn) {
+        self.result = self.work.take().map(|work| conn.transaction(work));
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Arc<QueryError>>) {
+        let answer = match (self.result, committed) {
+            // What was rolled back has its answer, whatever became of the others.
+            (Some(Err(error)), _) => Ok(Err(error)),
+            (Some(Ok(value)), Ok(())) => Ok(Ok(value)),
+            (_, Err(error)) => Err(Fault::Commit(error).into()),
+            (None, Ok(())) => Err(StoreError::Defect("a job was not run".into())),
+        };
+        // A caller that went away may find its work committed; that is why callers choose ids.
+        let _ = self.caller.send(answer);
+    }
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(conn: Conn, path: PathBuf, options: Options) -> Result<Self, OpenError> {
+        let (queue, orders) = mpsc::channel(options.write_queue.max(1));
+        let patience = options.patience;
+        thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || Loop { conn, orders, path, options }.serve())
+            .map_err(|error| OpenError::Failed { source: Box::new(error) })?;
+        Ok(Self { queue, patience })
+    }
+
+    /// Queues a unit of work and waits for the commit. While the queue is full this waits, within bounds.
+    pub(super) async fn run<T, E, F>(&self, work: F) -> StoreResult<Result<T, E>>
+    where
+        F: FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<QueryError> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(Waiting { work: Some(work), result: None, caller });
+        self.queue.send_timeout(Order::Run(job), self.patience).await.map_err(|error| {
+            StoreError::Unavailable(match error {
+                SendTimeoutError::Timeout(_) => "the write queue is full".into(),
+                SendTimeoutError::Closed(_) => "the database is closed".into(),
+            })
+        })?;
+        answer.await.map_err(|error| StoreError::Unavailable(Box::new(error)))?
+    }
+
+    /// Lets the thread finish what is queued and end.
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.queue.send(Order::Close(done)).await.is_ok() {
+            // An error means that the thread has ended, which is what is asked for.
+            let _ = closed.await;
+        }
+    }
+}
+
+struct Loop {
+    conn: Conn,
+    orders: mpsc::Receiver<Order>,
+    path: PathBuf,
+    options: Options,
+}
+
+impl Loop {
+    fn serve(mut self) {
+        let mut closing = Vec::new();
+        let mut group: Vec<Box<dyn Job>> = Vec::new();
+        while let Some(first) = self.orders.blocking_recv() {
+            let mut next = Some(first);
+            while let Some(order) = next {
+                match order {
+                    Order::Run(job) => group.push(job),
+                    Order::Close(done) => {
+                        // Nothing more is taken; what is queued already is still received.
+                        self.orders.close();
+                        closing.push(done);
+                    }
+                }
+                next = if group.len() < GROUP { self.orders.try_recv().ok() } else { None };
+            }
+            if !group.is_empty() {
+                self.commit(&mut group);
+            }
+        }
+        if let Err(error) = self.conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)") {
+            log::warn!("the write-ahead log stays beside the database file: {error}");
+        }
+        drop(self.conn);
+        for done in closing {
+            let _ = done.send(());
+        }
+    }
+
+    fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
+        let committed = self.conn.immediate_transaction(|conn| {
+            for job in group.iter_mut() {
+                job.run(conn);
+            }
+            Ok::<_, QueryError>(())
+        });
+        let committed = committed.map_err(Arc::new);
+        if let Err(error) = &committed {
+            log::error!("{} writes could not be committed: {error}", group.len());
+            self.reconnect();
+        }
+        for job in group.drain(..) {
+            job.answer(committed.clone());
+        }
+    }
+
+    /// A connection whose commit failed may still be inside the transaction.
+    fn reconnect(&mut self) {
+        match connect::for_writing(&self.path, &self.options) {
+            Ok(conn) => self.conn = conn,
+            Err(error) => log::error!("the writer could not connect again: {error}"),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! A whole house without HTTP: a temporary SQLite database, the bus, the services and the runtime, with a scripted model.
+
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "in a test, what must work and does not is a failure")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::SecretVault;
+use bus::InProcessBus;
+use core_types::agents::{AgentService, CharacterLibrary, CharacterUnavailable, CreateAgent};
+use core_types::bus::{BusEvent, EventBus, Subscription, Topic};
+use core_types::deliveries::{Delivery, DeliveryState};
+use core_types::messaging::{
+    ChannelService, Completion, Door, EventBody, Message, MessagingService, NewChannel, NewMessage, PostReceipt, StreamItem,
+};
+use core_types::models::ModelProvider;
+use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Timestamp};
+use domain::{Agents, Channels, Messaging, MessagingLimits};
+use persistence::{Options, Store, Target};
+use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, Runtime};
+use serde_json::{Value, json};
+
+use crate::clock::{SeqIds, SteppedClock};
+
+/// Long enough for anything that happens at all, on a loaded machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The moment at which every house begins.
+pub const DAWN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+struct NoLibrary;
+
+#[async_trait::async_trait]
+impl CharacterLibrary for NoLibrary {
+    async fn read(&self, _path: &str) -> Result<Value, CharacterUnavailable> {
+        Err(CharacterUnavailable { message: "there are no files here".to_owned() })
+    }
+}
+
+/// How a house is set up.
+pub struct Plan {
+    /// The model of every agent that has no other.
+    pub model: Arc<dyn ModelProvider>,
+    /// What agents can do.
+    pub actions: ActionRegistry,
+    /// What bounds the runtime.
+    pub limits: Limits,
+    /// What bounds those who wait for replies.
+    pub messaging: MessagingLimits,
+}
+
+impl Plan {
+    /// The usual bounds and the built-in actions.
+    pub fn with(model: Arc<dyn ModelProvider>) -> Self {
+        Self { model, actions: ActionRegistry::default(), limits: Limits::default(), messaging: MessagingLimits::default() }
+    }
+}
+
+/// A running house. Its clock moves by 1 ms with every reading, and when it is told to.
+pub struct House {
+    /// The database.
+    pub store: Store,
+    /// The bus.
+    pub bus: Arc<dyn EventBus>,
+    /// Agents.
+    pub agents: Agents,
+    /// Messages.
+    pub messaging: Messaging,
+    /// Channels.
+    pub channels: Channels,
+    /// The time.
+    pub clock: Arc<SteppedClock>,
+    runtime: Option<Runtime>,
+    ids: Arc<dyn Ids>,
+    vault: Arc<SecretVault>,
+    plan: Plan,
+    directory: PathBuf,
+    _temporary: tempfile::TempDir,
+}
+
+impl House {
+    /// Builds a house and starts its runtime.
+    pub async fn open(plan: Plan) -> Self {
+        let temporary = tempfile::tempdir().expect("a temporary directory");
+        let directory = temporary.path().to_path_buf();
+        let ids: Arc<dyn Ids> = Arc::new(SeqIds::default());
+        let clock = Arc::new(SteppedClock::new(DAWN, 1));
+        let target = Target::Sqlite(directory.join("house.db"));
+        let store = persistence::open(&target, Options::default(), Arc::clone(&ids)).await.expect("a new database");
+        let bus: Arc<dyn EventBus> = Arc::new(InProcessBus::new());
+        let vault = Arc::new(SecretVault::with_key([7; 32]));
+        let shared_clock: Arc<dyn Clock> = Arc::<SteppedClock>::clone(&clock);
+        let agents = Agents {
+            agents: store.agents(),
+            secrets: store.secrets(),
+            runs: store.runs(),
+            vault: Arc::<SecretVault>::clone(&vault),
+            library: Arc::new(NoLibrary),
+            bus: Arc::clone(&bus),
+            clock: Arc::clone(&shared_clock),
+        };
+        let messaging = Messaging::new(
+            store.messages(),
+            store.deliveries(),
+            Arc::clone(&bus),
+            Arc::clone(&shared_clock),
+            Arc::clone(&ids),
+            plan.messaging,
+        );
+        let channels = Channels {
+            servers: store.servers(),
+            channels: store.channels(),
+            messages: store.messages(),
+            bus: Arc::clone(&bus),
+            clock: shared_clock,
+            ids: Arc::clone(&ids),
+        };
+        let mut house =
+            Self { store, bus, agents, messaging, channels, clock, runtime: None, ids, vault, plan, directory, _temporary: temporary };
+        house.start_runtime().await;
+        house
+    }
+
+    /// The directory of the database.
+    pub fn directory(&self) -> &std::path::Path {
+        &self.directory
+    }
+
+    /// Starts the runtime, which must not run.
+    pub async fn start_runtime(&mut self) {
+        let ports = Ports {
+            agents: self.store.agents(),
+            secrets: self.store.secrets(),
+            vault: Arc::<SecretVault>::clone(&self.vault),
+            deliveries: self.store.deliveries(),
+            memories: self.store.memories(),
+            bus: Arc::clone(&self.bus),
+            clock: Arc::<SteppedClock>::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+        };
+        let models = ModelRegistry::serving(Arc::clone(&self.plan.model));
+        let runtime = Runtime::start(ports, models, self.plan.actions.clone(), self.plan.limits).await.expect("a runtime");
+        assert!(self.runtime.replace(runtime).is_none(), "one runtime at a time");
+    }
+
+    /// Stops the runtime; what is under way after `grace` goes back to the queue.
+    pub async fn stop_runtime(&mut self, grace: Duration) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.stop(grace).await;
+        }
+    }
+
+    /// Lets time pass and makes the inbox look at the clock.
+    pub async fn advance(&self, millis: i64) {
+        self.clock.advance(millis);
+        let nobody = AgentId::of_name("nobody in particular");
+        self.bus.publish(Topic::Work, BusEvent::AgentChanged(nobody)).await;
+    }
+
+    /// Creates an agent and starts it.
+    pub async fn agent(&self, character: Value) -> AgentId {
+        let created = self.agents.create(&Caller::owner(), CreateAgent::Character(character)).await.expect("a character");
+        self.agents.start(&Caller::owner(), created.id).await.expect("a started agent");
+        created.id
+    }
+
+    /// Creates an agent with nothing but a name, and starts it.
+    pub async fn agent_named(&self, name: &str) -> AgentId {
+        self.agent(json!({"name": name, "bio": ["An agent in a test."]})).await
+    }
+
+    /// Creates a channel.
+    pub async fn channel(&self, kind: &str, participants: &[EntityId], metadata: Value) -> ChannelId {
+        let new = NewChannel {
+            server_id: MessageServerId::DEFAULT,
+            name: format!("the {kind}"),
+            kind: kind.to_owned(),
+            source_type: None,
+            source_id: None,
+            topic: None,
+            metadata: metadata.as_object().cloned().unwrap_or_default(),
+            participants: participants.to_vec(),
+        };
+        self.channels.create(&Caller::owner(), new).await.expect("a channel").id
+    }
+
+    /// A message that is ready to be posted.
+    pub fn message(channel: ChannelId, author: EntityId, text: &str) -> NewMessage {
+        NewMessage {
+            door: Door::Channel,
+            id: None,
+            channel_id: channel,
+            server_id: MessageServerId::DEFAULT,
+            author_id: author,
+            author_name: Some("Ann".to_owned()),
+            content: text.to_owned(),
+            raw: None,
+            source_type: Some("test".to_owned()),
+            source_id: None,
+            metadata: JsonObject::new(),
+            in_reply_to: None,
+            idempotency_key: None,
+        }
+    }
+
+    /// Posts a message.
+    pub async fn post(&self, channel: ChannelId, author: EntityId, text: &str) -> PostReceipt {
+        self.messaging.post(&Caller::owner(), Self::message(channel, author, text)).await.expect("a posted message")
+    }
+
+    /// Watches a channel from its beginning.
+    pub async fn watch(&self, channel: ChannelId) -> Watch {
+        let events = self.messaging.subscribe(&Caller::owner(), channel, Some(0)).await.expect("a channel");
+        Watch { events, chunks: String::new() }
+    }
+
+    /// Reads what wakes the workers.
+    pub async fn work(&self) -> Box<dyn Subscription> {
+        self.bus.subscribe(Topic::Work).await
+    }
+
+    /// A delivery.
+    pub async fn delivery(&self, completion: &Completion) -> Delivery {
+        self.store.deliveries().find(completion.delivery_id).await.expect("a store").expect("a delivery")
+    }
+
+    /// The texts of a channel's messages, oldest first.
+    pub async fn texts(&self, channel: ChannelId) -> Vec<String> {
+        let mut messages = self.messaging.list(&Caller::owner(), channel, None, 1000).await.expect("messages");
+        messages.reverse();
+        messages.into_iter().map(|message| message.content).collect()
+    }
+}
+
+/// A person with this number.
+pub fn person(number: u64) -> EntityId {
+    EntityId::new(SeqIds::nth(0x7000_0000 + number))
+}
+
+/// Somebody who watches a channel.
+pub struct Watch {
+    events: Box<dyn core_types::messaging::EventStream>,
+    /// The pieces of replies since the last end, joined.
+    pub chunks: String,
+}
+
+impl Watch {
+    /// The next thing that happens; panics if nothing does.
+    pub async fn next(&mut self) -> StreamItem {
+        let next = tokio::time::timeout(PATIENCE, self.events.next()).await.expect("something happens");
+        next.expect("a readable channel").expect("a channel that is still there")
+    }
+
+    /// Waits for a piece of a reply.
+    pub async fn chunk(&mut self) -> String {
+        loop {
+            if let StreamItem::Chunk(chunk) = self.next().await {
+                self.chunks.push_str(&chunk.text);
+                return chunk.text.clone();
+            }
+        }
+    }
+
+    /// Waits for a delivery's end; returns it with the reply, which comes before it.
+    pub async fn end(&mut self) -> (Completion, Option<Arc<Message>>) {
+        let mut reply = None;
+        loop {
+            match self.next().await {
+                StreamItem::Chunk(chunk) => self.chunks.push_str(&chunk.text),
+                StreamItem::Event(event) => match &event.body {
+                    EventBody::Message(Some(message)) if message.source_type.as_deref() == Some("agent_response") => {
+                        reply = Some(Arc::clone(message));
+                    }
+                    EventBody::Complete(Some(completion)) => return (completion.clone(), reply),
+                    _ => {}
+                },
+                StreamItem::Gap { from, to } => panic!("events {from} to {to} are missing"),
+            }
+        }
+    }
+
+    /// Waits for a delivery's end that must be a reply.
+    pub async fn reply(&mut self) -> Arc<Message> {
+        let (completion, reply) = self.end().await;
+        assert_eq!(completion.state, DeliveryState::Replied, "{completion:?}");
+        reply.expect("the reply comes before its end")
+    }
+}

@@ -1,0 +1,142 @@
+//! A scripted model behind a real loopback port: an OpenAI-compatible server whose every answer is written down before.
+
+mod reply;
+mod wire;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+
+pub use reply::Reply;
+use wire::Request;
+
+/// A request that the scripted model received.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Its path, such as `/v1/chat/completions`.
+    pub path: String,
+    /// Its headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Its body; null where it is not JSON.
+    pub body: Value,
+}
+
+impl Recorded {
+    /// The value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+}
+
+type Script = Box<dyn Fn(&Value) -> Reply + Send + Sync>;
+
+struct Shared {
+    script: Script,
+    requests: Mutex<Vec<Recorded>>,
+    seen: watch::Sender<usize>,
+    abandoned: watch::Sender<usize>,
+}
+
+/// The server. It ends, with all its connections, when this is dropped.
+pub struct ScriptedModel {
+    base_url: String,
+    shared: Arc<Shared>,
+    server: AbortHandle,
+}
+
+impl ScriptedModel {
+    /// Serves these replies, one to each chat completion; then 400.
+    pub async fn start(replies: impl IntoIterator<Item = Reply>) -> std::io::Result<Self> {
+        let queue = Mutex::new(replies.into_iter().collect::<VecDeque<_>>());
+        Self::answering(move |_| {
+            locked(&queue).pop_front().unwrap_or_else(|| Reply::status(400, r#"{"error":{"message":"the script is over"}}"#))
+        })
+        .await
+    }
+
+    /// Serves what `script` says to the JSON of a chat completion.
+    pub async fn answering(script: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let base_url = format!("http://{}/v1", listener.local_addr()?);
+        let shared = Arc::new(Shared {
+            script: Box::new(script),
+            requests: Mutex::default(),
+            seen: watch::Sender::new(0),
+            abandoned: watch::Sender::new(0),
+        });
+        let server = tokio::spawn(serve(listener, Arc::clone(&shared))).abort_handle();
+        Ok(Self { base_url, shared, server })
+    }
+
+    /// The value for `OPENAI_BASE_URL`.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The requests so far.
+    pub fn requests(&self) -> Vec<Recorded> {
+        locked(&self.shared.requests).clone()
+    }
+
+    /// Waits until this many requests have come.
+    pub async fn requests_seen(&self, count: usize) {
+        // Fails only without a sender, and `shared` holds it.
+        let _ = self.shared.seen.subscribe().wait_for(|seen| *seen >= count).await;
+    }
+
+    /// Waits until this many callers have left before the end of their answer.
+    pub async fn callers_left(&self, count: usize) {
+        let mut abandoned = self.shared.abandoned.subscribe();
+        // As above.
+        let _ = abandoned.wait_for(|left| *left >= count).await;
+    }
+}
+
+impl Drop for ScriptedModel {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl std::fmt::Debug for ScriptedModel {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ScriptedModel").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    // Dropped with this task, which ends the connections.
+    let mut connections = JoinSet::new();
+    while let Ok((socket, _)) = listener.accept().await {
+        connections.spawn(exchange(socket, Arc::clone(&shared)));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// One request and its answer; the connection ends with it.
+async fn exchange(socket: TcpStream, shared: Arc<Shared>) {
+    let (mut reading, mut writing) = socket.into_split();
+    let Ok(request) = wire::read_request(&mut reading).await else { return };
+    let reply = answer(&request, &shared);
+    tokio::select! {
+        () = wire::left(&mut reading) => shared.abandoned.send_modify(|count| *count += 1),
+        _ = reply.write(&request.body, &mut writing) => {}
+    }
+}
+
+fn answer(request: &Request, shared: &Shared) -> Reply {
+    let Request { path, headers, body } = request.clone();
+    let known = path.ends_with("/chat/completions");
+    locked(&shared.requests).push(Recorded { path, headers, body });
+    let reply = if known { (shared.script)(&request.body) } else { Reply::status(404, r#"{"error":{"message":"no such path"}}"#) };
+    shared.seen.send_modify(|count| *count += 1);
+    reply
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

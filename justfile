@@ -1,0 +1,37 @@
+# Commands for work on Doolittle. `just` lists them; nothing here is needed to build, run or test.
+
+default:
+    @just --list
+
+# Compile everything, tests included
+check:
+    cargo check --workspace --all-targets
+
+# Run all tests
+test:
+    cargo test --workspace
+
+# Format check and lints, as CI runs them
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Build the documentation of the crates
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Check licences, sources and bans of dependencies
+deny:
+    cargo deny check --hide-inclusion-graph bans licenses sources
+
+# Build and start the server; settings may follow
+run *arguments:
+    cargo run --release -- {{ arguments }}
+
+# Talk to an agent of the running server
+chat *arguments:
+    cargo run --release -- chat {{ arguments }}
+
+# Everything that CI runs
+ci:
+    .ci/run

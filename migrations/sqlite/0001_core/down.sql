@@ -1,0 +1,16 @@
+DROP TABLE logs;
+DROP TABLE runs;
+DROP TABLE memories;
+DROP TABLE participants;
+DROP TABLE entities;
+DROP TABLE rooms;
+DROP TABLE worlds;
+DROP TABLE idempotency;
+DROP TABLE deliveries;
+DROP TABLE channel_events;
+DROP TABLE messages;
+DROP TABLE channel_participants;
+DROP TABLE channels;
+DROP TABLE message_servers;
+DROP TABLE agent_secrets;
+DROP TABLE agents;

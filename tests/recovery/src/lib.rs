@@ -1,1 +1,0 @@
-//! The crash suite: kill, restart, compare

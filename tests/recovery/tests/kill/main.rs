@@ -1,0 +1,119 @@
+//! Kills the server at random instants during traffic, starts it again, and compares what it keeps with what it
+//! acknowledged.
+//!
+//! The short form runs in CI; `DOOLITTLE_RECOVERY_KILLS=100` asks for the long one, `DOOLITTLE_RECOVERY_SEED` repeats the
+//! choices of an earlier run. The seed and every instant are printed.
+
+mod compare;
+mod dice;
+mod server;
+mod traffic;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dice::Dice;
+use server::Server;
+use testkit::scripted::{Reply, ScriptedModel};
+use tokio::time::{sleep, timeout};
+use traffic::{Traffic, World};
+
+/// Long enough for every delivery to end after the last kill.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// The instant of a kill.
+#[derive(Debug, Clone, Copy)]
+enum Instant {
+    /// So many milliseconds after the server was ready.
+    AfterReady(u64),
+    /// So many microseconds after a message was acknowledged: around its claim.
+    AfterAck(u64),
+    /// So many microseconds after the model was asked: within its answer.
+    AfterModelCall(u64),
+    /// So many microseconds after the model's last word: around the finish.
+    AfterAnswer(u64),
+}
+
+#[expect(clippy::disallowed_methods, reason = "the length and the seed of a test run are not settings of the server")]
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_and_every_delivery_ends_once_whenever_the_server_is_killed() {
+    let kills = setting("DOOLITTLE_RECOVERY_KILLS").unwrap_or(10);
+    let seed = setting("DOOLITTLE_RECOVERY_SEED").unwrap_or_else(|| u64::from(std::process::id()) << 20 | kills);
+    println!("{kills} kills, DOOLITTLE_RECOVERY_SEED={seed}");
+    let mut dice = Dice::new(seed);
+
+    let answered = Arc::new(tokio::sync::Notify::new());
+    let model = model(&answered, dice.next()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(directory.path(), model.base_url()).await;
+    let world = World::create(&server.url).await;
+    let traffic = Traffic::start(world.clone(), &server.url, dice.next());
+
+    for round in 1..=kills {
+        let instant = choose(&mut dice);
+        match instant {
+            Instant::AfterReady(millis) => sleep(Duration::from_millis(millis)).await,
+            Instant::AfterAck(micros) => {
+                traffic.acknowledged().await;
+                sleep(Duration::from_micros(micros)).await;
+            }
+            Instant::AfterModelCall(micros) => {
+                let seen = model.requests().len();
+                let _ = timeout(Duration::from_secs(10), model.requests_seen(seen + 1)).await;
+                sleep(Duration::from_micros(micros)).await;
+            }
+            Instant::AfterAnswer(micros) => {
+                let _ = timeout(Duration::from_secs(10), answered.notified()).await;
+                sleep(Duration::from_micros(micros)).await;
+            }
+        }
+        server.kill();
+        println!("kill {round}: {instant:?}, {} acknowledged so far", traffic.acknowledgements());
+        server = Server::start(directory.path(), model.base_url()).await;
+        traffic.server_moved(&server.url);
+    }
+
+    let acknowledged = traffic.stop().await;
+    assert!(acknowledged.len() as u64 > kills, "{} messages are too little traffic for {kills} kills", acknowledged.len());
+    timeout(DRAIN, world.drained(&server.url)).await.expect("every delivery ends");
+    server.stop().await;
+    let kept = compare::compare(directory.path(), &world, &acknowledged).await;
+    println!("{} messages acknowledged, {kept}", acknowledged.len());
+}
+
+/// A model whose answers take a moment between their words, so that kills can fall between them.
+async fn model(answered: &Arc<tokio::sync::Notify>, seed: u64) -> ScriptedModel {
+    let dice = std::sync::Mutex::new(Dice::new(seed));
+    let answered = Arc::clone(answered);
+    ScriptedModel::answering(move |_| {
+        let gate = testkit::gate::Gate::closed();
+        let pauses: Vec<u64> = {
+            let mut dice = dice.lock().unwrap();
+            (0..3).map(|_| dice.below(8)).collect()
+        };
+        let (opener, answered) = (gate.clone(), Arc::clone(&answered));
+        tokio::spawn(async move {
+            for pause in pauses {
+                sleep(Duration::from_millis(pause)).await;
+                opener.let_through(1);
+            }
+            answered.notify_waiters();
+        });
+        Reply::Held { pieces: vec!["one ".into(), "two ".into(), "three".into()], gate }
+    })
+    .await
+    .unwrap()
+}
+
+fn choose(dice: &mut Dice) -> Instant {
+    match dice.below(4) {
+        0 => Instant::AfterReady(dice.below(400)),
+        1 => Instant::AfterAck(dice.below(3_000)),
+        2 => Instant::AfterModelCall(dice.below(20_000)),
+        _ => Instant::AfterAnswer(dice.below(3_000)),
+    }
+}

@@ -1,5 +1,7 @@
 //! The promises of an event bus.
 
+#![expect(clippy::missing_panics_doc, reason = "every promise panics where it is broken; that is what it is for")]
+
 use std::sync::Arc;
 
 use core_types::bus::{BusEvent, EventBus, Lagged, Topic};

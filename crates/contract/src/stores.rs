@@ -1,1 +1,189 @@
-//! The promises of the repositories.
+//! The promises of the repositories. An adapter fills [`Stores`] and runs every promise with
+//! [`store_contract!`](crate::store_contract), each on an empty database of its own.
+
+use std::future::Future;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use core_types::agents::AgentRepository;
+use core_types::deliveries::DeliveryRepository;
+use core_types::memory::MemoryRepository;
+use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
+use core_types::runs::RunRepository;
+use core_types::secrets::SecretRepository;
+
+pub mod agents;
+pub mod channels;
+pub mod claiming;
+pub mod events;
+pub mod finishing;
+pub mod memories;
+pub mod posting;
+pub mod repeating;
+pub mod runs;
+mod scene;
+pub mod waking;
+
+/// The repositories over one empty database.
+#[derive(Clone)]
+pub struct Stores {
+    /// Where agents are kept.
+    pub agents: Arc<dyn AgentRepository>,
+    /// Where message servers are kept.
+    pub servers: Arc<dyn ServerRepository>,
+    /// Where channels are kept.
+    pub channels: Arc<dyn ChannelRepository>,
+    /// Where messages and channel events are kept.
+    pub messages: Arc<dyn MessageRepository>,
+    /// Where deliveries are kept.
+    pub deliveries: Arc<dyn DeliveryRepository>,
+    /// Where the agent plane is kept.
+    pub memories: Arc<dyn MemoryRepository>,
+    /// Where runs and logs are kept.
+    pub runs: Arc<dyn RunRepository>,
+    /// Where sealed secrets are kept.
+    pub secrets: Arc<dyn SecretRepository>,
+}
+
+/// A database that was made for one promise.
+#[async_trait]
+pub trait Opened: Send {
+    /// Its repositories.
+    fn stores(&self) -> Stores;
+
+    /// Closes and deletes it.
+    async fn end(self);
+}
+
+/// Holds one promise against one database and deletes the database, whatever comes of it. Without a database nothing is
+/// held; whoever has none says so.
+pub async fn hold<O, P, F>(opened: Option<O>, promise: P)
+where
+    O: Opened,
+    P: FnOnce(Stores) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let Some(opened) = opened else { return };
+    let held = tokio::spawn(promise(opened.stores())).await;
+    opened.end().await;
+    if let Err(broken) = held {
+        resume_unwind(broken.into_panic());
+    }
+}
+
+/// Makes one test of each promise. `$open` is an async function without arguments that opens an empty database:
+/// `Option<impl Opened>`.
+#[macro_export]
+macro_rules! store_contract {
+    ($open:ident) => {
+        $crate::store_contract! { $open:
+            agents::an_agent_is_given_back_as_it_was_stored,
+            agents::a_taken_agent_id_is_left_as_it_is,
+            agents::the_list_shows_names_bios_and_who_runs,
+            agents::a_replacement_needs_the_version_that_was_read,
+            agents::secrets_change_together_with_their_agent,
+            agents::starting_is_a_new_version_once,
+            agents::stopping_tells_whether_the_agent_ran,
+            agents::removing_an_agent_removes_all_that_is_its_own,
+            agents::removing_an_agent_cancels_its_open_deliveries,
+            channels::the_default_server_is_there_from_the_start,
+            channels::a_taken_server_id_is_left_as_it_is,
+            channels::servers_and_channels_are_listed_oldest_first,
+            channels::a_channel_is_given_back_exactly,
+            channels::participants_keep_their_order_and_collapse,
+            channels::a_channel_needs_its_server,
+            channels::a_taken_channel_id_is_left_as_it_is,
+            channels::removing_a_channel_forgets_what_was_said_there,
+            channels::removing_a_channel_cancels_its_open_deliveries,
+            posting::a_message_is_given_back_as_it_was_posted,
+            posting::each_post_takes_the_next_place_and_a_later_time,
+            posting::concurrent_posts_to_one_channel_leave_no_gap,
+            posting::concurrent_posts_to_many_channels_all_arrive,
+            posting::a_missing_channel_is_created_with_the_message,
+            posting::without_channel_or_server_nothing_is_stored,
+            posting::an_unknown_answered_message_is_kept_as_metadata,
+            posting::messages_are_listed_newest_first_and_page_without_overlap,
+            repeating::the_same_key_and_body_gets_the_first_answer,
+            repeating::the_same_key_with_another_body_is_a_conflict,
+            repeating::keys_of_other_callers_and_routes_are_apart,
+            repeating::a_taken_message_id_is_a_conflict,
+            repeating::concurrent_posts_with_one_key_store_one_message,
+            repeating::a_source_names_a_message_once_per_channel,
+            repeating::forgotten_keys_are_free_again,
+            waking::every_running_agent_in_the_channel_hears_a_message,
+            waking::the_named_agent_must_answer_and_comes_first,
+            waking::without_a_name_the_first_to_join_must_answer,
+            waking::a_required_answer_without_a_listener_stores_nothing,
+            waking::an_agent_is_no_author_unless_it_may_be,
+            waking::an_agents_message_wakes_nobody_unless_the_channel_allows_it,
+            waking::talk_among_agents_stops_after_eight_turns,
+            waking::a_removal_during_a_post_leaves_no_open_delivery,
+            events::events_are_read_in_order_after_a_sequence_number,
+            events::an_announcement_takes_its_place_among_the_messages,
+            events::pruned_events_leave_messages_and_no_gap,
+            claiming::a_claim_brings_all_that_a_worker_needs,
+            claiming::one_agent_in_one_channel_gets_one_delivery_at_a_time_in_order,
+            claiming::other_agents_and_channels_are_claimed_together,
+            claiming::concurrent_claims_share_without_doubles,
+            claiming::stopped_and_busy_agents_are_passed_over,
+            claiming::a_claim_takes_the_oldest_up_to_its_limit,
+            claiming::an_expired_claim_is_claimed_again_as_the_next_attempt,
+            claiming::a_renewed_claim_holds_and_a_lost_one_is_not_renewed,
+            claiming::recovery_makes_claimed_deliveries_pending,
+            claiming::a_requeued_delivery_waits_and_may_not_count,
+            claiming::only_the_holder_can_requeue,
+            claiming::a_newer_message_of_the_same_author_is_told,
+            claiming::the_next_due_moment_is_that_of_a_running_agents_delivery,
+            finishing::a_finish_writes_everything_at_once,
+            finishing::a_finish_without_reply_tells_readers_and_frees_the_next,
+            finishing::a_late_finish_writes_nothing,
+            finishing::a_finish_happens_once,
+            finishing::after_its_channel_or_agent_is_gone_a_finish_writes_nothing,
+            finishing::a_taken_reply_id_undoes_the_whole_finish,
+            finishing::a_reply_wakes_other_agents_where_the_channel_allows_it,
+            memories::a_memory_whose_id_is_taken_is_left_as_it_is,
+            memories::memories_are_listed_newest_first_by_table_and_room,
+            memories::a_room_context_shows_conversation_facts_and_people,
+            memories::nothing_is_known_of_an_unknown_room,
+            memories::an_agent_sees_only_its_own,
+            runs::runs_are_listed_newest_first,
+            runs::logs_are_filtered_and_paged,
+            runs::pruning_runs_and_logs_is_bounded,
+        }
+    };
+    ($open:ident: $($area:ident::$promise:ident),+ $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                $crate::stores::hold($open().await, $crate::stores::$area::$promise).await;
+            }
+        )+
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A promise that is written and not listed would never be held.
+    #[test]
+    fn every_promise_is_listed() {
+        let listed = include_str!("stores.rs");
+        for (area, source) in [
+            ("agents", include_str!("stores/agents.rs")),
+            ("channels", include_str!("stores/channels.rs")),
+            ("claiming", include_str!("stores/claiming.rs")),
+            ("events", include_str!("stores/events.rs")),
+            ("finishing", include_str!("stores/finishing.rs")),
+            ("memories", include_str!("stores/memories.rs")),
+            ("posting", include_str!("stores/posting.rs")),
+            ("repeating", include_str!("stores/repeating.rs")),
+            ("runs", include_str!("stores/runs.rs")),
+            ("waking", include_str!("stores/waking.rs")),
+        ] {
+            for line in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
+                let promise = line.split('(').next().unwrap();
+                assert!(listed.contains(&format!("{area}::{promise},")), "{area}::{promise} is not listed");
+            }
+        }
+    }
+}

@@ -9,9 +9,7 @@ use async_trait::async_trait;
 use core_types::agents::{AgentService, CharacterLibrary, CharacterUnavailable, CreateAgent};
 use core_types::bus::EventBus;
 use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent};
-use core_types::models::{
-    Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage,
-};
+use core_types::models::{Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage};
 use core_types::{Caller, Clock, EntityId, Ids, MessageServerId, Secret, Timestamp};
 use doolittle_domain::{Agents, Messaging, MessagingLimits};
 use serde_json::{Value, json};

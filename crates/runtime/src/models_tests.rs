@@ -17,7 +17,7 @@ impl ModelProvider for Named {
         Capabilities { tools: false, images: false, context_tokens: 1 }
     }
 
-    fn model(&self, _size: ModelSize) -> &str {
+    fn model(&self, _size: ModelSize) -> &'static str {
         "none"
     }
 

@@ -149,13 +149,13 @@ mod tests {
         }
     }
 
-    fn patched(patch: Value) -> ServiceResult<Change> {
+    fn patched(patch: &Value) -> ServiceResult<Change> {
         apply(&stored(), patch.as_object().unwrap())
     }
 
     #[test]
     fn settings_merge_and_everything_else_replaces() {
-        let change = patched(json!({"settings": {"b": {"c": null, "d": 3}}, "bio": "new", "system": null})).unwrap();
+        let change = patched(&json!({"settings": {"b": {"c": null, "d": 3}}, "bio": "new", "system": null})).unwrap();
         let character = &change.agent.character;
         assert_eq!(Value::Object(character.settings.clone()), json!({"a": 1, "b": {"d": 3}}));
         assert_eq!((character.bio.summary(), character.system.as_deref()), ("new", None));
@@ -164,12 +164,12 @@ mod tests {
     #[test]
     fn what_is_not_the_callers_to_set_is_ignored() {
         let patch = json!({"id": AgentId::of_name("B"), "createdAt": 0, "updatedAt": 0, "server_id": "x", "nonsense": 1});
-        assert!(patched(patch).unwrap().is_empty());
+        assert!(patched(&patch).unwrap().is_empty());
     }
 
     #[test]
     fn secrets_are_set_removed_or_left() {
-        let change = patched(json!({"settings": {"secrets": {"SET": "v", "GONE": null, "KEPT": MASK, "EMPTY": ""}}})).unwrap();
+        let change = patched(&json!({"settings": {"secrets": {"SET": "v", "GONE": null, "KEPT": MASK, "EMPTY": ""}}})).unwrap();
         let names: Vec<_> = change.secrets.iter().map(|(name, secret)| (name.as_str(), secret.is_some())).collect();
         assert_eq!(names, [("SET", true), ("GONE", false), ("EMPTY", false)]);
         assert!(!change.agent.character.settings.contains_key("secrets"));
@@ -186,7 +186,7 @@ mod tests {
             json!({"enabled": "yes"}),
             json!({"secrets": {"K": {}}}),
         ] {
-            let Err(ServiceError::Invalid { code, .. }) = patched(patch.clone()) else { panic!("{patch} was accepted") };
+            let Err(ServiceError::Invalid { code, .. }) = patched(&patch) else { panic!("{patch} was accepted") };
             assert_eq!(code, InvalidCode::Update);
         }
     }

@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    fn message(metadata: Value) -> NewMessage {
+    fn message(metadata: &Value) -> NewMessage {
         NewMessage {
             door: Door::Channel,
             id: None,
@@ -127,7 +127,7 @@ mod tests {
             (json!({"channel_type": "DM", "targetAgentId": agent}), "DM", 2),
             (json!({"targetUserId": "not an id"}), "GROUP", 1),
         ] {
-            let (channel, members) = posted(message(metadata.clone())).create_channel.unwrap();
+            let (channel, members) = posted(message(&metadata)).create_channel.unwrap();
             assert_eq!((channel.kind.as_str(), members.len()), (kind, participants), "{metadata}");
             assert_eq!(Value::Object(channel.metadata), metadata);
         }
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn only_the_channel_door_creates_channels_and_only_submit_lets_agents_speak() {
         for (door, creates, agents) in [(Door::Channel, true, false), (Door::Submit, false, true), (Door::Ingest, false, false)] {
-            let post = posted(NewMessage { door, ..message(json!({})) });
+            let post = posted(NewMessage { door, ..message(&json!({})) });
             assert_eq!((post.create_channel.is_some(), post.author_may_be_agent), (creates, agents), "{door:?}");
         }
     }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn the_same_body_has_the_same_hash_and_the_key_is_not_part_of_it() {
         let keyed = |key: &str, content: &str| {
-            let message = NewMessage { idempotency_key: Some(key.to_owned()), content: content.to_owned(), ..message(json!({})) };
+            let message = NewMessage { idempotency_key: Some(key.to_owned()), content: content.to_owned(), ..message(&json!({})) };
             posted(message).idempotency.unwrap()
         };
         assert_eq!(keyed("a", "x").body_hash, keyed("b", "x").body_hash);

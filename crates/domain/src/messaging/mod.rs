@@ -90,7 +90,8 @@ impl Messaging {
         };
         self.bus.publish(Topic::Channel(message.channel_id), BusEvent::Channel(Arc::new(event))).await;
         if !posted.deliveries.is_empty() {
-            let ready = BusEvent::DeliveriesReady { channel: message.channel_id, author: message.author_id, message: message.id, seq: message.seq };
+            let ready =
+                BusEvent::DeliveriesReady { channel: message.channel_id, author: message.author_id, message: message.id, seq: message.seq };
             self.bus.publish(Topic::Work, ready).await;
         }
     }

@@ -87,14 +87,7 @@ async fn events(store: &Store, channel: ChannelId) -> Vec<ChannelEvent> {
 }
 
 /// Every message has exactly one end per agent, and as many replies as ends that say so.
-async fn check_ends(
-    store: &Store,
-    events: &[ChannelEvent],
-    posts: &[&Message],
-    replies: &[&Message],
-    agents: &[AgentId],
-    kept: &mut Kept,
-) {
+async fn check_ends(store: &Store, events: &[ChannelEvent], posts: &[&Message], replies: &[&Message], agents: &[AgentId], kept: &mut Kept) {
     let mut ends: HashMap<(MessageId, AgentId), Completion> = HashMap::new();
     for event in events {
         if let EventBody::Complete(Some(completion)) = &event.body {

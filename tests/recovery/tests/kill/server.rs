@@ -27,25 +27,30 @@ impl Server {
     }
 
     fn spawn(command: &mut Command) -> Self {
-        let mut process = command.spawn().unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let mut said = String::new();
-        loop {
-            let Some(Ok(line)) = lines.next() else { panic!("the server did not start: {said}") };
+        let process = command.spawn().unwrap();
+        let mut server = Self { process, url: String::new() };
+        let mut lines = BufReader::new(server.process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = Vec::new();
+        for line in lines.by_ref() {
             if let Some((_, url)) = line.split_once("listens on ") {
-                let url = url.trim().to_owned();
-                // What it says from now on is shown, and its pipe never fills.
-                std::thread::spawn(move || lines.map_while(Result::ok).filter(|line| line.contains("ERROR")).for_each(|line| eprintln!("server: {line}")));
-                return Self { process, url };
+                url.trim().clone_into(&mut server.url);
+                break;
             }
-            said.push_str(&line);
+            said.push(line);
         }
+        assert!(!server.url.is_empty(), "the server did not start: {said:?}");
+        // What goes wrong from now on is shown, and the pipe never fills.
+        std::thread::spawn(move || {
+            for line in lines.filter(|line| line.contains("ERROR")) {
+                eprintln!("server: {line}");
+            }
+        });
+        server
     }
 
     /// Kills it as the kernel does (SIGKILL).
-    pub fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub fn kill(self) {
+        drop(self);
     }
 
     /// Asks it to end, and waits until it has.
@@ -54,5 +59,13 @@ impl Server {
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         let ended = tokio::task::spawn_blocking(move || self.process.wait()).await.unwrap().unwrap();
         assert!(ended.success(), "the server ended with {ended}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }

@@ -21,8 +21,6 @@ const AGENTS: usize = 3;
 /// The agents and channels of a run.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// All run.
-    pub agents: Vec<AgentId>,
     /// Each with one or two agents.
     pub channels: Vec<(ChannelId, Vec<AgentId>)>,
 }
@@ -64,7 +62,7 @@ impl World {
             let id = created(&server, "/api/messaging/channels", &channel).await.parse().unwrap();
             channels.push((id, members));
         }
-        Self { agents, channels }
+        Self { channels }
     }
 
     /// Waits until every delivery has ended: the number of events stands still and every message has its ends.
@@ -75,7 +73,7 @@ impl World {
             let mut counts = Vec::new();
             for (channel, _) in &self.channels {
                 let page = server.get(&format!("/api/messaging/channels/{channel}/messages?limit=1000")).await.unwrap();
-                counts.push(page.json().unwrap()["data"]["messages"].as_array().unwrap().len());
+                counts.push(page.json::<Value>().unwrap()["data"]["messages"].as_array().unwrap().len());
             }
             // Longer than the longest pause before a retry after one failed attempt.
             if before.as_ref() == Some(&counts) {
@@ -89,7 +87,7 @@ impl World {
 
 async fn created(server: &Endpoint, path: &str, body: &Value) -> String {
     let answer = server.post(path, body).await.unwrap();
-    let json = answer.json().unwrap();
+    let json = answer.json::<Value>().unwrap();
     assert_eq!(answer.status(), 201, "{json}");
     json["data"]["id"].as_str().unwrap().to_owned()
 }
@@ -145,8 +143,7 @@ impl Traffic {
         for sender in self.senders {
             sender.await.unwrap();
         }
-        let acknowledged = self.shared.acknowledged.lock().unwrap().clone();
-        acknowledged
+        self.shared.acknowledged.lock().unwrap().clone()
     }
 }
 
@@ -184,7 +181,7 @@ async fn sent(shared: &Shared, door: u64, channel: ChannelId, id: MessageId, aut
     match server.post(&path, &body).await {
         Ok(answer) if answer.status() < 300 => true,
         Ok(answer) if answer.status() == 503 => false,
-        Ok(answer) => panic!("{path} answered {}: {:?}", answer.status(), answer.json()),
+        Ok(answer) => panic!("{path} answered {}: {:?}", answer.status(), answer.json::<Value>()),
         Err(_) => false,
     }
 }

@@ -1,0 +1,149 @@
+//! Promises about posting, finding and listing messages.
+
+use core_types::MessageServerId;
+use core_types::messaging::{Channel, EventBody, MessageDraft, PostMessage, PostOutcome};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::Stores;
+use super::scene::{Sure, at, channel, channel_id, draft, message_id, object, person, post_of, written};
+
+/// All that the sender gave, and its place.
+pub async fn a_message_is_given_back_as_it_was_posted(stores: Stores) {
+    let channel = stores.open_channel(1, &[]).await;
+    let given = MessageDraft {
+        author_name: Some("Ada".to_owned()),
+        raw: Some(Value::Null),
+        source_type: Some("client_chat".to_owned()),
+        source_id: Some("ext-1".to_owned()),
+        metadata: object(json!({"z": 1, "a": {"nul": "\u{0}"}})),
+        ..draft(1, channel, person(1), "héllo \"wörld\" 🦆")
+    };
+    let posted = written(stores.messages.post(post_of(given.clone(), at(5))).await.sure());
+    let found = stores.messages.find(given.id).await.sure().sure();
+    assert_eq!(*posted.message, found);
+    assert_eq!((found.server_id, found.seq, found.created_at, found.updated_at), (MessageServerId::DEFAULT, 1, at(5), at(5)));
+    assert_eq!((found.channel_id, found.author_id, found.author_name), (channel, person(1), given.author_name));
+    assert_eq!((found.content, found.raw, found.metadata), (given.content, given.raw, given.metadata));
+    assert_eq!((found.source_type, found.source_id, found.in_reply_to), (given.source_type, given.source_id, None));
+    assert!(!posted.created_channel);
+    assert_eq!(stores.messages.find(message_id(2)).await.sure(), None);
+}
+
+/// Also where the clock stands still or goes back.
+pub async fn each_post_takes_the_next_place_and_a_later_time(stores: Stores) {
+    let channel = stores.open_channel(1, &[]).await;
+    let mut seen = Vec::new();
+    for (number, now) in [(1, 10), (2, 10), (3, 10), (4, 5), (5, 20)] {
+        let post = post_of(draft(number, channel, person(1), "hello"), at(now));
+        let message = written(stores.messages.post(post).await.sure()).message;
+        seen.push((message.seq, message.created_at));
+    }
+    assert_eq!(seen, [(1, at(10)), (2, at(11)), (3, at(12)), (4, at(13)), (5, at(20))]);
+    assert_eq!(stores.messages.last_seq(channel).await.sure(), Some(5));
+}
+
+/// Places are taken one after the other, and each event is its message's.
+pub async fn concurrent_posts_to_one_channel_leave_no_gap(stores: Stores) {
+    let channel = stores.open_channel(1, &[]).await;
+    let mut posts = JoinSet::new();
+    for number in 0..40 {
+        let stores = stores.clone();
+        posts.spawn(async move { stores.say(number, channel, person(number)).await.message.seq });
+    }
+    let mut places = posts.join_all().await;
+    places.sort_unstable();
+    assert_eq!(places, (1..=40).collect::<Vec<_>>());
+    let events = stores.messages.events(channel, 0, 100).await.sure();
+    assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), (1..=40).collect::<Vec<_>>());
+    for event in events {
+        let EventBody::Message(Some(message)) = event.body else { panic!("not a message: {event:?}") };
+        assert_eq!((message.seq, message.created_at), (event.seq, event.created_at));
+    }
+}
+
+/// Channels do not disturb each other.
+pub async fn concurrent_posts_to_many_channels_all_arrive(stores: Stores) {
+    let mut posts = JoinSet::new();
+    for number in 0..8 {
+        stores.open_channel(number, &[person(1)]).await;
+    }
+    for number in 0..120 {
+        let stores = stores.clone();
+        posts.spawn(async move { stores.say(number, channel_id(number % 8), person(1)).await });
+    }
+    posts.join_all().await;
+    for number in 0..8 {
+        let list = stores.messages.list(channel_id(number), None, 100).await.sure();
+        assert_eq!(list.iter().map(|message| message.seq).collect::<Vec<_>>(), (1..=15).rev().collect::<Vec<_>>());
+    }
+}
+
+/// With its participants, and only if there is none.
+pub async fn a_missing_channel_is_created_with_the_message(stores: Stores) {
+    let create = |number, name: &str| PostMessage {
+        create_channel: Some((Channel { name: name.to_owned(), ..channel(1) }, vec![person(2), person(1)])),
+        ..post_of(draft(number, channel_id(1), person(1), "hello"), at(0))
+    };
+    let first = written(stores.messages.post(create(1, "First")).await.sure());
+    assert!(first.created_channel);
+    let second = written(stores.messages.post(create(2, "Second")).await.sure());
+    assert_eq!((second.created_channel, second.message.seq), (false, 2));
+    assert_eq!(stores.channels.find(channel_id(1)).await.sure().sure().name, "First");
+    assert_eq!(stores.channels.participants(channel_id(1)).await.sure(), [person(2), person(1)]);
+}
+
+/// Neither the message nor the channel.
+pub async fn without_channel_or_server_nothing_is_stored(stores: Stores) {
+    let lost = post_of(draft(1, channel_id(1), person(1), "hello"), at(0));
+    assert_eq!(stores.messages.post(lost.clone()).await.sure(), PostOutcome::NoChannel);
+    let elsewhere = Channel { server_id: MessageServerId::new(Uuid::from_u128(0x5001)), ..channel(1) };
+    let create = PostMessage { create_channel: Some((elsewhere, vec![person(1)])), ..lost };
+    assert_eq!(stores.messages.post(create).await.sure(), PostOutcome::NoServer);
+    assert_eq!(stores.messages.find(message_id(1)).await.sure(), None);
+    assert_eq!(stores.channels.find(channel_id(1)).await.sure(), None);
+    assert_eq!(stores.messages.list(channel_id(1), None, 10).await.sure(), []);
+    assert_eq!(stores.messages.last_seq(channel_id(1)).await.sure(), None);
+}
+
+/// A known one is a reference, which lasts as long as what it refers to.
+pub async fn an_unknown_answered_message_is_kept_as_metadata(stores: Stores) {
+    let (here, there) = (stores.open_channel(1, &[]).await, stores.open_channel(2, &[]).await);
+    stores.say(1, there, person(1)).await;
+    let answer = |number, answered| MessageDraft { in_reply_to: Some(message_id(answered)), ..draft(number, here, person(1), "yes") };
+    let known = written(stores.messages.post(post_of(answer(2, 1), at(0))).await.sure()).message;
+    assert_eq!((known.in_reply_to, known.metadata.len()), (Some(message_id(1)), 0));
+    let unknown = written(stores.messages.post(post_of(answer(3, 77), at(0))).await.sure()).message;
+    assert_eq!((unknown.in_reply_to, &unknown.metadata), (None, &object(json!({"inReplyTo": message_id(77).to_string()}))));
+    assert_eq!(stores.messages.find(unknown.id).await.sure(), Some((*unknown).clone()));
+    let mut own = answer(4, 77);
+    own.metadata = object(json!({"inReplyTo": "mine"}));
+    let own = written(stores.messages.post(post_of(own, at(0))).await.sure()).message;
+    assert_eq!(own.metadata, object(json!({"inReplyTo": "mine"})));
+
+    assert!(stores.channels.remove(there, at(1)).await.sure());
+    assert_eq!(stores.messages.find(known.id).await.sure().sure().in_reply_to, None);
+}
+
+/// Strictly older than the moment given.
+pub async fn messages_are_listed_newest_first_and_page_without_overlap(stores: Stores) {
+    let channel = stores.open_channel(1, &[]).await;
+    stores.open_channel(2, &[]).await;
+    stores.say(100, channel_id(2), person(1)).await;
+    for number in 1..=7 {
+        stores.say(number, channel, person(1)).await;
+    }
+    let mut seen = Vec::new();
+    let mut before = None;
+    loop {
+        let page = stores.messages.list(channel, before, 3).await.sure();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 3);
+        before = Some(last.created_at);
+        seen.extend(page.iter().map(|message| message.seq));
+    }
+    assert_eq!(seen, [7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(stores.messages.list(channel, None, 0).await.sure(), []);
+    assert_eq!(stores.messages.list(channel_id(3), None, 3).await.sure(), []);
+}

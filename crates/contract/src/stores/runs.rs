@@ -1,0 +1,78 @@
+//! Promises about runs and logs.
+
+use core_types::deliveries::{Requeue, Trace};
+use core_types::runs::{LogEntry, LogFilter, Run};
+use core_types::{AgentId, RoomId};
+use uuid::Uuid;
+
+use super::Stores;
+use super::scene::{Sure, at, fence, log, only, run};
+
+/// Leaves these traces, each by an attempt that is given back.
+async fn leave(stores: &Stores, traces: Vec<(Run, Vec<LogEntry>)>) {
+    for (run, logs) in traces {
+        let claimed = only(stores.claim(1, at(0)).await);
+        let back = Requeue { fence: fence(&claimed), not_before: at(0), counts: false, trace: Some(Trace { run, logs }) };
+        assert!(stores.deliveries.requeue(back).await.sure());
+    }
+}
+
+async fn numbers(stores: &Stores, agent: AgentId, filter: LogFilter) -> Vec<u64> {
+    let logs = stores.runs.logs(agent, filter).await.sure();
+    logs.iter().map(|entry| entry.body.get("number").and_then(serde_json::Value::as_u64).sure()).collect()
+}
+
+/// Of the same age, the later stored is newer.
+pub async fn runs_are_listed_newest_first(stores: Stores) {
+    let (agent, _, claimed) = stores.claimed_message().await;
+    stores.deliveries.recover(at(0)).await.sure();
+    let runs: Vec<_> = [(1, 20), (2, 10), (3, 20)].map(|(number, age)| run(number, &claimed, at(age))).into();
+    leave(&stores, runs.iter().map(|run| (run.clone(), Vec::new())).collect()).await;
+    let list = stores.runs.list(agent, 10).await.sure();
+    let expected: Vec<_> = [2, 0, 1].map(|index| runs.get::<usize>(index).cloned().sure()).into();
+    assert_eq!(list, expected);
+    assert_eq!(stores.runs.list(agent, 1).await.sure().len(), 1);
+    assert_eq!(stores.runs.list(super::scene::agent_id(9), 10).await.sure(), []);
+}
+
+/// By room, kind and time; newest first; level and exclusion are not the store's.
+pub async fn logs_are_filtered_and_paged(stores: Stores) {
+    let (agent, channel, claimed) = stores.claimed_message().await;
+    stores.deliveries.recover(at(0)).await.sure();
+    let elsewhere = RoomId::new(Uuid::from_u128(1));
+    let logs = vec![
+        log(1, &claimed, "run_event", at(10)),
+        log(2, &claimed, "action", at(10)),
+        log(3, &claimed, "run_event", at(30)),
+        LogEntry { room_id: elsewhere, ..log(4, &claimed, "run_event", at(20)) },
+    ];
+    leave(&stores, vec![(run(1, &claimed, at(1)), logs.clone())]).await;
+    let all = LogFilter { limit: 10, ..LogFilter::default() };
+    assert_eq!(numbers(&stores, agent, all.clone()).await, [3, 4, 2, 1]);
+    assert_eq!(stores.runs.logs(agent, LogFilter { limit: 1, ..all.clone() }).await.sure().first(), logs.get(2));
+    assert_eq!(numbers(&stores, agent, LogFilter { offset: 1, limit: 2, ..all.clone() }).await, [4, 2]);
+    assert_eq!(numbers(&stores, agent, LogFilter { room: Some(elsewhere), ..all.clone() }).await, [4]);
+    let kind = LogFilter { kind: Some("run_event".to_owned()), room: Some(agent.room_of(channel)), ..all.clone() };
+    assert_eq!(numbers(&stores, agent, kind).await, [3, 1]);
+    let between = LogFilter { since: Some(at(10)), until: Some(at(20)), ..all.clone() };
+    assert_eq!(numbers(&stores, agent, between).await, [4, 2, 1]);
+    let important = LogFilter { level: Some(core_types::runs::LogLevel::Error), exclude: vec!["action".to_owned()], ..all.clone() };
+    assert_eq!(numbers(&stores, agent, important).await.len(), 4);
+    assert_eq!(numbers(&stores, super::scene::agent_id(9), all).await, [0_u64; 0]);
+}
+
+/// The oldest go first, and what is young stays.
+pub async fn pruning_runs_and_logs_is_bounded(stores: Stores) {
+    let (agent, _, claimed) = stores.claimed_message().await;
+    stores.deliveries.recover(at(0)).await.sure();
+    let traces = [(1, 10), (2, 20), (3, 30)]
+        .map(|(number, age)| (run(number, &claimed, at(age - 5)), vec![log(number, &claimed, "run_event", at(age))]));
+    leave(&stores, traces.into()).await;
+    let mut pruned = Vec::new();
+    for _ in 0..4 {
+        pruned.push(stores.runs.prune(at(25), 3).await.sure());
+    }
+    assert_eq!(pruned, [3, 1, 0, 0]);
+    assert_eq!(only(stores.runs.list(agent, 10).await.sure()).started_at, at(25));
+    assert_eq!(numbers(&stores, agent, LogFilter { limit: 10, ..LogFilter::default() }).await, [3]);
+}

@@ -1,0 +1,216 @@
+//! What a SQLite file survives, and what is said where there is none.
+
+use std::path::Path;
+use std::time::Duration;
+
+use core_types::agents::Agent;
+use core_types::character::Character;
+use core_types::memory::{MESSAGES, Memory};
+use core_types::messaging::{Channel, MessageDraft, PostMessage, PostOutcome, Wake};
+use core_types::{AgentId, ChannelId, EntityId, JsonObject, MemoryId, MessageId, MessageServerId, RoomId, StoreError, Timestamp};
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use doolittle_persistence::{OpenError, Options, Store, Target, open};
+use futures_util::future::join_all;
+use uuid::Uuid;
+
+mod common;
+
+async fn open_at(path: &Path, options: Options) -> Store {
+    open(&Target::Sqlite(path.to_path_buf()), options, common::ids_from(1)).await.unwrap()
+}
+
+fn agent(number: u128) -> Agent {
+    Agent {
+        id: AgentId::new(Uuid::from_u128(number)),
+        character: Character { name: format!("Agent {number}"), ..Character::default() },
+        enabled: true,
+        running: false,
+        created_at: Timestamp::from_millis(1),
+        updated_at: Timestamp::from_millis(1),
+    }
+}
+
+fn memory(number: u128, agent: u128) -> Memory {
+    Memory {
+        id: MemoryId::new(Uuid::from_u128(number)),
+        agent_id: AgentId::new(Uuid::from_u128(agent)),
+        table: MESSAGES.to_owned(),
+        room_id: RoomId::new(Uuid::from_u128(1)),
+        world_id: None,
+        entity_id: EntityId::new(Uuid::from_u128(1)),
+        content: JsonObject::new(),
+        metadata: JsonObject::new(),
+        unique: true,
+        created_at: Timestamp::from_millis(1),
+    }
+}
+
+fn post(number: u128) -> PostMessage {
+    let now = Timestamp::from_millis(1);
+    let channel = Channel {
+        id: ChannelId::new(Uuid::from_u128(1)),
+        server_id: MessageServerId::DEFAULT,
+        name: "Channel".to_owned(),
+        kind: "GROUP".to_owned(),
+        source_type: None,
+        source_id: None,
+        topic: None,
+        metadata: JsonObject::new(),
+        created_at: now,
+        updated_at: now,
+    };
+    let draft = MessageDraft {
+        id: MessageId::new(Uuid::from_u128(number)),
+        channel_id: channel.id,
+        author_id: EntityId::new(Uuid::from_u128(1)),
+        author_name: None,
+        content: "hello".to_owned(),
+        raw: None,
+        source_type: None,
+        source_id: None,
+        metadata: JsonObject::new(),
+        in_reply_to: None,
+    };
+    PostMessage {
+        draft,
+        create_channel: Some((channel, Vec::new())),
+        wake: Wake::Listeners,
+        author_may_be_agent: true,
+        idempotency: None,
+        once_per_source: false,
+        now,
+    }
+}
+
+/// Another process that writes.
+fn stranger(path: &Path) -> SqliteConnection {
+    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    conn.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+    conn
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_the_store_was_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    for round in 0..3 {
+        let store = open_at(&path, Options::default()).await;
+        let messages = store.messages();
+        assert_eq!(messages.last_seq(ChannelId::new(Uuid::from_u128(1))).await.unwrap().unwrap_or(0), round * 50);
+        let first = u128::try_from(round * 50).unwrap();
+        let posts = join_all((first..first + 50).map(|number| messages.post(post(number)))).await;
+        assert!(posts.iter().all(|posted| matches!(posted, Ok(PostOutcome::Posted(_)))), "{posts:?}");
+    }
+    let store = open_at(&path, Options::default()).await;
+    let list = store.messages().list(ChannelId::new(Uuid::from_u128(1)), None, 1000).await.unwrap();
+    assert_eq!(list.iter().map(|message| message.seq).collect::<Vec<_>>(), (1..=150).rev().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn closing_commits_what_is_queued_and_leaves_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let store = open_at(&path, Options::default()).await;
+    assert_eq!(store.describe(), format!("SQLite at {}", path.display()));
+    let messages = store.messages();
+    let (posts, ()) = tokio::join!(join_all((0..100).map(|number| messages.post(post(number)))), store.close());
+    let stored = posts.iter().filter(|posted| matches!(posted, Ok(PostOutcome::Posted(_)))).count();
+    assert!(posts.iter().all(|posted| matches!(posted, Ok(PostOutcome::Posted(_)) | Err(StoreError::Unavailable(_)))), "{posts:?}");
+    assert!(matches!(messages.post(post(999)).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(messages.find(MessageId::new(Uuid::nil())).await, Err(StoreError::Unavailable(_))));
+    let log = std::fs::metadata(directory.path().join("test.db-wal")).map_or(0, |log| log.len());
+    assert_eq!(log, 0, "the write-ahead log is emptied");
+    store.close().await;
+    drop((store, messages));
+    let store = open_at(&path, Options::default()).await;
+    assert_eq!(store.messages().list(ChannelId::new(Uuid::from_u128(1)), None, 1000).await.unwrap().len(), stored);
+}
+
+#[tokio::test]
+async fn a_job_that_fails_hurts_nobody_in_its_group() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let store = open_at(&path, Options::default()).await;
+    store.agents().add(agent(1), Vec::new()).await.unwrap();
+    let memories = store.memories();
+    // The writer waits for the stranger, so that all jobs are in one group when it goes on.
+    let mut stranger = stranger(&path);
+    stranger.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let jobs = join_all((0..90).map(|number| {
+        let owner = if number % 3 == 0 { 2 } else { 1 };
+        memories.add(vec![memory(1000 + number, 1), memory(number, owner)])
+    }));
+    let unlock = async {
+        tokio::task::yield_now().await;
+        tokio::task::spawn_blocking(move || stranger.batch_execute("COMMIT").unwrap()).await.unwrap();
+    };
+    let (done, ()) = tokio::join!(jobs, unlock);
+    for (number, answer) in done.iter().enumerate() {
+        if number % 3 == 0 {
+            assert!(matches!(answer, Err(StoreError::Defect(_))), "{number}: {answer:?}");
+        } else {
+            assert!(matches!(answer, Ok(2)), "{number}: {answer:?}");
+        }
+    }
+    assert_eq!(memories.list(AgentId::new(Uuid::from_u128(1)), MESSAGES, None, 1000).await.unwrap().len(), 120);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_within_bounds_and_readers_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let options = Options { write_queue: 4, patience: Duration::from_millis(100), ..Options::default() };
+    let store = open_at(&path, options).await;
+    store.messages().post(post(0)).await.unwrap();
+    let mut stranger = stranger(&path);
+    stranger.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let messages = store.messages();
+    let writing = join_all((1..=600).map(|number| messages.post(post(number))));
+    let mut writing = std::pin::pin!(writing);
+    let channel = ChannelId::new(Uuid::from_u128(1));
+    // Nobody answers a write while the stranger holds the lock, but everybody in excess is refused.
+    assert!(tokio::time::timeout(Duration::from_millis(400), &mut writing).await.is_err());
+    assert_eq!(messages.list(channel, None, 10).await.unwrap().len(), 1);
+    stranger.batch_execute("COMMIT").unwrap();
+    let answers = writing.await;
+    let stored = answers.iter().filter(|answer| matches!(answer, Ok(PostOutcome::Posted(_)))).count();
+    let refused = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Unavailable(_)))).count();
+    assert_eq!(stored + refused, 600);
+    assert!(stored >= 4 && refused >= 300, "{stored} stored, {refused} refused");
+    assert_eq!(messages.list(channel, None, 1000).await.unwrap().len(), stored + 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_fails_its_group_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let options = Options { busy_timeout: Duration::from_millis(50), ..Options::default() };
+    let store = open_at(&path, options).await;
+    let messages = store.messages();
+    let mut stranger = stranger(&path);
+    stranger.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let answers = join_all((1..=3).map(|number| messages.post(post(number)))).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
+    stranger.batch_execute("COMMIT").unwrap();
+    let answers = join_all((1..=3).map(|number| messages.post(post(number)))).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(PostOutcome::Posted(_)))), "{answers:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_told_apart_from_what_cannot_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let garbage = directory.path().join("garbage.db");
+    std::fs::write(&garbage, "this is no database, however long it may be; ".repeat(100)).unwrap();
+    let refused = |path: &Path| {
+        let target = Target::Sqlite(path.to_path_buf());
+        async move { open(&target, Options::default(), common::ids_from(1)).await.err().unwrap() }
+    };
+    let error = refused(&garbage).await;
+    assert!(matches!(&error, OpenError::Corrupt { path, .. } if *path == garbage), "{error:?}");
+    assert!(error.to_string().contains("garbage.db"), "{error}");
+    for nowhere in [directory.path().join("missing").join("test.db"), garbage.join("test.db"), directory.path().to_path_buf()] {
+        let error = refused(&nowhere).await;
+        assert!(matches!(&error, OpenError::Unwritable { path, .. } if *path == nowhere), "{error:?}");
+    }
+}

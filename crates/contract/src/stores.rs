@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use core_types::agents::AgentRepository;
@@ -12,6 +13,7 @@ use core_types::memory::MemoryRepository;
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
+use tokio::time::timeout;
 
 pub mod agents;
 pub mod channels;
@@ -23,7 +25,11 @@ pub mod posting;
 pub mod repeating;
 pub mod runs;
 mod scene;
+pub mod together;
 pub mod waking;
+
+/// Longer than any promise takes on a loaded machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The repositories over one empty database.
 #[derive(Clone)]
@@ -65,10 +71,11 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let Some(opened) = opened else { return };
-    let held = tokio::spawn(promise(opened.stores())).await;
+    let held = tokio::spawn(timeout(PATIENCE, promise(opened.stores()))).await;
     opened.end().await;
-    if let Err(broken) = held {
-        resume_unwind(broken.into_panic());
+    match held {
+        Ok(in_time) => assert!(in_time.is_ok(), "the promise was not held in time"),
+        Err(broken) => resume_unwind(broken.into_panic()),
     }
 }
 
@@ -150,6 +157,7 @@ macro_rules! store_contract {
             runs::runs_are_listed_newest_first,
             runs::logs_are_filtered_and_paged,
             runs::pruning_runs_and_logs_is_bounded,
+            together::under_load_each_delivery_is_answered_once_and_in_order,
         }
     };
     ($open:ident: $($area:ident::$promise:ident),+ $(,)?) => {
@@ -178,6 +186,7 @@ mod tests {
             ("posting", include_str!("stores/posting.rs")),
             ("repeating", include_str!("stores/repeating.rs")),
             ("runs", include_str!("stores/runs.rs")),
+            ("together", include_str!("stores/together.rs")),
             ("waking", include_str!("stores/waking.rs")),
         ] {
             for line in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {

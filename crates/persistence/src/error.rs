@@ -158,7 +158,13 @@ fn classify(error: &QueryError) -> Class {
     ];
     const READ_ONLY: [&str; 5] =
         ["database or disk is full", "readonly database", "disk I/O error", "could not extend file", "No space left on device"];
-    let QueryError::DatabaseError(kind, information) = error else { return Class::Defect };
+    let (kind, information) = match error {
+        QueryError::DatabaseError(kind, information) => (kind, information),
+        QueryError::RollbackErrorOnCommit { commit_error, .. } => return classify(commit_error),
+        // An earlier failure ended the transaction; the next one has a new connection.
+        QueryError::BrokenTransactionManager => return Class::Unavailable,
+        _ => return Class::Defect,
+    };
     let says = |texts: &[&str]| texts.iter().any(|text| information.message().contains(text));
     match kind {
         DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::SerializationFailure => {

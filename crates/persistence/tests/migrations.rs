@@ -1,5 +1,7 @@
 //! Migrations have the same names on both databases, and each can be undone.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
+
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
@@ -70,7 +72,7 @@ async fn on_postgres_each_down_undoes_its_up() {
     let tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
     assert_eq!(ask(&database, tables).await, ["__diesel_schema_migrations"]);
     let store = open(&database.target(), Options::default(), common::ids_from(1)).await.unwrap();
-    assert_eq!(common::stores_of(&store).servers.list().await.unwrap().len(), 1);
+    assert_eq!(store.servers().list().await.unwrap().len(), 1);
     store.close().await;
     database.drop().await;
 }

@@ -1,10 +1,14 @@
 //! PostgreSQL keeps the promises of the repositories, and of its own connections.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
+
 use async_trait::async_trait;
 use contract::stores::{Opened, Stores};
 use core_types::StoreError;
 use doolittle_persistence::{Kind, OpenError, Options, Store, Target, open};
 
+#[path = "common/bundle.rs"]
+mod bundle;
 mod common;
 #[path = "common/server.rs"]
 mod server;
@@ -17,7 +21,7 @@ struct Temporary {
 #[async_trait]
 impl Opened for Temporary {
     fn stores(&self) -> Stores {
-        common::stores_of(&self.store)
+        bundle::stores_of(&self.store)
     }
 
     async fn end(self) {

@@ -1,10 +1,14 @@
 //! SQLite keeps the promises of the repositories.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
+
 use async_trait::async_trait;
 use contract::stores::{Opened, Stores};
 use doolittle_persistence::{Kind, Options, Store, Target, open};
 use tempfile::TempDir;
 
+#[path = "common/bundle.rs"]
+mod bundle;
 mod common;
 
 struct Temporary {
@@ -15,7 +19,7 @@ struct Temporary {
 #[async_trait]
 impl Opened for Temporary {
     fn stores(&self) -> Stores {
-        common::stores_of(&self.store)
+        bundle::stores_of(&self.store)
     }
 
     async fn end(self) {

@@ -1,5 +1,7 @@
 //! What a SQLite file survives, and what is said where there is none.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
+
 use std::path::Path;
 use std::time::Duration;
 

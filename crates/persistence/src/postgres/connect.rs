@@ -27,16 +27,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Connector {
     config: Config,
     tls: Option<MakeRustlsConnect>,
-    statement_timeout: Duration,
     place: String,
 }
 
 impl Connector {
     /// Reads the URL and connects once, to find out whether the server is there and how to talk to it.
-    pub(crate) async fn probe(url: &str, statement_timeout: Duration) -> Result<Self, OpenError> {
+    pub(crate) async fn probe(url: &str) -> Result<Self, OpenError> {
         let mut config = parse(url)?;
         config.connect_timeout(CONNECT_TIMEOUT);
-        let mut connector = Self { place: place(&config), tls: None, config, statement_timeout };
+        let mut connector = Self { place: place(&config), tls: None, config };
         match connector.config.get_ssl_mode() {
             SslMode::Disable => {}
             SslMode::Prefer => {
@@ -74,16 +73,21 @@ impl Connector {
 
     async fn connect(&self) -> ConnectionResult<Conn> {
         let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(chain(&error));
-        let mut conn = if let Some(tls) = &self.tls {
+        if let Some(tls) = &self.tls {
             let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
-            Conn::try_from_client_and_connection(client, connection).await?
+            Conn::try_from_client_and_connection(client, connection).await
         } else {
             let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
-            Conn::try_from_client_and_connection(client, connection).await?
-        };
+            Conn::try_from_client_and_connection(client, connection).await
+        }
+    }
+
+    /// A new connection that works: no statement, wait for a lock or idle transaction lasts for ever.
+    async fn connect_to_work(&self, limit: Duration) -> ConnectionResult<Conn> {
+        let mut conn = self.connect().await?;
         let limits = format!(
             "SET statement_timeout = {0}; SET lock_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; SET synchronous_commit = on",
-            self.statement_timeout.as_millis()
+            limit.as_millis()
         );
         conn.batch_execute(&limits).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(conn)
@@ -94,9 +98,10 @@ impl Connector {
         let mut config = ManagerConfig::default();
         // A connection that broke while idle is noticed without asking the server.
         config.recycling_method = RecyclingMethod::Fast;
+        let limit = options.statement_timeout;
         config.custom_setup = Box::new(move |_| {
             let connector = self.clone();
-            async move { connector.connect().await }.boxed()
+            async move { connector.connect_to_work(limit).await }.boxed()
         });
         let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
         let size = usize::try_from(options.connections.max(1)).unwrap_or(usize::MAX);
@@ -183,13 +188,13 @@ pub(super) async fn migrate(conn: Conn) -> Result<(), OpenError> {
 
 /// Which migrations the database has.
 pub(crate) async fn status(url: &str) -> Result<Vec<migrate::Status>, OpenError> {
-    let conn = Connector::probe(url, Options::default().statement_timeout).await?.connect_to_open().await?;
+    let conn = Connector::probe(url).await?.connect_to_open().await?;
     migrate::off_thread(move || migrate::status_of::<Pg, _>(&mut Blocking::from(conn), &migrate::POSTGRES)).await
 }
 
 /// Runs the migrations that are pending, while no server uses the database.
 pub(crate) async fn run(url: &str) -> Result<(), OpenError> {
-    let connector = Connector::probe(url, Options::default().statement_timeout).await?;
+    let connector = Connector::probe(url).await?;
     let lock = lock::take(&connector).await?;
     let ran = migrate(connector.connect_to_open().await?).await;
     lock.release().await;
@@ -198,7 +203,7 @@ pub(crate) async fn run(url: &str) -> Result<(), OpenError> {
 
 /// Undoes the newest migration, while no server uses the database.
 pub(crate) async fn revert(url: &str) -> Result<String, OpenError> {
-    let connector = Connector::probe(url, Options::default().statement_timeout).await?;
+    let connector = Connector::probe(url).await?;
     let lock = lock::take(&connector).await?;
     let conn = connector.connect_to_open().await?;
     let reverted = migrate::off_thread(move || migrate::revert_newest::<Pg, _>(&mut Blocking::from(conn), &migrate::POSTGRES)).await;

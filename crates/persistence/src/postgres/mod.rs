@@ -107,7 +107,7 @@ pub(crate) struct Db {
 impl Db {
     /// Connects, takes the lock and brings the database up to date.
     pub(crate) async fn open(url: &str, options: &Options, ids: Arc<dyn Ids>) -> Result<Self, OpenError> {
-        let connector = connect::Connector::probe(url, options.statement_timeout).await?;
+        let connector = connect::Connector::probe(url).await?;
         let lock = lock::take(&connector).await?;
         connect::migrate(connector.connect_to_open().await?).await?;
         let transport = connector.transport();

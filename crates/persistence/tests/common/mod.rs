@@ -1,11 +1,9 @@
-//! What the tests of both databases share.
+//! What all tests share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use contract::stores::Stores;
 use core_types::Ids;
-use doolittle_persistence::Store;
 use uuid::Uuid;
 
 /// Ids that count up.
@@ -20,18 +18,4 @@ impl Ids for Counting {
 /// Ids that count up from `first`.
 pub fn ids_from(first: u64) -> Arc<dyn Ids> {
     Arc::new(Counting(AtomicU64::new(first)))
-}
-
-/// The repositories of a store.
-pub fn stores_of(store: &Store) -> Stores {
-    Stores {
-        agents: store.agents(),
-        servers: store.servers(),
-        channels: store.channels(),
-        messages: store.messages(),
-        deliveries: store.deliveries(),
-        memories: store.memories(),
-        runs: store.runs(),
-        secrets: store.secrets(),
-    }
 }

@@ -29,8 +29,9 @@ pub async fn database() -> Option<Database> {
             client
         }
         Err(error) => {
-            assert!(setting("DOOLITTLE_REQUIRE_POSTGRES").as_deref() != Some("1"), "no PostgreSQL at {server}: {error}");
-            eprintln!("SKIPPED (no PostgreSQL at {server})");
+            let place = Target::Postgres(server);
+            assert!(setting("DOOLITTLE_REQUIRE_POSTGRES").as_deref() != Some("1"), "no {place}: {error}");
+            eprintln!("SKIPPED (no {place})");
             return None;
         }
     };

@@ -1,0 +1,18 @@
+//! A store as the promises take it.
+
+use contract::stores::Stores;
+use doolittle_persistence::Store;
+
+/// The repositories of a store.
+pub fn stores_of(store: &Store) -> Stores {
+    Stores {
+        agents: store.agents(),
+        servers: store.servers(),
+        channels: store.channels(),
+        messages: store.messages(),
+        deliveries: store.deliveries(),
+        memories: store.memories(),
+        runs: store.runs(),
+        secrets: store.secrets(),
+    }
+}

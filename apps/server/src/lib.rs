@@ -23,4 +23,4 @@ pub mod terminal;
 pub mod upkeep;
 pub mod wiring;
 
-pub use program::main;
+pub use program::{main, system};

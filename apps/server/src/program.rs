@@ -63,7 +63,7 @@ fn level(verb: &Verb, level: LevelFilter) -> LevelFilter {
 }
 
 /// An actix system on tokio's threaded scheduler: HTTP workers bring their own threads, agents work on tokio's.
-fn system() -> Result<actix_web::rt::SystemRunner, Failure> {
+pub fn system() -> Result<actix_web::rt::SystemRunner, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -43,20 +43,68 @@ impl Upkeep {
     }
 
     async fn round(&self) -> StoreResult<()> {
-        let (events, keys, logs) = (self.before(self.retention.events), self.before(IDEMPOTENCY), self.before(self.retention.logs));
+        let events = self.messages.events_beyond(self.retention.event_count).await?;
+        let events = self.bound(self.retention.events, events);
         while self.messages.prune_events(events, BATCH).await? > 0 {
             sleep(BREATH).await;
         }
+        let keys = self.bound(IDEMPOTENCY, None);
         while self.messages.prune_idempotency(keys, BATCH).await? > 0 {
             sleep(BREATH).await;
         }
+        let logs = self.runs.logs_beyond(self.retention.log_count).await?;
+        let logs = self.bound(self.retention.logs, logs);
         while self.runs.prune(logs, BATCH).await? > 0 {
             sleep(BREATH).await;
         }
         Ok(())
     }
 
-    fn before(&self, age: Duration) -> Timestamp {
-        self.clock.now().plus_millis(-i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+    /// What is older than `age` goes, and what stands at or before `surplus`.
+    fn bound(&self, age: Duration, surplus: Option<Timestamp>) -> Timestamp {
+        let aged = self.clock.now().plus_millis(-i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        surplus.map_or(aged, |surplus| aged.max(surplus.plus_millis(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core_types::deliveries::DeliveryState;
+    use core_types::runs::LogFilter;
+    use serde_json::json;
+    use testkit::house::{House, Plan, person};
+    use testkit::scripted_provider::ScriptedProvider;
+
+    use super::*;
+
+    fn upkeep(house: &House, retention: Retention) -> Upkeep {
+        let clock: Arc<dyn Clock> = Arc::<testkit::clock::SteppedClock>::clone(&house.clock);
+        Upkeep { messages: house.store.messages(), runs: house.store.runs(), clock, retention }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_or_too_much_is_forgotten_and_messages_stay() {
+        let house = House::open(Plan::with(Arc::new(ScriptedProvider::saying("pong")))).await;
+        let agent = house.agent_named("Eliza").await;
+        let channel = house.channel("DM", &[person(1), agent.into()], json!({})).await;
+        let mut watch = house.watch(channel).await;
+        for text in ["one", "two"] {
+            house.post(channel, person(1), text).await;
+            assert_eq!(watch.end().await.0.state, DeliveryState::Replied);
+        }
+        let seqs =
+            || async { house.store.messages().events(channel, 0, 10).await.unwrap().iter().map(|event| event.seq).collect::<Vec<_>>() };
+        let logs = || async { house.store.runs().logs(agent, LogFilter { limit: 100, ..LogFilter::default() }).await.unwrap().len() };
+        let day = Duration::from_hours(24);
+        let plenty = Retention { events: day, event_count: 100, logs: day, log_count: 100 };
+        upkeep(&house, plenty).round().await.unwrap();
+        assert_eq!((seqs().await.len(), logs().await), (6, 6));
+        upkeep(&house, Retention { event_count: 2, log_count: 1, ..plenty }).round().await.unwrap();
+        assert!(seqs().await.len() <= 2 && seqs().await.last() == Some(&6), "{:?}", seqs().await);
+        assert!(logs().await <= 1);
+        house.clock.advance(25 * 60 * 60 * 1000);
+        upkeep(&house, plenty).round().await.unwrap();
+        assert_eq!((seqs().await.len(), logs().await), (0, 0));
+        assert_eq!(house.texts(channel).await, ["one", "pong", "two", "pong"]);
     }
 }

@@ -293,6 +293,9 @@ pub trait MessageRepository: Send + Sync {
     /// The sequence number of a channel's last event, 0 where nothing happened; `None` for an unknown channel.
     async fn last_seq(&self, channel: ChannelId) -> StoreResult<Option<i64>>;
 
+    /// The time of the newest event beyond the newest `keep` of the whole store; `None` where there are no more than those.
+    async fn events_beyond(&self, keep: u32) -> StoreResult<Option<Timestamp>>;
+
     /// Forgets up to `limit` channel events from before `before`, oldest first; returns how many. Messages stay.
     async fn prune_events(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;
 

@@ -132,6 +132,10 @@ pub trait RunRepository: Send + Sync {
     /// An agent's log lines by everything in the filter but `level` and `exclude`, newest first.
     async fn logs(&self, agent: AgentId, filter: LogFilter) -> StoreResult<Vec<LogEntry>>;
 
+    /// The time of the newest log line beyond the newest `keep` of the whole store; `None` where there are no more than
+    /// those.
+    async fn logs_beyond(&self, keep: u32) -> StoreResult<Option<Timestamp>>;
+
     /// Forgets up to `limit` runs and log lines from before `before`; returns how many.
     async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;
 }

@@ -132,7 +132,7 @@ impl Action for Weather {
 
     async fn run(&self, context: ActionContext<'_>, arguments: Value) -> Result<ActionOutcome, ActionError> {
         assert_eq!(context.agent_name, "Eliza");
-        match arguments["city"].as_str() {
+        match arguments.get("city").and_then(Value::as_str) {
             Some(city) => Ok(ActionOutcome { tells_model: Some(format!("rain in {city}")), ..ActionOutcome::default() }),
             None => Err(ActionError { message: "which city?".into() }),
         }

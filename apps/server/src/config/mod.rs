@@ -98,8 +98,12 @@ pub struct RunLimits {
 pub struct Retention {
     /// Events of channels.
     pub events: Duration,
+    /// Events at most, all channels together.
+    pub event_count: u32,
     /// Runs and agents' logs.
     pub logs: Duration,
+    /// Log lines at most, all agents together.
+    pub log_count: u32,
 }
 
 impl Config {
@@ -135,7 +139,12 @@ impl Config {
                 reply_wait: Duration::from_secs(read.number(SettingId::ReplyWait)),
                 max_waiting: read.count(SettingId::MaxWaiting),
             },
-            retention: Retention { events: read.days(SettingId::EventRetention), logs: read.days(SettingId::LogRetention) },
+            retention: Retention {
+                events: read.days(SettingId::EventRetention),
+                event_count: read.rows(SettingId::EventCount),
+                logs: read.days(SettingId::LogRetention),
+                log_count: read.rows(SettingId::LogCount),
+            },
             client_key: read.secret(SettingId::Key).or_else(|| read.secret(SettingId::ClientKey)),
             values,
             warnings,
@@ -188,6 +197,10 @@ impl Reader<'_> {
 
     fn count(&self, id: SettingId) -> usize {
         whole(self.number(id))
+    }
+
+    fn rows(&self, id: SettingId) -> u32 {
+        u32::try_from(self.number(id)).unwrap_or(u32::MAX)
     }
 
     fn days(&self, id: SettingId) -> Duration {

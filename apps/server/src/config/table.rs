@@ -77,8 +77,12 @@ settings! {
         .default("1024");
     EventRetention = Setting::new("EVENT_RETENTION_DAYS", "retention.event_days", count(3_650),
         "How long the events of channels are kept for readers that resume").default("30");
+    EventCount = Setting::new("EVENT_RETENTION_COUNT", "retention.event_count", count(1_000_000_000),
+        "How many events are kept at most, all channels together").default("1000000");
     LogRetention = Setting::new("LOG_RETENTION_DAYS", "retention.log_days", count(3_650), "How long runs and agents' logs are kept")
         .default("30");
+    LogCount = Setting::new("LOG_RETENTION_COUNT", "retention.log_count", count(1_000_000_000),
+        "How many log lines are kept at most, all agents together, and the runs of their time").default("1000000");
 
     SmallModel = Setting::new("SMALL_MODEL", "models.small", Kind::Text, "The model for decisions, where the provider has none set");
     LargeModel = Setting::new("LARGE_MODEL", "models.large", Kind::Text, "The model for replies, where the provider has none set");

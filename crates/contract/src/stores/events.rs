@@ -59,6 +59,8 @@ pub async fn pruned_events_leave_messages_and_no_gap(stores: Stores) {
         written(stores.messages.post(post_of(draft(number, channel, person(1), "hello"), now)).await.sure());
         stores.messages.announce(channel, EventBody::Complete(None), at(0)).await.sure().sure();
     }
+    assert_eq!(stores.messages.events_beyond(2).await.sure(), Some(at(50)));
+    assert_eq!(stores.messages.events_beyond(12).await.sure(), None);
     let pruned = |before: Timestamp, limit| stores.messages.prune_events(before, limit);
     let left = || async { stores.messages.events(channel, 0, 20).await.sure().iter().map(|event| event.seq).collect::<Vec<_>>() };
     assert_eq!(pruned(at(31), 3).await.sure(), 3);

@@ -68,6 +68,8 @@ pub async fn pruning_runs_and_logs_is_bounded(stores: Stores) {
     let traces = [(1, 10), (2, 20), (3, 30)]
         .map(|(number, age)| (run(number, &claimed, at(age - 5)), vec![log(number, &claimed, "run_event", at(age))]));
     leave(&stores, traces.into()).await;
+    assert_eq!(stores.runs.logs_beyond(1).await.sure(), Some(at(20)));
+    assert_eq!(stores.runs.logs_beyond(3).await.sure(), None);
     let mut pruned = Vec::new();
     for _ in 0..4 {
         pruned.push(stores.runs.prune(at(25), 3).await.sure());

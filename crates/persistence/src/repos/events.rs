@@ -82,6 +82,13 @@ work! {
 }
 
 work! {
+    pub(super) fn beyond(conn: &mut Conn, keep: u32) -> Result<Option<i64>, Fault> {
+        let newest_first = channel_events::table.order(channel_events::created_at.desc());
+        Ok(run!(newest_first.offset(keep.into()).select(channel_events::created_at).first(conn)).optional()?)
+    }
+}
+
+work! {
     pub(super) fn prune(conn: &mut Conn, before: i64, limit: u32) -> Result<u64, Fault> {
         // By age and then by sequence number, so that what is left of a channel's events has no gap.
         let events = run!(

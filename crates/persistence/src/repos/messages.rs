@@ -256,6 +256,10 @@ impl MessageRepository for Db {
         Ok(in_read!(self, |conn| events::last_seq(conn, channel.into()))?)
     }
 
+    async fn events_beyond(&self, keep: u32) -> StoreResult<Option<Timestamp>> {
+        Ok(in_read!(self, |conn| events::beyond(conn, keep))?.map(Timestamp::from_millis))
+    }
+
     async fn prune_events(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {
         Ok(in_tx!(self, |conn| events::prune(conn, before.millis(), limit))?)
     }

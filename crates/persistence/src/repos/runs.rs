@@ -149,6 +149,13 @@ work! {
 }
 
 work! {
+    fn logs_beyond(conn: &mut Conn, keep: u32) -> Result<Option<i64>, Fault> {
+        let newest_first = logs::table.order(logs::created_at.desc());
+        Ok(run!(newest_first.offset(keep.into()).select(logs::created_at).first(conn)).optional()?)
+    }
+}
+
+work! {
     fn prune(conn: &mut Conn, before: i64, limit: u32) -> Result<u64, Fault> {
         let runs = run!(
             diesel::sql_query("DELETE FROM runs WHERE ordinal IN (SELECT ordinal FROM runs WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)")
@@ -175,6 +182,10 @@ impl RunRepository for Db {
 
     async fn logs(&self, agent: AgentId, filter: LogFilter) -> StoreResult<Vec<LogEntry>> {
         Ok(in_read!(self, |conn| list_logs(conn, agent.into(), filter))?)
+    }
+
+    async fn logs_beyond(&self, keep: u32) -> StoreResult<Option<Timestamp>> {
+        Ok(in_read!(self, |conn| logs_beyond(conn, keep))?.map(Timestamp::from_millis))
     }
 
     async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

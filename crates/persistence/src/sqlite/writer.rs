@@ -2,6 +2,7 @@
 //! and only then answers: many callers share the cost of making their work durable, and none is hurt by another's
 //! failure.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -147,12 +148,16 @@ impl Loop {
     }
 
     fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
-        let committed = self.conn.immediate_transaction(|conn| {
-            for job in group.iter_mut() {
-                job.run(conn);
-            }
-            Ok::<_, QueryError>(())
-        });
+        let run = || {
+            self.conn.immediate_transaction(|conn| {
+                for job in group.iter_mut() {
+                    job.run(conn);
+                }
+                Ok::<_, QueryError>(())
+            })
+        };
+        // A defect in one unit of work costs its group, whose savepoints are in disorder then, but not the writer.
+        let committed = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(QueryError::BrokenTransactionManager));
         let committed = committed.map_err(Arc::new);
         if let Err(error) = &committed {
             log::error!("{} writes could not be committed: {error}", group.len());
@@ -169,5 +174,35 @@ impl Loop {
             Ok(conn) => self.conn = conn,
             Err(error) => log::error!("the writer could not connect again: {error}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::RunQueryDsl;
+
+    use super::*;
+
+    fn insert(conn: &mut Conn) -> Result<usize, QueryError> {
+        diesel::sql_query("INSERT INTO kept DEFAULT VALUES").execute(conn)
+    }
+
+    #[tokio::test]
+    async fn a_defect_in_a_job_costs_its_group_and_not_the_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, options) = (directory.path().join("writer.db"), Options::default());
+        let mut conn = connect::for_writing(&path, &options).unwrap();
+        conn.batch_execute("CREATE TABLE kept (id INTEGER PRIMARY KEY)").unwrap();
+        let writer = Writer::start(conn, path, options).unwrap();
+        assert!(matches!(writer.run(insert).await, Ok(Ok(1))));
+        let broken = |conn: &mut Conn| -> Result<usize, QueryError> {
+            insert(conn)?;
+            panic!("a defect")
+        };
+        assert!(writer.run(broken).await.is_err());
+        assert!(matches!(writer.run(insert).await, Ok(Ok(1))), "the writer goes on");
+        let empty = |conn: &mut Conn| diesel::sql_query("DELETE FROM kept").execute(conn);
+        assert!(matches!(writer.run(empty).await, Ok(Ok(2))), "nothing of the defect is kept");
+        writer.close().await;
     }
 }

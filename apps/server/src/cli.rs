@@ -97,7 +97,7 @@ pub enum AgentVerb {
         /// Its name, its id or a beginning that only one has.
         name: String,
     },
-    /// Stop an agent; messages to it wait
+    /// Stop an agent; what it has not answered yet waits
     Stop {
         /// Its name, its id or a beginning that only one has.
         name: String,

@@ -14,6 +14,8 @@ pub fn start(level: LevelFilter) {
         .filter_level(libraries(level))
         // A prefix: the crates of this workspace are all called `doolittle...`.
         .filter_module("doolittle", level)
+        // What a client sends that is not HTTP is no error of ours, and must not fill the log.
+        .filter_module("actix_http", if level >= LevelFilter::Debug { level } else { LevelFilter::Off })
         .target(Target::Stderr)
         .format(|out, record| {
             let target = record.target().trim_start_matches("doolittle_");

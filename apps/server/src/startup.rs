@@ -39,7 +39,7 @@ impl Started<'_> {
     /// The text, for standard error.
     pub fn text(&self) -> String {
         let base = self.base_url();
-        let mut text = format!("Doolittle {} listens on {base}\n\n", env!("CARGO_PKG_VERSION"));
+        let mut text = format!("Doolittle {} listens on http://{}\n\n", env!("CARGO_PKG_VERSION"), self.address);
         for (label, value) in [
             ("data", self.data_dir.display().to_string()),
             ("database", self.database.to_owned()),

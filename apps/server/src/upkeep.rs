@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use core_types::error::chain;
 use core_types::messaging::MessageRepository;
 use core_types::runs::RunRepository;
 use core_types::{Clock, StoreResult, Timestamp};
@@ -36,7 +37,7 @@ impl Upkeep {
     pub async fn run(self) {
         loop {
             if let Err(error) = self.round().await {
-                log::error!("upkeep failed and is tried again later: {error}");
+                log::error!("upkeep failed and is tried again later: {}", chain(&error));
             }
             sleep(EVERY).await;
         }

@@ -10,9 +10,10 @@ use auth::Keyring;
 use bus::InProcessBus;
 use core_types::agents::{AgentService, AgentSummary, CreateAgent};
 use core_types::bus::EventBus;
+use core_types::error::chain;
 use core_types::models::{ModelProvider, ModelSize};
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
-use domain::{Agents, Channels, Messaging, MessagingLimits, System};
+use domain::{Agents, Channels, Messaging, MessagingLimits, MessagingPorts, System};
 use http_api::{AppState, HttpSettings, Services};
 use models_eliza::ElizaConnector;
 use models_openai::OpenAiConnector;
@@ -31,6 +32,9 @@ use crate::upkeep::Upkeep;
 /// How long runs under way may finish when the server stops; what is left is tried again at the next start.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How often to look whether the database still belongs to this server.
+const OWNER_CHECK: Duration = Duration::from_secs(10);
+
 /// The name of the SQLite file in the data directory.
 pub const DATABASE: &str = "doolittle.db";
 
@@ -40,7 +44,15 @@ pub async fn serve(config: Config, listener: TcpListener, lock: DataLock) -> Res
         // Nobody reads along; the server works all the same.
         let _ = std::io::stderr().write_all(text.as_bytes());
     };
-    let served = serve_until(&config, listener, ready, stop_signal()).await;
+    let stop = async {
+        stop_signal().await;
+        tokio::spawn(async {
+            stop_signal().await;
+            log::warn!("stopped at once; what was under way is tried again at the next start");
+            std::process::exit(Exit::Failure as i32);
+        });
+    };
+    let served = serve_until(&config, listener, ready, stop).await;
     drop(lock);
     served
 }
@@ -99,17 +111,36 @@ pub async fn serve_until(
     let stopper = server.stopper();
     let mut serving = pin!(server.wait());
     let outcome = tokio::select! {
-        outcome = &mut serving => outcome,
-        () = stop => {
-            log::info!("stopping: waiting for runs under way");
-            let (outcome, ()) = tokio::join!(serving, stopper.stop());
-            outcome
-        }
+        outcome = &mut serving => Ok(outcome),
+        () = stop => Ok({
+            log::info!("stopping: runs under way may finish within {} s", GRACE.as_secs());
+            // Runs first, so that whoever waits for a reply still gets it.
+            let closed = async {
+                runtime.stop(GRACE).await;
+                stopper.stop().await;
+            };
+            tokio::join!(&mut serving, closed).0
+        }),
+        () = lost_database(&store) => Err(Failure::new(
+            Exit::Locked,
+            "another server has taken over the database, since the connection that kept it was lost; stopped at once",
+        )),
     };
     upkeep.abort();
-    runtime.stop(GRACE).await;
     store.close().await;
-    outcome.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+    outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+}
+
+/// Resolves when another server works on the database.
+async fn lost_database(store: &Store) {
+    loop {
+        tokio::time::sleep(OWNER_CHECK).await;
+        match store.still_owner().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => log::warn!("cannot see whether the database is still ours: {}", chain(&error)),
+        }
+    }
 }
 
 /// The configured database.
@@ -165,7 +196,15 @@ fn services(
     ids: Arc<dyn Ids>,
 ) -> Services {
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
-    let messaging = Messaging::new(store.messages(), store.deliveries(), Arc::clone(&bus), Arc::clone(&clock), Arc::clone(&ids), limits);
+    let ports = MessagingPorts {
+        messages: store.messages(),
+        deliveries: store.deliveries(),
+        agents: store.agents(),
+        bus: Arc::clone(&bus),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+    };
+    let messaging = Messaging::new(ports, limits);
     let channels =
         Channels { servers: store.servers(), channels: store.channels(), messages: store.messages(), bus, clock: Arc::clone(&clock), ids };
     Services {
@@ -232,7 +271,7 @@ fn started_text(
 }
 
 fn unready(error: &ServiceError) -> Failure {
-    Failure::new(Exit::Database, format!("the agents cannot be read: {error}"))
+    Failure::new(Exit::Database, format!("the agents cannot be read: {}", chain(error)))
 }
 
 /// Resolves when the process is asked to end: Ctrl-C or a termination signal.

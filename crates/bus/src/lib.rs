@@ -52,20 +52,22 @@ impl EventBus for InProcessBus {
             Topic::Work => WORK_EVENTS,
         };
         let receiver = self.topics.lock().entry(topic).or_insert_with(|| broadcast::Sender::new(capacity)).subscribe();
-        Box::new(Reader { topic, receiver, topics: Arc::clone(&self.topics) })
+        Box::new(Reader { topic, receiver: Some(receiver), topics: Arc::clone(&self.topics) })
     }
 }
 
 struct Reader {
     topic: Topic,
-    receiver: broadcast::Receiver<BusEvent>,
+    /// Taken only when the reader is dropped.
+    receiver: Option<broadcast::Receiver<BusEvent>>,
     topics: Topics,
 }
 
 #[async_trait]
 impl Subscription for Reader {
     async fn next(&mut self) -> Result<BusEvent, Lagged> {
-        match self.receiver.recv().await {
+        let Some(receiver) = &mut self.receiver else { return std::future::pending().await };
+        match receiver.recv().await {
             Ok(event) => Ok(event),
             Err(RecvError::Lagged(_)) => Err(Lagged),
             // Cannot happen while this reader keeps its topic alive; waiting is what it asked for.
@@ -78,7 +80,9 @@ impl Drop for Reader {
     /// The last reader takes the topic's ring with it, so that memory follows the readers there are.
     fn drop(&mut self) {
         let mut topics = self.topics.lock();
-        if topics.get(&self.topic).is_some_and(|sender| sender.receiver_count() <= 1) {
+        // Under the lock, so that of two readers who leave together the later one finds nobody.
+        self.receiver = None;
+        if topics.get(&self.topic).is_some_and(|sender| sender.receiver_count() == 0) {
             topics.remove(&self.topic);
         }
     }

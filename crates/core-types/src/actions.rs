@@ -31,8 +31,6 @@ pub struct ActionContext<'a> {
 pub enum Effect {
     /// From now on the agent stands to the room like this.
     RoomState(RoomState),
-    /// The message gets no reply, unless the model gave one all the same.
-    StaySilent,
 }
 
 /// What an action came to.

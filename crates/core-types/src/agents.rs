@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::character::Character;
 use crate::memory::AgentPlane;
+use crate::messaging::ChannelEvent;
 use crate::runs::{LogEntry, LogFilter};
 use crate::secrets::{SealedSecret, SecretChange};
 use crate::{AgentId, Caller, JsonObject, ServiceResult, StoreResult, Timestamp};
@@ -81,8 +82,9 @@ pub trait AgentRepository: Send + Sync {
     async fn stop(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<bool>>;
 
     /// Deletes an agent with everything of its own: secrets, worlds, rooms, entities, memories, runs, logs, channel
-    /// memberships. Its open deliveries end as cancelled. Returns whether it existed.
-    async fn remove(&self, id: AgentId, now: Timestamp) -> StoreResult<bool>;
+    /// memberships. Its open deliveries end as cancelled, each with its completion event. Returns these events, in order
+    /// within each channel; `None` for an unknown id.
+    async fn remove(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>>;
 }
 
 /// How a caller hands in a character.

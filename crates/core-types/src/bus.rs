@@ -33,8 +33,10 @@ pub enum BusEvent {
         message: MessageId,
         /// The message's place in its channel; it supersedes only what stands before it.
         seq: i64,
+        /// The agents that got it, and whether each must answer.
+        woken: Arc<[(AgentId, bool)]>,
     },
-    /// An agent was changed, started, stopped or deleted.
+    /// An agent was changed, started, stopped or deleted; on a channel: it has put a reply off.
     AgentChanged(AgentId),
 }
 

@@ -60,8 +60,17 @@ pub struct Delivery {
     pub must_answer: bool,
     /// Where it stands.
     pub state: DeliveryState,
-    /// How often it was claimed.
+    /// How often it was claimed; the number of a claim, never given twice.
     pub attempt: i32,
+    /// How many of these claims were given back without counting.
+    pub given_back: i32,
+}
+
+impl Delivery {
+    /// How many attempts count against [`MAX_ATTEMPTS`], the present one included.
+    pub const fn tries(&self) -> i32 {
+        self.attempt - self.given_back
+    }
 }
 
 /// A claimed delivery with what its agent's worker needs.
@@ -75,7 +84,8 @@ pub struct Claimed {
     pub channel: Channel,
     /// The agent's `updated_at`, which names the version to run.
     pub agent_version: Timestamp,
-    /// A newer message of the same author that waits for the same agent in the same channel, if there is one.
+    /// A newer message of the same author that waits untried for the same agent in the same channel, if there is one; if
+    /// this one must be answered, only one that must be answered too.
     pub newer: Option<MessageId>,
 }
 
@@ -84,8 +94,10 @@ pub struct Claimed {
 pub struct ClaimRequest {
     /// At most this many.
     pub limit: u32,
-    /// Agents that have enough to do.
-    pub busy: Vec<AgentId>,
+    /// At most this many of one agent, those in `held` included.
+    pub per_agent: u32,
+    /// What this process works on already: not to be claimed, even if its lease has run out.
+    pub held: Vec<(AgentId, DeliveryId)>,
     /// The present moment: deliveries with a later `not_before` wait.
     pub now: Timestamp,
     /// Until when the claims hold.
@@ -119,8 +131,9 @@ pub struct Finish {
     pub completion: Completion,
     /// The reply to post in the same transaction; agents that it wakes get deliveries of their own.
     pub reply: Option<MessageDraft>,
-    /// The agent's world, room and entities, made sure of before the memories are stored.
-    pub plane: AgentPlane,
+    /// The agent's world, room and entities, made sure of before the memories are stored; `None` where nothing is
+    /// remembered.
+    pub plane: Option<AgentPlane>,
     /// What the agent remembers; a memory whose id is taken is left as it is.
     pub memories: Vec<Memory>,
     /// How the agent stands to the room from now on.
@@ -136,8 +149,8 @@ pub struct Finish {
 pub struct Finished {
     /// The channel's new events, in order: the reply, if any, and the completion.
     pub events: Vec<ChannelEvent>,
-    /// Whether the reply woke other agents.
-    pub woke: bool,
+    /// The deliveries of the reply to agents that it woke.
+    pub woken: Vec<Delivery>,
 }
 
 /// Puts an attempt's delivery back into the queue.
@@ -147,7 +160,7 @@ pub struct Requeue {
     pub fence: Fence,
     /// When to try again, at the earliest.
     pub not_before: Timestamp,
-    /// Whether the attempt counts: not, where the server stops or the agent was stopped.
+    /// Whether the attempt counts against [`MAX_ATTEMPTS`]: not, where the server stops or the agent was stopped.
     pub counts: bool,
     /// The run and its log; `None` where there is nothing to tell.
     pub trace: Option<Trace>,
@@ -157,7 +170,8 @@ pub struct Requeue {
 #[async_trait]
 pub trait DeliveryRepository: Send + Sync {
     /// Claims pending deliveries of running agents, oldest first: per agent and channel only the oldest that has not
-    /// ended, and none while another of the same two is claimed. Expired claims are pending again.
+    /// ended, and none while another of the same two is claimed. Expired claims are pending again. It may claim fewer
+    /// than there are, but claims at least one if there is one to be had.
     async fn claim(&self, request: ClaimRequest) -> StoreResult<Vec<Claimed>>;
 
     /// Prolongs claims; returns those that are still held.
@@ -173,8 +187,9 @@ pub trait DeliveryRepository: Send + Sync {
     /// many.
     async fn recover(&self, now: Timestamp) -> StoreResult<u64>;
 
-    /// When the next pending delivery of a running agent becomes due, or the next claim expires.
-    async fn next_due(&self) -> StoreResult<Option<Timestamp>>;
+    /// When the next pending delivery of a running agent becomes due, or the next claim expires; agents that are `busy`
+    /// left out.
+    async fn next_due(&self, busy: Vec<AgentId>) -> StoreResult<Option<Timestamp>>;
 
     /// A delivery by its id.
     async fn find(&self, id: DeliveryId) -> StoreResult<Option<Delivery>>;

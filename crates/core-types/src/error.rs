@@ -9,6 +9,18 @@ use derive_more::{Display, Error};
 /// The cause of an error, kept for the log and never shown to a caller.
 pub type Source = Box<dyn StdError + Send + Sync>;
 
+/// An error and what caused it, in one line for the log.
+pub fn chain(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}
+
 /// What a repository can fail with. A missing thing is not a failure but `Ok(None)`.
 #[derive(Debug, Display, Error)]
 pub enum StoreError {
@@ -98,7 +110,7 @@ pub enum ServiceError {
         retry_after: Duration,
     },
     /// The store could not answer; nothing is known to have changed.
-    #[display("The server cannot reach its database")]
+    #[display("The server's database cannot do this now; try again later")]
     Unavailable(#[error(source)] Source),
     /// A defect of the server.
     #[display("Internal server error")]

@@ -233,8 +233,9 @@ pub struct PostMessage {
     pub wake: Wake,
     /// Whether the author may be an agent of this server.
     pub author_may_be_agent: bool,
-    /// What makes it repeatable.
-    pub idempotency: Option<IdempotencyKey>,
+    /// What makes it repeatable: the caller's key, the id that the caller chose, or both. Any of them that is known names
+    /// the first post; all are kept with this one.
+    pub idempotency: Vec<IdempotencyKey>,
     /// Whether `source_type` and `source_id` name the message for good: a repeat is answered with the first.
     pub once_per_source: bool,
     /// The present moment; `created_at` is this or 1 ms after the channel's last message, whichever is later.

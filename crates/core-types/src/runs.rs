@@ -136,6 +136,6 @@ pub trait RunRepository: Send + Sync {
     /// those.
     async fn logs_beyond(&self, keep: u32) -> StoreResult<Option<Timestamp>>;
 
-    /// Forgets up to `limit` runs and log lines from before `before`; returns how many.
+    /// Forgets up to `limit` runs, log lines and ended deliveries from before `before`; returns how many.
     async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;
 }

@@ -11,7 +11,7 @@ use core_types::bus::EventBus;
 use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent};
 use core_types::models::{Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage};
 use core_types::{Caller, Clock, EntityId, Ids, MessageServerId, Secret, Timestamp};
-use doolittle_domain::{Agents, Messaging, MessagingLimits};
+use doolittle_domain::{Agents, Messaging, MessagingLimits, MessagingPorts};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -85,14 +85,15 @@ async fn main() -> Result<(), Failure> {
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
     };
-    let messaging = Messaging::new(
-        store.messages(),
-        store.deliveries(),
-        Arc::clone(&bus),
-        Arc::clone(&clock),
-        Arc::clone(&ids),
-        MessagingLimits::default(),
-    );
+    let messaging_ports = MessagingPorts {
+        messages: store.messages(),
+        deliveries: store.deliveries(),
+        agents: store.agents(),
+        bus: Arc::clone(&bus),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+    };
+    let messaging = Messaging::new(messaging_ports, MessagingLimits::default());
     let ports = runtime::Ports {
         agents: store.agents(),
         secrets: store.secrets(),

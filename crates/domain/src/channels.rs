@@ -11,6 +11,7 @@ use core_types::messaging::{
 use core_types::{Caller, ChannelId, Clock, EntityId, Ids, MessageServerId, Permission, ServiceError, ServiceResult, Thing};
 
 use crate::permission::require;
+use crate::whole::whole;
 
 /// Creates, shows and deletes channels.
 pub struct Channels {
@@ -73,12 +74,16 @@ impl ChannelService for Channels {
 
     async fn remove(&self, caller: &Caller, id: ChannelId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
-        let now = self.clock.now();
-        let last = self.messages.last_seq(id).await?.unwrap_or(0);
-        if self.channels.remove(id, now).await? {
-            let event = ChannelEvent { channel_id: id, seq: last + 1, body: EventBody::ChannelDeleted, created_at: now };
-            self.bus.publish(Topic::Channel(id), BusEvent::Channel(Arc::new(event))).await;
-        }
-        Ok(())
+        let (channels, messages, bus, now) =
+            (Arc::clone(&self.channels), Arc::clone(&self.messages), Arc::clone(&self.bus), self.clock.now());
+        whole(async move {
+            let last = messages.last_seq(id).await?.unwrap_or(0);
+            if channels.remove(id, now).await? {
+                let event = ChannelEvent { channel_id: id, seq: last + 1, body: EventBody::ChannelDeleted, created_at: now };
+                bus.publish(Topic::Channel(id), BusEvent::Channel(Arc::new(event))).await;
+            }
+            Ok(())
+        })
+        .await
     }
 }

@@ -9,8 +9,9 @@ mod channels;
 mod messaging;
 mod permission;
 mod system;
+mod whole;
 
 pub use agents::Agents;
 pub use channels::Channels;
-pub use messaging::{Messaging, MessagingLimits};
+pub use messaging::{Messaging, MessagingLimits, MessagingPorts};
 pub use system::System;

@@ -1,12 +1,12 @@
 //! The one table from what went wrong to a code and a status, and the answer made of it.
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 use core_types::error::Source;
+use core_types::error::chain;
 use core_types::{InvalidCode, JsonObject, ServiceError, Thing};
 use derive_more::Display;
 use serde_json::{Value, json};
@@ -218,16 +218,4 @@ impl From<ServiceError> for ApiError {
             ServiceError::Internal(source) => Self::new(Code::InternalServerError, message).caused_by(source),
         }
     }
-}
-
-/// An error and what caused it, from the outside in.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

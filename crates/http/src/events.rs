@@ -3,11 +3,12 @@
 use actix_web::HttpRequest;
 use actix_web::web::{ServiceConfig, get};
 use bytes::Bytes;
+use core_types::error::chain;
 use core_types::messaging::EventStream;
 use futures_util::{Stream, StreamExt, stream};
 
 use crate::app::State;
-use crate::errors::{ApiError, ApiResult, Code, chain};
+use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::permission::MessagesRead;
 use crate::extract::{Authorized, ChannelPath, Query};
 use crate::routing::{at, channels};

@@ -4,12 +4,13 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{ServiceConfig, get};
 use core_types::ServiceResult;
+use core_types::error::chain;
 use core_types::system::Health;
 use serde_json::{Value, json};
 
 use crate::app::{Shared, State};
 use crate::envelope::{ok, respond};
-use crate::errors::{ApiResult, chain};
+use crate::errors::ApiResult;
 use crate::extract::Authorized;
 use crate::extract::permission::SystemRead;
 use crate::routing::at;

@@ -7,6 +7,7 @@ use core_types::StoreError;
 use core_types::error::Source;
 use derive_more::{Display, Error};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use tokio::task::JoinError;
 
 /// Why a database could not be opened.
 #[derive(Debug, Display, Error)]
@@ -134,6 +135,11 @@ pub(crate) fn settled<T>(result: Result<T, Undo<T>>) -> Result<T, StoreError> {
         Ok(answer) | Err(Undo::Answer(answer)) => Ok(answer),
         Err(Undo::Fault(fault)) => Err(fault.into()),
     }
+}
+
+/// What it means that a task which worked on the database did not end by itself.
+pub(crate) fn cut_short(error: JoinError) -> StoreError {
+    if error.is_panic() { StoreError::Defect(Box::new(error)) } else { StoreError::Unavailable(Box::new(error)) }
 }
 
 enum Class {

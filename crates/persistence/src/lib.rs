@@ -16,13 +16,13 @@
 
 use std::sync::Arc;
 
-use core_types::Ids;
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
 use core_types::memory::MemoryRepository;
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
+use core_types::{Ids, StoreResult};
 
 mod error;
 pub mod migrate;
@@ -126,6 +126,16 @@ impl Store {
     /// Which database this is and where, for a person; never with a password.
     pub fn describe(&self) -> &str {
         &self.description
+    }
+
+    /// Whether this server alone still works on the database. On PostgreSQL this asks on the connection that holds the
+    /// lock and takes the lock again where the connection was lost; after `false` another server has it, and this one
+    /// must stop. An error says that nobody knows. It is to be asked again and again, well within the time of a lease.
+    pub async fn still_owner(&self) -> StoreResult<bool> {
+        match &self.backend {
+            Backend::Sqlite(_) => Ok(true),
+            Backend::Postgres(db) => db.still_owner().await,
+        }
     }
 
     /// Finishes what is queued and lets go of the database; every later call of a repository is `Unavailable`.

@@ -2,14 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use contract::stores::{Opened, Stores};
-use core_types::StoreError;
+use core_types::messaging::{Channel, MessageDraft, PostMessage, PostOutcome, Wake};
+use core_types::{ChannelId, EntityId, JsonObject, MessageId, MessageServerId, StoreError, Timestamp};
 use doolittle_persistence::{Kind, OpenError, Options, Store, Target, open};
+use futures_util::future::join_all;
+use uuid::Uuid;
 
 #[path = "common/bundle.rs"]
 mod bundle;
 mod common;
+#[path = "common/orphans.rs"]
+mod orphans;
 #[path = "common/server.rs"]
 mod server;
 
@@ -42,6 +49,109 @@ fn options() -> Options {
 }
 
 contract::store_contract!(opened);
+
+/// Somebody else on the same database.
+async fn stranger(database: &server::Database) -> tokio_postgres::Client {
+    let Target::Postgres(url) = database.target() else { panic!("not PostgreSQL") };
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test]
+async fn a_delivery_whose_message_is_gone_is_cancelled_and_holds_up_nobody() {
+    let Some(opened) = opened().await else { return };
+    let stranger = stranger(&opened.database).await;
+    orphans::are_cancelled(&opened.store, || async { stranger.batch_execute(orphans::DELETE).await.unwrap() }).await;
+    opened.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_post_that_nobody_waits_for_any_more_holds_up_nobody() {
+    let Some(opened) = opened().await else { return };
+    let (messages, channel) = (opened.store.messages(), ChannelId::new(Uuid::from_u128(1)));
+    // All connections are there, so that the next post gets another one than the post that was left off.
+    let warm = join_all((1_000..1_008).map(|number| messages.post(post(number)))).await;
+    assert!(warm.iter().all(|posted| matches!(posted, Ok(PostOutcome::Posted(_)))), "{warm:?}");
+    let mut given_up = 0;
+    for number in 0..200 {
+        // The clock only varies the place where the post is left off; every place must do.
+        let patience = Duration::from_micros(u64::try_from(number % 40).unwrap() * 50);
+        given_up += u32::from(tokio::time::timeout(patience, messages.post(post(number))).await.is_err());
+        let prompt = tokio::time::timeout(Duration::from_secs(10), messages.post(post(2_000 + number))).await;
+        assert!(matches!(prompt, Ok(Ok(PostOutcome::Posted(_)))), "{number}: {prompt:?}");
+    }
+    assert!(given_up > 0, "no post was left off");
+    let seqs: Vec<_> = messages.events(channel, 0, 1_000).await.unwrap().iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, (1..=i64::try_from(seqs.len()).unwrap()).collect::<Vec<_>>());
+    opened.end().await;
+}
+
+fn post(number: u128) -> PostMessage {
+    let now = Timestamp::from_millis(1);
+    let channel = Channel {
+        id: ChannelId::new(Uuid::from_u128(1)),
+        server_id: MessageServerId::DEFAULT,
+        name: "Channel".to_owned(),
+        kind: "GROUP".to_owned(),
+        source_type: None,
+        source_id: None,
+        topic: None,
+        metadata: JsonObject::new(),
+        created_at: now,
+        updated_at: now,
+    };
+    let draft = MessageDraft {
+        id: MessageId::new(Uuid::from_u128(number)),
+        channel_id: channel.id,
+        author_id: EntityId::new(Uuid::from_u128(1)),
+        author_name: None,
+        content: "hello".to_owned(),
+        raw: None,
+        source_type: None,
+        source_id: None,
+        metadata: JsonObject::new(),
+        in_reply_to: None,
+    };
+    PostMessage {
+        draft,
+        create_channel: Some((channel, Vec::new())),
+        wake: Wake::Listeners,
+        author_may_be_agent: true,
+        idempotency: Vec::new(),
+        once_per_source: false,
+        now,
+    }
+}
+
+/// The number of the lock: "doolittl" in ASCII.
+const KEY: i64 = 0x646f_6f6c_6974_746c;
+
+const HOLDERS: &str = "FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database \
+                       WHERE locktype = 'advisory' AND granted AND datname = current_database() AND pid <> pg_backend_pid()";
+
+#[tokio::test]
+async fn a_lock_whose_connection_died_is_taken_again_unless_another_has_it() {
+    let Some(opened) = opened().await else { return };
+    let stranger = stranger(&opened.database).await;
+    let cut = || async {
+        let ended = stranger.query(&format!("SELECT pg_terminate_backend(pid) {HOLDERS}"), &[]).await.unwrap();
+        assert_eq!(ended.len(), 1, "one session holds the lock");
+        // The lock is free once the session has ended; waiting for it is waiting for that.
+        stranger.batch_execute(&format!("SELECT pg_advisory_lock({KEY})")).await.unwrap();
+    };
+    assert!(opened.store.still_owner().await.unwrap());
+    cut().await;
+    assert!(!opened.store.still_owner().await.unwrap(), "the stranger has it");
+    assert!(!opened.store.still_owner().await.unwrap(), "and keeps it");
+    stranger.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
+    assert!(opened.store.still_owner().await.unwrap(), "it is free and taken again");
+    let second = open(&opened.database.target(), options(), common::ids_from(1)).await;
+    assert!(matches!(second, Err(OpenError::InUse { .. })));
+    opened.store.close().await;
+    assert!(matches!(opened.store.still_owner().await, Err(StoreError::Unavailable(_))));
+    opened.end().await;
+}
 
 #[tokio::test]
 async fn a_second_server_is_refused_until_the_first_has_closed() {

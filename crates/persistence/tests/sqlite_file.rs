@@ -17,6 +17,8 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 mod common;
+#[path = "common/orphans.rs"]
+mod orphans;
 
 async fn open_at(path: &Path, options: Options) -> Store {
     open(&Target::Sqlite(path.to_path_buf()), options, common::ids_from(1)).await.unwrap()
@@ -79,7 +81,7 @@ fn post(number: u128) -> PostMessage {
         create_channel: Some((channel, Vec::new())),
         wake: Wake::Listeners,
         author_may_be_agent: true,
-        idempotency: None,
+        idempotency: Vec::new(),
         once_per_source: false,
         now,
     }
@@ -215,4 +217,31 @@ async fn what_is_no_database_is_told_apart_from_what_cannot_be_written() {
         let error = refused(&nowhere).await;
         assert!(matches!(&error, OpenError::Unwritable { path, .. } if *path == nowhere), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_delivery_whose_message_is_gone_is_cancelled_and_holds_up_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let store = open_at(&path, Options::default()).await;
+    orphans::are_cancelled(&store, || async { stranger(&path).batch_execute(orphans::DELETE).unwrap() }).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let store = open_at(&path, Options::default()).await;
+    store.messages().post(post(1)).await.unwrap();
+    let mut files = 0;
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", file.path().display());
+        files += 1;
+    }
+    assert!(files >= 2, "the write-ahead log is there too");
+    assert!(store.still_owner().await.unwrap());
 }

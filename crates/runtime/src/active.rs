@@ -31,6 +31,7 @@ pub(crate) struct ActiveRun {
     channel: ChannelId,
     author: EntityId,
     seq: i64,
+    must_answer: bool,
     /// Whether a piece of the reply was shown, or the reply was made moot: whichever comes first excludes the other.
     phase: AtomicU8,
     stop: watch::Sender<Option<Stop>>,
@@ -47,6 +48,7 @@ impl ActiveRun {
             channel: claimed.message.channel_id,
             author: claimed.message.author_id,
             seq: claimed.message.seq,
+            must_answer: delivery.must_answer,
             phase: AtomicU8::new(phase),
             stop: watch::Sender::new(None),
         }
@@ -84,6 +86,16 @@ impl ActiveRun {
     }
 }
 
+/// A message that may make earlier ones moot.
+pub(crate) struct Newer {
+    pub(crate) channel: ChannelId,
+    pub(crate) author: EntityId,
+    pub(crate) message: MessageId,
+    pub(crate) seq: i64,
+    /// The agents that got it, and whether each must answer.
+    pub(crate) woken: Arc<[(AgentId, bool)]>,
+}
+
 /// All runs under way.
 #[derive(Default)]
 pub(crate) struct ActiveRuns {
@@ -93,14 +105,16 @@ pub(crate) struct ActiveRuns {
 impl ActiveRuns {
     pub(crate) fn begin(&self, claimed: &Claimed) -> Arc<ActiveRun> {
         let run = Arc::new(ActiveRun::new(claimed));
-        self.runs.lock().insert(claimed.delivery.id, Arc::clone(&run));
+        if let Some(replaced) = self.runs.lock().insert(claimed.delivery.id, Arc::clone(&run)) {
+            replaced.tell(Stop::Lost);
+        }
         run
     }
 
-    pub(crate) fn end(&self, run: &ActiveRun) {
+    pub(crate) fn end(&self, run: &Arc<ActiveRun>) {
         let mut runs = self.runs.lock();
         // A delivery that was given back may have been claimed again already.
-        if runs.get(&run.fence.delivery).is_some_and(|known| known.fence == run.fence) {
+        if runs.get(&run.fence.delivery).is_some_and(|known| Arc::ptr_eq(known, run)) {
             runs.remove(&run.fence.delivery);
         }
     }
@@ -118,6 +132,11 @@ impl ActiveRuns {
         counts.into_iter().filter(|(_, count)| *count >= limit).map(|(agent, _)| agent).collect()
     }
 
+    /// What is worked on here.
+    pub(crate) fn held(&self) -> Vec<(AgentId, DeliveryId)> {
+        self.runs.lock().values().map(|run| (run.agent, run.fence.delivery)).collect()
+    }
+
     pub(crate) fn fences(&self) -> Vec<Fence> {
         self.runs.lock().values().map(|run| run.fence).collect()
     }
@@ -129,12 +148,17 @@ impl ActiveRuns {
         agents
     }
 
-    /// Stops what a newer message of the same author makes moot.
-    pub(crate) fn supersede(&self, channel: ChannelId, author: EntityId, seq: i64, by: MessageId) {
-        for run in self.runs.lock().values() {
-            if run.channel == channel && run.author == author && run.seq < seq {
-                run.supersede(by);
-            }
+    /// Stops what a newer message of the same author makes moot: runs of agents that got the newer one too, but none that
+    /// owes an answer to a message which asks for none.
+    pub(crate) fn supersede(&self, newer: &Newer) {
+        let moot = |run: &ActiveRun| {
+            run.channel == newer.channel
+                && run.author == newer.author
+                && run.seq < newer.seq
+                && newer.woken.iter().any(|(agent, must_answer)| *agent == run.agent && (*must_answer || !run.must_answer))
+        };
+        for run in self.runs.lock().values().filter(|run| moot(run)) {
+            run.supersede(newer.message);
         }
     }
 

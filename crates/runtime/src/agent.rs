@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use core_types::agents::Agent;
 use core_types::models::{ModelError, ModelProvider, ModelSettings};
+use core_types::secrets::VaultError;
 use core_types::{AgentId, JsonObject, Secret, StoreError, Timestamp};
 use derive_more::{Display, Error, From};
 use parking_lot::Mutex;
@@ -29,6 +30,15 @@ pub(crate) enum NotReady {
     /// Its model settings make no sense.
     #[display("the agent has no model")]
     Model(ModelError),
+    /// A secret of its cannot be opened; without it the agent would be served by another provider than it should.
+    #[display("the agent's secret {name} cannot be read; was SECRET_SALT or the key file changed? Set the secret again")]
+    #[from(ignore)]
+    Secret {
+        /// The secret's name.
+        name: String,
+        /// Why.
+        source: VaultError,
+    },
 }
 
 /// A version of an agent, ready to run.
@@ -112,15 +122,17 @@ impl ReadyAgents {
         Ok(ready)
     }
 
-    async fn settings(&self, agent: &Agent) -> Result<AgentSettings, StoreError> {
+    /// Forgets an agent that has changed or is gone, and with it its opened secrets.
+    pub(crate) fn forget(&self, id: AgentId) {
+        self.ready.lock().agents.remove(&id);
+    }
+
+    async fn settings(&self, agent: &Agent) -> Result<AgentSettings, NotReady> {
         let mut secrets = HashMap::new();
         for sealed in self.ports.secrets.list(agent.id).await? {
-            match self.ports.vault.open(agent.id, &sealed) {
-                Ok(secret) => {
-                    secrets.insert(sealed.name, secret);
-                }
-                Err(error) => log::error!("agent {}: {}: {error}", agent.character.name, sealed.name),
-            }
+            let secret =
+                self.ports.vault.open(agent.id, &sealed).map_err(|source| NotReady::Secret { name: sealed.name.clone(), source })?;
+            secrets.insert(sealed.name, secret);
         }
         Ok(AgentSettings { secrets, settings: agent.character.settings.clone() })
     }

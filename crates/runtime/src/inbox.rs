@@ -2,16 +2,18 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use core_types::bus::{BusEvent, Topic};
+use core_types::bus::{BusEvent, Lagged, Subscription, Topic};
 use core_types::deliveries::{ClaimRequest, Claimed, LEASE_MILLIS};
+use core_types::error::chain;
 use core_types::{AgentId, StoreResult};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::active::ActiveRuns;
+use crate::active::{ActiveRun, ActiveRuns, Newer};
 use crate::agent::ReadyAgents;
 use crate::models::ModelRegistry;
 use crate::ports::{Limits, Ports};
@@ -42,6 +44,8 @@ struct Shared {
     active: Arc<ActiveRuns>,
     runner: Arc<Runner>,
     wake: Notify,
+    /// Counts what was heard of agents, so that a claim on its way does not miss it.
+    changes: AtomicU64,
     stopping: watch::Sender<bool>,
 }
 
@@ -51,13 +55,21 @@ impl Runtime {
     pub async fn start(ports: Ports, models: ModelRegistry, actions: ActionRegistry, limits: Limits) -> StoreResult<Self> {
         let recovered = ports.deliveries.recover(ports.clock.now()).await?;
         if recovered > 0 {
-            log::info!("{recovered} deliveries were under way when the server last stopped; they are tried again");
+            log::info!("deliveries that were under way when the server last stopped and are tried again: {recovered}");
         }
         let events = ports.bus.subscribe(Topic::Work).await;
         let active = Arc::new(ActiveRuns::default());
         let agents = ReadyAgents::new(ports.clone(), models);
         let runner = Arc::new(Runner { ports: ports.clone(), agents, actions, limits });
-        let shared = Arc::new(Shared { ports, limits, active, runner, wake: Notify::new(), stopping: watch::Sender::new(false) });
+        let shared = Arc::new(Shared {
+            ports,
+            limits,
+            active,
+            runner,
+            wake: Notify::new(),
+            changes: AtomicU64::new(0),
+            stopping: watch::Sender::new(false),
+        });
         let tasks = vec![
             tokio::spawn(claim_all(Arc::clone(&shared))),
             tokio::spawn(keep_leases(Arc::clone(&shared))),
@@ -79,7 +91,13 @@ impl Runtime {
             // Giving back is one short transaction each; what does not get through is taken up at the next start.
             let _ = timeout(PAUSE, self.shared.idle()).await;
         }
-        for task in self.tasks {
+    }
+}
+
+impl Drop for Runtime {
+    /// Without `stop`, what is under way is left to its leases.
+    fn drop(&mut self) {
+        for task in &self.tasks {
             task.abort();
         }
     }
@@ -104,10 +122,12 @@ impl Shared {
         if room == 0 {
             return Ok(false);
         }
+        let changes = self.changes.load(Ordering::SeqCst);
         let now = self.ports.clock.now();
         let request = ClaimRequest {
             limit: u32::try_from(room).unwrap_or(u32::MAX),
-            busy: self.active.busy(self.limits.runs_per_agent),
+            per_agent: u32::try_from(self.limits.runs_per_agent).unwrap_or(u32::MAX),
+            held: self.active.held(),
             now,
             lease_until: now.plus_millis(LEASE_MILLIS),
         };
@@ -116,37 +136,65 @@ impl Shared {
         for claimed in claimed {
             self.spawn(claimed);
         }
+        // What was heard while the claim was on its way could not yet stop these runs.
+        if *self.stopping.borrow() {
+            self.active.give_back(None);
+        } else if self.changes.load(Ordering::SeqCst) != changes {
+            self.look_after_agents().await;
+        }
         Ok(count > 0)
     }
 
     fn spawn(self: &Arc<Self>, claimed: Claimed) {
-        let run = self.active.begin(&claimed);
-        let shared = Arc::clone(self);
-        tokio::spawn(async move {
-            shared.runner.run(claimed, &run).await;
-            shared.active.end(&run);
-            // Two may be waiting: the claimer, and `stop`.
-            shared.wake.notify_one();
-            shared.wake.notify_waiters();
-        });
+        let under_way = UnderWay { run: self.active.begin(&claimed), shared: Arc::clone(self) };
+        tokio::spawn(async move { under_way.shared.runner.run(claimed, &under_way.run).await });
     }
 
-    /// How long nothing becomes due by itself.
+    /// How long nothing becomes due by itself. Where there is no room, the end of a run wakes the inbox.
     async fn quiet(&self) -> StoreResult<Duration> {
+        if self.active.len() >= self.limits.runs {
+            return Ok(LOOK_AGAIN);
+        }
         let now = self.ports.clock.now();
-        let due = self.ports.deliveries.next_due().await?;
+        let due = self.ports.deliveries.next_due(self.active.busy(self.limits.runs_per_agent)).await?;
         let wait = due.map_or(LOOK_AGAIN, |due| Duration::from_millis(u64::try_from(due.millis() - now.millis()).unwrap_or(0)));
-        // Something that is due but cannot be claimed, because its agent is busy, must not make a busy loop.
+        // A lease that ran out while its run goes on here is due, and must not make a busy loop.
         Ok(wait.clamp(Duration::from_millis(20), LOOK_AGAIN))
     }
 
-    /// Stops the runs of an agent that does not run any more.
-    async fn agent_changed(&self, agent: AgentId) {
-        match self.ports.agents.find(agent).await {
+    /// Stops the runs of an agent that does not run any more. Where that cannot be seen, giving back is safe: whoever
+    /// still runs claims again.
+    async fn agent_changed(&self, id: AgentId) {
+        self.runner.agents.forget(id);
+        match self.ports.agents.find(id).await {
             Ok(Some(agent)) if agent.running => {}
-            Ok(_) => self.active.give_back(Some(agent)),
-            Err(error) => log::error!("cannot see whether agent {agent} still runs: {error}"),
+            Ok(_) => self.active.give_back(Some(id)),
+            Err(error) => {
+                log::error!("cannot see whether agent {id} still runs: {}", chain(&error));
+                self.active.give_back(Some(id));
+            }
         }
+    }
+
+    async fn look_after_agents(&self) {
+        for agent in self.active.agents() {
+            self.agent_changed(agent).await;
+        }
+    }
+}
+
+/// A run for as long as it goes on, however it ends.
+struct UnderWay {
+    run: Arc<ActiveRun>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.shared.active.end(&self.run);
+        // Two may be waiting: the claimer, and `stop`.
+        self.shared.wake.notify_one();
+        self.shared.wake.notify_waiters();
     }
 }
 
@@ -155,12 +203,13 @@ async fn claim_all(shared: Arc<Shared>) {
     while !*stopping.borrow() {
         let pause = match shared.claim().await {
             Ok(true) => continue,
-            Ok(false) => shared.quiet().await.unwrap_or(PAUSE),
-            Err(error) => {
-                log::error!("cannot claim deliveries: {}", with_sources(&error));
-                PAUSE
-            }
+            Ok(false) => shared.quiet().await,
+            Err(error) => Err(error),
         };
+        let pause = pause.unwrap_or_else(|error| {
+            log::error!("cannot claim deliveries: {}", chain(&error));
+            PAUSE
+        });
         tokio::select! {
             () = shared.wake.notified() => {}
             () = sleep(pause) => {}
@@ -179,38 +228,28 @@ async fn keep_leases(shared: Arc<Shared>) {
         let until = shared.ports.clock.now().plus_millis(LEASE_MILLIS);
         match shared.ports.deliveries.renew(asked.clone(), until).await {
             Ok(held) => shared.active.lose(&asked, &held),
-            Err(error) => log::error!("cannot renew leases: {}", with_sources(&error)),
+            Err(error) => log::error!("cannot renew leases: {}", chain(&error)),
         }
     }
 }
 
-async fn hear(shared: Arc<Shared>, mut events: Box<dyn core_types::bus::Subscription>) {
+async fn hear(shared: Arc<Shared>, mut events: Box<dyn Subscription>) {
     loop {
         match events.next().await {
-            Ok(BusEvent::DeliveriesReady { channel, author, message, seq }) => {
-                shared.active.supersede(channel, author, seq, message);
+            Ok(BusEvent::DeliveriesReady { channel, author, message, seq, woken }) => {
+                shared.active.supersede(&Newer { channel, author, message, seq, woken });
             }
-            Ok(BusEvent::AgentChanged(agent)) => shared.agent_changed(agent).await,
+            Ok(BusEvent::AgentChanged(agent)) => {
+                shared.changes.fetch_add(1, Ordering::SeqCst);
+                shared.agent_changed(agent).await;
+            }
             Ok(BusEvent::Channel(_) | BusEvent::Chunk(_)) => {}
             // Missed wake-ups are made up for by looking; missed stops by asking for every agent that runs.
-            Err(core_types::bus::Lagged) => {
-                for agent in shared.active.agents() {
-                    shared.agent_changed(agent).await;
-                }
+            Err(Lagged) => {
+                shared.changes.fetch_add(1, Ordering::SeqCst);
+                shared.look_after_agents().await;
             }
         }
         shared.wake.notify_one();
     }
-}
-
-/// An error and what caused it, in one line for the log.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        line.push_str(": ");
-        line.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    line
 }

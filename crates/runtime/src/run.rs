@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use core_types::actions::Effect;
 use core_types::bus::{BusEvent, Topic};
-use core_types::deliveries::{Claimed, DeliveryState, Fence, Finish, MAX_ATTEMPTS, Requeue, Trace};
+use core_types::deliveries::{Claimed, DeliveryState, Fence, Finish, Finished, MAX_ATTEMPTS, Requeue, Trace};
+use core_types::error::chain;
 use core_types::messaging::{Completion, EventBody};
 use core_types::models::ModelError;
 use core_types::{MessageId, StoreError, Timestamp};
@@ -16,13 +17,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::active::{ActiveRun, Stop};
 use crate::agent::{NotReady, ReadyAgents};
-use crate::inbox::with_sources;
 use crate::ports::{Limits, Ports};
 use crate::record::{self, Recorder};
 use crate::think::actions::ActionRegistry;
 use crate::think::{self, Thought};
 
-/// The first pause before a retry; each further one is four times as long.
+/// The first pause before a retry; each further one is three times as long: 1, 3, 9 and 27 s before the attempts 2 to 5.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest pause that is left to ourselves or to a provider that asks for one.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(2);
@@ -33,13 +33,13 @@ const WRITE_TRIES: u32 = 4;
 #[derive(Debug, Display, Error, From)]
 pub(crate) enum RunError {
     /// The agent cannot run.
-    #[display("{_0}")]
+    #[display("the agent cannot run")]
     NotReady(NotReady),
     /// The model did not answer.
-    #[display("{_0}")]
+    #[display("the model did not answer")]
     Model(ModelError),
     /// The store failed.
-    #[display("{_0}")]
+    #[display("what the agent knows cannot be read")]
     Store(StoreError),
     /// A template of the character cannot be rendered.
     #[display("the character's template {name} is not valid: {reason}")]
@@ -63,7 +63,7 @@ impl RunError {
     fn is_transient(&self) -> bool {
         match self {
             Self::NotReady(NotReady::Model(error)) | Self::Model(error) => error.is_transient(),
-            Self::NotReady(NotReady::Gone) | Self::Template { .. } => false,
+            Self::NotReady(NotReady::Gone | NotReady::Secret { .. }) | Self::Template { .. } => false,
             Self::NotReady(NotReady::Store(_)) | Self::Store(_) | Self::TimedOut(_) | Self::Panicked => true,
         }
     }
@@ -75,11 +75,11 @@ impl RunError {
         }
     }
 
-    /// What people and logs are told; model errors say what to do and hold no key, the rest keeps to itself what it
-    /// knows of the inside.
+    /// What people are told. Model errors say what to do and hold no key; of the inside nothing is told.
     fn reason(&self) -> String {
         match self {
             Self::NotReady(NotReady::Model(error)) | Self::Model(error) => error.to_string(),
+            Self::NotReady(error) => error.to_string(),
             other => other.to_string(),
         }
     }
@@ -106,20 +106,20 @@ impl Runner {
     pub(crate) async fn run(&self, claimed: Claimed, active: &Arc<ActiveRun>) {
         let fence = active.fence;
         let mut recorder = Recorder::begin(&claimed, Arc::clone(&self.ports.ids), self.ports.clock.as_ref());
-        let end = if claimed.delivery.attempt > MAX_ATTEMPTS {
+        let end = if claimed.delivery.tries() > MAX_ATTEMPTS {
             let reason = format!("given up after {MAX_ATTEMPTS} attempts, the last of which the server did not survive");
             self.finish(&claimed, fence, Outcome::failed(reason), &mut recorder).await
         } else {
             match self.attempt(&claimed, active, &mut recorder).await {
                 End::Thought(thought) => self.finish_thought(&claimed, active, thought, &mut recorder).await,
-                End::Failed(error) => self.fail(&claimed, fence, &error, &mut recorder).await,
+                End::Failed(error) => self.fail(&claimed, &error, &mut recorder).await,
                 End::Stopped(Stop::Superseded(by)) => self.finish(&claimed, fence, Outcome::superseded(by), &mut recorder).await,
-                End::Stopped(Stop::GiveBack) => self.give_back(fence).await,
+                End::Stopped(Stop::GiveBack) => self.give_back(&claimed, fence).await,
                 End::Stopped(Stop::Lost) => Ok(()),
             }
         };
         if let Err(error) = end {
-            log::error!("delivery {}: its end cannot be written and is left to the lease: {}", fence.delivery, with_sources(&error));
+            log::error!("delivery {}: its end cannot be written and is left to the lease: {}", fence.delivery, chain(&error));
         }
     }
 
@@ -166,15 +166,16 @@ impl Runner {
         self.finish(claimed, active.fence, outcome, recorder).await
     }
 
-    async fn fail(&self, claimed: &Claimed, fence: Fence, error: &RunError, recorder: &mut Recorder) -> Result<(), StoreError> {
-        let reason = error.reason();
-        let again = error.is_transient() && fence.attempt < MAX_ATTEMPTS;
+    async fn fail(&self, claimed: &Claimed, error: &RunError, recorder: &mut Recorder) -> Result<(), StoreError> {
+        let fence = Fence { delivery: claimed.delivery.id, attempt: claimed.delivery.attempt };
+        let (reason, tries) = (error.reason(), claimed.delivery.tries());
+        let again = error.is_transient() && tries < MAX_ATTEMPTS;
         log::warn!(
             "agent {}, message {}, attempt {} of {MAX_ATTEMPTS}: {}{}",
             recorder.agent_name(),
             claimed.message.id,
-            fence.attempt,
-            with_sources(error),
+            tries,
+            chain(error),
             if again { "; trying again" } else { "; given up" }
         );
         if !again {
@@ -183,47 +184,67 @@ impl Runner {
         let now = self.ports.clock.now();
         let timed_out = matches!(error, RunError::TimedOut(_));
         let trace = recorder.failed(&reason, timed_out, now);
-        let not_before = now.plus_millis(self.backoff(fence.attempt, error.retry_after()));
+        let not_before = now.plus_millis(self.backoff(tries, error.retry_after()));
         let requeue = Requeue { fence, not_before, counts: true, trace: Some(trace) };
         self.written(|| self.ports.deliveries.requeue(requeue.clone())).await.map(|_| ())
     }
 
-    /// Grows fourfold with every attempt, spread by a quarter either way so that agents which failed together do not
+    /// Grows threefold with every attempt, spread by a quarter either way so that agents which failed together do not
     /// come back together; a provider's own wish counts if it is longer. In milliseconds.
-    fn backoff(&self, attempt: i32, wish: Option<Duration>) -> i64 {
-        let exponent = u32::try_from(attempt - 1).unwrap_or(0).min(8);
-        let steady = FIRST_BACKOFF.saturating_mul(4_u32.pow(exponent)).max(wish.unwrap_or_default()).min(LONGEST_BACKOFF);
+    fn backoff(&self, tries: i32, wish: Option<Duration>) -> i64 {
+        let exponent = u32::try_from(tries - 1).unwrap_or(0).min(8);
+        let steady = FIRST_BACKOFF.saturating_mul(3_u32.pow(exponent)).max(wish.unwrap_or_default()).min(LONGEST_BACKOFF);
         let steady = i64::try_from(steady.as_millis()).unwrap_or(i64::MAX);
         let spread = (steady / 2).max(1);
         let dice = i64::from(self.ports.ids.uuid().as_bytes().first().copied().unwrap_or(0));
         steady - spread / 2 + spread * dice / 255
     }
 
-    async fn give_back(&self, fence: Fence) -> Result<(), StoreError> {
+    async fn give_back(&self, claimed: &Claimed, fence: Fence) -> Result<(), StoreError> {
         let requeue = Requeue { fence, not_before: self.ports.clock.now(), counts: false, trace: None };
-        self.written(|| self.ports.deliveries.requeue(requeue.clone())).await.map(|_| ())
+        self.written(|| self.ports.deliveries.requeue(requeue.clone())).await?;
+        // Whoever waits for the reply may want to know that it will take longer.
+        let changed = BusEvent::AgentChanged(claimed.delivery.agent_id);
+        self.ports.bus.publish(Topic::Channel(claimed.message.channel_id), changed).await;
+        Ok(())
     }
 
     async fn finish(&self, claimed: &Claimed, fence: Fence, outcome: Outcome, recorder: &mut Recorder) -> Result<(), StoreError> {
         let now = self.ports.clock.now();
         let finish = finish_of(claimed, fence, outcome, recorder, now);
-        let Some(finished) = self.written(|| self.ports.deliveries.finish(finish.clone())).await? else {
-            log::debug!("delivery {}: somebody else ended it", fence.delivery);
-            return Ok(());
+        let finished = match self.written(|| self.ports.deliveries.finish(finish.clone())).await {
+            // What cannot be stored now cannot be stored on any attempt, so the delivery ends with as little as can be.
+            Err(error @ StoreError::Defect(_)) => {
+                log::error!("delivery {}: its end cannot be stored as it is: {}", fence.delivery, chain(&error));
+                let bare = bare_failure(&finish);
+                self.written(|| self.ports.deliveries.finish(bare.clone())).await?
+            }
+            finished => finished?,
         };
+        match finished {
+            Some(finished) => self.announce(claimed, finished).await,
+            None => log::debug!("delivery {}: somebody else ended it", fence.delivery),
+        }
+        Ok(())
+    }
+
+    /// Tells the readers of the channel, and the workers of agents that the reply woke.
+    async fn announce(&self, claimed: &Claimed, finished: Finished) {
         let channel = claimed.message.channel_id;
+        let woken: Arc<[_]> = finished.woken.iter().map(|delivery| (delivery.agent_id, delivery.must_answer)).collect();
         for event in finished.events {
-            let woken = match &event.body {
-                EventBody::Message(Some(reply)) if finished.woke => Some(Arc::clone(reply)),
+            let ready = match &event.body {
+                EventBody::Message(Some(reply)) if !woken.is_empty() => {
+                    let (author, message, seq) = (reply.author_id, reply.id, reply.seq);
+                    Some(BusEvent::DeliveriesReady { channel, author, message, seq, woken: Arc::clone(&woken) })
+                }
                 _ => None,
             };
             self.ports.bus.publish(Topic::Channel(channel), BusEvent::Channel(Arc::new(event))).await;
-            if let Some(reply) = woken {
-                let ready = BusEvent::DeliveriesReady { channel, author: reply.author_id, message: reply.id, seq: reply.seq };
+            if let Some(ready) = ready {
                 self.ports.bus.publish(Topic::Work, ready).await;
             }
         }
-        Ok(())
     }
 
     /// Writes the end of a run, again where the store did not answer: a model call is too dear to throw its answer away.
@@ -252,10 +273,7 @@ fn finish_of(claimed: &Claimed, fence: Fence, outcome: Outcome, recorder: &mut R
     let mut reply = None;
     let mut room_state = None;
     if let Some(thought) = &outcome.thought {
-        room_state = thought.effects.iter().rev().find_map(|effect| match effect {
-            Effect::RoomState(state) => Some(*state),
-            Effect::StaySilent => None,
-        });
+        room_state = thought.effects.last().map(|Effect::RoomState(state)| *state);
         if let Some(said) = &thought.reply {
             memories.push(record::memory_of_reply(claimed, said, &plane, now));
             reply = Some(record::reply(claimed, said, recorder.agent_name()));
@@ -271,7 +289,28 @@ fn finish_of(claimed: &Claimed, fence: Fence, outcome: Outcome, recorder: &mut R
         error: outcome.error,
     };
     let trace = trace_of(&completion, recorder, now);
-    Finish { fence, completion, reply, plane, memories, room_state, trace: Some(trace), now }
+    Finish { fence, completion, reply, plane: Some(plane), memories, room_state, trace: Some(trace), now }
+}
+
+/// The same end as a failure that stores nothing but itself.
+fn bare_failure(finish: &Finish) -> Finish {
+    let completion = Completion {
+        state: DeliveryState::Failed,
+        reply_id: None,
+        superseded_by: None,
+        error: Some("what the agent said cannot be stored".to_owned()),
+        ..finish.completion.clone()
+    };
+    Finish {
+        fence: finish.fence,
+        completion,
+        reply: None,
+        plane: None,
+        memories: Vec::new(),
+        room_state: None,
+        trace: None,
+        now: finish.now,
+    }
 }
 
 fn trace_of(completion: &Completion, recorder: &mut Recorder, now: Timestamp) -> Trace {

@@ -8,6 +8,7 @@ use core_types::actions::{Action, ActionContext, ActionError, ActionOutcome};
 use core_types::agents::AgentService;
 use core_types::deliveries::{DeliveryState, MAX_ATTEMPTS};
 use core_types::memory::MESSAGES;
+use core_types::messaging::{MessagingService, ReplyEvent};
 use core_types::models::{ModelError, TextRequest, ToolSpec};
 use core_types::runs::RunStatus;
 use core_types::{AgentId, Caller};
@@ -83,7 +84,7 @@ async fn a_reply_that_was_shown_is_finished_before_the_newer_message_is_answered
     let mut watch = house.watch(channel).await;
     house.post(channel, person(1), "first").await;
     gate.let_through(1);
-    assert_eq!(watch.chunk().await, "re: ");
+    assert_eq!(watch.chunk().await, "re:");
     house.post(channel, person(1), "second").await;
     gate.open();
     assert_eq!(watch.reply().await.content, "re: first");
@@ -134,7 +135,7 @@ async fn after_five_attempts_a_delivery_is_given_up_and_the_next_one_goes_on() {
     }
     let (completion, _) = watch.end().await;
     assert_eq!((completion.state, completion.error.as_deref()), (DeliveryState::Failed, Some("scripted is busy (503)")));
-    assert_eq!(house.delivery(&completion).await.attempt, MAX_ATTEMPTS);
+    assert_eq!(house.delivery(&completion).await.tries(), MAX_ATTEMPTS);
     assert_eq!(watch.reply().await.content, "fine");
 }
 
@@ -198,7 +199,8 @@ async fn a_stopped_runtime_gives_back_what_is_under_way_and_the_next_one_answers
     house.start_runtime().await;
     let (completion, reply) = watch.end().await;
     assert_eq!(reply.unwrap().content, "re: ping");
-    assert_eq!(house.delivery(&completion).await.attempt, 1, "an attempt that the server broke off does not count");
+    assert_eq!(house.delivery(&completion).await.tries(), 1, "an attempt that the server broke off does not count");
+    assert_eq!(watch.chunks, "", "pieces are shown on the first attempt only");
     assert_eq!(house.texts(channel).await, ["ping", "re: ping"]);
 }
 
@@ -261,9 +263,38 @@ async fn agents_answer_agents_only_where_the_channel_allows_it_and_never_for_eve
         assert!(messages > turns.min(2) && messages <= 1 + 2 + 8, "{messages} messages");
     }
     // Whatever was still under way has ended when both inboxes are empty.
-    while house.store.deliveries().next_due().await.unwrap().is_some() {
+    while house.store.deliveries().next_due(Vec::new()).await.unwrap().is_some() {
         tokio::task::yield_now().await;
     }
     assert_eq!(house.texts(quiet).await.len(), 3);
     assert!(house.texts(chatty).await.len() <= 1 + 8 + 1, "{:?}", house.texts(chatty).await);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_owed_is_not_superseded_by_a_message_that_asks_for_none() {
+    let gate = Gate::closed();
+    let model = Arc::new(echo().behind(gate.clone()));
+    let house = House::open(Plan::with(Arc::<ScriptedProvider>::clone(&model))).await;
+    let (_, channel) = dm(&house).await;
+    let mut watch = house.watch(channel).await;
+    let owed = House::message(channel, person(1), "first");
+    let (_, _waiting) = house.messaging.exchange(&Caller::owner(), owed).await.unwrap();
+    model.requests_seen(1).await;
+    house.post(channel, person(1), "second").await;
+    gate.open();
+    assert_eq!(watch.reply().await.content, "re: first");
+    assert_eq!(watch.reply().await.content, "re: second");
+}
+
+#[tokio::test]
+async fn who_waits_for_an_agent_that_is_stopped_is_told() {
+    let gate = Gate::closed();
+    let model = Arc::new(echo().behind(gate.clone()));
+    let house = House::open(Plan::with(Arc::<ScriptedProvider>::clone(&model))).await;
+    let (agent, channel) = dm(&house).await;
+    let (_, mut waiting) = house.messaging.exchange(&Caller::owner(), House::message(channel, person(1), "ping")).await.unwrap();
+    model.requests_seen(1).await;
+    house.agents.stop(&Caller::owner(), agent).await.unwrap();
+    let end = waiting.next().await;
+    assert!(matches!(&end, Some(ReplyEvent::Failed(reason)) if reason.contains("stopped")), "{end:?}");
 }

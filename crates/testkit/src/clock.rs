@@ -50,6 +50,11 @@ impl Clock for SteppedClock {
 pub struct SeqIds(AtomicU64);
 
 impl SeqIds {
+    /// Ids that count on from the one after the `number`th.
+    pub const fn after(number: u64) -> Self {
+        Self(AtomicU64::new(number))
+    }
+
     /// The `number`th id, counted from 1.
     pub const fn nth(number: u64) -> Uuid {
         Uuid::from_u64_pair(0x4000, 0x8000_0000_0000_0000 | number)

@@ -16,7 +16,7 @@ use core_types::messaging::{
 };
 use core_types::models::ModelProvider;
 use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Timestamp};
-use domain::{Agents, Channels, Messaging, MessagingLimits};
+use domain::{Agents, Channels, Messaging, MessagingLimits, MessagingPorts};
 use persistence::{Options, Store, Target};
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, Runtime};
 use serde_json::{Value, json};
@@ -100,14 +100,15 @@ impl House {
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
         };
-        let messaging = Messaging::new(
-            store.messages(),
-            store.deliveries(),
-            Arc::clone(&bus),
-            Arc::clone(&shared_clock),
-            Arc::clone(&ids),
-            plan.messaging,
-        );
+        let messaging_ports = MessagingPorts {
+            messages: store.messages(),
+            deliveries: store.deliveries(),
+            agents: store.agents(),
+            bus: Arc::clone(&bus),
+            clock: Arc::clone(&shared_clock),
+            ids: Arc::clone(&ids),
+        };
+        let messaging = Messaging::new(messaging_ports, plan.messaging);
         let channels = Channels {
             servers: store.servers(),
             channels: store.channels(),

@@ -1,7 +1,9 @@
 //! Test server, callers, redactions, scripted models
 
+pub mod caller;
 pub mod clock;
 pub mod gate;
 pub mod house;
 pub mod scripted;
 pub mod scripted_provider;
+pub mod server;

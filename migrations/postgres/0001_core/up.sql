@@ -112,7 +112,9 @@ CREATE TABLE deliveries (
     reply_id UUID NOT NULL,
     must_answer BOOLEAN NOT NULL,
     state TEXT NOT NULL,
+    -- How often it was claimed, which names the claim, and how many of these claims were given back without counting.
     attempt INTEGER NOT NULL,
+    given_back INTEGER NOT NULL,
     -- From when on it may be claimed: the end of the wait while pending, the end of the lease while claimed. Null while
     -- an older delivery of the same agent and channel is open, and after the end.
     due_at BIGINT,
@@ -123,6 +125,7 @@ CREATE INDEX deliveries_of_message ON deliveries (message_id);
 CREATE INDEX deliveries_open ON deliveries (channel_id, agent_id, seq) WHERE ended_at IS NULL;
 CREATE UNIQUE INDEX deliveries_head ON deliveries (channel_id, agent_id) WHERE due_at IS NOT NULL;
 CREATE INDEX deliveries_due ON deliveries (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX deliveries_by_age ON deliveries (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE idempotency (
     caller TEXT NOT NULL,

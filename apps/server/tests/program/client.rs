@@ -105,7 +105,7 @@ fn agents_are_created_started_stopped_and_removed() {
     assert!(stderr(&created).contains("warning: `clients` has no effect"));
     for (arguments, said) in [
         (["agent", "start", "ada"], "Ada runs\n"),
-        (["agent", "stop", "ELIZA"], "Eliza is stopped; messages to it wait for its next start\n"),
+        (["agent", "stop", "ELIZA"], "Eliza is stopped; what it has not answered yet waits for its next start\n"),
         (["agent", "remove", "b850"], "Eliza is removed\n"),
     ] {
         let output = run(&fake, &arguments);

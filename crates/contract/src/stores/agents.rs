@@ -4,9 +4,11 @@ use core_types::agents::Added;
 use core_types::character::{Character, Knowledge};
 use core_types::deliveries::DeliveryState;
 use core_types::memory::MESSAGES;
+use core_types::messaging::EventBody;
 use core_types::runs::LogFilter;
 use core_types::secrets::{SealedSecret, SecretChange};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::Stores;
 use super::scene::{Sure, agent, agent_id, at, channel_id, finish_as, memory, object, only, person, plane, trace};
@@ -131,8 +133,8 @@ pub async fn removing_an_agent_removes_all_that_is_its_own(stores: Stores) {
     assert!(stores.agents.replace(read_at, version, vec![SecretChange::Put(secret("KEY", 1))]).await.sure());
     let other = stores.running_agent(2).await;
 
-    assert!(stores.agents.remove(agent, at(2)).await.sure());
-    assert!(!stores.agents.remove(agent, at(3)).await.sure());
+    assert_eq!(stores.agents.remove(agent, at(2)).await.sure(), Some(Vec::new()));
+    assert_eq!(stores.agents.remove(agent, at(3)).await.sure(), None);
 
     assert_eq!(stores.agents.find(agent).await.sure(), None);
     assert_eq!(stores.secrets.list(agent).await.sure(), []);
@@ -154,11 +156,79 @@ pub async fn removing_an_agent_cancels_its_open_deliveries(stores: Stores) {
     let channel = stores.open_channel(2, &[other.into()]).await;
     let others = only(stores.say(3, channel, person(1)).await.deliveries);
 
-    assert!(stores.agents.remove(agent, at(2)).await.sure());
+    assert_eq!(stores.agents.remove(agent, at(2)).await.sure().map(|told| told.len()), Some(2));
 
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Cancelled);
     assert_eq!(stores.deliveries.find(waiting.id).await.sure().sure().state, DeliveryState::Cancelled);
     assert_eq!(stores.deliveries.find(others.id).await.sure().sure().state, DeliveryState::Pending);
     assert_eq!(stores.running_agent(1).await, agent);
     assert_eq!(only(stores.claim(10, at(9)).await).delivery.id, others.id);
+}
+
+/// Each channel's readers, in the channel's order; those of other agents' deliveries are told nothing.
+pub async fn removing_an_agent_tells_the_readers_of_its_channels(stores: Stores) {
+    let (one, two) = (stores.running_agent(1).await, stores.running_agent(2).await);
+    let (here, there) = (stores.open_channel(1, &[one.into(), two.into()]).await, stores.open_channel(2, &[one.into()]).await);
+    let mut open = Vec::new();
+    for (number, channel) in [(1, here), (2, there), (3, here)] {
+        let deliveries = stores.say(number, channel, person(1)).await.deliveries;
+        open.push((channel, deliveries.into_iter().find(|delivery| delivery.agent_id == one).sure()));
+    }
+    let done = only(stores.claim(1, at(0)).await);
+    stores.deliveries.finish(finish_as(&done, DeliveryState::Ignored, at(1))).await.sure().sure();
+    open.retain(|(_, delivery)| delivery.id != done.delivery.id);
+
+    let told = stores.agents.remove(one, at(50)).await.sure().sure();
+
+    let mut ended = Vec::new();
+    for channel in [here, there] {
+        let events: Vec<_> = told.iter().filter(|event| event.channel_id == channel).cloned().collect();
+        let first = events.first().sure().seq;
+        assert_eq!(stores.messages.events(channel, first - 1, 10).await.sure(), events, "stored as they are told, and last");
+        for event in events {
+            let EventBody::Complete(Some(completion)) = event.body else { panic!("no completion: {event:?}") };
+            assert_eq!((completion.agent_id, completion.state, event.created_at), (one, DeliveryState::Cancelled, at(50)));
+            ended.push((channel, completion.delivery_id, completion.message_id));
+        }
+    }
+    open.sort_by_key(|(channel, _)| *channel != here);
+    assert_eq!(ended, open.iter().map(|(channel, delivery)| (*channel, delivery.id, delivery.message_id)).collect::<Vec<_>>());
+    assert_eq!(told.len(), ended.len());
+}
+
+/// Neither waits for ever for the other, and no delivery stays open.
+pub async fn removals_and_posts_at_once_leave_no_open_delivery(stores: Stores) {
+    for round in 0..6 {
+        let agents = [stores.running_agent(round * 2).await, stores.running_agent(round * 2 + 1).await];
+        let members = agents.map(core_types::EntityId::from);
+        let mut tasks = JoinSet::new();
+        for number in 0..4 {
+            let (stores, number) = (stores.clone(), round * 4 + number);
+            let channel = stores.open_channel(number, &members).await;
+            tasks.spawn(async move {
+                for turn in 0..4 {
+                    stores.say(number * 4 + turn, channel, person(1)).await;
+                }
+            });
+        }
+        for agent in agents {
+            let stores = stores.clone();
+            tasks.spawn(async move { assert!(stores.agents.remove(agent, at(1)).await.sure().is_some()) });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.sure();
+        }
+        for number in round * 4..round * 4 + 4 {
+            let (mut woken, mut ended) = (0, 0);
+            for event in stores.messages.events(channel_id(number), 0, 100).await.sure() {
+                match event.body {
+                    EventBody::Message(_) => woken += 1,
+                    _ => ended += 1,
+                }
+            }
+            assert!(woken == 4 && ended <= 8, "{woken} messages, {ended} ends");
+        }
+    }
+    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), None);
+    assert_eq!(stores.claim(100, at(9)).await, []);
 }

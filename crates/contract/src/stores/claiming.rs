@@ -3,11 +3,16 @@
 use std::collections::HashSet;
 
 use core_types::deliveries::{ClaimRequest, DeliveryState, LEASE_MILLIS, MAX_ATTEMPTS, Requeue};
+use core_types::messaging::{PostMessage, Wake};
 use core_types::runs::LogFilter;
+use core_types::{AgentId, DeliveryId};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use super::Stores;
-use super::scene::{Sure, at, channel, channel_id, draft, fence, finish_as, message_id, only, person, post_of, trace, written};
+use super::scene::{
+    Sure, at, channel, channel_id, claim_request, draft, fence, finish_as, message_id, only, person, post_of, trace, written,
+};
 
 /// The message, its channel, the version of the agent.
 pub async fn a_claim_brings_all_that_a_worker_needs(stores: Stores) {
@@ -76,12 +81,13 @@ pub async fn concurrent_claims_share_without_doubles(stores: Stores) {
 }
 
 /// Their deliveries wait.
-pub async fn stopped_and_busy_agents_are_passed_over(stores: Stores) {
+pub async fn stopped_and_full_agents_are_passed_over(stores: Stores) {
     let (one, two, three) = (stores.running_agent(1).await, stores.running_agent(2).await, stores.running_agent(3).await);
     let channel = stores.open_channel(1, &[one.into(), two.into(), three.into()]).await;
     stores.say(1, channel, person(1)).await;
     stores.agents.stop(one, at(1)).await.sure();
-    let request = ClaimRequest { limit: 10, busy: vec![two], now: at(1), lease_until: at(LEASE_MILLIS) };
+    let elsewhere = DeliveryId::new(Uuid::from_u128(0xdead));
+    let request = ClaimRequest { per_agent: 1, held: vec![(two, elsewhere)], ..claim_request(10, at(1)) };
     assert_eq!(only(stores.deliveries.claim(request).await.sure()).delivery.agent_id, three);
     assert_eq!(only(stores.claim(10, at(1)).await).delivery.agent_id, two);
     assert_eq!(stores.claim(10, at(1)).await, []);
@@ -154,15 +160,73 @@ pub async fn a_requeued_delivery_waits_and_may_not_count(stores: Stores) {
     assert!(stores.deliveries.requeue(back).await.sure());
     assert_eq!(stores.state_of(&first).await, DeliveryState::Pending);
     assert_eq!(stores.claim(10, at(49)).await, []);
-    assert_eq!(stores.deliveries.next_due().await.sure(), Some(at(50)));
+    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), Some(at(50)));
     let second = only(stores.claim(10, at(50)).await);
     assert_eq!((second.delivery.id, second.delivery.attempt), (first.delivery.id, 2));
     assert_eq!(stores.runs.list(agent, 10).await.sure().len(), 1);
     assert_eq!(stores.runs.logs(agent, LogFilter { limit: 10, ..LogFilter::default() }).await.sure().len(), 1);
 
+    assert_eq!((second.delivery.given_back, second.delivery.tries()), (0, 2));
+
     let uncounted = Requeue { fence: fence(&second), not_before: at(50), counts: false, trace: None };
     assert!(stores.deliveries.requeue(uncounted).await.sure());
-    assert_eq!(only(stores.claim(10, at(50)).await).delivery.attempt, 2);
+    let third = only(stores.claim(10, at(50)).await).delivery;
+    assert_eq!((third.attempt, third.given_back, third.tries()), (3, 1, 2));
+}
+
+/// The number of a claim is never given twice: whoever gave a delivery back cannot end it, though the claim did not count.
+pub async fn a_delivery_given_back_is_not_its_former_holders(stores: Stores) {
+    let (agent, _, first) = stores.claimed_message().await;
+    let back = Requeue { fence: fence(&first), not_before: at(0), counts: false, trace: None };
+    assert!(stores.deliveries.requeue(back.clone()).await.sure());
+    let second = only(stores.claim(10, at(1)).await);
+    assert_ne!(fence(&second), fence(&first));
+    assert_eq!(stores.deliveries.finish(finish_as(&first, DeliveryState::Ignored, at(2))).await.sure(), None);
+    assert_eq!(stores.deliveries.renew(vec![fence(&first)], at(9)).await.sure(), []);
+    assert!(!stores.deliveries.requeue(back).await.sure());
+    assert_eq!(stores.deliveries.find(second.delivery.id).await.sure(), Some(second.delivery.clone()));
+    assert_eq!(stores.runs.list(agent, 10).await.sure(), []);
+}
+
+/// What the agent holds already is part of it.
+pub async fn a_claim_brings_no_more_of_one_agent_than_its_share(stores: Stores) {
+    let (one, two) = (stores.running_agent(1).await, stores.running_agent(2).await);
+    for number in 0..5 {
+        let channel = stores.open_channel(number, &[one.into()]).await;
+        stores.say(number, channel, person(1)).await;
+    }
+    let channel = stores.open_channel(9, &[two.into()]).await;
+    stores.say(9, channel, person(1)).await;
+    let mut held: Vec<(AgentId, DeliveryId)> = Vec::new();
+    let mut rounds = Vec::new();
+    for per_agent in [0, 2, 2, 3, 9] {
+        // A claim may bring fewer than there are, but never nothing where there is something.
+        let mut round = 0;
+        loop {
+            let request = ClaimRequest { per_agent, held: held.clone(), ..claim_request(10, at(1)) };
+            let claimed = stores.deliveries.claim(request).await.sure();
+            if claimed.is_empty() {
+                break;
+            }
+            round += claimed.len();
+            held.extend(claimed.iter().map(|claimed| (claimed.delivery.agent_id, claimed.delivery.id)));
+        }
+        rounds.push((round, held.iter().filter(|(agent, _)| *agent == one).count()));
+    }
+    assert_eq!(rounds, [(0, 0), (3, 2), (0, 2), (1, 3), (2, 5)]);
+}
+
+/// Not even where its lease ran out; and it does not stand in the way of others.
+pub async fn what_is_held_is_not_claimed_again(stores: Stores) {
+    let (agent, _, first) = stores.claimed_message().await;
+    let other = stores.open_channel(2, &[agent.into()]).await;
+    written(stores.messages.post(post_of(draft(2, other, person(1), "hello"), at(LEASE_MILLIS))).await.sure());
+    let held = vec![(agent, first.delivery.id)];
+    let request = ClaimRequest { held, ..claim_request(1, at(2 * LEASE_MILLIS)) };
+    assert_eq!(only(stores.deliveries.claim(request.clone()).await.sure()).message.id, message_id(2));
+    assert_eq!(stores.deliveries.claim(request).await.sure(), []);
+    assert_eq!(stores.deliveries.find(first.delivery.id).await.sure(), Some(first.delivery.clone()));
+    assert_eq!(only(stores.claim(10, at(2 * LEASE_MILLIS)).await).delivery.id, first.delivery.id);
 }
 
 /// Nothing is written for anybody else.
@@ -198,18 +262,56 @@ pub async fn a_newer_message_of_the_same_author_is_told(stores: Stores) {
     assert_eq!(newer, [(message_id(1), Some(message_id(3))), (message_id(2), None), (message_id(3), None)]);
 }
 
+/// Nor one that was tried already; and what must be answered gives way only to what must be answered too.
+pub async fn only_an_untried_message_that_asks_as_much_is_newer(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    let ask = |number, channel: u128, wake| {
+        let draft = draft(number, channel_id(channel), person(1), "hello");
+        let (stores, post) = (stores.clone(), PostMessage { wake, ..post_of(draft, at(0)) });
+        async move { written(stores.messages.post(post).await.sure()) }
+    };
+    let (must, may) = (Wake::OneAnswers(None), Wake::Listeners);
+    let cases =
+        [(1, vec![must, may], None), (2, vec![must, must, may], Some(1)), (3, vec![may, may], Some(1)), (4, vec![may, must], Some(1))];
+    for (channel, wakes, _) in &cases {
+        stores.open_channel(*channel, &[agent.into()]).await;
+        for (turn, wake) in (0..).zip(wakes) {
+            ask(channel * 10 + turn, *channel, *wake).await;
+        }
+    }
+    let claimed = stores.claim(10, at(1)).await;
+    assert_eq!(claimed.len(), cases.len());
+    for (channel, wakes, newer) in cases {
+        let one = claimed.iter().find(|claimed| claimed.channel.id == channel_id(channel)).sure();
+        assert_eq!(one.newer, newer.map(|turn| message_id(channel * 10 + turn)), "{wakes:?}");
+    }
+}
+
+/// They have enough to do, whatever is due.
+pub async fn the_next_due_moment_leaves_busy_agents_out(stores: Stores) {
+    let (one, two) = (stores.running_agent(1).await, stores.running_agent(2).await);
+    for (number, agent) in [(1, one), (2, two)] {
+        let channel = stores.open_channel(number, &[agent.into()]).await;
+        let age = i64::try_from(number).sure();
+        written(stores.messages.post(post_of(draft(number, channel, person(1), "hello"), at(age))).await.sure());
+    }
+    for (busy, due) in [(vec![], Some(at(1))), (vec![one], Some(at(2))), (vec![two], Some(at(1))), (vec![one, two], None)] {
+        assert_eq!(stores.deliveries.next_due(busy).await.sure(), due);
+    }
+}
+
 /// The moment a pending one is due, or a claim expires. Deliveries of stopped agents are never due.
 pub async fn the_next_due_moment_is_that_of_a_running_agents_delivery(stores: Stores) {
-    assert_eq!(stores.deliveries.next_due().await.sure(), None);
+    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), None);
     let agent = stores.running_agent(1).await;
     let channel = stores.open_channel(1, &[agent.into()]).await;
     written(stores.messages.post(post_of(draft(1, channel, person(1), "hello"), at(7))).await.sure());
-    assert_eq!(stores.deliveries.next_due().await.sure(), Some(at(7)));
+    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), Some(at(7)));
     let claimed = only(stores.claim(1, at(8)).await);
-    assert_eq!(stores.deliveries.next_due().await.sure(), Some(at(8 + LEASE_MILLIS)));
+    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), Some(at(8 + LEASE_MILLIS)));
     stores.agents.stop(agent, at(9)).await.sure();
-    assert_eq!(stores.deliveries.next_due().await.sure(), None);
+    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), None);
     stores.agents.start(agent, super::scene::plane(agent, channel_id(9), &[]), at(10)).await.sure();
     stores.deliveries.finish(finish_as(&claimed, DeliveryState::Ignored, at(11))).await.sure().sure();
-    assert_eq!(stores.deliveries.next_due().await.sure(), None);
+    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), None);
 }

@@ -1,6 +1,6 @@
 //! Promises about the end of a delivery.
 
-use core_types::deliveries::{DeliveryState, LEASE_MILLIS};
+use core_types::deliveries::{DeliveryState, Finish, LEASE_MILLIS};
 use core_types::memory::{MESSAGES, RoomState};
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, Channel, EventBody};
 use core_types::runs::LogFilter;
@@ -31,11 +31,11 @@ pub async fn a_finish_writes_everything_at_once(stores: Stores) {
     finish.memories = vec![memory(1, agent, channel, person(1), "hello"), memory(2, agent, channel, agent.into(), "a reply")];
     finish.room_state = Some(RoomState::Muted);
     finish.trace = Some(trace(1, &claimed, at(1)));
-    let (completion, world) = (finish.completion.clone(), finish.plane.world.clone());
+    let (completion, world) = (finish.completion.clone(), finish.plane.as_ref().sure().world.clone());
 
     let finished = stores.deliveries.finish(finish).await.sure().sure();
 
-    assert!(!finished.woke);
+    assert_eq!(finished.woken, []);
     let reply = stores.messages.find(claimed.delivery.reply_id).await.sure().sure();
     assert_eq!((reply.author_id, reply.in_reply_to, reply.seq), (agent.into(), Some(claimed.message.id), 2));
     assert!(reply.created_at > claimed.message.created_at);
@@ -64,6 +64,27 @@ pub async fn a_finish_without_reply_tells_readers_and_frees_the_next(stores: Sto
     assert_eq!(stores.messages.events(channel, 2, 10).await.sure(), [event]);
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Failed);
     assert_eq!(only(stores.claim(10, at(6)).await).message.seq, 2);
+}
+
+/// Where nothing is to be remembered, no room is made; what is to be remembered needs one.
+pub async fn without_a_plane_a_finish_leaves_the_agents_memory_alone(stores: Stores) {
+    let (agent, channel, claimed) = stores.claimed_message().await;
+    let worlds = stores.memories.worlds(agent).await.sure();
+    let bare = Finish { plane: None, ..finish_as(&claimed, DeliveryState::Failed, at(1)) };
+    let memories = vec![memory(1, agent, channel, person(1), "hello")];
+    let failed = stores.deliveries.finish(Finish { memories, ..bare.clone() }).await;
+    assert!(matches!(failed, Err(StoreError::Defect(_))), "{failed:?}");
+    let failed = stores.deliveries.finish(Finish { room_state: Some(RoomState::Muted), ..bare.clone() }).await;
+    assert!(matches!(failed, Err(StoreError::Defect(_))), "{failed:?}");
+    assert_eq!(stores.state_of(&claimed).await, DeliveryState::Claimed);
+
+    let finished = stores.deliveries.finish(Finish { trace: Some(trace(1, &claimed, at(1))), ..bare }).await.sure().sure();
+
+    assert_eq!(finished.events.len(), 1);
+    assert_eq!(stores.state_of(&claimed).await, DeliveryState::Failed);
+    assert_eq!(weight(&stores, agent, channel).await, [2, 1, 0, 1, 1]);
+    assert_eq!(stores.memories.worlds(agent).await.sure(), worlds);
+    assert_eq!(stores.memories.room_context(agent, agent.room_of(channel), 10, 10).await.sure().entities, []);
 }
 
 /// A worker that lost its claim cannot write, and the one that has it can.
@@ -109,11 +130,11 @@ pub async fn after_its_channel_or_agent_is_gone_a_finish_writes_nothing(stores: 
     assert_eq!(weight(&stores, agent, channel).await, [0; 5]);
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Cancelled);
 
-    assert!(stores.agents.remove(agent, at(4)).await.sure());
+    assert!(stores.agents.remove(agent, at(4)).await.sure().is_some());
     let mut finish = finish_with_reply(&second, "a reply", at(5));
     finish.memories = vec![memory(1, agent, other, person(1), "hello")];
     assert_eq!(stores.deliveries.finish(finish).await.sure(), None);
-    assert_eq!(weight(&stores, agent, other).await, [1, 1, 0, 0, 0]);
+    assert_eq!(weight(&stores, agent, other).await, [2, 1, 0, 0, 0], "the message and the end of its delivery");
 }
 
 /// It is a defect, and the delivery is still held.
@@ -143,7 +164,12 @@ pub async fn a_reply_wakes_other_agents_where_the_channel_allows_it(stores: Stor
         let claimed = stores.claim(10, at(1)).await;
         let first = claimed.iter().find(|claimed| claimed.delivery.agent_id == one).sure();
         let second = claimed.iter().find(|claimed| claimed.delivery.agent_id == two).sure();
-        assert_eq!(stores.deliveries.finish(finish_with_reply(first, "one", at(2))).await.sure().sure().woke, allowed);
+        let woken = stores.deliveries.finish(finish_with_reply(first, "one", at(2))).await.sure().sure().woken;
+        assert_eq!(woken.len(), usize::from(allowed));
+        for delivery in woken {
+            assert_eq!((delivery.agent_id, delivery.message_id, delivery.must_answer), (two, first.delivery.reply_id, false));
+            assert_eq!(stores.deliveries.find(delivery.id).await.sure(), Some(delivery));
+        }
         stores.deliveries.finish(finish_as(second, DeliveryState::Ignored, at(3))).await.sure().sure();
         let heard: Vec<_> = stores.claim(10, at(4)).await.iter().map(|claimed| (claimed.delivery.agent_id, claimed.message.id)).collect();
         let expected = if allowed { vec![(two, first.delivery.reply_id)] } else { Vec::new() };

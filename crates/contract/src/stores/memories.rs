@@ -64,7 +64,7 @@ pub async fn a_room_context_shows_conversation_facts_and_people(stores: Stores) 
     let (agent, channel, claimed) = stores.claimed_message().await;
     let mut finish = finish_as(&claimed, DeliveryState::Ignored, at(1));
     finish.room_state = Some(RoomState::Followed);
-    finish.plane.entities.extend(super::scene::plane(agent, channel, &[person(2)]).entities);
+    finish.plane.as_mut().sure().entities.extend(super::scene::plane(agent, channel, &[person(2)]).entities);
     stores.deliveries.finish(finish).await.sure().sure();
     let mut memories: Vec<_> = (1..=4).map(|number| aged(number, agent, channel, MESSAGES, i64::try_from(number).sure())).collect();
     memories.extend((5..=8).map(|number| aged(number, agent, channel, FACTS, i64::try_from(number).sure())));

@@ -13,7 +13,7 @@ fn key(caller: &str, route: &str, key: &str, body: u8) -> IdempotencyKey {
 }
 
 fn keyed(number: u128, channel: ChannelId, key: IdempotencyKey) -> PostMessage {
-    PostMessage { idempotency: Some(key), ..post_of(draft(number, channel, person(1), "hello"), at(0)) }
+    PostMessage { idempotency: vec![key], ..post_of(draft(number, channel, person(1), "hello"), at(0)) }
 }
 
 /// With the deliveries as they stand, however long ago they ended; under another message id too.
@@ -40,6 +40,30 @@ pub async fn the_same_key_with_another_body_is_a_conflict(stores: Stores) {
     assert_eq!(stores.messages.find(message_id(2)).await.sure(), None);
     assert_eq!(stores.messages.last_seq(channel).await.sure(), Some(1));
     repeated(stores.messages.post(keyed(1, channel, key("c", "r", "k", 1))).await.sure());
+}
+
+/// The caller's key and the id that the caller chose, say: whichever is known names the first post.
+pub async fn each_of_several_keys_names_the_first_post(stores: Stores) {
+    let channel = stores.open_channel(1, &[]).await;
+    let with = |number, keys: Vec<IdempotencyKey>| {
+        let stores = stores.clone();
+        let post = PostMessage { idempotency: keys, ..post_of(draft(number, channel, person(1), "hello"), at(0)) };
+        async move { stores.messages.post(post).await.sure() }
+    };
+    let first = written(with(1, vec![key("c", "r", "z", 1), key("c", "id", "a", 1)]).await);
+    assert_eq!(repeated(with(2, vec![key("c", "r", "z", 1)]).await), first);
+    assert_eq!(repeated(with(1, vec![key("c", "id", "a", 1)]).await), first);
+    assert_eq!(repeated(with(1, vec![key("c", "r", "free", 1), key("c", "id", "a", 1)]).await), first);
+    for keys in [
+        vec![key("c", "r", "z", 2)],
+        vec![key("c", "r", "free", 2), key("c", "id", "a", 2)],
+        vec![key("c", "r", "z", 1), key("c", "id", "a", 2)],
+        vec![key("c", "r", "z", 2), key("c", "id", "a", 1)],
+    ] {
+        assert_eq!(with(3, keys).await, PostOutcome::Conflict);
+    }
+    assert_eq!(stores.messages.last_seq(channel).await.sure(), Some(1));
+    written(with(4, vec![key("c", "r", "free", 3)]).await);
 }
 
 /// A key means something only to its caller and for its operation.

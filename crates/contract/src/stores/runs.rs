@@ -1,12 +1,12 @@
 //! Promises about runs and logs.
 
-use core_types::deliveries::{Requeue, Trace};
+use core_types::deliveries::{DeliveryState, Requeue, Trace};
 use core_types::runs::{LogEntry, LogFilter, Run};
 use core_types::{AgentId, RoomId};
 use uuid::Uuid;
 
 use super::Stores;
-use super::scene::{Sure, at, fence, log, only, run};
+use super::scene::{Sure, at, fence, finish_as, log, message_id, only, person, run};
 
 /// Leaves these traces, each by an attempt that is given back.
 async fn leave(stores: &Stores, traces: Vec<(Run, Vec<LogEntry>)>) {
@@ -77,4 +77,31 @@ pub async fn pruning_runs_and_logs_is_bounded(stores: Stores) {
     assert_eq!(pruned, [3, 1, 0, 0]);
     assert_eq!(only(stores.runs.list(agent, 10).await.sure()).started_at, at(25));
     assert_eq!(numbers(&stores, agent, LogFilter { limit: 10, ..LogFilter::default() }).await, [3]);
+}
+
+/// Those that are open stay, however old they are, and so does what ended late.
+pub async fn pruning_forgets_deliveries_by_their_end(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    let mut ended = Vec::new();
+    for number in 1..=5 {
+        let channel = stores.open_channel(number, &[agent.into()]).await;
+        stores.say(number, channel, person(1)).await;
+        let claimed = only(stores.claim(1, at(0)).await);
+        if number <= 4 {
+            let now = at(i64::try_from(number).sure() * 10);
+            stores.deliveries.finish(finish_as(&claimed, DeliveryState::Ignored, now)).await.sure().sure();
+        }
+        ended.push(claimed.delivery.id);
+    }
+    let mut pruned = Vec::new();
+    for _ in 0..3 {
+        pruned.push(stores.runs.prune(at(40), 2).await.sure());
+    }
+    assert_eq!(pruned, [2, 1, 0]);
+    let mut left = Vec::new();
+    for id in ended {
+        left.push(stores.deliveries.find(id).await.sure().map(|delivery| delivery.state));
+    }
+    assert_eq!(left, [None, None, None, Some(DeliveryState::Ignored), Some(DeliveryState::Claimed)]);
+    assert!(stores.messages.find(message_id(1)).await.sure().is_some(), "messages stay");
 }

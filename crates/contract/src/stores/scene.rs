@@ -162,10 +162,15 @@ pub(super) fn post_of(draft: MessageDraft, now: Timestamp) -> PostMessage {
         create_channel: None,
         wake: Wake::Listeners,
         author_may_be_agent: true,
-        idempotency: None,
+        idempotency: Vec::new(),
         once_per_source: false,
         now,
     }
+}
+
+/// A claim for the usual time by somebody who holds nothing yet.
+pub(super) fn claim_request(limit: u32, now: Timestamp) -> ClaimRequest {
+    ClaimRequest { limit, per_agent: u32::MAX, held: Vec::new(), now, lease_until: now.plus_millis(LEASE_MILLIS) }
 }
 
 #[track_caller]
@@ -209,8 +214,7 @@ impl Stores {
 
     /// Claims what is due at `now`, for the usual time.
     pub(super) async fn claim(&self, limit: u32, now: Timestamp) -> Vec<Claimed> {
-        let lease_until = now.plus_millis(LEASE_MILLIS);
-        self.deliveries.claim(ClaimRequest { limit, busy: Vec::new(), now, lease_until }).await.sure()
+        self.deliveries.claim(claim_request(limit, now)).await.sure()
     }
 
     /// A running agent, a channel with it and a person, and that person's message, claimed.
@@ -246,7 +250,7 @@ pub(super) fn finish_as(claimed: &Claimed, state: DeliveryState, now: Timestamp)
             error: None,
         },
         reply: None,
-        plane: plane(agent, claimed.channel.id, &[claimed.message.author_id]),
+        plane: Some(plane(agent, claimed.channel.id, &[claimed.message.author_id])),
         memories: Vec::new(),
         room_state: None,
         trace: None,

@@ -9,13 +9,14 @@ use core_types::agents::{
 use core_types::bus::{BusEvent, EventBus, Topic};
 use core_types::character::{self, ParsedCharacter};
 use core_types::runs::{LogEntry, LogFilter, RunRepository};
-use core_types::secrets::{SealedSecret, Secret, SecretRepository, Vault};
+use core_types::secrets::{SealedSecret, Secret, SecretChange, SecretRepository, Vault};
 use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Thing};
 use icu_collator::options::CollatorOptions;
 use icu_collator::{Collator, CollatorBorrowed};
 use serde_json::Value;
 
 use crate::permission::require;
+use crate::whole::whole;
 
 mod patch;
 mod plane;
@@ -80,7 +81,11 @@ impl AgentService for Agents {
             if change.is_empty() {
                 return self.view(change.agent).await;
             }
-            let secrets = change.seal_secrets(self.vault.as_ref())?;
+            let mut secrets = change.seal_secrets(self.vault.as_ref())?;
+            if change.clears_secrets {
+                let stored = self.secrets.list(id).await?;
+                secrets.splice(0..0, stored.into_iter().map(|secret| SecretChange::Remove(secret.name)));
+            }
             let mut agent = change.agent;
             agent.updated_at = self.clock.now().max(read_at.plus_millis(1));
             if self.agents.replace(agent.clone(), read_at, secrets).await? {
@@ -93,11 +98,16 @@ impl AgentService for Agents {
 
     async fn remove(&self, caller: &Caller, id: AgentId) -> ServiceResult<()> {
         require(caller, Permission::AgentsWrite)?;
-        if !self.agents.remove(id, self.clock.now()).await? {
-            return Err(ServiceError::NotFound(Thing::Agent));
-        }
-        self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
-        Ok(())
+        let (agents, bus, now) = (Arc::clone(&self.agents), Arc::clone(&self.bus), self.clock.now());
+        whole(async move {
+            let ends = agents.remove(id, now).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
+            for end in ends {
+                bus.publish(Topic::Channel(end.channel_id), BusEvent::Channel(Arc::new(end))).await;
+            }
+            bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
+            Ok(())
+        })
+        .await
     }
 
     async fn start(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {

@@ -30,6 +30,8 @@ const REQUIRED: [&str; 2] = ["name", "bio"];
 pub(super) struct Change {
     /// The agent with the patch applied.
     pub agent: Agent,
+    /// Whether all secrets are removed before the others are set.
+    pub clears_secrets: bool,
     secrets: Vec<(String, Option<Secret>)>,
     changed: bool,
 }
@@ -37,7 +39,7 @@ pub(super) struct Change {
 impl Change {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        !self.changed && self.secrets.is_empty()
+        !self.changed && self.secrets.is_empty() && !self.clears_secrets
     }
 
     /// The changes to the agent's secrets, encrypted.
@@ -79,6 +81,8 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject) -> ServiceResult<Change>
     if let Some(given) = patch.get("secrets") {
         take_secrets(given, &mut secrets)?;
     }
+    let nested = patch.get("settings").and_then(|settings| settings.get("secrets"));
+    let clears_secrets = [nested, patch.get("secrets")].contains(&Some(&Value::Null));
     let parsed = character::parse(&Value::Object(columns)).map_err(|error| invalid(&error.to_string()))?;
     let enabled = match patch.get("enabled") {
         None => stored.enabled,
@@ -86,7 +90,7 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject) -> ServiceResult<Change>
         Some(_) => return Err(invalid("enabled: must be a boolean")),
     };
     let changed = parsed.character != stored.character || enabled != stored.enabled;
-    Ok(Change { agent: Agent { character: parsed.character, enabled, ..*stored }, secrets, changed })
+    Ok(Change { clears_secrets, agent: Agent { character: parsed.character, enabled, ..*stored }, secrets, changed })
 }
 
 fn merge_settings(columns: &mut JsonObject, given: &Value, secrets: &mut Vec<(String, Option<Secret>)>) -> ServiceResult<()> {
@@ -173,6 +177,15 @@ mod tests {
         let names: Vec<_> = change.secrets.iter().map(|(name, secret)| (name.as_str(), secret.is_some())).collect();
         assert_eq!(names, [("SET", true), ("GONE", false), ("EMPTY", false)]);
         assert!(!change.agent.character.settings.contains_key("secrets"));
+    }
+
+    #[test]
+    fn null_in_place_of_the_secrets_removes_them_all() {
+        for patch in [json!({"secrets": null}), json!({"settings": {"secrets": null}})] {
+            let change = patched(&patch).unwrap();
+            assert!(change.clears_secrets && !change.is_empty(), "{patch}");
+        }
+        assert!(!patched(&json!({"secrets": {}})).unwrap().clears_secrets);
     }
 
     #[test]

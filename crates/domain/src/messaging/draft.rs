@@ -31,14 +31,17 @@ pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: Mess
     PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, once_per_source, now }
 }
 
-/// The caller's key, else the id that it chose for the message: either makes the write repeatable.
-fn idempotency(caller: &Caller, message: &NewMessage) -> Option<IdempotencyKey> {
-    let key = match (&message.idempotency_key, message.id) {
-        (Some(key), _) => format!("key:{key}"),
-        (None, Some(id)) => format!("message:{id}"),
-        (None, None) => return None,
-    };
-    Some(IdempotencyKey { caller: caller.name().to_owned(), route: message.door.name().to_owned(), key, body_hash: body_hash(message) })
+/// The caller's key and the id that it chose for the message: either makes the write repeatable.
+fn idempotency(caller: &Caller, message: &NewMessage) -> Vec<IdempotencyKey> {
+    let key = message.idempotency_key.as_ref().map(|key| format!("key:{key}"));
+    let id = message.id.map(|id| format!("message:{id}"));
+    let keys: Vec<String> = key.into_iter().chain(id).collect();
+    if keys.is_empty() {
+        return Vec::new();
+    }
+    let body_hash = body_hash(message);
+    let named = |key| IdempotencyKey { caller: caller.name().to_owned(), route: message.door.name().to_owned(), key, body_hash };
+    keys.into_iter().map(named).collect()
 }
 
 /// A hash of everything that the caller sent, however it was spelled.
@@ -145,7 +148,7 @@ mod tests {
     fn the_same_body_has_the_same_hash_and_the_key_is_not_part_of_it() {
         let keyed = |key: &str, content: &str| {
             let message = NewMessage { idempotency_key: Some(key.to_owned()), content: content.to_owned(), ..message(&json!({})) };
-            posted(message).idempotency.unwrap()
+            posted(message).idempotency.pop().unwrap()
         };
         assert_eq!(keyed("a", "x").body_hash, keyed("b", "x").body_hash);
         assert_ne!(keyed("a", "x").body_hash, keyed("a", "y").body_hash);

@@ -7,9 +7,13 @@ use async_trait::async_trait;
 use core_types::bus::{BusEvent, Lagged, Subscription};
 use core_types::messaging::{ChannelEvent, EventBody, EventStream, MessageRepository, StreamItem};
 use core_types::{ChannelId, ServiceResult};
+use tokio::time::{Duration, timeout};
 
 /// Events read from the store at once.
 const PAGE: u32 = 200;
+
+/// How often the store is asked although the bus is silent.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 /// A reader's place in a channel.
 pub(super) struct Events {
@@ -21,6 +25,8 @@ pub(super) struct Events {
     /// The newest sequence number known to exist; while the position is behind it, the store is read.
     newest: i64,
     ready: VecDeque<StreamItem>,
+    /// Whether something may have been missed, so that the store is asked for the newest sequence number.
+    missed: bool,
     ended: bool,
 }
 
@@ -32,7 +38,7 @@ impl Events {
         position: i64,
         newest: i64,
     ) -> Self {
-        Self { messages, subscription, channel, position, newest, ready: VecDeque::new(), ended: false }
+        Self { messages, subscription, channel, position, newest, ready: VecDeque::new(), missed: false, ended: false }
     }
 
     /// Reads on from the store. What is missing there is a gap: retention has passed over it.
@@ -46,6 +52,17 @@ impl Events {
             self.ready.push_back(StreamItem::Gap { from: self.position + 1, to: self.newest });
             self.position = self.newest;
         }
+        Ok(())
+    }
+
+    /// Asks the store how far the channel has come.
+    async fn look(&mut self) -> ServiceResult<()> {
+        match self.messages.last_seq(self.channel).await? {
+            Some(newest) => self.newest = self.newest.max(newest),
+            // The channel was deleted while nobody looked.
+            None => self.ended = true,
+        }
+        self.missed = false;
         Ok(())
     }
 
@@ -90,15 +107,16 @@ impl EventStream for Events {
                 self.catch_up().await?;
                 continue;
             }
-            match self.subscription.next().await {
-                Ok(BusEvent::Channel(event)) => self.hear(event),
-                Ok(BusEvent::Chunk(chunk)) => return Ok(Some(StreamItem::Chunk(chunk))),
-                Ok(_) => {}
-                Err(Lagged) => match self.messages.last_seq(self.channel).await? {
-                    Some(newest) => self.newest = self.newest.max(newest),
-                    // The channel was deleted while nobody looked.
-                    None => self.ended = true,
-                },
+            if self.missed {
+                self.look().await?;
+                continue;
+            }
+            match timeout(LOOK_AGAIN, self.subscription.next()).await {
+                Ok(Ok(BusEvent::Channel(event))) => self.hear(event),
+                Ok(Ok(BusEvent::Chunk(chunk))) => return Ok(Some(StreamItem::Chunk(chunk))),
+                Ok(Ok(_)) => {}
+                // A lost event costs latency, not data.
+                Ok(Err(Lagged)) | Err(_) => self.missed = true,
             }
         }
     }

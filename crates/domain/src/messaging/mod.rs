@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use core_types::agents::AgentRepository;
 use core_types::bus::{BusEvent, EventBus, Topic};
 use core_types::deliveries::DeliveryRepository;
 use core_types::messaging::{
@@ -14,6 +15,7 @@ use core_types::{Caller, ChannelId, Clock, Ids, InvalidCode, Permission, Service
 use tokio::sync::Semaphore;
 
 use crate::permission::require;
+use crate::whole::whole;
 
 mod draft;
 mod events;
@@ -34,66 +36,83 @@ impl Default for MessagingLimits {
     }
 }
 
+/// The ports that [`Messaging`] works through.
+#[derive(Clone)]
+pub struct MessagingPorts {
+    /// Where messages and events are kept.
+    pub messages: Arc<dyn MessageRepository>,
+    /// Where deliveries are kept.
+    pub deliveries: Arc<dyn DeliveryRepository>,
+    /// Where agents are kept; who waits for one that was stopped is told.
+    pub agents: Arc<dyn AgentRepository>,
+    /// Who is told what happens.
+    pub bus: Arc<dyn EventBus>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where new ids come from.
+    pub ids: Arc<dyn Ids>,
+}
+
 /// Takes in messages, hands out messages, events and replies.
 pub struct Messaging {
-    messages: Arc<dyn MessageRepository>,
-    deliveries: Arc<dyn DeliveryRepository>,
-    bus: Arc<dyn EventBus>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
+    ports: MessagingPorts,
     limits: MessagingLimits,
     waiting: Arc<Semaphore>,
 }
 
 impl Messaging {
     /// The service over a store and a bus.
-    pub fn new(
-        messages: Arc<dyn MessageRepository>,
-        deliveries: Arc<dyn DeliveryRepository>,
-        bus: Arc<dyn EventBus>,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-        limits: MessagingLimits,
-    ) -> Self {
+    pub fn new(ports: MessagingPorts, limits: MessagingLimits) -> Self {
         let waiting = Arc::new(Semaphore::new(limits.waiting_replies));
-        Self { messages, deliveries, bus, clock, ids, limits, waiting }
+        Self { ports, limits, waiting }
     }
 
     /// Writes the message, then tells the readers of its channel and the workers. Returns whether it was there before.
     async fn write(&self, caller: &Caller, message: NewMessage, wake: Wake) -> ServiceResult<(Posted, bool)> {
         require(caller, Permission::MessagesWrite)?;
-        let post = draft::post(caller, message, wake, self.ids.uuid().into(), self.clock.now());
-        match self.messages.post(post).await? {
-            PostOutcome::Posted(posted) => {
-                self.publish(&posted).await;
-                Ok((posted, false))
+        let post = draft::post(caller, message, wake, self.ports.ids.uuid().into(), self.ports.clock.now());
+        let ports = self.ports.clone();
+        let outcome = whole(async move {
+            let outcome = ports.messages.post(post).await?;
+            if let PostOutcome::Posted(posted) = &outcome {
+                publish(ports.bus.as_ref(), posted).await;
             }
+            Ok(outcome)
+        });
+        match outcome.await? {
+            PostOutcome::Posted(posted) => Ok((posted, false)),
             PostOutcome::Repeated(posted) => Ok((posted, true)),
             PostOutcome::Conflict => Err(ServiceError::conflict("This id or idempotency key was used before with another message")),
             PostOutcome::NoChannel => Err(ServiceError::NotFound(Thing::Channel)),
             PostOutcome::NoServer => Err(ServiceError::NotFound(Thing::Server)),
             PostOutcome::NoAgent => Err(ServiceError::invalid(
                 InvalidCode::NoAgent,
-                "No running agent takes part in this channel; start one or add it to the channel",
+                "No running agent takes part in this channel: start its agent, or talk in a channel that has one",
             )),
             PostOutcome::AuthorIsAgent => Err(ServiceError::forbidden("An agent of this server cannot be the author here; use submit")),
         }
     }
+}
 
-    async fn publish(&self, posted: &Posted) {
-        let message = &posted.message;
-        let event = ChannelEvent {
-            channel_id: message.channel_id,
+async fn publish(bus: &dyn EventBus, posted: &Posted) {
+    let message = &posted.message;
+    let channel = message.channel_id;
+    let event = ChannelEvent {
+        channel_id: channel,
+        seq: message.seq,
+        body: EventBody::Message(Some(Arc::clone(message))),
+        created_at: message.created_at,
+    };
+    bus.publish(Topic::Channel(channel), BusEvent::Channel(Arc::new(event))).await;
+    if !posted.deliveries.is_empty() {
+        let ready = BusEvent::DeliveriesReady {
+            channel,
+            author: message.author_id,
+            message: message.id,
             seq: message.seq,
-            body: EventBody::Message(Some(Arc::clone(message))),
-            created_at: message.created_at,
+            woken: posted.deliveries.iter().map(|delivery| (delivery.agent_id, delivery.must_answer)).collect(),
         };
-        self.bus.publish(Topic::Channel(message.channel_id), BusEvent::Channel(Arc::new(event))).await;
-        if !posted.deliveries.is_empty() {
-            let ready =
-                BusEvent::DeliveriesReady { channel: message.channel_id, author: message.author_id, message: message.id, seq: message.seq };
-            self.bus.publish(Topic::Work, ready).await;
-        }
+        bus.publish(Topic::Work, ready).await;
     }
 }
 
@@ -117,7 +136,7 @@ impl MessagingService for Messaging {
             });
         };
         // Subscribed before the commit, so that the shortest reply is not missed.
-        let subscription = self.bus.subscribe(Topic::Channel(message.channel_id)).await;
+        let subscription = self.ports.bus.subscribe(Topic::Channel(message.channel_id)).await;
         let target = draft::target_agent(&message.metadata);
         let (posted, repeated) = self.write(caller, message, Wake::OneAnswers(target)).await?;
         let receipt = PostReceipt { message: Arc::clone(&posted.message), repeated, warnings: Vec::new() };
@@ -127,23 +146,27 @@ impl MessagingService for Messaging {
 
     async fn list(&self, caller: &Caller, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> ServiceResult<Vec<Message>> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.messages.list(channel, before, limit).await?)
+        Ok(self.ports.messages.list(channel, before, limit).await?)
     }
 
     async fn complete(&self, caller: &Caller, channel: ChannelId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
-        let told = self.messages.announce(channel, EventBody::Complete(None), self.clock.now()).await?;
-        let event = told.ok_or(ServiceError::NotFound(Thing::Channel))?;
-        self.bus.publish(Topic::Channel(channel), BusEvent::Channel(Arc::new(event))).await;
-        Ok(())
+        let ports = self.ports.clone();
+        whole(async move {
+            let told = ports.messages.announce(channel, EventBody::Complete(None), ports.clock.now()).await?;
+            let event = told.ok_or(ServiceError::NotFound(Thing::Channel))?;
+            ports.bus.publish(Topic::Channel(channel), BusEvent::Channel(Arc::new(event))).await;
+            Ok(())
+        })
+        .await
     }
 
     async fn subscribe(&self, caller: &Caller, channel: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>> {
         require(caller, Permission::MessagesRead)?;
         // Subscribed before looking, so that nothing falls between the two.
-        let subscription = self.bus.subscribe(Topic::Channel(channel)).await;
-        let last = self.messages.last_seq(channel).await?.ok_or(ServiceError::NotFound(Thing::Channel))?;
+        let subscription = self.ports.bus.subscribe(Topic::Channel(channel)).await;
+        let last = self.ports.messages.last_seq(channel).await?.ok_or(ServiceError::NotFound(Thing::Channel))?;
         let position = after.map_or(last, |after| after.clamp(0, last));
-        Ok(Box::new(events::Events::new(Arc::clone(&self.messages), subscription, channel, position, last)))
+        Ok(Box::new(events::Events::new(Arc::clone(&self.ports.messages), subscription, channel, position, last)))
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::bus::{BusEvent, Lagged, Subscription};
-use core_types::deliveries::{Delivery, DeliveryRepository, DeliveryState};
-use core_types::messaging::{Completion, EventBody, Message, MessageRepository, Posted, ReplyEvent, ReplyStream};
+use core_types::deliveries::{Delivery, DeliveryState};
+use core_types::error::chain;
+use core_types::messaging::{Completion, EventBody, Message, Posted, ReplyEvent, ReplyStream};
 use core_types::{ChannelId, ServiceResult};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::Messaging;
+use super::{Messaging, MessagingPorts};
 
 /// How often the store is asked although the bus is silent: what a lost event costs at most.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -20,8 +21,7 @@ const PAGE: u32 = 200;
 
 /// One caller's wait.
 pub(super) struct Reply {
-    messages: Arc<dyn MessageRepository>,
-    deliveries: Arc<dyn DeliveryRepository>,
+    ports: MessagingPorts,
     subscription: Box<dyn Subscription>,
     channel: ChannelId,
     /// The delivery that must answer; none only where a repeated message had none.
@@ -46,8 +46,7 @@ impl Reply {
         permit: OwnedSemaphorePermit,
     ) -> Self {
         Self {
-            messages: Arc::clone(&service.messages),
-            deliveries: Arc::clone(&service.deliveries),
+            ports: service.ports.clone(),
             subscription,
             channel: posted.message.channel_id,
             awaited: posted.deliveries.first().cloned(),
@@ -64,6 +63,7 @@ impl Reply {
     async fn hear(&mut self, event: BusEvent, awaited: &Delivery) -> ServiceResult<Option<ReplyEvent>> {
         match event {
             BusEvent::Chunk(chunk) if chunk.reply_id == awaited.reply_id => Ok(Some(ReplyEvent::Chunk(chunk))),
+            BusEvent::AgentChanged(agent) if agent == awaited.agent_id => self.look(awaited).await,
             BusEvent::Channel(event) => match &event.body {
                 EventBody::Message(Some(message)) if message.id == awaited.reply_id => {
                     self.heard = Some(Arc::clone(message));
@@ -81,20 +81,39 @@ impl Reply {
 
     /// What the store says, for a wait that may have missed its end.
     async fn look(&mut self, awaited: &Delivery) -> ServiceResult<Option<ReplyEvent>> {
-        match self.deliveries.find(awaited.id).await?.map(|delivery| delivery.state) {
-            Some(state) if !state.is_end() => Ok(None),
+        let state = self.ports.deliveries.find(awaited.id).await?.map(|delivery| delivery.state);
+        match state {
+            Some(DeliveryState::Pending) => self.look_for_agent(awaited).await,
+            Some(DeliveryState::Claimed) => Ok(None),
             Some(DeliveryState::Cancelled) | None => Ok(Some(cancelled())),
-            Some(_) => match self.stored_completion(awaited).await? {
-                Some(completion) => self.end(completion, awaited).await.map(Some),
-                None => Ok(Some(ReplyEvent::Failed("How this ended is no longer kept".to_owned()))),
-            },
+            Some(DeliveryState::Replied) => self.replied(awaited).await.map(Some),
+            Some(DeliveryState::Ignored | DeliveryState::Superseded | DeliveryState::Failed) => {
+                match self.stored_completion(awaited).await? {
+                    Some(completion) => self.end(completion, awaited).await.map(Some),
+                    None => Ok(Some(ReplyEvent::Failed("How this ended is no longer kept".to_owned()))),
+                }
+            }
         }
+    }
+
+    /// Nobody should wait for an agent that was stopped.
+    async fn look_for_agent(&mut self, awaited: &Delivery) -> ServiceResult<Option<ReplyEvent>> {
+        let running = self.ports.agents.find(awaited.agent_id).await?.is_some_and(|agent| agent.running);
+        Ok((!running).then(|| ReplyEvent::Failed("The agent was stopped; it answers when it is started again".to_owned())))
+    }
+
+    async fn replied(&mut self, awaited: &Delivery) -> ServiceResult<ReplyEvent> {
+        let message = match self.heard.take() {
+            Some(message) => Some(message),
+            None => self.ports.messages.find(awaited.reply_id).await?.map(Arc::new),
+        };
+        Ok(message.map_or_else(|| ReplyEvent::Failed("The reply has been deleted".to_owned()), ReplyEvent::Replied))
     }
 
     async fn stored_completion(&mut self, awaited: &Delivery) -> ServiceResult<Option<Completion>> {
         let mut after = self.posted_seq;
         loop {
-            let page = self.messages.events(self.channel, after, PAGE).await?;
+            let page = self.ports.messages.events(self.channel, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(None) };
             after = last.seq;
             for event in page {
@@ -108,13 +127,7 @@ impl Reply {
 
     async fn end(&mut self, completion: Completion, awaited: &Delivery) -> ServiceResult<ReplyEvent> {
         Ok(match completion.state {
-            DeliveryState::Replied => {
-                let message = match self.heard.take() {
-                    Some(message) => Some(message),
-                    None => self.messages.find(awaited.reply_id).await?.map(Arc::new),
-                };
-                message.map_or_else(|| ReplyEvent::Failed("The reply has been deleted".to_owned()), ReplyEvent::Replied)
-            }
+            DeliveryState::Replied => self.replied(awaited).await?,
             DeliveryState::Ignored | DeliveryState::Superseded => ReplyEvent::Silent { superseded_by: completion.superseded_by },
             DeliveryState::Failed => ReplyEvent::Failed(completion.error.unwrap_or_else(|| "The agent could not answer".to_owned())),
             DeliveryState::Cancelled | DeliveryState::Pending | DeliveryState::Claimed => cancelled(),
@@ -155,7 +168,7 @@ impl ReplyStream for Reply {
                 Ok(None) => continue,
                 Ok(Some(event)) => event,
                 Err(error) => {
-                    log::error!("cannot follow delivery {}: {error}", awaited.id);
+                    log::error!("cannot follow delivery {}: {}", awaited.id, chain(&error));
                     ReplyEvent::Failed("The server lost track of the reply; it will be in the channel".to_owned())
                 }
             };

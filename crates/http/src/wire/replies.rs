@@ -35,7 +35,7 @@ impl Step {
             ReplyEvent::Silent { superseded_by } => Ending::Content(silence(message, superseded_by)),
             ReplyEvent::Failed(reason) => Ending::Failure(Code::ProcessingError, reason),
             ReplyEvent::TimedOut => {
-                let reason = "The agent did not reply in time; its reply will be in the channel";
+                let reason = "The agent did not reply in time; it goes on, and a later reply will be in the channel";
                 Ending::Failure(Code::ReplyTimeout, reason.to_owned())
             }
         })
@@ -45,7 +45,7 @@ impl Step {
 impl Ending {
     /// The end of waiting where the server stops first.
     pub(crate) fn stopped() -> Self {
-        Self::Failure(Code::Unavailable, "The server is stopping; the reply will be in the channel".to_owned())
+        Self::Failure(Code::Unavailable, "The server is stopping; the message is stored and is answered after the next start".to_owned())
     }
 }
 

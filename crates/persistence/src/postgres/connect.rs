@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use core_types::error::chain;
 use diesel::pg::Pg;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::SimpleAsyncConnection;
@@ -166,17 +167,6 @@ fn tls() -> Result<MakeRustlsConnect, OpenError> {
         .map_err(failed)?
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
-}
-
-/// An error with its causes, for a driver's error type that holds only text.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 type Blocking = AsyncConnectionWrapper<Conn>;

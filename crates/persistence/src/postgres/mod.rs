@@ -26,12 +26,16 @@ macro_rules! run {
     };
 }
 
-/// Runs a unit of work in a transaction of its own and waits for its commit.
+/// Runs a unit of work in a transaction of its own and waits for its commit. It goes on where the caller stops waiting: a
+/// connection that came back in the middle would keep its locks.
 macro_rules! in_tx {
     ($db:expr, |$conn:ident| $work:expr) => {{
         let mut pooled = $db.connection().await?;
-        let conn: &mut Conn = &mut pooled;
-        diesel_async::AsyncConnection::transaction(conn, async move |$conn: &mut Conn| $work.await).await
+        let running = tokio::spawn(async move {
+            let conn: &mut Conn = &mut pooled;
+            diesel_async::AsyncConnection::transaction(conn, async move |$conn: &mut Conn| $work.await).await
+        });
+        running.await.map_err(crate::error::cut_short)?
     }};
 }
 
@@ -44,12 +48,15 @@ macro_rules! in_read {
     }};
 }
 
-/// Runs a unit of work that reads with several statements, which all see the same state.
+/// Runs a unit of work that reads with several statements, which all see the same state; to its end, like `in_tx!`.
 macro_rules! in_snapshot {
     ($db:expr, |$conn:ident| $work:expr) => {{
         let mut pooled = $db.connection().await?;
-        let conn: &mut Conn = &mut pooled;
-        conn.build_transaction().read_only().repeatable_read().run(async move |$conn: &mut Conn| $work.await).await
+        let running = tokio::spawn(async move {
+            let conn: &mut Conn = &mut pooled;
+            conn.build_transaction().read_only().repeatable_read().run(async move |$conn: &mut Conn| $work.await).await
+        });
+        running.await.map_err(crate::error::cut_short)?
     }};
 }
 
@@ -68,6 +75,8 @@ macro_rules! table {
 mod agents;
 #[path = "../repos/channels.rs"]
 mod channels;
+#[path = "../repos/claims.rs"]
+mod claims;
 #[path = "../repos/columns.rs"]
 mod columns;
 pub(crate) mod connect;
@@ -98,8 +107,8 @@ pub(crate) use connect::describe;
 /// An open PostgreSQL database.
 pub(crate) struct Db {
     pool: Pool<Conn>,
+    connector: connect::Connector,
     patience: Duration,
-    transport: &'static str,
     lock: Mutex<Option<lock::Lock>>,
     ids: Arc<dyn Ids>,
 }
@@ -110,14 +119,21 @@ impl Db {
         let connector = connect::Connector::probe(url).await?;
         let lock = lock::take(&connector).await?;
         connect::migrate(connector.connect_to_open().await?).await?;
-        let transport = connector.transport();
-        let pool = connector.pool(options)?;
-        Ok(Self { pool, patience: options.patience, transport, lock: Mutex::new(Some(lock)), ids })
+        let pool = connector.clone().pool(options)?;
+        Ok(Self { pool, connector, patience: options.patience, lock: Mutex::new(Some(lock)), ids })
     }
 
     /// How the connections are protected, for a person.
     pub(crate) const fn transport(&self) -> &'static str {
-        self.transport
+        self.connector.transport()
+    }
+
+    /// Whether this server still has the lock. Where its connection was lost, the lock is taken again; `false` where
+    /// another server was faster.
+    pub(crate) async fn still_owner(&self) -> StoreResult<bool> {
+        let mut slot = self.lock.lock().await;
+        let Some(lock) = slot.as_mut() else { return Err(StoreError::Unavailable("the database is closed".into())) };
+        lock.hold(&self.connector).await
     }
 
     async fn connection(&self) -> StoreResult<Object<Conn>> {

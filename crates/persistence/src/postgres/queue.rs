@@ -3,8 +3,10 @@
 use core_types::deliveries::{ClaimRequest, DeliveryState};
 use diesel::prelude::*;
 
+use super::claims::{admitted, full_agents};
 use super::columns::Id;
-use super::schema::{agents, channel_participants, deliveries};
+use super::deliveries::DeliveryRow;
+use super::schema::{agents, channel_participants, channels, deliveries};
 use super::{Conn, RunQueryDsl};
 
 /// The running agents that take part in a channel, by join order, except the author of a message. None of them can be
@@ -34,22 +36,46 @@ pub(super) async fn hold_agent(conn: &mut Conn, agent: Id) -> QueryResult<bool> 
     Ok(held.is_some())
 }
 
+/// The channels that hold an agent or an open delivery to it. Those that exist are locked until the transaction ends.
+pub(super) async fn hold_channels_of(conn: &mut Conn, agent: Id) -> QueryResult<Vec<Id>> {
+    let joined = channel_participants::table.filter(channel_participants::entity_id.eq(agent)).select(channel_participants::channel_id);
+    let waiting = deliveries::table.filter(deliveries::agent_id.eq(agent)).filter(deliveries::ended_at.is_null());
+    let concerned: Vec<Id> = joined.union(waiting.select(deliveries::channel_id)).load(conn).await?;
+    let existing = channels::table.filter(channels::id.eq_any(concerned.clone())).order(channels::id).select(channels::id);
+    let _held: Vec<Id> = existing.for_no_key_update().load(conn).await?;
+    Ok(concerned)
+}
+
+/// The open deliveries of an agent, locked until the transaction ends.
+pub(super) async fn open_of_agent(conn: &mut Conn, agent: Id) -> QueryResult<Vec<DeliveryRow>> {
+    let open = deliveries::table.filter(deliveries::agent_id.eq(agent)).filter(deliveries::ended_at.is_null());
+    open.order(deliveries::id).select(DeliveryRow::as_select()).for_update().load(conn).await
+}
+
+/// The open deliveries of a channel, locked until the transaction ends.
+pub(super) async fn open_of_channel(conn: &mut Conn, channel: Id) -> QueryResult<Vec<Id>> {
+    let open = deliveries::table.filter(deliveries::channel_id.eq(channel)).filter(deliveries::ended_at.is_null());
+    open.order(deliveries::id).select(deliveries::id).for_update().load(conn).await
+}
+
 /// Claims heads that are due, the longest due first, and returns their ids. What another worker claims at the same
 /// moment is passed over.
-pub(super) async fn take(conn: &mut Conn, request: ClaimRequest) -> QueryResult<Vec<Id>> {
+pub(super) async fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<Id>> {
     let running = agents::table.filter(agents::running.eq(true)).select(agents::id);
-    let busy: Vec<Id> = request.busy.into_iter().map(Id::from).collect();
-    let taken: Vec<Id> = deliveries::table
+    let held: Vec<Id> = request.held.iter().map(|(_, delivery)| Id::from(*delivery)).collect();
+    let due: Vec<(Id, Id)> = deliveries::table
         .filter(deliveries::due_at.le(request.now.millis()))
         .filter(deliveries::agent_id.eq_any(running))
-        .filter(deliveries::agent_id.ne_all(busy))
+        .filter(deliveries::agent_id.ne_all(full_agents(request)))
+        .filter(deliveries::id.ne_all(held))
         .order((deliveries::due_at, deliveries::ordinal))
         .limit(request.limit.into())
-        .select(deliveries::id)
+        .select((deliveries::id, deliveries::agent_id))
         .for_update()
         .skip_locked()
         .load(conn)
         .await?;
+    let taken = admitted(request, due);
     if !taken.is_empty() {
         let claim = (
             deliveries::state.eq(DeliveryState::Claimed.to_string()),

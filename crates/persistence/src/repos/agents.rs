@@ -3,15 +3,16 @@
 use async_trait::async_trait;
 use core_types::agents::{Added, Agent, AgentRepository, AgentSummary};
 use core_types::memory::AgentPlane;
+use core_types::messaging::ChannelEvent;
 use core_types::secrets::{SealedSecret, SecretChange, SecretRepository};
-use core_types::{AgentId, StoreResult, Timestamp};
+use core_types::{AgentId, StoreError, StoreResult, Timestamp};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use super::columns::{Id, Json, json, meaning, time};
 use super::schema::{agent_secrets, agents, channel_participants};
-use super::{Conn, Db, RunQueryDsl, deliveries, plane};
-use crate::error::Fault;
+use super::{Conn, Db, RunQueryDsl, deliveries, plane, queue};
+use crate::error::{Fault, Undo, settled};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = agents, treat_none_as_default_value = false)]
@@ -152,13 +153,32 @@ work! {
     }
 }
 
+/// So often a removal is tried while the agent comes into new channels.
+const REMOVAL_TRIES: u32 = 8;
+
+/// What became of a removal.
+enum Removal {
+    /// There is no such agent.
+    Unknown,
+    /// It is gone; this is what readers of channels are told.
+    Gone(Vec<ChannelEvent>),
+    /// It came into another channel meanwhile, which must be locked before the agent is: again.
+    Moved,
+}
+
 work! {
-    /// The agent's row goes first: posts and finishes hold it while they write deliveries, so that none is missed.
-    fn remove(conn: &mut Conn, id: Id, now: i64) -> Result<bool, Fault> {
-        let removed = run!(diesel::delete(agents::table.find(id)).execute(conn))?;
-        run!(deliveries::cancel_of_agent(conn, id, now))?;
+    /// The channels are locked first, as everywhere. Then the agent's row goes: posts and finishes hold it while they
+    /// write deliveries, so that none is missed.
+    fn remove(conn: &mut Conn, id: Id, now: i64) -> Result<Removal, Undo<Removal>> {
+        let channels = run!(queue::hold_channels_of(conn, id))?;
+        if run!(diesel::delete(agents::table.find(id)).execute(conn))? == 0 {
+            return Err(Undo::Answer(Removal::Unknown));
+        }
+        let Some(told) = run!(deliveries::cancel_of_agent(conn, id, &channels, now))? else {
+            return Err(Undo::Answer(Removal::Moved));
+        };
         run!(diesel::delete(channel_participants::table.filter(channel_participants::entity_id.eq(id))).execute(conn))?;
-        Ok(removed > 0)
+        Ok(Removal::Gone(told))
     }
 }
 
@@ -201,8 +221,15 @@ impl AgentRepository for Db {
         Ok(in_tx!(self, |conn| stop(conn, id.into(), now.millis()))?)
     }
 
-    async fn remove(&self, id: AgentId, now: Timestamp) -> StoreResult<bool> {
-        Ok(in_tx!(self, |conn| remove(conn, id.into(), now.millis()))?)
+    async fn remove(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>> {
+        for _ in 0..REMOVAL_TRIES {
+            match settled(in_tx!(self, |conn| remove(conn, id.into(), now.millis())))? {
+                Removal::Unknown => return Ok(None),
+                Removal::Gone(told) => return Ok(Some(told)),
+                Removal::Moved => {}
+            }
+        }
+        Err(StoreError::Unavailable("the agent comes into new channels all the time".into()))
     }
 }
 

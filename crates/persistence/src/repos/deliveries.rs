@@ -1,45 +1,48 @@
-//! Deliveries: made with their message, claimed, given back, ended.
+//! Deliveries: made with their message, found, ended.
 //!
 //! Of the open deliveries of one agent in one channel the oldest is the head: it alone has a `due_at` and can be
 //! claimed, and the next becomes the head when it ends. Heads are made and moved under the channel's lock; a unique
-//! index holds that there is one. Rows are locked in the order channel, agent, delivery everywhere.
+//! index holds that there is one. Rows are locked in the order idempotency record, channel, agent, delivery everywhere, and
+//! several of one kind in the order of their ids.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::deliveries::{ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, Fence, Finish, Finished, Requeue};
-use core_types::messaging::{ALLOW_AGENT_TO_AGENT, MAX_AGENT_TURNS, Message, Wake};
-use core_types::{DeliveryId, Ids, StoreResult, Timestamp};
+use core_types::error::chain;
+use core_types::messaging::{ALLOW_AGENT_TO_AGENT, ChannelEvent, Completion, EventBody, MAX_AGENT_TURNS, Message, Wake};
+use core_types::{AgentId, DeliveryId, Ids, StoreResult, Timestamp};
 use diesel::prelude::*;
 
-use super::channels::{ChannelRow, Place};
+use super::channels::Place;
 use super::columns::{Id, time, word};
 use super::finish::finish;
-use super::messages::MessageRow;
-use super::schema::{agents, channels, deliveries, messages};
-use super::{Conn, Db, RunQueryDsl, queue, runs};
+use super::schema::deliveries;
+use super::{Conn, Db, RunQueryDsl, claims, events, queue};
 use crate::error::{Fault, settled};
 
+/// A delivery as it is stored.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = deliveries, treat_none_as_default_value = false)]
-struct DeliveryRow {
-    id: Id,
+pub(super) struct DeliveryRow {
+    pub(super) id: Id,
     message_id: Id,
-    agent_id: Id,
-    channel_id: Id,
+    pub(super) agent_id: Id,
+    pub(super) channel_id: Id,
     author_id: Id,
     seq: i64,
     reply_id: Id,
     must_answer: bool,
     state: String,
     attempt: i32,
+    given_back: i32,
     due_at: Option<i64>,
     created_at: i64,
 }
 
 impl DeliveryRow {
-    fn into_delivery(self) -> Result<Delivery, Fault> {
+    pub(super) fn into_delivery(self) -> Result<Delivery, Fault> {
         Ok(Delivery {
             id: self.id.to(),
             message_id: self.message_id.to(),
@@ -48,7 +51,21 @@ impl DeliveryRow {
             must_answer: self.must_answer,
             state: word("deliveries.state", &self.state)?,
             attempt: self.attempt,
+            given_back: self.given_back,
         })
+    }
+
+    /// What readers are told where it is cancelled.
+    fn into_cancelled(self) -> Completion {
+        Completion {
+            delivery_id: self.id.to(),
+            message_id: self.message_id.to(),
+            agent_id: self.agent_id.to(),
+            state: DeliveryState::Cancelled,
+            reply_id: None,
+            superseded_by: None,
+            error: None,
+        }
     }
 }
 
@@ -87,6 +104,7 @@ work! {
                 must_answer: Some(agent_id) == answers,
                 state: DeliveryState::Pending.to_string(),
                 attempt: 0,
+                given_back: 0,
                 due_at: (!occupied.contains(&agent_id)).then_some(now),
                 created_at: now,
             };
@@ -128,79 +146,6 @@ work! {
                 .load(conn)
         )?;
         rows.into_iter().map(DeliveryRow::into_delivery).collect()
-    }
-}
-
-work! {
-    fn claim(conn: &mut Conn, request: ClaimRequest) -> Result<Vec<Claimed>, Fault> {
-        let taken = run!(queue::take(conn, request))?;
-        let mut claimed = Vec::with_capacity(taken.len());
-        for id in taken {
-            claimed.push(run!(read_claimed(conn, id))?);
-        }
-        Ok(claimed)
-    }
-}
-
-work! {
-    fn read_claimed(conn: &mut Conn, id: Id) -> Result<Claimed, Fault> {
-        let later = diesel::alias!(deliveries as later);
-        let newer = later
-            .filter(later.field(deliveries::channel_id).eq(deliveries::channel_id))
-            .filter(later.field(deliveries::agent_id).eq(deliveries::agent_id))
-            .filter(later.field(deliveries::author_id).eq(deliveries::author_id))
-            .filter(later.field(deliveries::seq).gt(deliveries::seq))
-            .filter(later.field(deliveries::ended_at).is_null())
-            .filter(later.field(deliveries::attempt).eq(0))
-            .order(later.field(deliveries::seq).desc())
-            .limit(1)
-            .select(later.field(deliveries::message_id));
-        let (delivery, message, channel, version, newer): (DeliveryRow, MessageRow, ChannelRow, i64, Option<Id>) = run!(
-            deliveries::table
-                .inner_join(messages::table.on(messages::id.eq(deliveries::message_id)))
-                .inner_join(channels::table.on(channels::id.eq(deliveries::channel_id)))
-                .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
-                .filter(deliveries::id.eq(id))
-                .select((
-                    DeliveryRow::as_select(),
-                    MessageRow::as_select(),
-                    ChannelRow::as_select(),
-                    agents::updated_at,
-                    newer.single_value(),
-                ))
-                .first(conn)
-        )?;
-        Ok(Claimed {
-            delivery: delivery.into_delivery()?,
-            message: Arc::new(message.into()),
-            channel: channel.into(),
-            agent_version: time(version),
-            newer: newer.map(Id::to),
-        })
-    }
-}
-
-work! {
-    fn renew(conn: &mut Conn, held: Vec<Fence>, lease_until: i64) -> Result<Vec<Fence>, Fault> {
-        let mut kept = Vec::with_capacity(held.len());
-        for fence in held {
-            if run!(change_held(conn, fence, DeliveryState::Claimed, fence.attempt, lease_until))? {
-                kept.push(fence);
-            }
-        }
-        Ok(kept)
-    }
-}
-
-work! {
-    /// Changes a delivery that stays open, if this very attempt still holds it. Returns whether it did.
-    fn change_held(conn: &mut Conn, fence: Fence, state: DeliveryState, attempt: i32, due_at: i64) -> QueryResult<bool> {
-        let held = deliveries::table
-            .find(Id::from(fence.delivery))
-            .filter(deliveries::attempt.eq(fence.attempt))
-            .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
-        let change = (deliveries::state.eq(state.to_string()), deliveries::attempt.eq(attempt), deliveries::due_at.eq(due_at));
-        Ok(run!(diesel::update(held).set(change).execute(conn))? > 0)
     }
 }
 
@@ -253,51 +198,6 @@ work! {
 }
 
 work! {
-    fn requeue(conn: &mut Conn, requeue: Requeue) -> Result<bool, Fault> {
-        let Requeue { fence, not_before, counts, trace } = requeue;
-        let Some((_, agent)) = run!(held(conn, fence))? else { return Ok(false) };
-        if !run!(queue::hold_agent(conn, agent))? {
-            return Ok(false);
-        }
-        let attempt = if counts { fence.attempt } else { fence.attempt - 1 };
-        if !run!(change_held(conn, fence, DeliveryState::Pending, attempt, not_before.millis()))? {
-            return Ok(false);
-        }
-        if let Some(trace) = trace {
-            run!(runs::add(conn, trace))?;
-        }
-        Ok(true)
-    }
-}
-
-work! {
-    fn recover(conn: &mut Conn, now: i64) -> Result<u64, Fault> {
-        let claimed = deliveries::table
-            .filter(deliveries::due_at.is_not_null())
-            .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
-        let pending = (deliveries::state.eq(DeliveryState::Pending.to_string()), deliveries::due_at.eq(now));
-        let recovered = run!(diesel::update(claimed).set(pending).execute(conn))?;
-        Ok(u64::try_from(recovered).unwrap_or(u64::MAX))
-    }
-}
-
-work! {
-    fn next_due(conn: &mut Conn) -> Result<Option<i64>, Fault> {
-        let due: Option<Option<i64>> = run!(
-            deliveries::table
-                .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
-                .filter(agents::running.eq(true))
-                .filter(deliveries::due_at.is_not_null())
-                .order(deliveries::due_at)
-                .select(deliveries::due_at)
-                .first(conn)
-        )
-        .optional()?;
-        Ok(due.flatten())
-    }
-}
-
-work! {
     fn find(conn: &mut Conn, id: Id) -> Result<Option<Delivery>, Fault> {
         let row = run!(deliveries::table.find(id).select(DeliveryRow::as_select()).first(conn)).optional()?;
         row.map(DeliveryRow::into_delivery).transpose()
@@ -305,41 +205,93 @@ work! {
 }
 
 work! {
-    /// Ends the open deliveries of an agent that is deleted.
-    pub(super) fn cancel_of_agent(conn: &mut Conn, agent: Id, now: i64) -> QueryResult<()> {
-        let open = deliveries::table.filter(deliveries::agent_id.eq(agent)).filter(deliveries::ended_at.is_null());
+    /// Ends an open delivery as cancelled. Returns whether it was open.
+    fn close(conn: &mut Conn, id: Id, now: i64) -> QueryResult<bool> {
+        let open = deliveries::table.find(id).filter(deliveries::ended_at.is_null());
         let change = (
             deliveries::state.eq(DeliveryState::Cancelled.to_string()),
             deliveries::due_at.eq(None::<i64>),
             deliveries::ended_at.eq(now),
         );
-        run!(diesel::update(open).set(change).execute(conn))?;
-        Ok(())
+        Ok(run!(diesel::update(open).set(change).execute(conn))? > 0)
+    }
+}
+
+work! {
+    /// Ends open deliveries as cancelled and tells the readers of their channels, where these exist. `None`, and the
+    /// transaction must be undone, where one has ended meanwhile.
+    pub(super) fn cancel(conn: &mut Conn, open: Vec<DeliveryRow>, now: i64) -> Result<Option<Vec<ChannelEvent>>, Fault> {
+        let mut told = Vec::with_capacity(open.len());
+        for row in open {
+            let (id, channel) = (row.id, row.channel_id);
+            let completion = row.into_cancelled();
+            // The event locks the channel, which comes before the delivery.
+            told.extend(run!(events::announce(conn, channel, EventBody::Complete(Some(completion)), now))?);
+            if !run!(close(conn, id, now))? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(told))
+    }
+}
+
+work! {
+    /// Ends the open deliveries of an agent that is deleted. `held` are the channels that are locked or gone; `None`,
+    /// and the transaction must be undone, where the agent has an open delivery in another.
+    pub(super) fn cancel_of_agent(conn: &mut Conn, agent: Id, held: &[Id], now: i64) -> Result<Option<Vec<ChannelEvent>>, Fault> {
+        let mut open = run!(queue::open_of_agent(conn, agent))?;
+        if open.iter().any(|row| !held.contains(&row.channel_id)) {
+            return Ok(None);
+        }
+        open.sort_by_key(|row| (row.channel_id.0, row.seq));
+        run!(cancel(conn, open, now))
     }
 }
 
 work! {
     /// Ends the open deliveries of a channel that is deleted.
     pub(super) fn cancel_of_channel(conn: &mut Conn, channel: Id, now: i64) -> QueryResult<()> {
-        let open = deliveries::table.filter(deliveries::channel_id.eq(channel)).filter(deliveries::ended_at.is_null());
-        let change = (
-            deliveries::state.eq(DeliveryState::Cancelled.to_string()),
-            deliveries::due_at.eq(None::<i64>),
-            deliveries::ended_at.eq(now),
-        );
-        run!(diesel::update(open).set(change).execute(conn))?;
+        for id in run!(queue::open_of_channel(conn, channel))? {
+            run!(close(conn, id, now))?;
+        }
         Ok(())
+    }
+}
+
+/// So often in a row a claim may find nothing but orphans.
+const CLAIM_ROUNDS: u32 = 16;
+
+impl Db {
+    async fn end_orphan(&self, id: Id, now: i64) -> StoreResult<()> {
+        settled(in_tx!(self, |conn| claims::end_orphan(conn, id, now)))
     }
 }
 
 #[async_trait]
 impl DeliveryRepository for Db {
     async fn claim(&self, request: ClaimRequest) -> StoreResult<Vec<Claimed>> {
-        Ok(in_tx!(self, |conn| claim(conn, request))?)
+        for _ in 0..CLAIM_ROUNDS {
+            let (round, now) = (request.clone(), request.now.millis());
+            let (claimed, orphans) = in_tx!(self, |conn| claims::claim(conn, round))?;
+            if !orphans.is_empty() {
+                log::warn!("{} deliveries are cancelled, because their messages are gone", orphans.len());
+            }
+            let only_orphans = claimed.is_empty() && !orphans.is_empty();
+            // Each in a transaction of its own: it locks its channel, which the claim must not, having locked deliveries.
+            for orphan in orphans {
+                if let Err(error) = self.end_orphan(orphan, now).await {
+                    log::warn!("delivery {} waits for its lease to run out: {}", orphan.0, chain(&error));
+                }
+            }
+            if !only_orphans {
+                return Ok(claimed);
+            }
+        }
+        Ok(Vec::new())
     }
 
     async fn renew(&self, held: Vec<Fence>, lease_until: Timestamp) -> StoreResult<Vec<Fence>> {
-        Ok(in_tx!(self, |conn| renew(conn, held, lease_until.millis()))?)
+        Ok(in_tx!(self, |conn| claims::renew(conn, held, lease_until.millis()))?)
     }
 
     async fn finish(&self, end: Finish) -> StoreResult<Option<Finished>> {
@@ -348,15 +300,16 @@ impl DeliveryRepository for Db {
     }
 
     async fn requeue(&self, back: Requeue) -> StoreResult<bool> {
-        Ok(in_tx!(self, |conn| requeue(conn, back))?)
+        Ok(in_tx!(self, |conn| claims::requeue(conn, back))?)
     }
 
     async fn recover(&self, now: Timestamp) -> StoreResult<u64> {
-        Ok(in_tx!(self, |conn| recover(conn, now.millis()))?)
+        Ok(in_tx!(self, |conn| claims::recover(conn, now.millis()))?)
     }
 
-    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
-        Ok(in_read!(self, |conn| next_due(conn))?.map(time))
+    async fn next_due(&self, busy: Vec<AgentId>) -> StoreResult<Option<Timestamp>> {
+        let busy = busy.into_iter().map(Id::from).collect();
+        Ok(in_read!(self, |conn| claims::next_due(conn, busy))?.map(time))
     }
 
     async fn find(&self, id: DeliveryId) -> StoreResult<Option<Delivery>> {

@@ -13,8 +13,8 @@ use super::{Conn, RunQueryDsl, deliveries, events, memories, plane, queue, runs}
 use crate::error::{Fault, Undo};
 
 work! {
-    /// Locks are taken in the order channel, agent, delivery; only then it is certain that this attempt still holds the
-    /// delivery.
+    /// Locks are taken in the order channel, agents, delivery; only then it is certain that this attempt still holds the
+    /// delivery. The reply comes before the delivery's end, since it locks the agents that it wakes.
     pub(super) fn finish(conn: &mut Conn, end: Finish, ids: &dyn Ids) -> Result<Option<Finished>, Undo<Option<Finished>>> {
         let Some((channel, agent)) = run!(deliveries::held(conn, end.fence))? else { return Ok(None) };
         check(&end, channel)?;
@@ -24,26 +24,18 @@ work! {
         if reply_place.is_none() && place.is_none() || !run!(queue::hold_agent(conn, agent))? {
             return Err(Undo::Answer(None));
         }
-        if !run!(deliveries::end(conn, end.fence, end.completion.state, now))? {
-            return Err(Undo::Answer(None));
-        }
-        let mut finished = Finished { events: Vec::with_capacity(2), woke: false };
-        let Finish { completion, reply, plane, memories, room_state, trace, .. } = end;
-        let room = Id::from(plane.room.id);
-        run!(plane::ensure(conn, plane))?;
-        run!(memories::add(conn, memories))?;
-        if let Some(state) = room_state {
-            run!(set_room_state(conn, room, agent, state.to_string()))?;
-        }
-        if let Some(trace) = trace {
-            run!(runs::add(conn, trace))?;
-        }
+        let mut finished = Finished { events: Vec::with_capacity(2), woken: Vec::new() };
+        let Finish { fence, completion, reply, plane, memories, room_state, trace, .. } = end;
         if let (Some(draft), Some(reply_place)) = (reply, reply_place) {
+            // Who finished it before has posted the reply already.
+            if run!(deliveries::held(conn, fence))?.is_none() {
+                return Err(Undo::Answer(None));
+            }
             let entry = Entry { draft, place: reply_place, source_key: None, wake: Wake::Listeners, now };
             let Entered::Stored(posted) = run!(enter(conn, entry, ids))? else {
                 return Err(Undo::Fault(Fault::Defect("another message has the reply's id".to_owned())));
             };
-            finished.woke = !posted.deliveries.is_empty();
+            finished.woken = posted.deliveries;
             finished.events.push(ChannelEvent {
                 channel_id: channel.to(),
                 seq: posted.message.seq,
@@ -51,6 +43,20 @@ work! {
                 body: EventBody::Message(Some(posted.message)),
             });
             place = run!(event_place(conn, channel, now))?;
+        }
+        if !run!(deliveries::end(conn, fence, completion.state, now))? {
+            return Err(Undo::Answer(None));
+        }
+        if let Some(plane) = plane {
+            let room = Id::from(plane.room.id);
+            run!(plane::ensure(conn, plane))?;
+            run!(memories::add(conn, memories))?;
+            if let Some(state) = room_state {
+                run!(set_room_state(conn, room, agent, state.to_string()))?;
+            }
+        }
+        if let Some(trace) = trace {
+            run!(runs::add(conn, trace))?;
         }
         let Some((seq, created_at)) = place else { return Err(Undo::Answer(None)) };
         let row = events::EventRow {
@@ -77,6 +83,8 @@ fn check(end: &Finish, channel: Id) -> Result<(), Fault> {
         "a completion must be that of the finished delivery"
     } else if end.reply.as_ref().is_some_and(|draft| Id::from(draft.channel_id) != channel) {
         "a reply belongs into the channel of the delivery"
+    } else if end.plane.is_none() && (!end.memories.is_empty() || end.room_state.is_some()) {
+        "what is remembered needs the agent's plane"
     } else {
         return Ok(());
     };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::messaging::{
-    ChannelAdded, ChannelEvent, EventBody, EventKind, Message, MessageDraft, MessageRepository, PostMessage, PostOutcome, Posted, Wake,
+    ChannelAdded, ChannelEvent, EventBody, EventKind, IdempotencyKey, Message, MessageDraft, MessageRepository, PostMessage, PostOutcome,
+    Posted, Wake,
 };
 use core_types::{ChannelId, Ids, MessageId, StoreResult, Timestamp};
 use diesel::dsl::exists;
@@ -136,20 +137,49 @@ work! {
     }
 }
 
+/// The first post of some idempotency keys.
+enum First {
+    /// The present one.
+    This,
+    /// One before, sent with the same body.
+    Other(Posted),
+    /// One before, sent with another body.
+    Conflict,
+}
+
+work! {
+    /// Makes keys stand for a message, unless one of them stands for another; then the transaction must be undone.
+    fn first_of(conn: &mut Conn, keys: &[IdempotencyKey], message: Id, now: i64) -> Result<First, Fault> {
+        // Two posts that share keys take them in the same order, so that neither waits for the other.
+        let mut sorted: Vec<&IdempotencyKey> = keys.iter().collect();
+        sorted.sort_by_key(|key| (&key.caller, &key.route, &key.key));
+        let mut known = Vec::new();
+        for key in sorted {
+            match run!(idempotency::claim(conn, key, message, now))? {
+                Claim::Ours => {}
+                Claim::OtherBody => return Ok(First::Conflict),
+                Claim::Repeats(first) => known.push((key, first)),
+            }
+        }
+        for (key, first) in known {
+            if let Some(posted) = run!(posted(conn, first))? {
+                return Ok(First::Other(posted));
+            }
+            // The message was deleted since: the present one takes its place.
+            run!(idempotency::take_over(conn, key, message, now))?;
+        }
+        Ok(First::This)
+    }
+}
+
 work! {
     fn post(conn: &mut Conn, post: PostMessage, ids: &dyn Ids) -> Result<PostOutcome, Undo<PostOutcome>> {
         let PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, once_per_source, now } = post;
         let now = now.millis();
-        if let Some(key) = &idempotency {
-            match run!(idempotency::claim(conn, key, draft.id.into(), now))? {
-                Claim::Ours => {}
-                Claim::OtherBody => return Ok(PostOutcome::Conflict),
-                Claim::Repeats(first) => match run!(posted(conn, first))? {
-                    Some(posted) => return Ok(PostOutcome::Repeated(posted)),
-                    // The message was deleted since: this is a new one.
-                    None => run!(idempotency::take_over(conn, key, draft.id.into(), now))?,
-                },
-            }
+        match run!(first_of(conn, &idempotency, draft.id.into(), now))? {
+            First::This => {}
+            First::Other(posted) => return Err(Undo::Answer(PostOutcome::Repeated(posted))),
+            First::Conflict => return Err(Undo::Answer(PostOutcome::Conflict)),
         }
         let channel_id = Id::from(draft.channel_id);
         let by_agent: bool = run!(diesel::select(exists(agents::table.find(Id::from(draft.author_id)))).get_result(conn))?;

@@ -98,7 +98,7 @@ work! {
     /// Makes sure that a world, a room and entities in it exist; what is there is left as it is. A room that has
     /// participants is there with its world, so that mostly one query is all there is to do.
     pub(super) fn ensure(conn: &mut Conn, plane: AgentPlane) -> Result<(), Fault> {
-        let AgentPlane { world, room, entities: given } = plane;
+        let AgentPlane { world, room, entities: mut given } = plane;
         let room_id = Id::from(room.id);
         let known: Vec<Id> =
             run!(participants::table.filter(participants::room_id.eq(room_id)).select(participants::entity_id).load(conn))?;
@@ -107,6 +107,8 @@ work! {
             run!(diesel::insert_into(worlds::table).values(&WorldRow::from(world)).on_conflict_do_nothing().execute(conn))?;
             run!(diesel::insert_into(rooms::table).values(&RoomRow::from(room)).on_conflict_do_nothing().execute(conn))?;
         }
+        // Two who make the same entities at once make them in the same order, so that neither waits for the other.
+        given.sort_by_key(|entity| entity.id);
         for entity in given {
             let row = EntityRow::new(entity)?;
             if known.contains(&row.id) {

@@ -155,22 +155,22 @@ work! {
     }
 }
 
+/// What is pruned by age. A delivery that is open has no `ended_at`, and so is not older than anything.
+const AGING: [&str; 3] = [
+    "DELETE FROM runs WHERE ordinal IN (SELECT ordinal FROM runs WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)",
+    "DELETE FROM logs WHERE ordinal IN (SELECT ordinal FROM logs WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
+    "DELETE FROM deliveries WHERE ordinal IN (SELECT ordinal FROM deliveries WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)",
+];
+
 work! {
     fn prune(conn: &mut Conn, before: i64, limit: u32) -> Result<u64, Fault> {
-        let runs = run!(
-            diesel::sql_query("DELETE FROM runs WHERE ordinal IN (SELECT ordinal FROM runs WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)")
-                .bind::<BigInt, _>(before)
-                .bind::<BigInt, _>(i64::from(limit))
-                .execute(conn)
-        )?;
-        let left = i64::from(limit).saturating_sub(i64::try_from(runs).unwrap_or(i64::MAX));
-        let logs = run!(
-            diesel::sql_query("DELETE FROM logs WHERE ordinal IN (SELECT ordinal FROM logs WHERE created_at < $1 ORDER BY created_at LIMIT $2)")
-                .bind::<BigInt, _>(before)
-                .bind::<BigInt, _>(left)
-                .execute(conn)
-        )?;
-        Ok(u64::try_from(runs + logs).unwrap_or(u64::MAX))
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut pruned: usize = 0;
+        for statement in AGING {
+            let left = i64::try_from(limit.saturating_sub(pruned)).unwrap_or(i64::MAX);
+            pruned += run!(diesel::sql_query(statement).bind::<BigInt, _>(before).bind::<BigInt, _>(left).execute(conn))?;
+        }
+        Ok(u64::try_from(pruned).unwrap_or(u64::MAX))
     }
 }
 

@@ -92,6 +92,7 @@ tables! {
         must_answer -> Bool,
         state -> Text,
         attempt -> Integer,
+        given_back -> Integer,
         due_at -> Nullable<BigInt>,
         created_at -> BigInt,
         ended_at -> Nullable<BigInt>,

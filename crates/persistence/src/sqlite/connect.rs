@@ -1,5 +1,7 @@
 //! Opening connections to a SQLite file.
 
+use std::fs::OpenOptions;
+use std::io;
 use std::path::Path;
 
 use diesel::connection::SimpleConnection;
@@ -11,8 +13,9 @@ use crate::error::OpenError;
 use crate::migrate;
 use crate::options::Options;
 
-/// Opens the connection that writes. The file is created where there is none.
+/// Opens the connection that writes. The file is created where there is none, for its owner alone.
 pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Conn, OpenError> {
+    create(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
     let mut conn = connect(path)?;
     conn.batch_execute(&format!(
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
@@ -23,6 +26,18 @@ pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Conn, OpenEr
     ))
     .map_err(|error| refusal(path, &error.to_string(), Box::new(error)))?;
     Ok(conn)
+}
+
+/// Makes an empty file where there is none. SQLite gives the files that it puts beside it the same permissions.
+fn create(path: &Path) -> io::Result<()> {
+    let mut new = OpenOptions::new();
+    new.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    match new.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The settings of a connection that only reads.

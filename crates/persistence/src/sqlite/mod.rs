@@ -60,6 +60,8 @@ macro_rules! table {
 mod agents;
 #[path = "../repos/channels.rs"]
 mod channels;
+#[path = "../repos/claims.rs"]
+mod claims;
 #[path = "../repos/columns.rs"]
 mod columns;
 pub(crate) mod connect;

@@ -5,7 +5,9 @@ use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use super::Conn;
+use super::claims::{admitted, full_agents};
 use super::columns::Id;
+use super::deliveries::DeliveryRow;
 use super::schema::{agents, channel_participants, deliveries};
 
 /// The running agents that take part in a channel, by join order, except the author of a message.
@@ -25,21 +27,40 @@ pub(super) fn hold_agent(conn: &mut Conn, agent: Id) -> QueryResult<bool> {
     diesel::select(exists(agents::table.find(agent))).get_result(conn)
 }
 
+/// The channels that hold an agent or an open delivery to it.
+pub(super) fn hold_channels_of(conn: &mut Conn, agent: Id) -> QueryResult<Vec<Id>> {
+    let joined = channel_participants::table.filter(channel_participants::entity_id.eq(agent)).select(channel_participants::channel_id);
+    let waiting = deliveries::table.filter(deliveries::agent_id.eq(agent)).filter(deliveries::ended_at.is_null());
+    joined.union(waiting.select(deliveries::channel_id)).load(conn)
+}
+
+/// The open deliveries of an agent.
+pub(super) fn open_of_agent(conn: &mut Conn, agent: Id) -> QueryResult<Vec<DeliveryRow>> {
+    let open = deliveries::table.filter(deliveries::agent_id.eq(agent)).filter(deliveries::ended_at.is_null());
+    open.select(DeliveryRow::as_select()).load(conn)
+}
+
+/// The open deliveries of a channel.
+pub(super) fn open_of_channel(conn: &mut Conn, channel: Id) -> QueryResult<Vec<Id>> {
+    let open = deliveries::table.filter(deliveries::channel_id.eq(channel)).filter(deliveries::ended_at.is_null());
+    open.select(deliveries::id).load(conn)
+}
+
 /// Claims heads that are due, the longest due first, and returns their ids.
-pub(super) fn take(conn: &mut Conn, request: ClaimRequest) -> QueryResult<Vec<Id>> {
+pub(super) fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<Id>> {
+    let full = full_agents(request);
+    // What is held already is left out afterwards, so that the statement needs no list of it.
+    let candidates = i64::from(request.limit).saturating_add(i64::try_from(request.held.len()).unwrap_or(i64::MAX));
     let due = deliveries::table
         .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
         .filter(agents::running.eq(true))
         .filter(deliveries::due_at.le(request.now.millis()))
         .order((deliveries::due_at, deliveries::ordinal))
-        .limit(request.limit.into())
-        .select(deliveries::id);
+        .limit(candidates)
+        .select((deliveries::id, deliveries::agent_id));
     // The statement without a list is always the same text, and so is prepared once.
-    let taken: Vec<Id> = if request.busy.is_empty() {
-        due.load(conn)?
-    } else {
-        due.filter(deliveries::agent_id.ne_all(request.busy.into_iter().map(Id::from))).load(conn)?
-    };
+    let due: Vec<(Id, Id)> = if full.is_empty() { due.load(conn)? } else { due.filter(deliveries::agent_id.ne_all(full)).load(conn)? };
+    let taken = admitted(request, due);
     for id in &taken {
         let claim = (
             deliveries::state.eq(DeliveryState::Claimed.to_string()),

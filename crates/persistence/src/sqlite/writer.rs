@@ -1,6 +1,6 @@
 //! The one thread that writes. It takes what is queued, runs each job in a savepoint of one transaction, commits once,
 //! and only then answers: many callers share the cost of making their work durable, and none is hurt by another's
-//! failure.
+//! failure. Where the commit fails, nothing of the group has happened, and all are told so.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -59,10 +59,9 @@ where
 
     fn answer(self: Box<Self>, committed: Result<(), Arc<QueryError>>) {
         let answer = match (self.result, committed) {
-            // What was rolled back has its answer, whatever became of the others.
-            (Some(Err(error)), _) => Ok(Err(error)),
-            (Some(Ok(value)), Ok(())) => Ok(Ok(value)),
+            // Also for what was rolled back: its answer may rest on what a job before it wrote, and that is lost.
             (_, Err(error)) => Err(Fault::Commit(error).into()),
+            (Some(result), Ok(())) => Ok(result),
             (None, Ok(())) => Err(StoreError::Defect("a job was not run".into())),
         };
         // A caller that went away may find its work committed; that is why callers choose ids.
@@ -203,6 +202,48 @@ mod tests {
         assert!(matches!(writer.run(insert).await, Ok(Ok(1))), "the writer goes on");
         let empty = |conn: &mut Conn| diesel::sql_query("DELETE FROM kept").execute(conn);
         assert!(matches!(writer.run(empty).await, Ok(Ok(2))), "nothing of the defect is kept");
+        writer.close().await;
+    }
+
+    #[tokio::test]
+    async fn where_the_commit_fails_an_answer_that_wrote_nothing_is_not_given_either() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, options) = (directory.path().join("writer.db"), Options::default());
+        let mut conn = connect::for_writing(&path, &options).unwrap();
+        conn.batch_execute("CREATE TABLE kept (id INTEGER PRIMARY KEY); CREATE TABLE part (kept INTEGER NOT NULL REFERENCES kept (id))")
+            .unwrap();
+        let writer = Arc::new(Writer::start(conn, path, options).unwrap());
+        // While the writer is held, the others gather in one group.
+        let (started, running) = oneshot::channel();
+        let (release, released) = std::sync::mpsc::channel();
+        let holding = Arc::clone(&writer);
+        let hold = tokio::spawn(async move {
+            let hold = move |_: &mut Conn| -> Result<(), QueryError> {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+                Ok(())
+            };
+            holding.run(hold).await
+        });
+        running.await.unwrap();
+        let orphan = |conn: &mut Conn| -> Result<usize, QueryError> {
+            conn.batch_execute("PRAGMA defer_foreign_keys = ON")?;
+            insert(conn)?;
+            diesel::sql_query("INSERT INTO part (kept) VALUES (77)").execute(conn)
+        };
+        let seen = |conn: &mut Conn| -> Result<(), QueryError> {
+            // There is a row, and so there is nothing to do; but the row is not going to stay.
+            let rows = diesel::sql_query("UPDATE kept SET id = id").execute(conn)?;
+            assert_eq!(rows, 1);
+            Err(QueryError::RollbackTransaction)
+        };
+        let (orphan, seen, ()) = tokio::join!(writer.run(orphan), writer.run(seen), async { release.send(()).unwrap() });
+        assert!(matches!(hold.await.unwrap(), Ok(Ok(()))));
+        assert!(orphan.is_err(), "{orphan:?}");
+        assert!(seen.is_err(), "{seen:?}");
+        assert!(matches!(writer.run(insert).await, Ok(Ok(1))), "the writer goes on");
+        let empty = |conn: &mut Conn| diesel::sql_query("DELETE FROM kept").execute(conn);
+        assert!(matches!(writer.run(empty).await, Ok(Ok(1))), "nothing of the group is kept");
         writer.close().await;
     }
 }

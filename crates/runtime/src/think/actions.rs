@@ -17,8 +17,8 @@ pub struct ActionRegistry {
 impl Default for ActionRegistry {
     /// The built-in actions: `REPLY`, `IGNORE`, `NONE`, `FOLLOW_ROOM`, `UNFOLLOW_ROOM`, `MUTE_ROOM` and `UNMUTE_ROOM`.
     fn default() -> Self {
-        let silent = |name, description| SetState { name, description, effect: Effect::StaySilent, fits: |_| true };
-        let state = |name, description, state, fits| SetState { name, description, effect: Effect::RoomState(state), fits };
+        let silent = |name, description| SetState { name, description, effect: None, fits: |_| true };
+        let state = |name, description, state, fits| SetState { name, description, effect: Some(Effect::RoomState(state)), fits };
         Self {
             actions: vec![
                 Arc::new(Reply),
@@ -101,7 +101,7 @@ impl Action for Reply {
 struct SetState {
     name: &'static str,
     description: &'static str,
-    effect: Effect,
+    effect: Option<Effect>,
     fits: fn(RoomState) -> bool,
 }
 
@@ -120,6 +120,6 @@ impl Action for SetState {
     }
 
     async fn run(&self, _context: ActionContext<'_>, _arguments: Value) -> Result<ActionOutcome, ActionError> {
-        Ok(ActionOutcome { effects: vec![self.effect], ..ActionOutcome::default() })
+        Ok(ActionOutcome { effects: self.effect.into_iter().collect(), ..ActionOutcome::default() })
     }
 }

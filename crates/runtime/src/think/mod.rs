@@ -204,8 +204,10 @@ impl Mind<'_> {
 
     fn conclude(&self, progress: Progress) -> Result<Thought, RunError> {
         let Progress { text, thought, mut actions, effects } = progress;
-        let text = text.trim_end().to_owned();
-        if text.trim().is_empty() {
+        // No database keeps U+0000 in a text, and no reader misses it.
+        let text = text.trim().replace('\0', "");
+        let thought = thought.map(|thought| thought.replace('\0', ""));
+        if text.is_empty() {
             if actions.is_empty() {
                 return Err(RunError::Model(core_types::models::ModelError::Unreadable {
                     provider: self.ready.provider.name().to_owned(),

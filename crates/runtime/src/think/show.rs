@@ -2,10 +2,10 @@
 //! made moot.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use core_types::bus::{BusEvent, ReplyChunk, Topic};
 use core_types::models::TextSink;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::Mind;
@@ -17,16 +17,49 @@ pub(super) struct Shower<'a> {
     /// Unbounded, since a model's output is bounded and the bus never waits.
     pieces: mpsc::UnboundedSender<ReplyChunk>,
     blank: ReplyChunk,
-    index: AtomicU32,
+    progress: Mutex<Progress>,
     first_attempt: bool,
+}
+
+/// What was shown so far.
+#[derive(Default)]
+struct Progress {
+    /// How many pieces.
+    pieces: u32,
+    /// White space that is shown once something follows it: the reply begins and ends without.
+    gap: String,
+}
+
+impl Progress {
+    /// What of a piece can be shown now.
+    fn take(&mut self, piece: &str) -> Option<String> {
+        let text = if self.pieces == 0 { piece.trim_start() } else { piece };
+        let solid = text.trim_end();
+        if solid.is_empty() {
+            if self.pieces > 0 {
+                self.gap.push_str(text);
+            }
+            return None;
+        }
+        let shown = format!("{}{solid}", self.gap);
+        text.get(solid.len()..).unwrap_or_default().clone_into(&mut self.gap);
+        self.pieces += 1;
+        Some(shown)
+    }
 }
 
 impl TextSink for Shower<'_> {
     fn push(&self, piece: &str) {
-        if !piece.is_empty() && self.first_attempt && self.active.show() {
-            let index = self.index.fetch_add(1, Ordering::Relaxed);
+        if !self.first_attempt {
+            return;
+        }
+        let mut progress = self.progress.lock();
+        let index = progress.pieces;
+        if let Some(text) = progress.take(&piece.replace('\0', ""))
+            && self.active.show()
+        {
             // The receiver is gone only when the run is.
-            let _ = self.pieces.send(ReplyChunk { text: piece.to_owned(), index, ..self.blank.clone() });
+            let _ = self.pieces.send(ReplyChunk { text, index, ..self.blank.clone() });
         }
     }
 }
@@ -46,11 +79,26 @@ pub(super) fn channel<'a>(mind: &Mind<'a>, active: &'a ActiveRun) -> (Shower<'a>
     let topic = Topic::Channel(blank.channel_id);
     let bus = Arc::clone(&mind.ports.bus);
     let (pieces, mut receiver) = mpsc::unbounded_channel();
-    let shower = Shower { active, pieces, blank, index: AtomicU32::new(0), first_attempt: delivery.attempt == 1 };
+    let shower = Shower { active, pieces, blank, progress: Mutex::default(), first_attempt: delivery.attempt == 1 };
     let forward = async move {
         while let Some(chunk) = receiver.recv().await {
             bus.publish(topic, BusEvent::Chunk(Arc::new(chunk))).await;
         }
     };
     (shower, forward)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Progress;
+
+    #[test]
+    fn what_is_shown_is_the_trimmed_text_however_it_comes() {
+        for pieces in [&[" \n Hello", " ", "there. \n", "\n"][..], &["Hello there."], &["  ", "Hello", " there.  "]] {
+            let mut progress = Progress::default();
+            let shown: String = pieces.iter().filter_map(|piece| progress.take(piece)).collect();
+            assert_eq!(shown, pieces.concat().trim());
+            assert_eq!(shown, "Hello there.");
+        }
+    }
 }

@@ -1,0 +1,103 @@
+//! Agents over a real store: the order of the list, updates that meet, and who is told.
+
+#![expect(clippy::expect_used, reason = "a helper of a test fails by panicking, like the test")]
+
+use core_types::agents::{AgentService, CreateAgent};
+use core_types::bus::BusEvent;
+use core_types::{AgentId, Caller, InvalidCode, JsonObject, ServiceError, Thing};
+use serde_json::{Value, json};
+use testkit::house::{House, Plan};
+use testkit::scripted_provider::ScriptedProvider;
+
+async fn house() -> House {
+    House::open(Plan::with(std::sync::Arc::new(ScriptedProvider::saying("pong")))).await
+}
+
+async fn create(house: &House, character: Value) -> AgentId {
+    house.agents.create(&Caller::owner(), CreateAgent::Character(character)).await.expect("a character").id
+}
+
+async fn named(house: &House, name: &str) -> AgentId {
+    create(house, json!({"name": name, "bio": "b"})).await
+}
+
+async fn names(house: &House) -> Vec<String> {
+    house.agents.list(&Caller::owner()).await.expect("a list").into_iter().map(|agent| agent.name).collect()
+}
+
+fn patch(patch: Value) -> JsonObject {
+    serde_json::from_value(patch).expect("an object")
+}
+
+#[tokio::test]
+async fn running_agents_come_first_and_each_half_is_in_the_order_of_a_dictionary() {
+    let house = house().await;
+    for name in ["ccc", "Zoë", "Bbb", "zoe", "aaa", "Ärger", "arger", "_x", "10", "9", "Ünal", "BBB"] {
+        named(&house, name).await;
+    }
+    let sorted = ["_x", "10", "9", "aaa", "arger", "Ärger", "Bbb", "BBB", "ccc", "Ünal", "zoe", "Zoë"];
+    assert_eq!(names(&house).await, sorted);
+    for name in ["zoe", "Bbb"] {
+        house.agents.start(&Caller::owner(), AgentId::of_name(name)).await.expect("started");
+    }
+    assert_eq!(names(&house).await[..4], ["Bbb", "zoe", "_x", "10"]);
+}
+
+#[tokio::test]
+async fn agents_of_the_same_name_are_in_the_order_of_their_ids() {
+    let house = house().await;
+    for id in ["00000000-0000-4000-8000-000000000002", "00000000-0000-4000-8000-000000000001"] {
+        create(&house, json!({"id": id, "name": "Twin", "bio": "b"})).await;
+    }
+    let ids: Vec<_> = house.agents.list(&Caller::owner()).await.expect("a list").iter().map(|agent| agent.id.to_string()).collect();
+    assert!(ids.is_sorted(), "{ids:?}");
+}
+
+#[tokio::test]
+async fn updates_that_meet_all_hold() {
+    let house = house().await;
+    let id = named(&house, "Busy").await;
+    let patches = [json!({"settings": {"a": 1}}), json!({"settings": {"b": 2}}), json!({"system": "s"}), json!({"secrets": {"K": "v"}})];
+    let updates = patches.map(|change| {
+        let agents = &house.agents;
+        async move { agents.update(&Caller::owner(), id, patch(change)).await }
+    });
+    let [one, two, three, four] = updates;
+    let (one, two, three, four) = tokio::join!(one, two, three, four);
+    for updated in [one, two, three, four] {
+        updated.expect("no update loses against three others");
+    }
+    let view = house.agents.get(&Caller::owner(), id).await.expect("an agent");
+    assert_eq!(Value::Object(view.agent.character.settings), json!({"a": 1, "b": 2}));
+    assert_eq!((view.agent.character.system.as_deref(), view.secret_names), (Some("s"), vec!["K".to_owned()]));
+}
+
+#[tokio::test]
+async fn every_change_moves_the_version_and_is_told_to_the_workers() {
+    let house = house().await;
+    let id = named(&house, "Told").await;
+    let mut work = house.work().await;
+    let before = house.agents.get(&Caller::owner(), id).await.expect("an agent").agent.updated_at;
+    let after = house.agents.update(&Caller::owner(), id, patch(json!({"bio": "new"}))).await.expect("updated").agent.updated_at;
+    assert!(after > before);
+    let owner = Caller::owner();
+    house.agents.start(&owner, id).await.expect("started");
+    house.agents.restart(&owner, id).await.expect("restarted");
+    house.agents.stop(&owner, id).await.expect("stopped");
+    house.agents.remove(&owner, id).await.expect("removed");
+    // A change, a start, a restart (a stop and a start), a stop, a deletion.
+    for _ in 0..6 {
+        assert_eq!(work.next().await, Ok(BusEvent::AgentChanged(id)));
+    }
+    assert!(matches!(house.agents.get(&owner, id).await, Err(ServiceError::NotFound(Thing::Agent))));
+}
+
+#[tokio::test]
+async fn a_refused_update_changes_nothing_not_even_its_good_parts() {
+    let house = house().await;
+    let id = named(&house, "Whole").await;
+    let before = house.agents.get(&Caller::owner(), id).await.expect("an agent");
+    let refused = house.agents.update(&Caller::owner(), id, patch(json!({"bio": "new", "secrets": {"K": "v"}, "name": 7}))).await;
+    assert!(matches!(refused, Err(ServiceError::Invalid { code: InvalidCode::Update, .. })), "{refused:?}");
+    assert_eq!(house.agents.get(&Caller::owner(), id).await.expect("an agent"), before);
+}

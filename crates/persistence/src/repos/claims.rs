@@ -1,0 +1,200 @@
+//! Claiming deliveries, holding them and giving them back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, Fence, Requeue};
+use diesel::prelude::*;
+
+use super::channels::ChannelRow;
+use super::columns::{Id, time};
+use super::deliveries::{DeliveryRow, cancel, held, promote};
+use super::messages::MessageRow;
+use super::schema::{agents, channels, deliveries, messages};
+use super::{Conn, RunQueryDsl, queue, runs};
+use crate::error::{Fault, Undo};
+
+/// The agents that hold as much as one may.
+pub(super) fn full_agents(request: &ClaimRequest) -> Vec<Id> {
+    let loads = loads(request).into_iter();
+    loads.filter(|(_, load)| *load >= request.per_agent).map(|(agent, _)| agent).collect()
+}
+
+fn loads(request: &ClaimRequest) -> HashMap<Id, u32> {
+    let mut loads = HashMap::new();
+    for (agent, _) in &request.held {
+        *loads.entry(Id::from(*agent)).or_insert(0) += 1;
+    }
+    loads
+}
+
+/// Of deliveries and their agents, in order, those that the request may have.
+pub(super) fn admitted(request: &ClaimRequest, candidates: Vec<(Id, Id)>) -> Vec<Id> {
+    let mut loads = loads(request);
+    let held: HashSet<Id> = request.held.iter().map(|(_, delivery)| Id::from(*delivery)).collect();
+    let mut admit = |agent: Id| {
+        let load = loads.entry(agent).or_insert(0);
+        let fits = *load < request.per_agent;
+        *load += u32::from(fits);
+        fits
+    };
+    let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+    candidates.into_iter().filter(|(id, agent)| !held.contains(id) && admit(*agent)).map(|(id, _)| id).take(limit).collect()
+}
+
+work! {
+    /// Claims deliveries. Those whose message or channel is gone are told apart, for [`end_orphan`].
+    pub(super) fn claim(conn: &mut Conn, request: ClaimRequest) -> Result<(Vec<Claimed>, Vec<Id>), Fault> {
+        if request.limit == 0 || request.per_agent == 0 {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let taken = run!(queue::take(conn, &request))?;
+        if taken.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let mut rows = run!(read_claimed(conn, &taken))?;
+        let (mut claimed, mut orphans) = (Vec::with_capacity(taken.len()), Vec::new());
+        for id in taken {
+            match rows.remove(&id) {
+                Some(one) => claimed.push(one),
+                None => orphans.push(id),
+            }
+        }
+        Ok((claimed, orphans))
+    }
+}
+
+work! {
+    fn read_claimed(conn: &mut Conn, ids: &[Id]) -> Result<HashMap<Id, Claimed>, Fault> {
+        let later = diesel::alias!(deliveries as later);
+        let newer = later
+            .filter(later.field(deliveries::channel_id).eq(deliveries::channel_id))
+            .filter(later.field(deliveries::agent_id).eq(deliveries::agent_id))
+            .filter(later.field(deliveries::author_id).eq(deliveries::author_id))
+            .filter(later.field(deliveries::seq).gt(deliveries::seq))
+            .filter(later.field(deliveries::ended_at).is_null())
+            .filter(later.field(deliveries::attempt).eq(0))
+            .filter(later.field(deliveries::must_answer).eq(true).or(deliveries::must_answer.eq(false)))
+            .order(later.field(deliveries::seq).desc())
+            .limit(1)
+            .select(later.field(deliveries::message_id));
+        let rows: Vec<(DeliveryRow, MessageRow, ChannelRow, i64, Option<Id>)> = run!(
+            deliveries::table
+                .inner_join(messages::table.on(messages::id.eq(deliveries::message_id)))
+                .inner_join(channels::table.on(channels::id.eq(deliveries::channel_id)))
+                .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
+                .filter(deliveries::id.eq_any(ids))
+                .select((
+                    DeliveryRow::as_select(),
+                    MessageRow::as_select(),
+                    ChannelRow::as_select(),
+                    agents::updated_at,
+                    newer.single_value(),
+                ))
+                .load(conn)
+        )?;
+        let mut claimed = HashMap::with_capacity(rows.len());
+        for (delivery, message, channel, version, newer) in rows {
+            let one = Claimed {
+                message: Arc::new(message.into()),
+                channel: channel.into(),
+                agent_version: time(version),
+                newer: newer.map(Id::to),
+                delivery: delivery.into_delivery()?,
+            };
+            claimed.insert(Id::from(one.delivery.id), one);
+        }
+        Ok(claimed)
+    }
+}
+
+work! {
+    /// Ends a delivery that nobody can deal with, because its message or its channel is gone.
+    pub(super) fn end_orphan(conn: &mut Conn, id: Id, now: i64) -> Result<(), Undo<()>> {
+        let open = deliveries::table.find(id).filter(deliveries::ended_at.is_null());
+        let row: Option<DeliveryRow> = run!(open.select(DeliveryRow::as_select()).first(conn)).optional()?;
+        let Some(row) = row else { return Ok(()) };
+        let (channel, agent) = (row.channel_id, row.agent_id);
+        if run!(cancel(conn, vec![row], now))?.is_none() {
+            return Err(Undo::Answer(()));
+        }
+        run!(promote(conn, channel, agent))?;
+        Ok(())
+    }
+}
+
+work! {
+    /// In the order of ids, as everybody who locks several deliveries does.
+    pub(super) fn renew(conn: &mut Conn, mut fences: Vec<Fence>, lease_until: i64) -> Result<Vec<Fence>, Fault> {
+        fences.sort_unstable_by_key(|fence| fence.delivery);
+        let mut kept = Vec::with_capacity(fences.len());
+        for fence in fences {
+            if run!(change_held(conn, fence, DeliveryState::Claimed, 0, lease_until))? {
+                kept.push(fence);
+            }
+        }
+        Ok(kept)
+    }
+}
+
+work! {
+    /// Changes a delivery that stays open, if this very attempt still holds it. Returns whether it did.
+    fn change_held(conn: &mut Conn, fence: Fence, state: DeliveryState, given_back: i32, due_at: i64) -> QueryResult<bool> {
+        let held = deliveries::table
+            .find(Id::from(fence.delivery))
+            .filter(deliveries::attempt.eq(fence.attempt))
+            .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
+        let change = (
+            deliveries::state.eq(state.to_string()),
+            deliveries::given_back.eq(deliveries::given_back + given_back),
+            deliveries::due_at.eq(due_at),
+        );
+        Ok(run!(diesel::update(held).set(change).execute(conn))? > 0)
+    }
+}
+
+work! {
+    pub(super) fn requeue(conn: &mut Conn, requeue: Requeue) -> Result<bool, Fault> {
+        let Requeue { fence, not_before, counts, trace } = requeue;
+        let Some((_, agent)) = run!(held(conn, fence))? else { return Ok(false) };
+        if !run!(queue::hold_agent(conn, agent))? {
+            return Ok(false);
+        }
+        if !run!(change_held(conn, fence, DeliveryState::Pending, i32::from(!counts), not_before.millis()))? {
+            return Ok(false);
+        }
+        if let Some(trace) = trace {
+            run!(runs::add(conn, trace))?;
+        }
+        Ok(true)
+    }
+}
+
+work! {
+    pub(super) fn recover(conn: &mut Conn, now: i64) -> Result<u64, Fault> {
+        let claimed = deliveries::table
+            .filter(deliveries::due_at.is_not_null())
+            .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
+        let pending = (deliveries::state.eq(DeliveryState::Pending.to_string()), deliveries::due_at.eq(now));
+        let recovered = run!(diesel::update(claimed).set(pending).execute(conn))?;
+        Ok(u64::try_from(recovered).unwrap_or(u64::MAX))
+    }
+}
+
+work! {
+    pub(super) fn next_due(conn: &mut Conn, busy: Vec<Id>) -> Result<Option<i64>, Fault> {
+        let mut query = deliveries::table
+            .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
+            .filter(agents::running.eq(true))
+            .filter(deliveries::due_at.is_not_null())
+            .order(deliveries::due_at)
+            .select(deliveries::due_at)
+            .into_boxed();
+        // Without a list the statement is always the same text, and so is prepared once.
+        if !busy.is_empty() {
+            query = query.filter(deliveries::agent_id.ne_all(busy));
+        }
+        let due: Option<Option<i64>> = run!(query.first(conn)).optional()?;
+        Ok(due.flatten())
+    }
+}

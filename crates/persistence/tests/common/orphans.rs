@@ -1,0 +1,116 @@
+//! Deliveries whose messages vanished by a way that the store does not know.
+
+use core_types::agents::Agent;
+use core_types::character::Character;
+use core_types::deliveries::{ClaimRequest, DeliveryState};
+use core_types::memory::{AgentPlane, Room, World};
+use core_types::messaging::{Channel, EventBody, MessageDraft, PostMessage, PostOutcome, Wake};
+use core_types::{AgentId, ChannelId, DeliveryId, EntityId, JsonObject, MessageId, MessageServerId, Timestamp};
+use doolittle_persistence::Store;
+use uuid::Uuid;
+
+/// What a stranger does.
+pub const DELETE: &str = "DELETE FROM messages WHERE content = 'vanishes'";
+
+const NOW: Timestamp = Timestamp::from_millis(5);
+
+fn agent() -> (Agent, AgentPlane) {
+    let id = AgentId::new(Uuid::from_u128(0xa1));
+    let character = Character { name: "Ada".to_owned(), ..Character::default() };
+    let agent = Agent { id, character, enabled: true, running: false, created_at: NOW, updated_at: NOW };
+    let world = World {
+        id: id.world_of(MessageServerId::DEFAULT),
+        agent_id: id,
+        name: "World".to_owned(),
+        server_id: None,
+        metadata: JsonObject::new(),
+    };
+    let room = Room {
+        id: id.room_of(ChannelId::new(Uuid::from_u128(0xff))),
+        agent_id: id,
+        world_id: world.id,
+        channel_id: None,
+        name: "Room".to_owned(),
+        kind: "SELF".to_owned(),
+        source: "test".to_owned(),
+    };
+    (agent, AgentPlane { world, room, entities: Vec::new() })
+}
+
+async fn say(store: &Store, number: u128, channel: u128, listener: AgentId, content: &str) -> DeliveryId {
+    let channel = Channel {
+        id: ChannelId::new(Uuid::from_u128(channel)),
+        server_id: MessageServerId::DEFAULT,
+        name: "Channel".to_owned(),
+        kind: "GROUP".to_owned(),
+        source_type: None,
+        source_id: None,
+        topic: None,
+        metadata: JsonObject::new(),
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    let draft = MessageDraft {
+        id: MessageId::new(Uuid::from_u128(number)),
+        channel_id: channel.id,
+        author_id: EntityId::new(Uuid::from_u128(1)),
+        author_name: None,
+        content: content.to_owned(),
+        raw: None,
+        source_type: None,
+        source_id: None,
+        metadata: JsonObject::new(),
+        in_reply_to: None,
+    };
+    let post = PostMessage {
+        draft,
+        create_channel: Some((channel, vec![listener.into()])),
+        wake: Wake::Listeners,
+        author_may_be_agent: false,
+        idempotency: Vec::new(),
+        once_per_source: false,
+        now: NOW,
+    };
+    let PostOutcome::Posted(posted) = store.messages().post(post).await.unwrap() else { panic!("not posted") };
+    posted.deliveries.first().unwrap().id
+}
+
+/// They end, their readers are told, and what waits behind and beside them is claimed.
+pub async fn are_cancelled<F: Future<Output = ()>>(store: &Store, delete: impl FnOnce() -> F) {
+    let (agent, own) = agent();
+    let id = agent.id;
+    store.agents().add(agent, Vec::new()).await.unwrap();
+    store.agents().start(id, own, NOW).await.unwrap().unwrap();
+    let lost = [say(store, 1, 1, id, "vanishes").await, say(store, 2, 2, id, "vanishes").await, say(store, 3, 2, id, "vanishes").await];
+    let kept = [say(store, 4, 2, id, "stays").await, say(store, 5, 3, id, "stays").await];
+    delete().await;
+
+    let mut claimed = Vec::new();
+    while claimed.len() < kept.len() {
+        let request = ClaimRequest {
+            limit: 1,
+            per_agent: 9,
+            held: Vec::new(),
+            now: Timestamp::from_millis(9),
+            lease_until: Timestamp::from_millis(99),
+        };
+        let round = store.deliveries().claim(request).await.unwrap();
+        assert!(!round.is_empty(), "there is one to be had");
+        claimed.extend(round.into_iter().map(|claimed| claimed.delivery.id));
+    }
+
+    claimed.sort_unstable();
+    assert_eq!(claimed, kept);
+    for id in lost {
+        assert_eq!(store.deliveries().find(id).await.unwrap().unwrap().state, DeliveryState::Cancelled);
+    }
+    let events = store.messages().events(ChannelId::new(Uuid::from_u128(2)), 3, 10).await.unwrap();
+    let ends: Vec<_> = events
+        .into_iter()
+        .map(|event| match event.body {
+            EventBody::Complete(Some(completion)) => completion.delivery_id,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(ends, lost.get(1..).unwrap());
+}

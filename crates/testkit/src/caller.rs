@@ -1,0 +1,182 @@
+//! Callers of a test server: plain HTTP/1.1 over a socket each, so that a test controls every byte that is sent.
+
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "in a test, what must work and does not is a failure")]
+
+mod answer;
+mod events;
+mod record;
+mod wire;
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::time::timeout;
+
+pub use answer::Answer;
+pub use events::{Event, Events};
+pub use record::Record;
+
+use crate::house::PATIENCE;
+use wire::Connection;
+
+/// How much of a body is shown where a request is.
+const SHOWN: usize = 200;
+
+/// A request, before a caller's own headers are added.
+#[derive(Clone)]
+pub struct Request {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Option<Vec<u8>>,
+    chunked: bool,
+}
+
+impl Request {
+    /// A request with this method to this path and query, which are sent as they are.
+    pub fn new(method: &str, target: &str) -> Self {
+        Self { method: method.to_owned(), target: target.to_owned(), headers: Vec::new(), body: None, chunked: false }
+    }
+
+    /// A `GET`.
+    pub fn get(target: &str) -> Self {
+        Self::new("GET", target)
+    }
+
+    /// A `POST` of a JSON body.
+    pub fn post(target: &str, body: &Value) -> Self {
+        Self::new("POST", target).json(body)
+    }
+
+    /// Adds a header; a name that is there already is sent twice.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Gives the request a body of these bytes, without saying of which type.
+    pub fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(bytes.into());
+        self
+    }
+
+    /// Gives the request these bytes as its JSON body, whatever they are.
+    pub fn json_bytes(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.header("content-type", "application/json").body(bytes)
+    }
+
+    /// Gives the request a JSON body.
+    pub fn json(self, body: &Value) -> Self {
+        self.json_bytes(body.to_string())
+    }
+
+    /// Sends the body in chunks, without saying how long it is.
+    pub fn chunked(mut self) -> Self {
+        self.chunked = true;
+        self
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {} {:?}", self.method, self.target, self.headers)?;
+        let Some(body) = &self.body else { return Ok(()) };
+        let shown = String::from_utf8_lossy(body.get(..SHOWN).unwrap_or(body));
+        write!(formatter, " {} bytes {shown:?}", body.len())
+    }
+}
+
+/// Somebody who calls a server. Everything that comes back goes into the server's [`Record`].
+#[derive(Debug, Clone)]
+pub struct Caller {
+    address: SocketAddr,
+    headers: Vec<(String, String)>,
+    record: Record,
+}
+
+impl Caller {
+    pub(crate) const fn new(address: SocketAddr, record: Record) -> Self {
+        Self { address, headers: Vec::new(), record }
+    }
+
+    /// The same caller, who sends this header with every request that has none of this name.
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut headers = self.headers.clone();
+        headers.push((name.to_owned(), value.to_owned()));
+        Self { headers, ..self.clone() }
+    }
+
+    /// The same caller with a key.
+    pub fn with_key(&self, key: &str) -> Self {
+        self.with("x-api-key", key)
+    }
+
+    /// The same caller with a key as a bearer token.
+    pub fn with_bearer(&self, key: &str) -> Self {
+        self.with("authorization", &format!("Bearer {key}"))
+    }
+
+    /// `GET`.
+    pub async fn get(&self, target: &str) -> Answer {
+        self.send(Request::get(target)).await
+    }
+
+    /// `DELETE`.
+    pub async fn delete(&self, target: &str) -> Answer {
+        self.send(Request::new("DELETE", target)).await
+    }
+
+    /// `POST` of a JSON body.
+    pub async fn post(&self, target: &str, body: &Value) -> Answer {
+        self.send(Request::post(target, body)).await
+    }
+
+    /// `PATCH` with a JSON body.
+    pub async fn patch(&self, target: &str, body: &Value) -> Answer {
+        self.send(Request::new("PATCH", target).json(body)).await
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn send(&self, request: Request) -> Answer {
+        let head_only = request.method == "HEAD";
+        let what = format!("{} {}", request.method, request.target);
+        let exchange = async {
+            let mut connection = self.open(request).await;
+            let head = connection.head().await?;
+            let body = if head_only { Vec::new() } else { connection.rest(&head).await };
+            Some(Answer::new(head, body, self.record.clone()))
+        };
+        let answer = timeout(PATIENCE, exchange).await.unwrap_or_else(|_| panic!("{what} is not answered"));
+        answer.unwrap_or_else(|| panic!("{what} is answered by nothing"))
+    }
+
+    /// Sends a request that is answered by a stream of events, and reads its head.
+    pub async fn events(&self, request: Request) -> Events {
+        let opening = async {
+            let mut connection = self.open(request).await;
+            let head = connection.head().await.expect("an answer");
+            if head.status != 200 {
+                let body = connection.rest(&head).await;
+                panic!("no stream but {}", Answer::new(head, body, self.record.clone()));
+            }
+            Events::new(connection, head, self.record.clone())
+        };
+        timeout(PATIENCE, opening).await.expect("a stream begins")
+    }
+
+    async fn open(&self, mut request: Request) -> Connection {
+        for (name, value) in &self.headers {
+            if !request.has(name) {
+                request.headers.push((name.clone(), value.clone()));
+            }
+        }
+        if !request.has("host") {
+            request.headers.push(("host".to_owned(), self.address.to_string()));
+        }
+        Connection::send(self.address, &request, self.record.clone()).await
+    }
+}

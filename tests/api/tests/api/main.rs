@@ -1,0 +1,25 @@
+//! The API as clients see it: a real server, real sockets, a real database. One module per resource says who does what.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a helper of a test fails by panicking, like the test"
+)]
+
+mod agents;
+mod auth;
+mod channels;
+mod envelope;
+mod events;
+mod exchange;
+mod idempotency;
+mod lifecycle;
+mod messages;
+mod models;
+mod routes;
+mod secrets;
+mod servers;
+mod snapshots;
+mod support;
+mod system;

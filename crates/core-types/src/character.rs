@@ -159,6 +159,10 @@ pub fn parse(value: &Value) -> Result<ParsedCharacter, InvalidCharacter> {
         take_secrets(&nested, &mut secrets, &mut warnings);
     }
     let character: Character = serde_json::from_value(Value::Object(object)).map_err(|error| InvalidCharacter(error.to_string()))?;
+    // elizaOS shows what is absent as an empty text, and clients send back what they were shown.
+    for text in [&mut character.username, &mut character.system] {
+        text.take_if(|text| text.is_empty());
+    }
     if character.knowledge.iter().any(|item| matches!(item, Knowledge::Reference(_))) {
         warnings.push("`knowledge` entries that name files or directories are kept but not read yet".to_owned());
     }

@@ -55,3 +55,9 @@ fn a_bio_is_given_back_as_it_came() {
         assert_eq!(serde_json::to_value(&parsed.character).unwrap()["bio"], bio);
     }
 }
+
+#[test]
+fn empty_texts_that_stand_for_absent_ones_are_absent() {
+    let parsed = parse(&json!({"name": "A", "bio": "b", "username": "", "system": ""})).unwrap();
+    assert_eq!((parsed.character.username, parsed.character.system), (None, None));
+}

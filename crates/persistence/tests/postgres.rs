@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::stores::{Opened, Stores};
-use core_types::messaging::{Channel, MessageDraft, PostMessage, PostOutcome, Wake};
-use core_types::{ChannelId, EntityId, JsonObject, MessageId, MessageServerId, StoreError, Timestamp};
+use core_types::messaging::PostOutcome;
+use core_types::{ChannelId, StoreError};
 use doolittle_persistence::{Kind, OpenError, Options, Store, Target, open};
 use futures_util::future::join_all;
 use uuid::Uuid;
@@ -17,8 +17,12 @@ mod bundle;
 mod common;
 #[path = "common/orphans.rs"]
 mod orphans;
+#[path = "common/posts.rs"]
+mod posts;
 #[path = "common/server.rs"]
 mod server;
+
+use posts::plain_post;
 
 struct Temporary {
     store: Store,
@@ -71,57 +75,20 @@ async fn a_post_that_nobody_waits_for_any_more_holds_up_nobody() {
     let Some(opened) = opened().await else { return };
     let (messages, channel) = (opened.store.messages(), ChannelId::new(Uuid::from_u128(1)));
     // All connections are there, so that the next post gets another one than the post that was left off.
-    let warm = join_all((1_000..1_008).map(|number| messages.post(post(number)))).await;
+    let warm = join_all((1_000..1_008).map(|number| messages.post(plain_post(number)))).await;
     assert!(warm.iter().all(|posted| matches!(posted, Ok(PostOutcome::Posted(_)))), "{warm:?}");
     let mut given_up = 0;
     for number in 0..200 {
         // The clock only varies the place where the post is left off; every place must do.
         let patience = Duration::from_micros(u64::try_from(number % 40).unwrap() * 50);
-        given_up += u32::from(tokio::time::timeout(patience, messages.post(post(number))).await.is_err());
-        let prompt = tokio::time::timeout(Duration::from_secs(10), messages.post(post(2_000 + number))).await;
+        given_up += u32::from(tokio::time::timeout(patience, messages.post(plain_post(number))).await.is_err());
+        let prompt = tokio::time::timeout(Duration::from_secs(10), messages.post(plain_post(2_000 + number))).await;
         assert!(matches!(prompt, Ok(Ok(PostOutcome::Posted(_)))), "{number}: {prompt:?}");
     }
     assert!(given_up > 0, "no post was left off");
     let seqs: Vec<_> = messages.events(channel, 0, 1_000).await.unwrap().iter().map(|event| event.seq).collect();
     assert_eq!(seqs, (1..=i64::try_from(seqs.len()).unwrap()).collect::<Vec<_>>());
     opened.end().await;
-}
-
-fn post(number: u128) -> PostMessage {
-    let now = Timestamp::from_millis(1);
-    let channel = Channel {
-        id: ChannelId::new(Uuid::from_u128(1)),
-        server_id: MessageServerId::DEFAULT,
-        name: "Channel".to_owned(),
-        kind: "GROUP".to_owned(),
-        source_type: None,
-        source_id: None,
-        topic: None,
-        metadata: JsonObject::new(),
-        created_at: now,
-        updated_at: now,
-    };
-    let draft = MessageDraft {
-        id: MessageId::new(Uuid::from_u128(number)),
-        channel_id: channel.id,
-        author_id: EntityId::new(Uuid::from_u128(1)),
-        author_name: None,
-        content: "hello".to_owned(),
-        raw: None,
-        source_type: None,
-        source_id: None,
-        metadata: JsonObject::new(),
-        in_reply_to: None,
-    };
-    PostMessage {
-        draft,
-        create_channel: Some((channel, Vec::new())),
-        wake: Wake::Listeners,
-        author_may_be_agent: true,
-        idempotency: Vec::new(),
-        once_per_source: false,
-        now,
-    }
 }
 
 /// The number of the lock: "doolittl" in ASCII.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use core_types::agents::Agent;
 use core_types::character::Character;
 use core_types::memory::{MESSAGES, Memory};
-use core_types::messaging::{Channel, MessageDraft, PostMessage, PostOutcome, Wake};
-use core_types::{AgentId, ChannelId, EntityId, JsonObject, MemoryId, MessageId, MessageServerId, RoomId, StoreError, Timestamp};
+use core_types::messaging::PostOutcome;
+use core_types::{AgentId, ChannelId, EntityId, JsonObject, MemoryId, MessageId, RoomId, StoreError, Timestamp};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use doolittle_persistence::{OpenError, Options, Store, Target, open};
@@ -19,6 +19,10 @@ use uuid::Uuid;
 mod common;
 #[path = "common/orphans.rs"]
 mod orphans;
+#[path = "common/posts.rs"]
+mod posts;
+
+use posts::plain_post;
 
 async fn open_at(path: &Path, options: Options) -> Store {
     open(&Target::Sqlite(path.to_path_buf()), options, common::ids_from(1)).await.unwrap()
@@ -50,43 +54,6 @@ fn memory(number: u128, agent: u128) -> Memory {
     }
 }
 
-fn post(number: u128) -> PostMessage {
-    let now = Timestamp::from_millis(1);
-    let channel = Channel {
-        id: ChannelId::new(Uuid::from_u128(1)),
-        server_id: MessageServerId::DEFAULT,
-        name: "Channel".to_owned(),
-        kind: "GROUP".to_owned(),
-        source_type: None,
-        source_id: None,
-        topic: None,
-        metadata: JsonObject::new(),
-        created_at: now,
-        updated_at: now,
-    };
-    let draft = MessageDraft {
-        id: MessageId::new(Uuid::from_u128(number)),
-        channel_id: channel.id,
-        author_id: EntityId::new(Uuid::from_u128(1)),
-        author_name: None,
-        content: "hello".to_owned(),
-        raw: None,
-        source_type: None,
-        source_id: None,
-        metadata: JsonObject::new(),
-        in_reply_to: None,
-    };
-    PostMessage {
-        draft,
-        create_channel: Some((channel, Vec::new())),
-        wake: Wake::Listeners,
-        author_may_be_agent: true,
-        idempotency: Vec::new(),
-        once_per_source: false,
-        now,
-    }
-}
-
 /// Another process that writes.
 fn stranger(path: &Path) -> SqliteConnection {
     let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
@@ -103,7 +70,7 @@ async fn what_was_acknowledged_is_there_after_the_store_was_dropped() {
         let messages = store.messages();
         assert_eq!(messages.last_seq(ChannelId::new(Uuid::from_u128(1))).await.unwrap().unwrap_or(0), round * 50);
         let first = u128::try_from(round * 50).unwrap();
-        let posts = join_all((first..first + 50).map(|number| messages.post(post(number)))).await;
+        let posts = join_all((first..first + 50).map(|number| messages.post(plain_post(number)))).await;
         assert!(posts.iter().all(|posted| matches!(posted, Ok(PostOutcome::Posted(_)))), "{posts:?}");
     }
     let store = open_at(&path, Options::default()).await;
@@ -118,10 +85,10 @@ async fn closing_commits_what_is_queued_and_leaves_one_file() {
     let store = open_at(&path, Options::default()).await;
     assert_eq!(store.describe(), format!("SQLite at {}", path.display()));
     let messages = store.messages();
-    let (posts, ()) = tokio::join!(join_all((0..100).map(|number| messages.post(post(number)))), store.close());
+    let (posts, ()) = tokio::join!(join_all((0..100).map(|number| messages.post(plain_post(number)))), store.close());
     let stored = posts.iter().filter(|posted| matches!(posted, Ok(PostOutcome::Posted(_)))).count();
     assert!(posts.iter().all(|posted| matches!(posted, Ok(PostOutcome::Posted(_)) | Err(StoreError::Unavailable(_)))), "{posts:?}");
-    assert!(matches!(messages.post(post(999)).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(messages.post(plain_post(999)).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(messages.find(MessageId::new(Uuid::nil())).await, Err(StoreError::Unavailable(_))));
     let log = std::fs::metadata(directory.path().join("test.db-wal")).map_or(0, |log| log.len());
     assert_eq!(log, 0, "the write-ahead log is emptied");
@@ -166,11 +133,11 @@ async fn a_full_queue_refuses_within_bounds_and_readers_go_on() {
     let path = directory.path().join("test.db");
     let options = Options { write_queue: 4, patience: Duration::from_millis(100), ..Options::default() };
     let store = open_at(&path, options).await;
-    store.messages().post(post(0)).await.unwrap();
+    store.messages().post(plain_post(0)).await.unwrap();
     let mut stranger = stranger(&path);
     stranger.batch_execute("BEGIN IMMEDIATE").unwrap();
     let messages = store.messages();
-    let writing = join_all((1..=600).map(|number| messages.post(post(number))));
+    let writing = join_all((1..=600).map(|number| messages.post(plain_post(number))));
     let mut writing = std::pin::pin!(writing);
     let channel = ChannelId::new(Uuid::from_u128(1));
     // Nobody answers a write while the stranger holds the lock, but everybody in excess is refused.
@@ -194,10 +161,10 @@ async fn a_commit_that_fails_fails_its_group_alone() {
     let messages = store.messages();
     let mut stranger = stranger(&path);
     stranger.batch_execute("BEGIN IMMEDIATE").unwrap();
-    let answers = join_all((1..=3).map(|number| messages.post(post(number)))).await;
+    let answers = join_all((1..=3).map(|number| messages.post(plain_post(number)))).await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))), "{answers:?}");
     stranger.batch_execute("COMMIT").unwrap();
-    let answers = join_all((1..=3).map(|number| messages.post(post(number)))).await;
+    let answers = join_all((1..=3).map(|number| messages.post(plain_post(number)))).await;
     assert!(answers.iter().all(|answer| matches!(answer, Ok(PostOutcome::Posted(_)))), "{answers:?}");
 }
 
@@ -235,7 +202,7 @@ async fn a_new_file_is_its_owners_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("test.db");
     let store = open_at(&path, Options::default()).await;
-    store.messages().post(post(1)).await.unwrap();
+    store.messages().post(plain_post(1)).await.unwrap();
     let mut files = 0;
     for file in std::fs::read_dir(directory.path()).unwrap() {
         let file = file.unwrap();

@@ -51,7 +51,9 @@ pub async fn run(config: &Config, verb: AgentVerb, server: &ServerArgs, as_json:
         }
         AgentVerb::Create { file, start } => create(&server, &file, start, as_json).await,
         AgentVerb::Start { name } => change(&server, &name, "/start", "runs", as_json).await,
-        AgentVerb::Stop { name } => change(&server, &name, "/stop", "is stopped; what it has not answered yet waits for its next start", as_json).await,
+        AgentVerb::Stop { name } => {
+            change(&server, &name, "/stop", "is stopped; what it has not answered yet waits for its next start", as_json).await
+        }
         AgentVerb::Remove { name } => remove(&server, &name, as_json).await,
     }
 }

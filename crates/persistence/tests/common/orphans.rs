@@ -4,10 +4,12 @@ use core_types::agents::Agent;
 use core_types::character::Character;
 use core_types::deliveries::{ClaimRequest, DeliveryState};
 use core_types::memory::{AgentPlane, Room, World};
-use core_types::messaging::{Channel, EventBody, MessageDraft, PostMessage, PostOutcome, Wake};
-use core_types::{AgentId, ChannelId, DeliveryId, EntityId, JsonObject, MessageId, MessageServerId, Timestamp};
+use core_types::messaging::{EventBody, PostOutcome};
+use core_types::{AgentId, ChannelId, DeliveryId, JsonObject, MessageServerId, Timestamp};
 use doolittle_persistence::Store;
 use uuid::Uuid;
+
+use crate::posts::post;
 
 /// What a stranger does.
 pub const DELETE: &str = "DELETE FROM messages WHERE content = 'vanishes'";
@@ -38,39 +40,7 @@ fn agent() -> (Agent, AgentPlane) {
 }
 
 async fn say(store: &Store, number: u128, channel: u128, listener: AgentId, content: &str) -> DeliveryId {
-    let channel = Channel {
-        id: ChannelId::new(Uuid::from_u128(channel)),
-        server_id: MessageServerId::DEFAULT,
-        name: "Channel".to_owned(),
-        kind: "GROUP".to_owned(),
-        source_type: None,
-        source_id: None,
-        topic: None,
-        metadata: JsonObject::new(),
-        created_at: NOW,
-        updated_at: NOW,
-    };
-    let draft = MessageDraft {
-        id: MessageId::new(Uuid::from_u128(number)),
-        channel_id: channel.id,
-        author_id: EntityId::new(Uuid::from_u128(1)),
-        author_name: None,
-        content: content.to_owned(),
-        raw: None,
-        source_type: None,
-        source_id: None,
-        metadata: JsonObject::new(),
-        in_reply_to: None,
-    };
-    let post = PostMessage {
-        draft,
-        create_channel: Some((channel, vec![listener.into()])),
-        wake: Wake::Listeners,
-        author_may_be_agent: false,
-        idempotency: Vec::new(),
-        once_per_source: false,
-        now: NOW,
-    };
+    let post = post(number, channel, vec![listener.into()], content);
     let PostOutcome::Posted(posted) = store.messages().post(post).await.unwrap() else { panic!("not posted") };
     posted.deliveries.first().unwrap().id
 }

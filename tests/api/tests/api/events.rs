@@ -5,7 +5,8 @@ use serde_json::json;
 use testkit::caller::{Caller, Event, Events, Request};
 
 use crate::support::{
-    ANN, DEFAULT, NOTHING, create_channel, dm, exchange, names, open, post, refused, saying, snapshot, speaking, text, texts, watch,
+    ANN, DEFAULT, NOTHING, create_channel, dm, exchange, messages_of, names, open, post, refused, saying, says, snapshot, speaking, text,
+    texts, watch,
 };
 
 fn path(channel: &str) -> String {
@@ -49,7 +50,7 @@ async fn ann_reads_everything_that_happens_in_its_order() {
     snapshot!("events_of_an_exchange", Events::shown(server.record(), &all));
     let seqs: Vec<_> = all.iter().filter_map(|event| event.id).collect();
     assert_eq!(seqs, [1, 2, 3, 4], "only what is durable has a place, and no place is missing");
-    let listed = ann.get(&crate::support::messages_of(&channel)).await.data(200);
+    let listed = ann.get(&messages_of(&channel)).await.data(200);
     let shown: Vec<_> = all.iter().rev().filter(|event| event.name == "message").map(|event| event.data.clone()).collect();
     assert_eq!(json!(shown), listed["messages"], "a message looks as in the list");
 }
@@ -140,8 +141,8 @@ async fn a_reader_that_fell_behind_misses_nothing() {
     let (_server, ann) = open().await;
     let channel = create_channel(&ann, "GROUP", &[ANN]).await;
     let mut events = watch(&ann, &channel).await;
-    let path = crate::support::messages_of(&channel);
-    let body = crate::support::says(&"x".repeat(4000));
+    let path = messages_of(&channel);
+    let body = says(&"x".repeat(4000));
     for _ in 0..10 {
         // More than the bus holds for a reader, while this one does not read.
         futures_util::future::join_all((0..30).map(|_| ann.post(&path, &body))).await;

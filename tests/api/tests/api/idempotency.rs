@@ -5,8 +5,8 @@ use testkit::caller::{Answer, Caller, Request};
 use testkit::server::TestServer;
 
 use crate::support::{
-    ANN, BEN, DEFAULT, NOTHING, create_channel, dm, exchange, messages, messages_of, open, refused, saying, snapshot, speaking, texts,
-    with_field, world,
+    ANN, BEN, DEFAULT, NOTHING, create_channel, dm, exchange, messages, messages_of, names, open, refused, saying, says, snapshot,
+    speaking, texts, with_field, world,
 };
 
 /// A body that every door accepts.
@@ -185,11 +185,11 @@ async fn a_repeated_exchange_gets_the_same_reply_without_asking_the_model_again(
     let first = exchange(&keyed, &channel, "ping", "http").await;
     let again = exchange(&keyed, &channel, "ping", "http").await;
     assert_eq!((again.status, again.json(), replayed(&again)), (201, first.json(), true));
-    let body = with_field(crate::support::says("ping"), "transport", json!("sse"));
+    let body = with_field(says("ping"), "transport", json!("sse"));
     let streamed = keyed.events(Request::post(&messages_of(&channel), &body)).await;
     assert_eq!(streamed.header("idempotency-replayed"), Some("true"));
     let events = streamed.all().await;
-    assert_eq!(crate::support::names(&events), ["user_message", "done"]);
+    assert_eq!(names(&events), ["user_message", "done"]);
     assert_eq!(events[1].data["text"], "pong");
     assert_eq!((texts(&ann, &channel).await, model.requests().len()), (vec!["ping".to_owned(), "pong".to_owned()], 1));
 }

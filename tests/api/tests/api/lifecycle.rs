@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use testkit::caller::Request;
 
 use crate::support::{
-    DEFAULT, NOTHING, create_agent, create_channel, dm, exchange, open, post, refused, running_agent, saying, snapshot, speaking, text,
-    texts, watch, world,
+    ANN, DEFAULT, NOTHING, create_agent, create_channel, dm, exchange, messages_of, open, post, refused, saying, says, snapshot, speaking,
+    text, texts, watch, world,
 };
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_stopped_agent_answers_after_its_next_start() {
     let (server, ann) = speaking(&model).await;
     let (agent, channel) = dm(&server, &ann).await;
     ann.post(&format!("/api/agents/{agent}/stop"), &json!({})).await.data(200);
-    let answer = ann.post(&crate::support::messages_of(&channel), &crate::support::says("anybody?")).await;
+    let answer = ann.post(&messages_of(&channel), &says("anybody?")).await;
     assert!(text(&answer.json()["warnings"][0]).contains("nobody"), "{answer}");
     ann.post(&format!("/api/agents/{agent}/start"), &json!({})).await.data(200);
     let mut events = watch(&ann, &channel).await;
@@ -139,7 +139,7 @@ async fn a_deleted_agent_leaves_its_channels_and_its_words() {
     ann.delete(&format!("/api/agents/{agent}")).await.empty(204);
     assert_eq!(texts(&ann, &channel).await, ["ping", "pong"]);
     let participants = ann.get(&format!("/api/messaging/channels/{channel}/participants")).await.data(200);
-    assert_eq!(participants, json!([crate::support::ANN]));
+    assert_eq!(participants, json!([ANN]));
     exchange(&ann, &channel, "still there?", "http").await.error(400, "NO_AGENT");
 }
 
@@ -151,8 +151,7 @@ async fn five_starts_at_once_make_one_agent_that_answers_once() {
     let path = format!("/api/agents/{agent}/start");
     let started = futures_util::future::join_all((0..5).map(|_| ann.send(Request::new("POST", &path)))).await;
     assert!(started.iter().all(|answer| answer.status == 200));
-    let channel = create_channel(&ann, "DM", &[crate::support::ANN, &agent]).await;
+    let channel = create_channel(&ann, "DM", &[ANN, &agent]).await;
     exchange(&ann, &channel, "ping", "http").await.data(201);
     assert_eq!((texts(&ann, &channel).await, model.requests().len()), (vec!["ping".to_owned(), "pong".to_owned()], 1));
-    running_agent(&ann, "Another").await;
 }

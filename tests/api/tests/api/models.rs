@@ -2,7 +2,7 @@
 //! when it fails.
 
 use serde_json::{Value, json};
-use testkit::caller::{Caller, Events};
+use testkit::caller::{Caller, Event, Events};
 use testkit::scripted::{Reply, ScriptedModel};
 use testkit::server::TestServer;
 
@@ -32,14 +32,12 @@ async fn pieces_reach_every_reader_as_the_model_makes_them() {
     let mut watching = watch(&ann, &channel).await;
     let reading = stream(&ann, &channel, "count").await.all().await;
     let mut watched = Vec::new();
-    while watched.last().is_none_or(|event: &testkit::caller::Event| event.name != "message_complete") {
+    while watched.last().is_none_or(|event: &Event| event.name != "message_complete") {
         watched.push(watching.next().await.unwrap());
     }
     assert_eq!(names(&reading), ["user_message", "chunk", "chunk", "chunk", "done"]);
     assert_eq!(names(&watched), ["message", "chunk", "chunk", "chunk", "message", "message_complete"]);
-    let pieces = |events: &[testkit::caller::Event]| {
-        events.iter().filter(|event| event.name == "chunk").map(|event| event.data.clone()).collect::<Vec<_>>()
-    };
+    let pieces = |events: &[Event]| events.iter().filter(|event| event.name == "chunk").map(|event| event.data.clone()).collect::<Vec<_>>();
     assert_eq!(pieces(&reading), pieces(&watched));
     assert_eq!(pieces(&reading).iter().map(|piece| piece["index"].as_i64().unwrap()).collect::<Vec<_>>(), [0, 1, 2]);
 

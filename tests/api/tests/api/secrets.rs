@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::caller::Request;
 use testkit::scripted::{Reply, ScriptedModel};
 
-use crate::support::{create_channel, dm, exchange, open, snapshot, speaking, stream, text, watch, with_field};
+use crate::support::{ANN, create_channel, dm, exchange, open, snapshot, speaking, stream, text, watch, with_field};
 
 const CANARY: &str = "canary-4f9d2c81";
 
@@ -49,7 +49,7 @@ async fn a_secret_appears_in_no_answer_event_or_error() {
     for verb in ["start", "restart", "stop", "start"] {
         ann.post(&format!("{path}/{verb}"), &json!({})).await.data(200);
     }
-    let channel = create_channel(&ann, "DM", &[crate::support::ANN, &id]).await;
+    let channel = create_channel(&ann, "DM", &[ANN, &id]).await;
     exchange(&ann, &channel, "ping", "http").await.error(500, "PROCESSING_ERROR");
     stream(&ann, &channel, "ping").await.all().await;
     watch(&ann, &channel).await.until("message_complete").await;

@@ -158,7 +158,7 @@ pub fn parse(value: &Value) -> Result<ParsedCharacter, InvalidCharacter> {
     if let Some(nested) = object.get_mut("settings").and_then(Value::as_object_mut).and_then(|s| s.shift_remove("secrets")) {
         take_secrets(&nested, &mut secrets, &mut warnings);
     }
-    let character: Character = serde_json::from_value(Value::Object(object)).map_err(|error| InvalidCharacter(error.to_string()))?;
+    let mut character: Character = serde_json::from_value(Value::Object(object)).map_err(|error| InvalidCharacter(error.to_string()))?;
     // elizaOS shows what is absent as an empty text, and clients send back what they were shown.
     for text in [&mut character.username, &mut character.system] {
         text.take_if(|text| text.is_empty());

@@ -168,3 +168,12 @@ async fn a_certificate_that_cannot_be_verified_is_refused_where_encryption_is_re
     }
     database.drop().await;
 }
+
+#[tokio::test]
+async fn a_peer_that_never_answers_is_given_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://nobody@{}/none?sslmode=disable", silent.local_addr().unwrap());
+    let target = Target::Postgres(url);
+    let opened = tokio::time::timeout(Duration::from_secs(30), open(&target, Options::default(), common::ids_from(1)));
+    assert!(matches!(opened.await.unwrap(), Err(OpenError::Unreachable { .. })));
+}

@@ -12,6 +12,7 @@ use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use futures_util::FutureExt as _;
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::time::timeout;
 use tokio_postgres::config::{Config, Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -72,7 +73,13 @@ impl Connector {
         self.connect().await.map_err(|error| OpenError::Unreachable { place: self.place.clone(), source: Box::new(error) })
     }
 
+    /// Whatever listens there must answer in time, PostgreSQL or not.
     async fn connect(&self) -> ConnectionResult<Conn> {
+        let silent = || ConnectionError::BadConnection(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()));
+        timeout(CONNECT_TIMEOUT, self.handshake()).await.unwrap_or_else(|_| Err(silent()))
+    }
+
+    async fn handshake(&self) -> ConnectionResult<Conn> {
         let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(chain(&error));
         if let Some(tls) = &self.tls {
             let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;

@@ -1,5 +1,6 @@
 //! A real PostgreSQL server: `DOOLITTLE_TEST_POSTGRES_URL`, else the one at the usual place.
 
+use std::io::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use doolittle_persistence::Target;
@@ -31,7 +32,7 @@ pub async fn database() -> Option<Database> {
         Err(error) => {
             let place = Target::Postgres(server);
             assert!(setting("DOOLITTLE_REQUIRE_POSTGRES").as_deref() != Some("1"), "no {place}: {error}");
-            eprintln!("SKIPPED (no {place})");
+            skipped(&place);
             return None;
         }
     };
@@ -41,6 +42,16 @@ pub async fn database() -> Option<Database> {
     let address = server.split_once('?').map_or(server.as_str(), |(address, _)| address);
     let url = format!("{}/{name}", address.rsplit_once('/').unwrap().0);
     Some(Database { client, name, url })
+}
+
+/// Says aloud that a test did nothing, and how many have not so far. Written past the test runner, which keeps what a
+/// passing test prints to itself.
+fn skipped(place: &Target) {
+    static SKIPPED: AtomicU32 = AtomicU32::new(0);
+    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Without a standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {count}: {test} (no {place})");
 }
 
 impl Database {

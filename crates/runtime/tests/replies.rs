@@ -144,7 +144,7 @@ async fn what_an_added_action_finds_out_goes_back_to_the_model() {
     let model = Arc::new(ScriptedProvider::new(|request| {
         let last = request.turns.last().unwrap();
         Ok(match (last.role, last.text.as_str()) {
-            (Role::User, _) => Said::call("get_weather", json!({})),
+            (Role::User, _) => Said { pieces: vec!["Let me see.".into()], ..Said::call("get_weather", json!({})) },
             (Role::Tool, "failed: which city?") => Said::call("GET_WEATHER", json!({"city": "Ulm"})),
             (Role::Tool, told) => Said::text(&format!("There is {told}.")),
             (Role::Assistant, _) => Said::text("unexpected"),
@@ -157,7 +157,8 @@ async fn what_an_added_action_finds_out_goes_back_to_the_model() {
     let mut watch = house.watch(channel).await;
     house.post(channel, person(1), "What is the weather?").await;
     let reply = watch.reply().await;
-    assert_eq!(reply.content, "There is rain in Ulm.");
+    assert_eq!(reply.content, "Let me see.\n\nThere is rain in Ulm.");
+    assert_eq!(watch.chunks, reply.content);
     assert_eq!(reply.raw.as_ref().unwrap()["actions"], json!(["REPLY", "GET_WEATHER"]));
     let last = model.requests().pop().unwrap();
     let roles: Vec<_> = last.turns.iter().map(|turn| turn.role).collect();

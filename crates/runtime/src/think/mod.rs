@@ -113,6 +113,7 @@ impl Mind<'_> {
             // Owned here, so that the forwarding ends with the talk.
             let shower = shower;
             for _ in 0..MAX_STEPS {
+                progress.new_paragraph(&shower);
                 let reader = ResponseReader::new(&shower);
                 let answer = self.ask(request.clone(), &reader, recorder).await?;
                 let heard = progress.hear(reader.finish(&answer.text), &answer.calls);
@@ -241,11 +242,19 @@ impl Progress {
         self.effects.extend(effects);
     }
 
+    /// Sets what follows apart from what was said before.
+    fn new_paragraph(&mut self, shower: &dyn TextSink) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.text.push_str("\n\n");
+            shower.push("\n\n");
+        }
+    }
+
     /// Adds to the reply, and shows it, so that the pieces stay a prefix of the whole.
     fn say(&mut self, text: &str, shower: &dyn TextSink) {
-        let piece = if self.text.is_empty() { text.to_owned() } else { format!("\n\n{text}") };
-        shower.push(&piece);
-        self.text.push_str(&piece);
+        self.new_paragraph(shower);
+        shower.push(text);
+        self.text.push_str(text);
     }
 }
 

@@ -51,22 +51,11 @@ pub enum Thing {
     /// A channel.
     #[display("Channel")]
     Channel,
-    /// A message.
-    #[display("Message")]
-    Message,
 }
 
 /// Which of the wire's codes a rejected request carries; the route decides (contract §1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidCode {
-    /// `BAD_REQUEST`
-    BadRequest,
-    /// `INVALID_ID`
-    InvalidId,
-    /// `INVALID_REQUEST`
-    InvalidRequest,
-    /// `VALIDATION_ERROR`
-    Validation,
     /// `CREATE_ERROR`: an agent could not be made from what was sent.
     Create,
     /// `UPDATE_ERROR`: an agent cannot become what was sent.
@@ -121,11 +110,6 @@ pub enum ServiceError {
 pub type ServiceResult<T> = Result<T, ServiceError>;
 
 impl ServiceError {
-    /// A rejected request with the code `BAD_REQUEST`.
-    pub fn bad_request(message: impl Into<String>) -> Self {
-        Self::invalid(InvalidCode::BadRequest, message)
-    }
-
     /// A rejected request.
     pub fn invalid(code: InvalidCode, message: impl Into<String>) -> Self {
         Self::Invalid { code, message: message.into() }

@@ -18,8 +18,6 @@ use crate::envelope;
 pub(crate) enum Code {
     InvalidId,
     BadRequest,
-    InvalidRequest,
-    ValidationError,
     CreateError,
     UpdateError,
     NoAgent,
@@ -31,7 +29,6 @@ pub(crate) enum Code {
     AgentNotFound,
     ServerNotFound,
     ChannelNotFound,
-    MessageNotFound,
     RequestTimeout,
     Conflict,
     PayloadTooLarge,
@@ -49,8 +46,6 @@ impl Code {
         match self {
             Self::InvalidId => ("INVALID_ID", StatusCode::BAD_REQUEST),
             Self::BadRequest => ("BAD_REQUEST", StatusCode::BAD_REQUEST),
-            Self::InvalidRequest => ("INVALID_REQUEST", StatusCode::BAD_REQUEST),
-            Self::ValidationError => ("VALIDATION_ERROR", StatusCode::BAD_REQUEST),
             Self::CreateError => ("CREATE_ERROR", StatusCode::BAD_REQUEST),
             Self::UpdateError => ("UPDATE_ERROR", StatusCode::BAD_REQUEST),
             Self::NoAgent => ("NO_AGENT", StatusCode::BAD_REQUEST),
@@ -62,7 +57,6 @@ impl Code {
             Self::AgentNotFound => ("AGENT_NOT_FOUND", StatusCode::NOT_FOUND),
             Self::ServerNotFound => ("SERVER_NOT_FOUND", StatusCode::NOT_FOUND),
             Self::ChannelNotFound => ("CHANNEL_NOT_FOUND", StatusCode::NOT_FOUND),
-            Self::MessageNotFound => ("MESSAGE_NOT_FOUND", StatusCode::NOT_FOUND),
             Self::RequestTimeout => ("REQUEST_TIMEOUT", StatusCode::REQUEST_TIMEOUT),
             Self::Conflict => ("CONFLICT", StatusCode::CONFLICT),
             Self::PayloadTooLarge => ("PAYLOAD_TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE),
@@ -84,10 +78,6 @@ impl Code {
 impl From<InvalidCode> for Code {
     fn from(code: InvalidCode) -> Self {
         match code {
-            InvalidCode::BadRequest => Self::BadRequest,
-            InvalidCode::InvalidId => Self::InvalidId,
-            InvalidCode::InvalidRequest => Self::InvalidRequest,
-            InvalidCode::Validation => Self::ValidationError,
             InvalidCode::Create => Self::CreateError,
             InvalidCode::Update => Self::UpdateError,
             InvalidCode::NoAgent => Self::NoAgent,
@@ -101,7 +91,6 @@ impl From<Thing> for Code {
             Thing::Agent => Self::AgentNotFound,
             Thing::Server => Self::ServerNotFound,
             Thing::Channel => Self::ChannelNotFound,
-            Thing::Message => Self::MessageNotFound,
         }
     }
 }

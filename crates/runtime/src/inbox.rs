@@ -78,11 +78,6 @@ impl Runtime {
         Ok(Self { shared, tasks })
     }
 
-    /// Runs under way.
-    pub fn runs(&self) -> usize {
-        self.shared.active.len()
-    }
-
     /// Claims nothing more, waits at most `grace` for the runs under way, and gives the rest back to the queue.
     pub async fn stop(self, grace: Duration) {
         self.shared.stopping.send_replace(true);

@@ -21,17 +21,12 @@ async fn every_service_error_has_its_code_and_status() {
     let invalid = |code| ServiceError::invalid(code, "m");
     let overloaded = || ServiceError::Overloaded { message: "m".to_owned(), retry_after: Duration::from_millis(1500) };
     for (error, status, code) in [
-        (invalid(InvalidCode::BadRequest), 400, "BAD_REQUEST"),
-        (invalid(InvalidCode::InvalidId), 400, "INVALID_ID"),
-        (invalid(InvalidCode::InvalidRequest), 400, "INVALID_REQUEST"),
-        (invalid(InvalidCode::Validation), 400, "VALIDATION_ERROR"),
         (invalid(InvalidCode::Create), 400, "CREATE_ERROR"),
         (invalid(InvalidCode::Update), 400, "UPDATE_ERROR"),
         (invalid(InvalidCode::NoAgent), 400, "NO_AGENT"),
         (ServiceError::NotFound(Thing::Agent), 404, "AGENT_NOT_FOUND"),
         (ServiceError::NotFound(Thing::Server), 404, "SERVER_NOT_FOUND"),
         (ServiceError::NotFound(Thing::Channel), 404, "CHANNEL_NOT_FOUND"),
-        (ServiceError::NotFound(Thing::Message), 404, "MESSAGE_NOT_FOUND"),
         (ServiceError::conflict("m"), 409, "CONFLICT"),
         (ServiceError::forbidden("m"), 403, "FORBIDDEN"),
         (overloaded(), 503, "OVERLOADED"),

@@ -14,6 +14,7 @@ pub mod data_dir;
 pub mod exit;
 pub mod lock;
 pub mod logging;
+pub mod machine;
 pub mod migrate;
 mod program;
 pub mod secret_key;

@@ -13,18 +13,19 @@ use core_types::bus::EventBus;
 use core_types::error::chain;
 use core_types::models::{ModelProvider, ModelSize};
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
-use domain::{Agents, Channels, Messaging, MessagingLimits, MessagingPorts, System};
+use domain::{Agents, Channels, Messaging, MessagingLimits, MessagingPorts, Runs, Servers, System, Worlds};
 use http_api::{AppState, HttpSettings, Services};
 use models_eliza::ElizaConnector;
 use models_openai::OpenAiConnector;
 use persistence::{OpenError, Options, Store, Target};
-use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, Runtime};
+use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 
 use crate::characters::{CharacterDirectory, ELIZA};
 use crate::clock::{RandomIds, SystemClock};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::lock::DataLock;
+use crate::machine::ThisMachine;
 use crate::secret_key;
 use crate::startup::Started;
 use crate::upkeep::Upkeep;
@@ -76,7 +77,6 @@ pub async fn serve_until(
     let agents = Arc::new(Agents {
         agents: store.agents(),
         secrets: store.secrets(),
-        runs: store.runs(),
         vault: Arc::<auth::SecretVault>::clone(&vault),
         library: Arc::new(CharacterDirectory::new(config.characters_dir.clone())),
         bus: Arc::clone(&bus),
@@ -91,19 +91,20 @@ pub async fn serve_until(
         vault,
         deliveries: store.deliveries(),
         memories: store.memories(),
+        runs: store.runs(),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let limits = run_limits(config);
-    let runtime = Runtime::start(ports, models, ActionRegistry::default(), limits)
+    let minds = Arc::new(ReadyAgents::new(ports, models));
+    let runtime = Runtime::start(Arc::clone(&minds), ActionRegistry::default(), run_limits(config))
         .await
         .map_err(|error| Failure::new(Exit::Database, "the deliveries cannot be taken up").because(error))?;
     let upkeep = Upkeep { messages: store.messages(), runs: store.runs(), clock: Arc::clone(&clock), retention: config.retention };
     let upkeep = tokio::spawn(upkeep.run());
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let state = AppState::new(services(config, &store, agents, bus, clock, ids), http_settings(config));
+    let state = AppState::new(services(config, &store, Shared { agents, minds, bus, clock, ids }), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
     ready(&started_text(config, address, &store, provider.as_ref(), &listed));
@@ -187,31 +188,37 @@ fn run_limits(config: &Config) -> Limits {
     }
 }
 
-fn services(
-    config: &Config,
-    store: &Store,
+/// What the services share.
+struct Shared {
     agents: Arc<Agents>,
+    minds: Arc<ReadyAgents>,
     bus: Arc<dyn EventBus>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-) -> Services {
+}
+
+fn services(config: &Config, store: &Store, shared: Shared) -> Services {
+    let Shared { agents, minds, bus, clock, ids } = shared;
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
         messages: store.messages(),
         deliveries: store.deliveries(),
         agents: store.agents(),
+        models: minds,
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let messaging = Messaging::new(ports, limits);
-    let channels =
-        Channels { servers: store.servers(), channels: store.channels(), messages: store.messages(), bus, clock: Arc::clone(&clock), ids };
+    let servers = Servers { servers: store.servers(), bus: Arc::clone(&bus), clock: Arc::clone(&clock), ids: Arc::clone(&ids) };
+    let channels = Channels { servers: store.servers(), channels: store.channels(), bus, clock: Arc::clone(&clock), ids };
     Services {
         agents,
-        messaging: Arc::new(messaging),
+        messaging: Arc::new(Messaging::new(ports, limits)),
         channels: Arc::new(channels),
-        system: Arc::new(System::new(store.agents())),
+        servers: Arc::new(servers),
+        worlds: Arc::new(Worlds { agents: store.agents(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
+        runs: Arc::new(Runs { agents: store.agents(), runs: store.runs() }),
+        system: Arc::new(System { agents: store.agents(), machine: Arc::new(ThisMachine) }),
         clock,
         keyring: Keyring::new(config.server.key.as_ref()),
     }

@@ -13,11 +13,13 @@ use core_types::memory::MemoryRepository;
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
+use core_types::worlds::WorldRepository;
 use tokio::time::timeout;
 
 pub mod agents;
 pub mod channels;
 pub mod claiming;
+pub mod edits;
 pub mod events;
 pub mod finishing;
 pub mod memories;
@@ -25,8 +27,10 @@ pub mod posting;
 pub mod repeating;
 pub mod runs;
 mod scene;
+pub mod servers;
 pub mod together;
 pub mod waking;
+pub mod worlds;
 
 /// Longer than any promise takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -44,7 +48,9 @@ pub struct Stores {
     pub messages: Arc<dyn MessageRepository>,
     /// Where deliveries are kept.
     pub deliveries: Arc<dyn DeliveryRepository>,
-    /// Where the agent plane is kept.
+    /// Where worlds are kept.
+    pub worlds: Arc<dyn WorldRepository>,
+    /// Where the rest of the agent plane is kept.
     pub memories: Arc<dyn MemoryRepository>,
     /// Where runs and logs are kept.
     pub runs: Arc<dyn RunRepository>,
@@ -96,9 +102,20 @@ macro_rules! store_contract {
             agents::removing_an_agent_cancels_its_open_deliveries,
             agents::removing_an_agent_tells_the_readers_of_its_channels,
             agents::removals_and_posts_at_once_leave_no_open_delivery,
-            channels::the_default_server_is_there_from_the_start,
-            channels::a_taken_server_id_is_left_as_it_is,
-            channels::servers_and_channels_are_listed_oldest_first,
+            servers::the_default_server_is_there_from_the_start,
+            servers::a_taken_server_id_is_left_as_it_is,
+            servers::servers_are_listed_oldest_first,
+            servers::a_change_of_a_server_replaces_what_it_names,
+            servers::removing_a_server_removes_its_channels,
+            servers::agents_and_servers_are_tied_and_untied,
+            servers::an_agent_hears_only_servers_that_it_is_tied_to,
+            channels::channels_are_listed_oldest_first,
+            channels::a_page_of_channels_knows_the_length_of_the_list,
+            channels::a_channel_is_found_by_its_name,
+            channels::a_change_of_a_channel_replaces_what_it_names,
+            channels::whoever_joins_takes_part_until_leaving,
+            channels::a_channel_has_room_for_so_many,
+            channels::an_agent_that_takes_part_no_more_answers_no_more,
             channels::a_channel_is_given_back_exactly,
             channels::participants_keep_their_order_and_collapse,
             channels::a_channel_needs_its_server,
@@ -129,6 +146,13 @@ macro_rules! store_contract {
             waking::an_agents_message_wakes_nobody_unless_the_channel_allows_it,
             waking::talk_among_agents_stops_after_eight_turns,
             waking::a_removal_during_a_post_leaves_no_open_delivery,
+            edits::a_change_of_a_message_replaces_what_it_names,
+            edits::agents_remember_a_changed_message_as_it_is_now,
+            edits::removing_a_message_forgets_it,
+            edits::a_message_is_removed_from_its_own_channel_only,
+            edits::removing_a_message_cancels_its_open_deliveries,
+            edits::clearing_a_channel_forgets_the_conversation,
+            edits::messages_are_found_by_their_words,
             events::events_are_read_in_order_after_a_sequence_number,
             events::an_announcement_takes_its_place_among_the_messages,
             events::pruned_events_leave_messages_and_no_gap,
@@ -163,7 +187,13 @@ macro_rules! store_contract {
             memories::a_room_context_shows_conversation_facts_and_people,
             memories::nothing_is_known_of_an_unknown_room,
             memories::an_agent_sees_only_its_own,
+            worlds::a_world_is_given_back_as_it_was_stored,
+            worlds::an_agent_has_only_its_own_worlds,
+            worlds::worlds_are_listed_oldest_first,
+            worlds::a_change_of_a_world_adds_to_its_metadata,
             runs::runs_are_listed_newest_first,
+            runs::runs_are_filtered_and_found,
+            runs::log_lines_are_added_and_removed_one_by_one,
             runs::logs_are_filtered_and_paged,
             runs::pruning_runs_and_logs_is_bounded,
             runs::pruning_forgets_deliveries_by_their_end,
@@ -190,14 +220,17 @@ mod tests {
             ("agents", include_str!("stores/agents.rs")),
             ("channels", include_str!("stores/channels.rs")),
             ("claiming", include_str!("stores/claiming.rs")),
+            ("edits", include_str!("stores/edits.rs")),
             ("events", include_str!("stores/events.rs")),
             ("finishing", include_str!("stores/finishing.rs")),
             ("memories", include_str!("stores/memories.rs")),
             ("posting", include_str!("stores/posting.rs")),
             ("repeating", include_str!("stores/repeating.rs")),
             ("runs", include_str!("stores/runs.rs")),
+            ("servers", include_str!("stores/servers.rs")),
             ("together", include_str!("stores/together.rs")),
             ("waking", include_str!("stores/waking.rs")),
+            ("worlds", include_str!("stores/worlds.rs")),
         ] {
             for line in source.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
                 let promise = line.split('(').next().unwrap();

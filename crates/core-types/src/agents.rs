@@ -6,7 +6,6 @@ use serde_json::Value;
 use crate::character::Character;
 use crate::memory::AgentPlane;
 use crate::messaging::ChannelEvent;
-use crate::runs::{LogEntry, LogFilter};
 use crate::secrets::{SealedSecret, SecretChange};
 use crate::{AgentId, Caller, JsonObject, ServiceResult, StoreResult, Timestamp};
 
@@ -40,6 +39,15 @@ pub struct AgentSummary {
     pub running: bool,
 }
 
+/// How many agents there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgentCount {
+    /// That run.
+    pub running: u64,
+    /// That are stored.
+    pub total: u64,
+}
+
 /// What became of a creation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Added<T> {
@@ -70,12 +78,18 @@ pub trait AgentRepository: Send + Sync {
     /// All agents, in no particular order.
     async fn list(&self) -> StoreResult<Vec<AgentSummary>>;
 
+    /// Whether there is an agent of this id.
+    async fn exists(&self, id: AgentId) -> StoreResult<bool>;
+
+    /// How many agents there are.
+    async fn count(&self) -> StoreResult<AgentCount>;
+
     /// Replaces an agent's character and `enabled` flag and applies the changes to its secrets, if it still is the
     /// version `read_at` (its `updated_at` when it was read); otherwise changes nothing and returns `false`.
     async fn replace(&self, agent: Agent, read_at: Timestamp, secrets: Vec<SecretChange>) -> StoreResult<bool>;
 
     /// Makes an agent run from now on and after every restart, and makes sure that its own world, room and entity
-    /// exist. Returns the agent as it is afterwards; `updated_at` changes only if it did not run before.
+    /// exist and that it listens on the default message server. Returns the agent as it is afterwards; `updated_at` changes only if it did not run before.
     async fn start(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>>;
 
     /// Makes an agent not run; its deliveries wait for the next start. Returns whether it ran; `None` for an unknown id.
@@ -162,7 +176,4 @@ pub trait AgentService: Send + Sync {
 
     /// Stops the agent if it runs, then starts it.
     async fn restart(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent>;
-
-    /// The agent's log, newest first.
-    async fn logs(&self, caller: &Caller, id: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>>;
 }

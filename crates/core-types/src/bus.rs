@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::messaging::ChannelEvent;
-use crate::{AgentId, ChannelId, EntityId, MessageId};
+use crate::{AgentId, ChannelId, DeliveryId, EntityId, MessageId};
 
 /// Where an event is published and read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +36,8 @@ pub enum BusEvent {
         /// The agents that got it, and whether each must answer.
         woken: Arc<[(AgentId, bool)]>,
     },
+    /// These deliveries were cancelled, and whoever works on one may stop.
+    DeliveriesCancelled(Arc<[DeliveryId]>),
     /// An agent was changed, started, stopped or deleted; on a channel: it has put a reply off.
     AgentChanged(AgentId),
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use derive_more::{Display, Error};
 
+use crate::models::ModelError;
+
 /// The cause of an error, kept for the log and never shown to a caller.
 pub type Source = Box<dyn StdError + Send + Sync>;
 
@@ -51,6 +53,15 @@ pub enum Thing {
     /// A channel.
     #[display("Channel")]
     Channel,
+    /// A message.
+    #[display("Message")]
+    Message,
+    /// An agent's world.
+    #[display("World")]
+    World,
+    /// A participant of a channel.
+    #[display("Participant")]
+    Participant,
 }
 
 /// Which of the wire's codes a rejected request carries; the route decides (contract §1.2).
@@ -98,6 +109,9 @@ pub enum ServiceError {
         /// When to ask again.
         retry_after: Duration,
     },
+    /// A model was asked for the answer and gave none.
+    #[display("{_0}")]
+    Model(#[error(not(source))] ModelError),
     /// The store could not answer; nothing is known to have changed.
     #[display("The server's database cannot do this now; try again later")]
     Unavailable(#[error(source)] Source),

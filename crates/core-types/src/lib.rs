@@ -18,15 +18,18 @@ pub mod ids;
 pub mod memory;
 pub mod messaging;
 pub mod models;
+pub mod page;
 pub mod runs;
 pub mod secrets;
 pub mod settings;
 pub mod system;
+pub mod worlds;
 
 pub use caller::{Caller, Permission};
 pub use clock::{Clock, Ids, Timestamp};
 pub use error::{InvalidCode, ServiceError, ServiceResult, StoreError, StoreResult, Thing};
 pub use ids::{AgentId, ChannelId, DeliveryId, EntityId, LogId, MemoryId, MessageId, MessageServerId, RoomId, RunId, WorldId};
+pub use page::{Listed, Page};
 pub use secrets::Secret;
 
 /// A JSON object whose keys we do not interpret; key order is kept.

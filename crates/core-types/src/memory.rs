@@ -3,27 +3,13 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, ChannelId, EntityId, JsonObject, MemoryId, MessageServerId, RoomId, StoreResult, Timestamp, WorldId};
+use crate::worlds::World;
+use crate::{AgentId, ChannelId, EntityId, JsonObject, MemoryId, RoomId, StoreResult, Timestamp, WorldId};
 
 /// The memory table of conversations.
 pub const MESSAGES: &str = "messages";
 /// The memory table of facts.
 pub const FACTS: &str = "facts";
-
-/// A message server as one agent sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct World {
-    /// Its id, derived from the agent and the server (§7.3).
-    pub id: WorldId,
-    /// Whose it is.
-    pub agent_id: AgentId,
-    /// Its name.
-    pub name: String,
-    /// The message server; none for the agent's own world.
-    pub server_id: Option<MessageServerId>,
-    /// Free-form.
-    pub metadata: JsonObject,
-}
 
 /// A channel as one agent sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,7 +125,4 @@ pub trait MemoryRepository: Send + Sync {
 
     /// Memories of one table, newest first; of one room where given.
     async fn list(&self, agent: AgentId, table: &str, room: Option<RoomId>, limit: u32) -> StoreResult<Vec<Memory>>;
-
-    /// The agent's worlds, oldest first.
-    async fn worlds(&self, agent: AgentId) -> StoreResult<Vec<World>>;
 }

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use derive_more::{Display, Error};
 use serde_json::Value;
 
-use crate::Secret;
 use crate::error::Source;
+use crate::{AgentId, Secret};
 
 /// How capable (and dear) a model is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display)]
@@ -28,6 +28,8 @@ pub enum Purpose {
     Decide,
     /// The reply.
     Reply,
+    /// A title for the conversation: the answer is a few words.
+    Title,
 }
 
 /// Who speaks in a turn.
@@ -295,4 +297,25 @@ pub trait ModelConnector: Send + Sync {
 
     /// A provider by these settings; `None` where they say nothing about it.
     fn connect(&self, settings: &dyn ModelSettings) -> Result<Option<Arc<dyn ModelProvider>>, ModelError>;
+}
+
+/// Why an agent's model was not asked, or did not answer.
+#[derive(Debug, Display, Error)]
+pub enum AskError {
+    /// The agent does not exist or does not run.
+    #[display("the agent does not run")]
+    NotRunning,
+    /// The agent cannot be made ready.
+    #[display("the agent cannot be made ready")]
+    NotReady(#[error(source)] Source),
+    /// The model did not answer.
+    #[display("the model did not answer")]
+    Model(ModelError),
+}
+
+/// Asks agents' models outside of a run.
+#[async_trait]
+pub trait AgentModels: Send + Sync {
+    /// Asks the model of a running agent and waits for the whole answer, which goes into the agent's log.
+    async fn ask(&self, agent: AgentId, request: TextRequest) -> Result<TextResponse, AskError>;
 }

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AgentId, DeliveryId, EntityId, JsonObject, LogId, MemoryId, RoomId, RunId, StoreResult, Timestamp};
+use crate::page::{Listed, Page};
+use crate::{AgentId, Caller, DeliveryId, EntityId, JsonObject, LogId, MemoryId, RoomId, RunId, ServiceResult, StoreResult, Timestamp};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, derive_more::Display, derive_more::FromStr)]
@@ -12,6 +13,8 @@ use crate::{AgentId, DeliveryId, EntityId, JsonObject, LogId, MemoryId, RoomId, 
 #[display(rename_all = "lowercase")]
 #[from_str(rename_all = "lowercase")]
 pub enum RunStatus {
+    /// It goes on. Runs are stored when they end, so none that is stored says so.
+    Started,
     /// It did what it set out to do, be it to stay silent.
     Completed,
     /// It took longer than the run time limit.
@@ -123,14 +126,36 @@ impl LogFilter {
     }
 }
 
-/// Where runs and logs are kept. They are written by `DeliveryRepository`.
+/// Which runs to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunFilter {
+    /// In this room only.
+    pub room: Option<RoomId>,
+    /// With this end only.
+    pub status: Option<RunStatus>,
+    /// Begun not before this.
+    pub from: Option<Timestamp>,
+    /// Begun not after this.
+    pub to: Option<Timestamp>,
+}
+
+/// Where runs and logs are kept. Those of a run are written by `DeliveryRepository`.
 #[async_trait]
 pub trait RunRepository: Send + Sync {
     /// An agent's runs, newest first.
-    async fn list(&self, agent: AgentId, limit: u32) -> StoreResult<Vec<Run>>;
+    async fn list(&self, agent: AgentId, filter: RunFilter, page: Page) -> StoreResult<Listed<Run>>;
+
+    /// One run of an agent.
+    async fn find(&self, agent: AgentId, id: RunId) -> StoreResult<Option<Run>>;
 
     /// An agent's log lines by everything in the filter but `level` and `exclude`, newest first.
     async fn logs(&self, agent: AgentId, filter: LogFilter) -> StoreResult<Vec<LogEntry>>;
+
+    /// Adds a line to an agent's log, if the agent exists.
+    async fn add_log(&self, entry: LogEntry) -> StoreResult<()>;
+
+    /// Deletes a log line of an agent; one that is not there is gone already.
+    async fn remove_log(&self, agent: AgentId, id: LogId) -> StoreResult<()>;
 
     /// The time of the newest log line beyond the newest `keep` of the whole store; `None` where there are no more than
     /// those.
@@ -138,4 +163,29 @@ pub trait RunRepository: Send + Sync {
 
     /// Forgets up to `limit` runs, log lines and ended deliveries from before `before`; returns how many.
     async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;
+}
+
+/// A run with what the agent's log says about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunDetail {
+    /// The run.
+    pub run: Run,
+    /// Its log lines, oldest first.
+    pub logs: Vec<LogEntry>,
+}
+
+/// What a transport can ask about what agents did.
+#[async_trait]
+pub trait RunService: Send + Sync {
+    /// An agent's runs, newest first.
+    async fn list(&self, caller: &Caller, agent: AgentId, filter: RunFilter, page: Page) -> ServiceResult<Listed<Run>>;
+
+    /// One run of an agent with its log lines; `None` for one that is not kept.
+    async fn get(&self, caller: &Caller, agent: AgentId, id: RunId) -> ServiceResult<Option<RunDetail>>;
+
+    /// An agent's log, newest first.
+    async fn logs(&self, caller: &Caller, agent: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>>;
+
+    /// Deletes a log line of an agent; one that is not there is gone already.
+    async fn remove_log(&self, caller: &Caller, agent: AgentId, id: LogId) -> ServiceResult<()>;
 }

@@ -79,33 +79,34 @@ async fn main() -> Result<(), Failure> {
     let agents = Agents {
         agents: store.agents(),
         secrets: store.secrets(),
-        runs: store.runs(),
         vault: Arc::<auth::SecretVault>::clone(&vault),
         library: Arc::new(NoFiles),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
     };
-    let messaging_ports = MessagingPorts {
-        messages: store.messages(),
-        deliveries: store.deliveries(),
-        agents: store.agents(),
-        bus: Arc::clone(&bus),
-        clock: Arc::clone(&clock),
-        ids: Arc::clone(&ids),
-    };
-    let messaging = Messaging::new(messaging_ports, MessagingLimits::default());
     let ports = runtime::Ports {
         agents: store.agents(),
         secrets: store.secrets(),
         vault,
         deliveries: store.deliveries(),
         memories: store.memories(),
+        runs: store.runs(),
+        bus: Arc::clone(&bus),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+    };
+    let minds = Arc::new(runtime::ReadyAgents::new(ports, runtime::ModelRegistry::serving(Arc::new(Parrot))));
+    let running = runtime::Runtime::start(Arc::clone(&minds), runtime::ActionRegistry::default(), runtime::Limits::default()).await?;
+    let messaging_ports = MessagingPorts {
+        messages: store.messages(),
+        deliveries: store.deliveries(),
+        agents: store.agents(),
+        models: minds,
         bus,
         clock,
         ids: Arc::clone(&ids),
     };
-    let models = runtime::ModelRegistry::serving(Arc::new(Parrot));
-    let running = runtime::Runtime::start(ports, models, runtime::ActionRegistry::default(), runtime::Limits::default()).await?;
+    let messaging = Messaging::new(messaging_ports, MessagingLimits::default());
 
     let me = Caller::owner();
     let polly = agents.create(&me, CreateAgent::Character(json!({"name": "Polly", "bio": "A parrot."}))).await?;

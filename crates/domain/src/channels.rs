@@ -1,26 +1,31 @@
-//! Channels and message servers.
+//! Channels.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use core_types::bus::{BusEvent, EventBus, Topic};
+use core_types::bus::EventBus;
+use core_types::ids::string_to_uuid;
 use core_types::messaging::{
-    Channel, ChannelAdded, ChannelEvent, ChannelRepository, ChannelService, EventBody, MessageRepository, MessageServer, NewChannel,
-    ServerRepository,
+    Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, MAX_PARTICIPANTS, Membership, NewChannel, ServerRepository,
 };
-use core_types::{Caller, ChannelId, Clock, EntityId, Ids, MessageServerId, Permission, ServiceError, ServiceResult, Thing};
+use core_types::{
+    Caller, ChannelId, Clock, EntityId, Ids, JsonObject, Listed, MessageServerId, Page, Permission, ServiceError, ServiceResult, Thing,
+};
+use serde_json::json;
 
 use crate::permission::require;
+use crate::tell::tell;
 use crate::whole::whole;
 
-/// Creates, shows and deletes channels.
+/// The kind of a channel of two.
+const DIRECT: &str = "DM";
+
+/// Creates, shows, changes and deletes channels.
 pub struct Channels {
     /// Where message servers are kept.
     pub servers: Arc<dyn ServerRepository>,
     /// Where channels are kept.
     pub channels: Arc<dyn ChannelRepository>,
-    /// Where messages are kept; a deleted channel's last event follows its others.
-    pub messages: Arc<dyn MessageRepository>,
     /// Who is told.
     pub bus: Arc<dyn EventBus>,
     /// What time it is.
@@ -31,21 +36,109 @@ pub struct Channels {
 
 #[async_trait]
 impl ChannelService for Channels {
-    async fn servers(&self, caller: &Caller) -> ServiceResult<Vec<MessageServer>> {
+    async fn list(&self, caller: &Caller, server: MessageServerId, page: Page) -> ServiceResult<Listed<Channel>> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.servers.list().await?)
-    }
-
-    async fn list(&self, caller: &Caller, server: MessageServerId) -> ServiceResult<Vec<Channel>> {
-        require(caller, Permission::MessagesRead)?;
-        Ok(self.channels.list(server).await?)
+        Ok(self.channels.list(server, page).await?)
     }
 
     async fn create(&self, caller: &Caller, new: NewChannel) -> ServiceResult<Channel> {
         require(caller, Permission::MessagesWrite)?;
+        self.add(ChannelId::new(self.ids.uuid()), new).await
+    }
+
+    async fn get(&self, caller: &Caller, id: ChannelId) -> ServiceResult<Channel> {
+        require(caller, Permission::MessagesRead)?;
+        self.channels.find(id).await?.ok_or(ServiceError::NotFound(Thing::Channel))
+    }
+
+    async fn direct(&self, caller: &Caller, server: MessageServerId, mut two: [EntityId; 2]) -> ServiceResult<Channel> {
+        require(caller, Permission::MessagesWrite)?;
+        let known = server == MessageServerId::DEFAULT || self.servers.find(server).await?.is_some();
+        let server_id = if known { server } else { MessageServerId::DEFAULT };
+        // Ids compare like their texts, by which elizaOS sorts.
+        two.sort_unstable();
+        let [first, second] = two;
+        let name = format!("DM-{first}-{second}");
+        if let Some(channel) = self.channels.find_named(server_id, DIRECT, &name).await? {
+            return Ok(channel);
+        }
+        // The id follows from the two, so that parallel calls make one channel.
+        let id = ChannelId::new(string_to_uuid(&format!("{server_id}:{name}")));
+        let metadata = JsonObject::from_iter([("user1".to_owned(), json!(first)), ("user2".to_owned(), json!(second))]);
+        let new = NewChannel {
+            server_id,
+            name,
+            kind: DIRECT.to_owned(),
+            source_type: None,
+            source_id: None,
+            topic: None,
+            metadata,
+            participants: vec![first, second],
+        };
+        self.add(id, new).await
+    }
+
+    async fn update(&self, caller: &Caller, id: ChannelId, change: ChannelChange) -> ServiceResult<Channel> {
+        require(caller, Permission::MessagesWrite)?;
+        let (channels, bus, now) = (Arc::clone(&self.channels), Arc::clone(&self.bus), self.clock.now());
+        whole(async move {
+            let (channel, told) = channels.update(id, change, now).await?.ok_or(ServiceError::NotFound(Thing::Channel))?;
+            tell(bus.as_ref(), told).await;
+            Ok(channel)
+        })
+        .await
+    }
+
+    async fn participants(&self, caller: &Caller, id: ChannelId) -> ServiceResult<Vec<EntityId>> {
+        require(caller, Permission::MessagesRead)?;
+        Ok(self.channels.participants(id).await?)
+    }
+
+    async fn join(&self, caller: &Caller, id: ChannelId, who: EntityId) -> ServiceResult<()> {
+        require(caller, Permission::MessagesWrite)?;
+        match self.channels.join(id, who).await? {
+            Membership::Changed(_) | Membership::AsBefore => Ok(()),
+            Membership::Full => {
+                Err(ServiceError::conflict(format!("The channel has {MAX_PARTICIPANTS} participants, the most that it may have")))
+            }
+            Membership::NoChannel => Err(ServiceError::NotFound(Thing::Channel)),
+        }
+    }
+
+    async fn leave(&self, caller: &Caller, id: ChannelId, who: EntityId) -> ServiceResult<()> {
+        require(caller, Permission::MessagesWrite)?;
+        let (channels, bus, now) = (Arc::clone(&self.channels), Arc::clone(&self.bus), self.clock.now());
+        whole(async move {
+            match channels.leave(id, who, now).await? {
+                Membership::Changed(told) => {
+                    tell(bus.as_ref(), told).await;
+                    Ok(())
+                }
+                Membership::AsBefore | Membership::Full => Err(ServiceError::NotFound(Thing::Participant)),
+                Membership::NoChannel => Err(ServiceError::NotFound(Thing::Channel)),
+            }
+        })
+        .await
+    }
+
+    async fn remove(&self, caller: &Caller, id: ChannelId) -> ServiceResult<()> {
+        require(caller, Permission::MessagesWrite)?;
+        let (channels, bus, now) = (Arc::clone(&self.channels), Arc::clone(&self.bus), self.clock.now());
+        whole(async move {
+            if let Some(end) = channels.remove(id, now).await? {
+                tell(bus.as_ref(), vec![end]).await;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Channels {
+    async fn add(&self, id: ChannelId, new: NewChannel) -> ServiceResult<Channel> {
         let now = self.clock.now();
         let channel = Channel {
-            id: ChannelId::new(self.ids.uuid()),
+            id,
             server_id: new.server_id,
             name: new.name,
             kind: new.kind,
@@ -60,30 +153,5 @@ impl ChannelService for Channels {
             ChannelAdded::New(channel) | ChannelAdded::Existing(channel) => Ok(channel),
             ChannelAdded::NoServer => Err(ServiceError::NotFound(Thing::Server)),
         }
-    }
-
-    async fn get(&self, caller: &Caller, id: ChannelId) -> ServiceResult<Channel> {
-        require(caller, Permission::MessagesRead)?;
-        self.channels.find(id).await?.ok_or(ServiceError::NotFound(Thing::Channel))
-    }
-
-    async fn participants(&self, caller: &Caller, id: ChannelId) -> ServiceResult<Vec<EntityId>> {
-        require(caller, Permission::MessagesRead)?;
-        Ok(self.channels.participants(id).await?)
-    }
-
-    async fn remove(&self, caller: &Caller, id: ChannelId) -> ServiceResult<()> {
-        require(caller, Permission::MessagesWrite)?;
-        let (channels, messages, bus, now) =
-            (Arc::clone(&self.channels), Arc::clone(&self.messages), Arc::clone(&self.bus), self.clock.now());
-        whole(async move {
-            let last = messages.last_seq(id).await?.unwrap_or(0);
-            if channels.remove(id, now).await? {
-                let event = ChannelEvent { channel_id: id, seq: last + 1, body: EventBody::ChannelDeleted, created_at: now };
-                bus.publish(Topic::Channel(id), BusEvent::Channel(Arc::new(event))).await;
-            }
-            Ok(())
-        })
-        .await
     }
 }

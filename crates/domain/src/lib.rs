@@ -8,10 +8,17 @@ mod agents;
 mod channels;
 mod messaging;
 mod permission;
+mod runs;
+mod servers;
 mod system;
+mod tell;
 mod whole;
+mod worlds;
 
 pub use agents::Agents;
 pub use channels::Channels;
 pub use messaging::{Messaging, MessagingLimits, MessagingPorts};
+pub use runs::Runs;
+pub use servers::Servers;
 pub use system::System;
+pub use worlds::Worlds;

@@ -10,7 +10,7 @@ use serde_json::json;
 use testkit::house::{House, Plan, person};
 use testkit::scripted_provider::ScriptedProvider;
 
-const DOORS: [Door; 3] = [Door::Channel, Door::Submit, Door::Ingest];
+const DOORS: [Door; 4] = [Door::Channel, Door::Submit, Door::Action, Door::Ingest];
 
 async fn house() -> House {
     House::open(Plan::with(Arc::new(ScriptedProvider::saying("pong")))).await
@@ -21,7 +21,7 @@ fn says(door: Door, channel: ChannelId, author: EntityId, text: &str) -> NewMess
 }
 
 #[tokio::test]
-async fn an_agent_can_be_the_author_at_submit_alone_whether_it_runs_or_not() {
+async fn an_agent_can_be_the_author_at_submit_and_action_whether_it_runs_or_not() {
     let house = house().await;
     let (owner, agent) = (Caller::owner(), house.agent_named("Eliza").await);
     let channel = house.channel("DM", &[person(1), agent.into()], json!({})).await;
@@ -29,7 +29,7 @@ async fn an_agent_can_be_the_author_at_submit_alone_whether_it_runs_or_not() {
         for door in DOORS {
             let posted = house.messaging.post(&owner, says(door, channel, agent.into(), "I am Eliza")).await;
             match door {
-                Door::Submit => assert_eq!(posted.expect("submitted").message.author_id, agent.into()),
+                Door::Submit | Door::Action => assert_eq!(posted.expect("submitted").message.author_id, agent.into()),
                 Door::Channel | Door::Ingest => assert!(matches!(posted, Err(ServiceError::Forbidden { .. })), "{door:?} {posted:?}"),
             }
         }
@@ -37,19 +37,36 @@ async fn an_agent_can_be_the_author_at_submit_alone_whether_it_runs_or_not() {
             house.agents.stop(&owner, agent).await.expect("it ran");
         }
     }
-    assert_eq!(house.texts(channel).await, ["I am Eliza"; 2]);
+    assert_eq!(house.texts(channel).await, ["I am Eliza"; 4]);
 }
 
 #[tokio::test]
-async fn a_person_is_heard_at_every_door() {
+async fn a_person_is_heard_at_every_door_but_where_agents_show_what_they_do() {
     let house = house().await;
     let agent = house.agent_named("Eliza").await;
     let channel = house.channel("DM", &[person(1), agent.into()], json!({})).await;
     let mut watch = house.watch(channel).await;
     for door in DOORS {
-        house.messaging.post(&Caller::owner(), says(door, channel, person(1), "ping")).await.expect("posted");
-        assert_eq!(watch.reply().await.content, "pong", "{door:?}");
+        let posted = house.messaging.post(&Caller::owner(), says(door, channel, person(1), "ping")).await.expect("posted");
+        if door != Door::Action {
+            let (completion, _) = watch.end().await;
+            assert_eq!((completion.message_id, completion.state), (posted.message.id, DeliveryState::Replied), "{door:?}");
+        }
     }
+}
+
+#[tokio::test]
+async fn what_an_agent_shows_of_its_doing_is_nobodys_turn() {
+    let house = house().await;
+    let (ada, bert) = (house.agent_named("Ada").await, house.agent_named("Bert").await);
+    let channel = house.channel("DM", &[ada.into(), bert.into()], json!({"allowAgentToAgent": true})).await;
+    let owner = Caller::owner();
+    for _ in 0..20 {
+        house.messaging.post(&owner, says(Door::Action, channel, ada.into(), "Executing action: X")).await.expect("shown");
+    }
+    let mut watch = house.watch(channel).await;
+    house.messaging.post(&owner, says(Door::Submit, channel, ada.into(), "hello Bert")).await.expect("submitted");
+    assert_eq!(watch.reply().await.author_id, bert.into(), "the talk is not at its end yet");
 }
 
 #[tokio::test]
@@ -95,8 +112,8 @@ async fn only_the_channel_door_makes_a_channel() {
         let posted = house.messaging.post(&Caller::owner(), says(door, unknown, person(1), "hello?")).await;
         match door {
             Door::Channel => assert_eq!(posted.expect("posted").message.channel_id, unknown),
-            // The channel door comes first, so that these two see its channel; one more is needed that is nowhere.
-            Door::Submit | Door::Ingest => {
+            // The channel door comes first, so that these see its channel; one more is needed that is nowhere.
+            Door::Submit | Door::Action | Door::Ingest => {
                 let nowhere = says(door, ChannelId::new(person(98).uuid()), person(1), "hello?");
                 assert!(matches!(house.messaging.post(&Caller::owner(), nowhere).await, Err(ServiceError::NotFound(_))), "{door:?}");
             }

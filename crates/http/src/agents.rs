@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{ServiceConfig, delete, get, patch, post};
-use core_types::runs::{LogFilter, LogLevel};
 
 use crate::app::State;
 use crate::envelope::{gone, ok, success};
-use crate::errors::{ApiError, ApiResult};
+use crate::errors::ApiResult;
 use crate::extract::permission::{AgentsRead, AgentsWrite};
-use crate::extract::{AgentPath, Authorized, JsonBody, Query};
-use crate::limits;
+use crate::extract::{AgentPath, Authorized, JsonBody};
 use crate::routing::at;
-use crate::wire::agents::{AgentState, AgentWire, CreatedWire, ListedAgent, LogWire, creation};
+use crate::wire::agents::{AgentState, AgentWire, CreatedWire, ListedAgent, creation};
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     at(config, "/agents", [get().to(list), post().to(create)]);
@@ -22,7 +19,6 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     at(config, "/agents/{agent_id}/start", [post().to(start)]);
     at(config, "/agents/{agent_id}/stop", [post().to(stop)]);
     at(config, "/agents/{agent_id}/restart", [post().to(restart)]);
-    at(config, "/agents/{agent_id}/logs", [get().to(logs)]);
 }
 
 async fn list(caller: Authorized<AgentsRead>, state: State) -> ApiResult {
@@ -64,24 +60,4 @@ async fn stop(caller: Authorized<AgentsWrite>, state: State, id: AgentPath) -> A
 async fn restart(caller: Authorized<AgentsWrite>, state: State, id: AgentPath) -> ApiResult {
     let agent = state.services.agents.restart(&caller, id.0).await?;
     Ok(ok(AgentState::of(&agent)))
-}
-
-async fn logs(caller: Authorized<AgentsRead>, state: State, id: AgentPath, query: Query) -> ApiResult<HttpResponse> {
-    let entries = state.services.agents.logs(&caller, id.0, log_filter(&query)?).await?;
-    Ok(ok(entries.iter().map(LogWire::from).collect::<Vec<_>>()))
-}
-
-fn log_filter(query: &Query) -> ApiResult<LogFilter> {
-    let bad_level = |_| ApiError::bad_request("level must be debug, info, warn or error");
-    let level = query.first("level").map(|level| level.to_ascii_lowercase().parse::<LogLevel>().map_err(bad_level)).transpose()?;
-    Ok(LogFilter {
-        room: query.id("roomId", "room")?,
-        kind: query.first("type").map(str::to_owned),
-        since: query.moment("since")?,
-        until: query.moment("until")?,
-        level,
-        exclude: query.all("excludeTypes").take(limits::EXCLUDED_TYPES).map(str::to_owned).collect(),
-        offset: query.count("offset")?.unwrap_or(0),
-        limit: query.page(&["limit", "count"], limits::LOG_PAGE)?,
-    })
 }

@@ -9,12 +9,14 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 use auth::Keyring;
 use core_types::agents::AgentService;
-use core_types::messaging::{ChannelService, MessagingService};
+use core_types::messaging::{ChannelService, MessagingService, ServerService};
+use core_types::runs::RunService;
 use core_types::system::SystemService;
+use core_types::worlds::WorldService;
 use core_types::{Clock, Timestamp};
 use tokio::sync::watch;
 
-use crate::{agents, channels, events, gate, layer, limits, messages, routing, servers, system};
+use crate::{agents, channels, events, gate, layer, limits, messages, routing, runs, servers, system, worlds};
 
 /// What the routes call.
 #[derive(Clone)]
@@ -23,8 +25,14 @@ pub struct Services {
     pub agents: Arc<dyn AgentService>,
     /// Messages and events.
     pub messaging: Arc<dyn MessagingService>,
-    /// Channels and message servers.
+    /// Channels.
     pub channels: Arc<dyn ChannelService>,
+    /// Message servers.
+    pub servers: Arc<dyn ServerService>,
+    /// Agents' worlds.
+    pub worlds: Arc<dyn WorldService>,
+    /// What agents did.
+    pub runs: Arc<dyn RunService>,
     /// Health.
     pub system: Arc<dyn SystemService>,
     /// The time.
@@ -119,7 +127,9 @@ pub fn app(
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()> + use<>> {
     let api = web::scope("/api")
         .wrap(from_fn(gate::check))
+        .configure(worlds::routes)
         .configure(agents::routes)
+        .configure(runs::routes)
         .configure(servers::routes)
         .configure(channels::routes)
         .configure(messages::routes)

@@ -1,7 +1,7 @@
 //! The JSON envelope: `{success: true, data}`; errors have theirs in `errors`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -25,6 +25,13 @@ pub(crate) fn success(status: StatusCode, data: impl Serialize) -> HttpResponse 
 /// `{success: true, data}` with status 200.
 pub(crate) fn ok(data: impl Serialize) -> HttpResponse {
     success(StatusCode::OK, data)
+}
+
+/// A part of a list: `{success: true, data}`, and in a header how long the whole list is.
+pub(crate) fn page(total: u64, data: impl Serialize) -> HttpResponse {
+    let mut answer = ok(data);
+    answer.headers_mut().insert(HeaderName::from_static("x-total-count"), total.into());
+    answer
 }
 
 /// `{success: true, data, warnings}`; without warnings the key is absent.

@@ -29,10 +29,14 @@ pub(crate) enum Code {
     AgentNotFound,
     ServerNotFound,
     ChannelNotFound,
+    MessageNotFound,
+    WorldNotFound,
+    ParticipantNotFound,
     RequestTimeout,
     Conflict,
     PayloadTooLarge,
     UnsupportedMediaType,
+    UnprocessableEntity,
     InternalServerError,
     ProcessingError,
     Overloaded,
@@ -57,10 +61,14 @@ impl Code {
             Self::AgentNotFound => ("AGENT_NOT_FOUND", StatusCode::NOT_FOUND),
             Self::ServerNotFound => ("SERVER_NOT_FOUND", StatusCode::NOT_FOUND),
             Self::ChannelNotFound => ("CHANNEL_NOT_FOUND", StatusCode::NOT_FOUND),
+            Self::MessageNotFound => ("MESSAGE_NOT_FOUND", StatusCode::NOT_FOUND),
+            Self::WorldNotFound => ("WORLD_NOT_FOUND", StatusCode::NOT_FOUND),
+            Self::ParticipantNotFound => ("PARTICIPANT_NOT_FOUND", StatusCode::NOT_FOUND),
             Self::RequestTimeout => ("REQUEST_TIMEOUT", StatusCode::REQUEST_TIMEOUT),
             Self::Conflict => ("CONFLICT", StatusCode::CONFLICT),
             Self::PayloadTooLarge => ("PAYLOAD_TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::UnprocessableEntity => ("UNPROCESSABLE_ENTITY", StatusCode::UNPROCESSABLE_ENTITY),
             Self::InternalServerError => ("INTERNAL_SERVER_ERROR", StatusCode::INTERNAL_SERVER_ERROR),
             Self::ProcessingError => ("PROCESSING_ERROR", StatusCode::INTERNAL_SERVER_ERROR),
             Self::Overloaded => ("OVERLOADED", StatusCode::SERVICE_UNAVAILABLE),
@@ -91,6 +99,9 @@ impl From<Thing> for Code {
             Thing::Agent => Self::AgentNotFound,
             Thing::Server => Self::ServerNotFound,
             Thing::Channel => Self::ChannelNotFound,
+            Thing::Message => Self::MessageNotFound,
+            Thing::World => Self::WorldNotFound,
+            Thing::Participant => Self::ParticipantNotFound,
         }
     }
 }
@@ -125,6 +136,12 @@ impl ApiError {
     /// A rejected request with the code `BAD_REQUEST`.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(Code::BadRequest, message)
+    }
+
+    /// The same error as a route says it that only the reference page has: there, what makes no sense is 422.
+    pub(crate) fn unprocessable(self) -> Self {
+        let code = if self.code == Code::BadRequest { Code::UnprocessableEntity } else { self.code };
+        Self { code, ..self }
     }
 
     /// No route has this path and method.
@@ -203,6 +220,7 @@ impl From<ServiceError> for ApiError {
                 overloaded.more.retry_after = Some(retry_after);
                 overloaded
             }
+            ServiceError::Model(_) => Self::new(Code::ProcessingError, message),
             ServiceError::Unavailable(source) => Self::new(Code::Unavailable, message).caused_by(source),
             ServiceError::Internal(source) => Self::new(Code::InternalServerError, message).caused_by(source),
         }

@@ -20,11 +20,13 @@ mod messages;
 mod paths;
 mod replies;
 mod routing;
+mod runs;
 mod server;
 mod servers;
 mod sse;
 mod system;
 mod wire;
+mod worlds;
 
 pub use app::{AppState, HttpSettings, Services, app};
 pub use server::{RunningServer, Stopper, run};

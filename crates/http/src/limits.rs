@@ -19,6 +19,11 @@ pub(crate) const SHUTDOWN_TIME: Duration = Duration::from_secs(20);
 pub(crate) const PAGE: u32 = 50;
 /// The most entries of a page; a larger limit is clamped to it.
 pub(crate) const MAX_PAGE: u32 = 1_000;
+/// The most entries of a list that has no pages in elizaOS (agents, servers, channels, worlds, ...).
+pub(crate) const LIST: u32 = 10_000;
+/// The page of runs where the caller names no limit, and the most entries of one.
+pub(crate) const RUN_PAGE: u32 = 20;
+pub(crate) const MAX_RUN_PAGE: u32 = 100;
 /// The page of a log where the caller names no limit.
 pub(crate) const LOG_PAGE: u32 = 10;
 /// How many kinds of log lines a request may leave out.
@@ -30,8 +35,8 @@ pub(crate) const CONTENT_CHARS: usize = 100_000;
 pub(crate) const NAME_CHARS: usize = 256;
 /// The most characters of a channel's topic.
 pub(crate) const TOPIC_CHARS: usize = 2_000;
-/// The most participants that a request may name.
-pub(crate) const PARTICIPANTS: usize = 1_000;
+/// The most words of a search.
+pub(crate) const SEARCH_WORDS: usize = 32;
 /// The most characters of an `Idempotency-Key`.
 pub(crate) const IDEMPOTENCY_KEY_CHARS: usize = 255;
 

@@ -1,31 +1,38 @@
-//! Messages: those of a channel, and the doors `submit`, `ingest-external` and `complete`.
+//! Messages: those of a channel, single ones, and the doors `submit`, `action`, `ingest-external` and `complete`.
 
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::web::{ServiceConfig, get, post};
-use core_types::messaging::PostReceipt;
+use actix_web::web::{ServiceConfig, delete, get, patch, post};
+use core_types::messaging::{Door, PostReceipt};
 use serde_json::{Value, json};
 
 use crate::app::State;
-use crate::envelope::{ok, respond, warned};
+use crate::envelope::{gone, ok, respond, success, warned};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{MessagesRead, MessagesWrite};
-use crate::extract::{Authorized, ChannelPath, JsonBody, Query, Sender};
+use crate::extract::{Authorized, ChannelPath, JsonBody, MessagePath, Query, Sender};
 use crate::limits;
 use crate::replies::Replies;
 use crate::routing::{at, channels};
 use crate::sse;
-use crate::wire::messages::{BusMessage, MessageWire};
-use crate::wire::posts::{PostedWire, Transport, completed, ingested, submitted, to_channel};
+use crate::wire::channels::agent;
+use crate::wire::messages::{BusMessage, FoundWire, MessageWire, TitleWire};
+use crate::wire::posts::{PostedWire, Transport, completed, ingested, message_change, message_search, submitted, to_channel};
 use crate::wire::replies::Ending;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    at(config, channels!("/{channel_id}/messages"), [get().to(list), post().to(send)]);
+    at(config, channels!("/{channel_id}/messages"), [get().to(list), post().to(send), delete().to(clear)]);
+    at(config, channels!("/{channel_id}/messages/{message_id}"), [delete().to(remove)]);
+    at(config, channels!("/{channel_id}/generate-title"), [post().to(title)]);
+    at(config, "/messaging/messages/search", [post().to(search)]);
+    at(config, "/messaging/messages/{message_id}", [get().to(show), patch().to(edit)]);
     at(config, "/messaging/submit", [post().to(submit)]);
-    at(config, "/messaging/ingest-external", [post().to(ingest)]);
+    at(config, "/messaging/action", [post().to(action)]);
+    at(config, "/messaging/action/{message_id}", [patch().to(edit)]);
+    at(config, "/messaging/{_:ingest-external|external-messages}", [post().to(ingest)]);
     at(config, "/messaging/complete", [post().to(complete)]);
 }
 
@@ -52,8 +59,44 @@ async fn send(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, 
     }
 }
 
+async fn clear(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath) -> ApiResult {
+    state.services.messaging.clear(&caller, id.0).await?;
+    Ok(gone())
+}
+
+async fn remove(caller: Authorized<MessagesWrite>, state: State, channel: ChannelPath, id: MessagePath) -> ApiResult {
+    state.services.messaging.remove(&caller, channel.0, id.0).await?;
+    Ok(gone())
+}
+
+async fn show(caller: Authorized<MessagesRead>, state: State, id: MessagePath) -> ApiResult {
+    let message = state.services.messaging.get(&caller, id.0).await?;
+    Ok(ok(MessageWire::listed(&message)))
+}
+
+async fn edit(caller: Authorized<MessagesWrite>, state: State, id: MessagePath, body: JsonBody) -> ApiResult {
+    let message = state.services.messaging.edit(&caller, id.0, message_change(body.0)?).await?;
+    Ok(ok(MessageWire::stored(&message)))
+}
+
+async fn search(caller: Authorized<MessagesRead>, state: State, body: JsonBody) -> ApiResult {
+    let found = state.services.messaging.search(&caller, message_search(body.0)?).await?;
+    Ok(ok(FoundWire::from(&found)))
+}
+
+async fn title(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, query: Query, body: JsonBody) -> ApiResult {
+    let (before, limit) = (query.moment("before")?, query.page(&["limit"], limits::PAGE)?);
+    let title = state.services.messaging.title(&caller, id.0, agent(body.0)?, before, limit).await?;
+    Ok(ok(TitleWire::of(id.0, &title)))
+}
+
+async fn action(caller: Authorized<MessagesWrite>, state: State, sender: Sender, body: JsonBody) -> ApiResult {
+    let receipt = state.services.messaging.post(&caller, submitted(Door::Action, body.0, sender)?).await?;
+    Ok(replayed(&receipt, success(StatusCode::CREATED, MessageWire::stored(&receipt.message))))
+}
+
 async fn submit(caller: Authorized<MessagesWrite>, state: State, sender: Sender, body: JsonBody) -> ApiResult {
-    let receipt = state.services.messaging.post(&caller, submitted(body.0, sender)?).await?;
+    let receipt = state.services.messaging.post(&caller, submitted(Door::Submit, body.0, sender)?).await?;
     let answer = warned(StatusCode::CREATED, MessageWire::stored(&receipt.message), &receipt.warnings);
     Ok(replayed(&receipt, answer))
 }

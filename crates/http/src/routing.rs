@@ -18,7 +18,14 @@ macro_rules! servers {
     };
 }
 
-pub(crate) use {channels, servers};
+/// The alternatives for an agent's message servers in a path.
+macro_rules! agent_servers {
+    ($rest:literal) => {
+        concat!("/messaging/agents/{agent_id}/{_:servers|message-servers}", $rest)
+    };
+}
+
+pub(crate) use {agent_servers, channels, servers};
 
 /// A path with its methods. Any other method is 404, as elizaOS answers it.
 pub(crate) fn at(config: &mut web::ServiceConfig, path: &str, routes: impl IntoIterator<Item = Route>) {

@@ -1,11 +1,12 @@
-//! How the server is doing: `/api/server/*`, `/healthz`, `/health`, and what is at `/`.
+//! How the server is doing: `/api/server/*`, `/api/system/status`, `/healthz`, `/health`, and what is at `/`.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{ServiceConfig, get};
-use core_types::ServiceResult;
+use core_types::agents::AgentCount;
 use core_types::error::chain;
-use core_types::system::Health;
+use core_types::system::Status;
+use core_types::{JsonObject, ServiceResult};
 use serde_json::{Value, json};
 
 use crate::app::{Shared, State};
@@ -20,6 +21,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     at(config, "/server/ping", [get().to(ping)]);
     at(config, "/server/status", [get().to(status)]);
     at(config, "/server/health", [get().to(api_health)]);
+    at(config, "/system/status", [get().to(figures)]);
 }
 
 /// Routes that need no key.
@@ -36,17 +38,34 @@ async fn ping(_: Authorized<SystemRead>, state: State) -> ApiResult {
 }
 
 async fn status(_: Authorized<SystemRead>, state: State) -> ApiResult {
-    let health = state.services.system.health().await?;
-    let now = state.services.clock.now();
-    let body = json!({
+    let status = state.services.system.status().await?;
+    let mut body = json!({
         "status": "ok",
-        "agentCount": health.active_agents,
-        "timestamp": now.iso(),
+        "agentCount": status.agents.running,
+        "timestamp": state.services.clock.now().iso(),
         "version": state.settings.version,
-        "uptime": now.millis().saturating_sub(state.started.millis()) / 1_000,
-        "agents": { "active": health.active_agents, "total": health.total_agents },
     });
+    if let Value::Object(body) = &mut body {
+        body.extend(shown(&state, status));
+    }
     Ok(respond(StatusCode::OK, &body))
+}
+
+async fn figures(_: Authorized<SystemRead>, state: State) -> ApiResult {
+    let status = state.services.system.status().await?;
+    let mut data = JsonObject::from_iter([("status".to_owned(), json!("healthy"))]);
+    data.extend(shown(&state, status));
+    Ok(ok(data))
+}
+
+/// The figures of the reference page: seconds, bytes and numbers of agents.
+fn shown(shared: &Shared, status: Status) -> JsonObject {
+    let uptime = shared.services.clock.now().millis().saturating_sub(shared.started.millis()) / 1_000;
+    JsonObject::from_iter([
+        ("uptime".to_owned(), json!(uptime)),
+        ("memory".to_owned(), json!({ "used": status.memory.used, "total": status.memory.total })),
+        ("agents".to_owned(), json!({ "active": status.agents.running, "total": status.agents.total })),
+    ])
 }
 
 async fn api_health(_: Authorized<SystemRead>, state: State) -> HttpResponse {
@@ -60,10 +79,10 @@ async fn health(state: State) -> HttpResponse {
 }
 
 /// 200 where agents run, else 503, as elizaOS has it: ready means that somebody would answer.
-fn rendered(shared: &Shared, health: ServiceResult<Health>) -> HttpResponse {
+fn rendered(shared: &Shared, health: ServiceResult<AgentCount>) -> HttpResponse {
     let (agents, database, count) = match health {
-        Ok(Health { active_agents: 0, .. }) => ("no_agents", "healthy", json!(0)),
-        Ok(health) => ("healthy", "healthy", json!(health.active_agents)),
+        Ok(AgentCount { running: 0, .. }) => ("no_agents", "healthy", json!(0)),
+        Ok(count) => ("healthy", "healthy", json!(count.running)),
         Err(error) => {
             log::error!("a health check failed: {}", chain(&error));
             ("unknown", "unavailable", Value::Null)

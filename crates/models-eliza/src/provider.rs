@@ -14,6 +14,9 @@ use crate::script::{Script, ScriptError};
 
 const NAME: &str = "eliza";
 
+/// The most words of a title.
+const TITLE_WORDS: usize = 6;
+
 static OWN_SCRIPT: LazyLock<Result<Arc<Script>, ScriptError>> =
     LazyLock::new(|| Script::parse(include_str!("../script/eliza.txt")).map(Arc::new));
 
@@ -81,6 +84,7 @@ impl ModelProvider for ElizaProvider {
         let (text, calls) = match request.purpose {
             Purpose::Decide => self.decide(&request, &messages),
             Purpose::Reply => (respond(&self.script, &messages), Vec::new()),
+            Purpose::Title => (title(&messages), Vec::new()),
         };
         for piece in text.split_inclusive(' ') {
             sink.push(piece);
@@ -88,6 +92,12 @@ impl ModelProvider for ElizaProvider {
         let usage = Usage { input: messages.iter().map(|message| words(message)).sum(), output: words(&text) + calls.len() as u64 };
         Ok(TextResponse { text, calls, usage, model: NAME.to_owned() })
     }
+}
+
+/// The beginning of the first message: what a conversation is about is mostly said there.
+fn title(messages: &[&str]) -> String {
+    let first = messages.first().copied().unwrap_or_default();
+    first.split_whitespace().take(TITLE_WORDS).collect::<Vec<_>>().join(" ").trim_end_matches([',', ';', ':', '.', '!', '?']).to_owned()
 }
 
 fn words(text: &str) -> u64 {

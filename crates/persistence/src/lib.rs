@@ -22,6 +22,7 @@ use core_types::memory::MemoryRepository;
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
+use core_types::worlds::WorldRepository;
 use core_types::{Ids, StoreResult};
 
 mod error;
@@ -51,6 +52,7 @@ struct Repositories {
     channels: Arc<dyn ChannelRepository>,
     messages: Arc<dyn MessageRepository>,
     deliveries: Arc<dyn DeliveryRepository>,
+    worlds: Arc<dyn WorldRepository>,
     memories: Arc<dyn MemoryRepository>,
     runs: Arc<dyn RunRepository>,
     secrets: Arc<dyn SecretRepository>,
@@ -100,7 +102,12 @@ impl Store {
         Arc::clone(&self.repositories.deliveries)
     }
 
-    /// Where the agent plane is kept.
+    /// Where worlds are kept.
+    pub fn worlds(&self) -> Arc<dyn WorldRepository> {
+        Arc::clone(&self.repositories.worlds)
+    }
+
+    /// Where the rest of the agent plane is kept.
     pub fn memories(&self) -> Arc<dyn MemoryRepository> {
         Arc::clone(&self.repositories.memories)
     }
@@ -154,6 +161,7 @@ where
         + ChannelRepository
         + MessageRepository
         + DeliveryRepository
+        + WorldRepository
         + MemoryRepository
         + RunRepository
         + SecretRepository
@@ -165,6 +173,7 @@ where
         channels: Arc::<D>::clone(db),
         messages: Arc::<D>::clone(db),
         deliveries: Arc::<D>::clone(db),
+        worlds: Arc::<D>::clone(db),
         memories: Arc::<D>::clone(db),
         runs: Arc::<D>::clone(db),
         secrets: Arc::<D>::clone(db),

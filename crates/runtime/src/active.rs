@@ -16,7 +16,7 @@ pub(crate) enum Stop {
     Superseded(MessageId),
     /// The agent was stopped or deleted, or the server stops.
     GiveBack,
-    /// Somebody else holds the delivery.
+    /// Somebody else holds the delivery, or it was cancelled.
     Lost,
 }
 
@@ -165,6 +165,14 @@ impl ActiveRuns {
     pub(crate) fn give_back(&self, agent: Option<AgentId>) {
         for run in self.runs.lock().values().filter(|run| agent.is_none_or(|agent| agent == run.agent)) {
             run.tell(Stop::GiveBack);
+        }
+    }
+
+    /// Stops the runs of deliveries that were cancelled.
+    pub(crate) fn cancel(&self, deliveries: &[DeliveryId]) {
+        let runs = self.runs.lock();
+        for run in deliveries.iter().filter_map(|delivery| runs.get(delivery)) {
+            run.tell(Stop::Lost);
         }
     }
 

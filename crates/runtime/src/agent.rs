@@ -10,12 +10,16 @@ use core_types::{AgentId, JsonObject, Secret, StoreError, Timestamp};
 use derive_more::{Display, Error, From};
 use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::models::ModelRegistry;
 use crate::ports::Ports;
 
 /// How many agents are kept ready; the one that ran longest ago makes room.
 const READY: usize = 1_024;
+
+/// How many models are asked outside of runs at once; whoever comes later waits.
+const ASKING: usize = 16;
 
 /// Why an agent cannot run.
 #[derive(Debug, Display, Error, From)]
@@ -88,9 +92,11 @@ impl ModelSettings for AgentSettings {
     }
 }
 
-/// Agents that ran lately, by version.
-pub(crate) struct ReadyAgents {
-    ports: Ports,
+/// Agents made ready to run, each once and again when it changes: what the inbox runs, and what asks models outside of
+/// runs (`AgentModels`).
+pub struct ReadyAgents {
+    pub(crate) ports: Ports,
+    pub(crate) asking: Semaphore,
     models: ModelRegistry,
     ready: Mutex<Cache>,
 }
@@ -102,8 +108,9 @@ struct Cache {
 }
 
 impl ReadyAgents {
-    pub(crate) fn new(ports: Ports, models: ModelRegistry) -> Self {
-        Self { ports, models, ready: Mutex::new(Cache::default()) }
+    /// Makes agents ready over a store, with the providers of a registry.
+    pub fn new(ports: Ports, models: ModelRegistry) -> Self {
+        Self { ports, asking: Semaphore::new(ASKING), models, ready: Mutex::new(Cache::default()) }
     }
 
     /// The agent in the given version, or in a newer one where it has changed since.

@@ -15,7 +15,6 @@ use tokio::time::{sleep, timeout};
 
 use crate::active::{ActiveRun, ActiveRuns, Newer};
 use crate::agent::ReadyAgents;
-use crate::models::ModelRegistry;
 use crate::ports::{Limits, Ports};
 use crate::run::Runner;
 use crate::think::actions::ActionRegistry;
@@ -52,14 +51,14 @@ struct Shared {
 impl Runtime {
     /// Takes up what an earlier process left and works on deliveries from now on, on the current tokio runtime. There
     /// must be one such process per database.
-    pub async fn start(ports: Ports, models: ModelRegistry, actions: ActionRegistry, limits: Limits) -> StoreResult<Self> {
+    pub async fn start(agents: Arc<ReadyAgents>, actions: ActionRegistry, limits: Limits) -> StoreResult<Self> {
+        let ports = agents.ports.clone();
         let recovered = ports.deliveries.recover(ports.clock.now()).await?;
         if recovered > 0 {
             log::info!("deliveries that were under way when the server last stopped and are tried again: {recovered}");
         }
         let events = ports.bus.subscribe(Topic::Work).await;
         let active = Arc::new(ActiveRuns::default());
-        let agents = ReadyAgents::new(ports.clone(), models);
         let runner = Arc::new(Runner { ports: ports.clone(), agents, actions, limits });
         let shared = Arc::new(Shared {
             ports,
@@ -234,6 +233,7 @@ async fn hear(shared: Arc<Shared>, mut events: Box<dyn Subscription>) {
             Ok(BusEvent::DeliveriesReady { channel, author, message, seq, woken }) => {
                 shared.active.supersede(&Newer { channel, author, message, seq, woken });
             }
+            Ok(BusEvent::DeliveriesCancelled(deliveries)) => shared.active.cancel(&deliveries),
             Ok(BusEvent::AgentChanged(agent)) => {
                 shared.changes.fetch_add(1, Ordering::SeqCst);
                 shared.agent_changed(agent).await;

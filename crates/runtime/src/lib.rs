@@ -1,11 +1,12 @@
 //! The mind of an agent: its inbox worker claims deliveries, and each run perceives, decides, composes, acts and replies.
 //!
-//! [`Runtime::start`] takes the ports, the models and the actions and works until [`Runtime::stop`]. What a run does to
+//! [`Runtime::start`] takes the agents (ports and models) and the actions and works until [`Runtime::stop`]. What a run does to
 //! the world is written in one transaction at its end (`DeliveryRepository::finish`), so that a reply happens exactly
 //! once, whatever is killed and whenever.
 
 mod active;
 mod agent;
+mod ask;
 mod inbox;
 mod models;
 mod ports;
@@ -13,6 +14,7 @@ mod record;
 mod run;
 mod think;
 
+pub use agent::ReadyAgents;
 pub use inbox::Runtime;
 pub use models::ModelRegistry;
 pub use ports::{Limits, Ports};

@@ -7,6 +7,7 @@ use core_types::agents::AgentRepository;
 use core_types::bus::EventBus;
 use core_types::deliveries::DeliveryRepository;
 use core_types::memory::MemoryRepository;
+use core_types::runs::RunRepository;
 use core_types::secrets::{SecretRepository, Vault};
 use core_types::{Clock, Ids};
 
@@ -23,6 +24,8 @@ pub struct Ports {
     pub deliveries: Arc<dyn DeliveryRepository>,
     /// What agents remember.
     pub memories: Arc<dyn MemoryRepository>,
+    /// Where model calls outside of runs are logged.
+    pub runs: Arc<dyn RunRepository>,
     /// Wakes the inbox and carries replies to their readers.
     pub bus: Arc<dyn EventBus>,
     /// What time it is.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use core_types::deliveries::{Claimed, DeliveryState, Trace};
 use core_types::ids::create_unique_uuid;
-use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Room, World};
+use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Room};
 use core_types::messaging::MessageDraft;
-use core_types::models::{ModelSize, Usage};
+use core_types::models::{ModelError, ModelProvider, ModelSize, TextResponse, Usage};
 use core_types::runs::{LogEntry, Run, RunStatus};
+use core_types::worlds::World;
 use core_types::{AgentId, Clock, EntityId, Ids, JsonObject, LogId, MemoryId, RoomId, RunId, Timestamp};
 use serde_json::{Value, json};
 
@@ -30,6 +31,7 @@ pub(crate) fn plane(claimed: &Claimed, agent_name: &str) -> AgentPlane {
             name: format!("Server {}", short(&message.server_id.to_string())),
             server_id: Some(message.server_id),
             metadata: JsonObject::new(),
+            created_at: message.created_at,
         },
         room: Room {
             id: agent.room_of(channel.id),
@@ -137,6 +139,49 @@ pub(crate) fn reply(claimed: &Claimed, said: &Said, agent_name: &str) -> Message
     }
 }
 
+/// A call of a model, for the log.
+pub(crate) struct ModelCall<'a> {
+    /// How capable a model was wanted.
+    pub(crate) size: ModelSize,
+    /// Who was asked.
+    pub(crate) provider: &'a dyn ModelProvider,
+    /// What came of it.
+    pub(crate) answer: Result<&'a TextResponse, &'a ModelError>,
+    /// How long that took.
+    pub(crate) millis: i64,
+}
+
+impl ModelCall<'_> {
+    /// The kind of the log line.
+    pub(crate) fn kind(&self) -> String {
+        format!("useModel:{}", self.size)
+    }
+
+    /// The body of the log line.
+    pub(crate) fn body(&self, run: Option<RunId>) -> Value {
+        let model = self.answer.map_or_else(|_| self.provider.model(self.size), |response| &response.model);
+        let mut body = JsonObject::new();
+        if let Some(run) = run {
+            body.insert("runId".to_owned(), json!(run));
+        }
+        for key in ["modelType", "modelKey"] {
+            body.insert(key.to_owned(), self.size.to_string().into());
+        }
+        body.insert("modelName".to_owned(), model.into());
+        body.insert("provider".to_owned(), self.provider.name().into());
+        body.insert("executionTime".to_owned(), self.millis.into());
+        match self.answer {
+            Ok(TextResponse { usage: Usage { input, output }, .. }) => {
+                body.insert("tokens".to_owned(), json!({"prompt": input, "completion": output, "total": input + output}));
+            }
+            Err(error) => {
+                body.insert("error".to_owned(), error.to_string().into());
+            }
+        }
+        Value::Object(body)
+    }
+}
+
 /// Collects what happens in a run.
 pub(crate) struct Recorder {
     run: Run,
@@ -200,27 +245,14 @@ impl Recorder {
         self.run.room_id
     }
 
-    /// A model call that was answered.
-    pub(crate) fn model_call(&mut self, size: ModelSize, provider: &str, model: &str, usage: Usage, millis: i64, at: Timestamp) {
+    /// A call of the model, answered or not.
+    pub(crate) fn model_call(&mut self, call: &ModelCall<'_>, at: Timestamp) {
         self.counts.model_calls += 1;
-        self.usage += usage;
-        self.model = Some(model.to_owned());
-        let body = json!({
-            "runId": self.run.id, "modelType": size.to_string(), "modelKey": size.to_string(), "modelName": model,
-            "provider": provider, "executionTime": millis,
-            "tokens": {"prompt": usage.input, "completion": usage.output, "total": usage.input + usage.output},
-        });
-        self.log(format!("useModel:{size}"), body, at);
-    }
-
-    /// A model call that failed.
-    pub(crate) fn model_failure(&mut self, size: ModelSize, provider: &str, model: &str, error: &str, millis: i64, at: Timestamp) {
-        self.counts.model_calls += 1;
-        let body = json!({
-            "runId": self.run.id, "modelType": size.to_string(), "modelKey": size.to_string(), "modelName": model,
-            "provider": provider, "executionTime": millis, "error": error,
-        });
-        self.log(format!("useModel:{size}"), body, at);
+        if let Ok(response) = call.answer {
+            self.usage += response.usage;
+            self.model = Some(response.model.clone());
+        }
+        self.log(call.kind(), call.body(Some(self.run.id)), at);
     }
 
     /// An action that was run.

@@ -95,7 +95,7 @@ enum End {
 /// Runs claimed deliveries.
 pub(crate) struct Runner {
     pub(crate) ports: Ports,
-    pub(crate) agents: ReadyAgents,
+    pub(crate) agents: Arc<ReadyAgents>,
     pub(crate) actions: ActionRegistry,
     pub(crate) limits: Limits,
 }

@@ -105,7 +105,7 @@ async fn a_model_that_is_busy_is_asked_again_later_and_the_reply_is_shown_once()
     let mut work = house.work().await;
     house.post(channel, person(1), "ping").await;
     // The first attempt has failed once its run is recorded.
-    while house.store.runs().list(agent, 5).await.unwrap().is_empty() {
+    while house.runs(agent).await.is_empty() {
         tokio::task::yield_now().await;
     }
     assert_eq!(calls.load(Ordering::SeqCst), 1, "not again before its time");
@@ -114,7 +114,7 @@ async fn a_model_that_is_busy_is_asked_again_later_and_the_reply_is_shown_once()
     assert_eq!((completion.state, reply.unwrap().content.as_str()), (DeliveryState::Replied, "at last"));
     assert_eq!(watch.chunks, "", "pieces are shown on the first attempt only");
     assert_eq!(house.delivery(&completion).await.attempt, 2);
-    let statuses: Vec<_> = house.store.runs().list(agent, 5).await.unwrap().iter().map(|run| run.status).collect();
+    let statuses: Vec<_> = house.runs(agent).await.iter().map(|run| run.status).collect();
     assert_eq!(statuses, [RunStatus::Completed, RunStatus::Error]);
     assert!(work.next().await.is_ok());
 }
@@ -128,7 +128,7 @@ async fn after_five_attempts_a_delivery_is_given_up_and_the_next_one_goes_on() {
     house.post(channel, person(1), "poison").await;
     house.post(channel, person(2), "tonic").await;
     for attempt in 1..MAX_ATTEMPTS {
-        while house.store.runs().list(agent, 9).await.unwrap().len() < usize::try_from(attempt).unwrap() {
+        while house.runs(agent).await.len() < usize::try_from(attempt).unwrap() {
             tokio::task::yield_now().await;
         }
         house.advance(LONG).await;
@@ -164,11 +164,10 @@ async fn a_panic_in_an_action_costs_that_run_alone() {
     let mut watch = house.watch(elsewhere).await;
     house.post(elsewhere, person(3), "hello").await;
     assert_eq!(watch.reply().await.content, "fine");
-    while house.store.runs().list(agent, 9).await.unwrap().len() < 2 {
+    while house.runs(agent).await.len() < 2 {
         tokio::task::yield_now().await;
     }
-    let errors: Vec<_> =
-        house.store.runs().list(agent, 9).await.unwrap().iter().filter_map(|run| run.metadata.get("error").cloned()).collect();
+    let errors: Vec<_> = house.runs(agent).await.iter().filter_map(|run| run.metadata.get("error").cloned()).collect();
     assert_eq!(errors, [json!("the run broke off because of a defect")]);
 }
 
@@ -179,10 +178,10 @@ async fn a_run_that_takes_too_long_is_ended() {
     let house = House::open(plan).await;
     let (agent, channel) = dm(&house).await;
     house.post(channel, person(1), "ping").await;
-    while house.store.runs().list(agent, 9).await.unwrap().is_empty() {
+    while house.runs(agent).await.is_empty() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(house.store.runs().list(agent, 9).await.unwrap()[0].status, RunStatus::Timeout);
+    assert_eq!(house.runs(agent).await[0].status, RunStatus::Timeout);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ fn all_logs() -> LogFilter {
 fn pong() -> Arc<ScriptedProvider> {
     Arc::new(ScriptedProvider::new(|request| match request.purpose {
         Purpose::Decide => Ok(Said::call("RESPOND", json!({}))),
-        Purpose::Reply => Ok(Said { usage: Usage { input: 7, output: 3 }, ..Said::text("pong and more") }),
+        Purpose::Reply | Purpose::Title => Ok(Said { usage: Usage { input: 7, output: 3 }, ..Said::text("pong and more") }),
     }))
 }
 
@@ -48,7 +48,7 @@ async fn a_message_in_a_dm_is_answered_shown_remembered_and_recorded() {
     let said = MemoryId::new(reply.id.uuid());
     assert_eq!(remembered, [(said, "pong and more", agent.into()), (agent.memory_of(posted.id), "ping", person(1))]);
 
-    let runs = house.store.runs().list(agent, 10).await.unwrap();
+    let runs = house.runs(agent).await;
     assert_eq!((runs.len(), runs[0].status, runs[0].message_id), (1, RunStatus::Completed, agent.memory_of(posted.id)));
     assert_eq!(runs[0].metadata["tokens"], json!({"input": 7, "output": 3}));
     assert_eq!(runs[0].metadata["model"], "scripted-large");
@@ -63,7 +63,7 @@ async fn a_message_in_a_dm_is_answered_shown_remembered_and_recorded() {
 async fn in_a_group_the_model_decides_unless_a_name_a_mention_or_a_reply_does() {
     let model = Arc::new(ScriptedProvider::new(|request| match request.purpose {
         Purpose::Decide => Ok(Said::call("IGNORE", json!({}))),
-        Purpose::Reply => Ok(Said::text("yes?")),
+        Purpose::Reply | Purpose::Title => Ok(Said::text("yes?")),
     }));
     let house = House::open(Plan::with(Arc::<ScriptedProvider>::clone(&model))).await;
     let agent = house.agent_named("Eliza").await;
@@ -250,7 +250,7 @@ async fn a_failure_for_good_is_told_to_the_reader_the_log_and_the_run() {
     let reason = "scripted refused the key; check SCRIPTED_KEY";
     assert_eq!(completion.error.as_deref(), Some(reason));
     assert_eq!(house.delivery(&completion).await.attempt, 1, "no retry on what is refused for good");
-    let runs = house.store.runs().list(agent, 10).await.unwrap();
+    let runs = house.runs(agent).await;
     assert_eq!((runs.len(), runs[0].status, runs[0].metadata["error"].as_str()), (1, RunStatus::Error, Some(reason)));
     let logs = house.store.runs().logs(agent, LogFilter { kind: Some("run_event".into()), ..all_logs() }).await.unwrap();
     assert_eq!(logs[0].body["error"], reason);

@@ -15,10 +15,11 @@ use core_types::messaging::{
     ChannelService, Completion, Door, EventBody, Message, MessagingService, NewChannel, NewMessage, PostReceipt, StreamItem,
 };
 use core_types::models::ModelProvider;
-use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Timestamp};
+use core_types::runs::{Run, RunFilter};
+use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, Timestamp};
 use domain::{Agents, Channels, Messaging, MessagingLimits, MessagingPorts};
 use persistence::{Options, Store, Target};
-use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, Runtime};
+use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 use serde_json::{Value, json};
 
 use crate::clock::{SeqIds, SteppedClock};
@@ -71,9 +72,9 @@ pub struct House {
     pub channels: Channels,
     /// The time.
     pub clock: Arc<SteppedClock>,
+    /// The agents made ready to run.
+    pub minds: Arc<ReadyAgents>,
     runtime: Option<Runtime>,
-    ids: Arc<dyn Ids>,
-    vault: Arc<SecretVault>,
     plan: Plan,
     directory: PathBuf,
     _temporary: tempfile::TempDir,
@@ -94,31 +95,36 @@ impl House {
         let agents = Agents {
             agents: store.agents(),
             secrets: store.secrets(),
-            runs: store.runs(),
             vault: Arc::<SecretVault>::clone(&vault),
             library: Arc::new(NoLibrary),
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
         };
+        let ports = Ports {
+            agents: store.agents(),
+            secrets: store.secrets(),
+            vault,
+            deliveries: store.deliveries(),
+            memories: store.memories(),
+            runs: store.runs(),
+            bus: Arc::clone(&bus),
+            clock: Arc::clone(&shared_clock),
+            ids: Arc::clone(&ids),
+        };
+        let minds = Arc::new(ReadyAgents::new(ports, ModelRegistry::serving(Arc::clone(&plan.model))));
         let messaging_ports = MessagingPorts {
             messages: store.messages(),
             deliveries: store.deliveries(),
             agents: store.agents(),
+            models: Arc::<ReadyAgents>::clone(&minds),
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
             ids: Arc::clone(&ids),
         };
         let messaging = Messaging::new(messaging_ports, plan.messaging);
-        let channels = Channels {
-            servers: store.servers(),
-            channels: store.channels(),
-            messages: store.messages(),
-            bus: Arc::clone(&bus),
-            clock: shared_clock,
-            ids: Arc::clone(&ids),
-        };
+        let channels = Channels { servers: store.servers(), channels: store.channels(), bus: Arc::clone(&bus), clock: shared_clock, ids };
         let mut house =
-            Self { store, bus, agents, messaging, channels, clock, runtime: None, ids, vault, plan, directory, _temporary: temporary };
+            Self { store, bus, agents, messaging, channels, clock, runtime: None, minds, plan, directory, _temporary: temporary };
         house.start_runtime().await;
         house
     }
@@ -130,18 +136,8 @@ impl House {
 
     /// Starts the runtime, which must not run.
     pub async fn start_runtime(&mut self) {
-        let ports = Ports {
-            agents: self.store.agents(),
-            secrets: self.store.secrets(),
-            vault: Arc::<SecretVault>::clone(&self.vault),
-            deliveries: self.store.deliveries(),
-            memories: self.store.memories(),
-            bus: Arc::clone(&self.bus),
-            clock: Arc::<SteppedClock>::clone(&self.clock),
-            ids: Arc::clone(&self.ids),
-        };
-        let models = ModelRegistry::serving(Arc::clone(&self.plan.model));
-        let runtime = Runtime::start(ports, models, self.plan.actions.clone(), self.plan.limits).await.expect("a runtime");
+        let (minds, actions) = (Arc::clone(&self.minds), self.plan.actions.clone());
+        let runtime = Runtime::start(minds, actions, self.plan.limits).await.expect("a runtime");
         assert!(self.runtime.replace(runtime).is_none(), "one runtime at a time");
     }
 
@@ -169,6 +165,11 @@ impl House {
     /// Creates an agent with nothing but a name, and starts it.
     pub async fn agent_named(&self, name: &str) -> AgentId {
         self.agent(json!({"name": name, "bio": ["An agent in a test."]})).await
+    }
+
+    /// The newest runs of an agent.
+    pub async fn runs(&self, agent: AgentId) -> Vec<Run> {
+        self.store.runs().list(agent, RunFilter::default(), Page::first(100)).await.expect("runs").items
     }
 
     /// Creates a channel.

@@ -104,9 +104,9 @@ pub async fn starting_is_a_new_version_once(stores: Stores) {
     assert!(started.running && started.updated_at > at(0), "{started:?}");
     assert_eq!(stores.agents.start(agent_id(1), own.clone(), at(99)).await.sure(), Some(started.clone()));
     assert_eq!(stores.agents.find(agent_id(1)).await.sure(), Some(started));
-    assert_eq!(stores.memories.worlds(agent_id(1)).await.sure(), std::slice::from_ref(&own.world));
+    assert_eq!(stores.worlds_of(agent_id(1)).await, std::slice::from_ref(&own.world));
     assert_eq!(stores.agents.start(agent_id(2), plane(agent_id(2), channel_id(1), &[]), at(1)).await.sure(), None);
-    assert_eq!(stores.memories.worlds(agent_id(2)).await.sure(), []);
+    assert_eq!(stores.worlds_of(agent_id(2)).await, []);
 }
 
 /// Stopping a stopped agent and an unknown one are told apart.
@@ -138,12 +138,12 @@ pub async fn removing_an_agent_removes_all_that_is_its_own(stores: Stores) {
 
     assert_eq!(stores.agents.find(agent).await.sure(), None);
     assert_eq!(stores.secrets.list(agent).await.sure(), []);
-    assert_eq!(stores.memories.worlds(agent).await.sure(), []);
+    assert_eq!(stores.worlds_of(agent).await, []);
     assert_eq!(stores.memories.list(agent, MESSAGES, None, 10).await.sure(), []);
-    assert_eq!(stores.runs.list(agent, 10).await.sure(), []);
+    assert_eq!(stores.runs_of(agent).await, []);
     assert_eq!(stores.runs.logs(agent, LogFilter { limit: 10, ..LogFilter::default() }).await.sure(), []);
     assert_eq!(stores.channels.participants(channel).await.sure(), [person(1)]);
-    assert_eq!(stores.memories.worlds(other).await.sure().len(), 1);
+    assert_eq!(stores.worlds_of(other).await.len(), 1);
     assert!(stores.messages.find(claimed.message.id).await.sure().is_some(), "messages stay");
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Ignored, "an end is an end");
 }

@@ -1,65 +1,28 @@
-//! Promises about message servers and channels.
+//! Promises about channels and who takes part in them.
 
-use core_types::agents::Added;
 use core_types::deliveries::DeliveryState;
 use core_types::memory::MESSAGES;
-use core_types::messaging::{Channel, ChannelAdded, MessageServer};
-use core_types::{JsonObject, MessageServerId};
+use core_types::messaging::{Channel, ChannelAdded, ChannelChange, EventBody, MAX_PARTICIPANTS, Membership};
+use core_types::{JsonObject, MessageServerId, Page};
 use serde_json::json;
-use uuid::Uuid;
 
 use super::Stores;
-use super::scene::{Sure, at, channel, channel_id, finish_with_reply, memory, object, only, person};
-
-fn server(number: u128) -> MessageServer {
-    MessageServer {
-        id: MessageServerId::new(Uuid::from_u128(0x5000 + number)),
-        name: format!("Server {number}"),
-        source_type: "test".to_owned(),
-        source_id: Some("42".to_owned()),
-        metadata: object(json!({"b": 1, "a": [true]})),
-        created_at: at(5),
-        updated_at: at(6),
-    }
-}
-
-/// It needs no set-up.
-pub async fn the_default_server_is_there_from_the_start(stores: Stores) {
-    let default = only(stores.servers.list().await.sure());
-    assert_eq!((default.id, default.name.as_str()), (MessageServerId::DEFAULT, "Default Server"));
-    assert_eq!((default.source_type.as_str(), default.metadata.len()), ("eliza_default", 0));
-    assert_eq!(stores.servers.find(MessageServerId::DEFAULT).await.sure(), Some(default));
-}
-
-/// The first one stays.
-pub async fn a_taken_server_id_is_left_as_it_is(stores: Stores) {
-    assert_eq!(stores.servers.add(server(1)).await.sure(), Added::New(server(1)));
-    let other = MessageServer { name: "Other".to_owned(), ..server(1) };
-    assert_eq!(stores.servers.add(other).await.sure(), Added::Existing(server(1)));
-    assert_eq!(stores.servers.find(server(1).id).await.sure(), Some(server(1)));
-    assert_eq!(stores.servers.find(server(2).id).await.sure(), None);
-}
+use super::scene::{ALL, Sure, at, channel, channel_id, finish_with_reply, memory, object, only, person, server};
 
 /// By age, and of the same age in the order in which they were added.
-pub async fn servers_and_channels_are_listed_oldest_first(stores: Stores) {
-    let default = only(stores.servers.list().await.sure());
-    for number in [9, 1, 5] {
-        let later = MessageServer { created_at: default.created_at.plus_millis(1), ..server(number) };
-        stores.servers.add(later).await.sure();
-    }
-    let names: Vec<_> = stores.servers.list().await.sure().into_iter().map(|server| server.name).collect();
-    assert_eq!(names, ["Default Server", "Server 9", "Server 1", "Server 5"]);
-
+pub async fn channels_are_listed_oldest_first(stores: Stores) {
+    stores.servers.add(server(1)).await.sure();
     for (number, age) in [(4, 20), (9, 10), (1, 10), (5, 30)] {
         let added = Channel { created_at: at(age), ..channel(number) };
         stores.channels.add(added, Vec::new()).await.sure();
     }
     let elsewhere = Channel { server_id: server(1).id, ..channel(7) };
     stores.channels.add(elsewhere, Vec::new()).await.sure();
-    let names: Vec<_> = stores.channels.list(MessageServerId::DEFAULT).await.sure().into_iter().map(|channel| channel.name).collect();
+    let names: Vec<_> =
+        stores.channels.list(MessageServerId::DEFAULT, ALL).await.sure().items.into_iter().map(|channel| channel.name).collect();
     assert_eq!(names, ["Channel 9", "Channel 1", "Channel 4", "Channel 5"]);
-    assert_eq!(only(stores.channels.list(server(1).id).await.sure()).id, channel_id(7));
-    assert_eq!(stores.channels.list(server(77).id).await.sure(), []);
+    assert_eq!(only(stores.channels.list(server(1).id, ALL).await.sure().items).id, channel_id(7));
+    assert_eq!(stores.channels.list(server(77).id, ALL).await.sure().items, []);
 }
 
 /// Free-form metadata above all.
@@ -117,8 +80,10 @@ pub async fn removing_a_channel_forgets_what_was_said_there(stores: Stores) {
     stores.deliveries.finish(finish).await.sure().sure();
     stores.memories.add(vec![memory(2, agent, kept, person(1), "elsewhere")]).await.sure();
 
-    assert!(stores.channels.remove(channel, at(2)).await.sure());
-    assert!(!stores.channels.remove(channel, at(3)).await.sure());
+    let last = stores.messages.last_seq(channel).await.sure().sure();
+    let end = stores.channels.remove(channel, at(2)).await.sure().sure();
+    assert_eq!((end.channel_id, end.seq, end.body), (channel, last + 1, EventBody::ChannelDeleted));
+    assert_eq!(stores.channels.remove(channel, at(3)).await.sure(), None);
 
     assert_eq!(stores.channels.find(channel).await.sure(), None);
     assert_eq!(stores.channels.participants(channel).await.sure(), []);
@@ -139,7 +104,7 @@ pub async fn removing_a_channel_cancels_its_open_deliveries(stores: Stores) {
     let kept = stores.open_channel(2, &[agent.into()]).await;
     let others = only(stores.say(3, kept, person(1)).await.deliveries);
 
-    assert!(stores.channels.remove(channel, at(2)).await.sure());
+    stores.channels.remove(channel, at(2)).await.sure().sure();
 
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Cancelled);
     assert_eq!(stores.deliveries.find(waiting.id).await.sure().sure().state, DeliveryState::Cancelled);
@@ -148,4 +113,113 @@ pub async fn removing_a_channel_cancels_its_open_deliveries(stores: Stores) {
     let again = stores.say(4, channel, person(1)).await;
     assert_eq!(again.message.seq, 1);
     assert_eq!(only(stores.claim(10, at(9)).await).message.id, again.message.id);
+}
+
+/// A page may begin anywhere; the whole list is counted all the same.
+pub async fn a_page_of_channels_knows_the_length_of_the_list(stores: Stores) {
+    for number in 1..=5 {
+        stores.open_channel(number, &[]).await;
+    }
+    for (page, shown) in [
+        (Page { offset: 0, limit: 2 }, &[1, 2][..]),
+        (Page { offset: 3, limit: 2 }, &[4, 5]),
+        (Page { offset: 4, limit: 2 }, &[5]),
+        (Page { offset: 9, limit: 2 }, &[]),
+        (Page { offset: 0, limit: 0 }, &[]),
+    ] {
+        let listed = stores.channels.list(MessageServerId::DEFAULT, page).await.sure();
+        let ids: Vec<_> = listed.items.iter().map(|channel| channel.id).collect();
+        assert_eq!(ids, shown.iter().map(|number| channel_id(*number)).collect::<Vec<_>>(), "{page:?}");
+        assert_eq!(listed.total, 5, "{page:?}");
+    }
+}
+
+/// By server, kind and name; of several the oldest.
+pub async fn a_channel_is_found_by_its_name(stores: Stores) {
+    stores.servers.add(server(1)).await.sure();
+    let named = |number, kind: &str| Channel { name: "two".to_owned(), kind: kind.to_owned(), ..channel(number) };
+    for other in [named(1, "GROUP"), named(2, "DM"), named(3, "DM"), Channel { server_id: server(1).id, ..named(4, "DM") }] {
+        stores.channels.add(other, Vec::new()).await.sure();
+    }
+    let found = |server, name: &'static str| {
+        let channels = stores.channels.clone();
+        async move { channels.find_named(server, "DM", name).await.sure().map(|channel| channel.id) }
+    };
+    assert_eq!(found(MessageServerId::DEFAULT, "two").await, Some(channel_id(2)));
+    assert_eq!(found(server(1).id, "two").await, Some(channel_id(4)));
+    assert_eq!(found(MessageServerId::DEFAULT, "Two").await, None);
+}
+
+/// What is not given stays; metadata and participants are replaced as a whole; readers are told last.
+pub async fn a_change_of_a_channel_replaces_what_it_names(stores: Stores) {
+    let given = Channel { metadata: object(json!({"a": 1})), topic: Some("t".to_owned()), ..channel(1) };
+    stores.channels.add(given.clone(), vec![person(1), person(2)]).await.sure();
+    let renamed = ChannelChange { name: Some("Other".to_owned()), ..ChannelChange::default() };
+    let (changed, told) = stores.channels.update(channel_id(1), renamed, at(5)).await.sure().sure();
+    assert_eq!(changed, Channel { name: "Other".to_owned(), updated_at: at(5), ..given.clone() });
+    let told = only(told);
+    assert_eq!((told.seq, &told.body), (1, &EventBody::ChannelUpdated(changed.clone().into())));
+    assert_eq!(stores.channels.find(channel_id(1)).await.sure(), Some(changed));
+    assert_eq!(stores.channels.participants(channel_id(1)).await.sure(), [person(1), person(2)]);
+
+    let rest = ChannelChange {
+        metadata: Some(object(json!({"z": 1}))),
+        participants: Some(vec![person(3), person(2), person(3)]),
+        ..ChannelChange::default()
+    };
+    let (changed, _) = stores.channels.update(channel_id(1), rest, at(6)).await.sure().sure();
+    assert_eq!((changed.name.as_str(), changed.metadata), ("Other", object(json!({"z": 1}))));
+    assert_eq!(stores.channels.participants(channel_id(1)).await.sure(), [person(3), person(2)]);
+    assert_eq!(stores.channels.update(channel_id(2), ChannelChange::default(), at(7)).await.sure(), None);
+    let (touched, _) = stores.channels.update(channel_id(1), ChannelChange::default(), at(8)).await.sure().sure();
+    assert_eq!(touched.updated_at, at(8));
+    // A reader that comes later sees each change, and the channel as it is now.
+    let events = stores.messages.events(channel_id(1), 0, 10).await.sure();
+    assert_eq!(events.len(), 3);
+    assert!(events.iter().all(|event| event.body == EventBody::ChannelUpdated(touched.clone().into())), "{events:?}");
+}
+
+/// The last to join comes last; joining twice is joining once.
+pub async fn whoever_joins_takes_part_until_leaving(stores: Stores) {
+    let channel = stores.open_channel(1, &[person(1), person(2)]).await;
+    assert_eq!(stores.channels.join(channel, person(3)).await.sure(), Membership::Changed(Vec::new()));
+    assert_eq!(stores.channels.join(channel, person(3)).await.sure(), Membership::AsBefore);
+    assert_eq!(stores.channels.leave(channel, person(1), at(1)).await.sure(), Membership::Changed(Vec::new()));
+    assert_eq!(stores.channels.leave(channel, person(1), at(1)).await.sure(), Membership::AsBefore);
+    assert_eq!(stores.channels.join(channel, person(1)).await.sure(), Membership::Changed(Vec::new()));
+    assert_eq!(stores.channels.participants(channel).await.sure(), [person(2), person(3), person(1)]);
+    assert_eq!(stores.channels.join(channel_id(9), person(1)).await.sure(), Membership::NoChannel);
+    assert_eq!(stores.channels.leave(channel_id(9), person(1), at(1)).await.sure(), Membership::NoChannel);
+}
+
+/// One more than the most is refused.
+pub async fn a_channel_has_room_for_so_many(stores: Stores) {
+    let most: Vec<_> = (0..MAX_PARTICIPANTS as u128).map(person).collect();
+    let channel = stores.open_channel(1, &most).await;
+    assert_eq!(stores.channels.join(channel, person(5_000)).await.sure(), Membership::Full);
+    assert_eq!(stores.channels.join(channel, person(0)).await.sure(), Membership::AsBefore);
+    assert_eq!(stores.channels.participants(channel).await.sure(), most);
+}
+
+/// By leaving as by being left out of a new list; what it was asked before is cancelled, and readers are told.
+pub async fn an_agent_that_takes_part_no_more_answers_no_more(stores: Stores) {
+    for number in [1, 2] {
+        let agent = stores.running_agent(number).await;
+        let channel = stores.open_channel(number, &[person(1), agent.into()]).await;
+        let asked = only(stores.say(number, channel, person(1)).await.deliveries);
+        let told = if number == 1 {
+            let Membership::Changed(told) = stores.channels.leave(channel, agent.into(), at(1)).await.sure() else { panic!("not left") };
+            told
+        } else {
+            let without = ChannelChange { participants: Some(vec![person(1)]), ..ChannelChange::default() };
+            stores.channels.update(channel, without, at(1)).await.sure().sure().1
+        };
+        let EventBody::Complete(Some(end)) = &told.first().sure().body else { panic!("{told:?}") };
+        assert_eq!((end.delivery_id, end.state), (asked.id, DeliveryState::Cancelled));
+        assert_eq!(stores.deliveries.find(asked.id).await.sure().sure().state, DeliveryState::Cancelled);
+        assert_eq!(stores.say(number + 10, channel, person(1)).await.deliveries, []);
+        stores.channels.join(channel, agent.into()).await.sure();
+        let again = only(stores.say(number + 20, channel, person(1)).await.deliveries);
+        assert_eq!(only(stores.claim(10, at(9)).await).delivery.id, again.id);
+    }
 }

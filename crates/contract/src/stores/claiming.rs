@@ -163,7 +163,7 @@ pub async fn a_requeued_delivery_waits_and_may_not_count(stores: Stores) {
     assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), Some(at(50)));
     let second = only(stores.claim(10, at(50)).await);
     assert_eq!((second.delivery.id, second.delivery.attempt), (first.delivery.id, 2));
-    assert_eq!(stores.runs.list(agent, 10).await.sure().len(), 1);
+    assert_eq!(stores.runs_of(agent).await.len(), 1);
     assert_eq!(stores.runs.logs(agent, LogFilter { limit: 10, ..LogFilter::default() }).await.sure().len(), 1);
 
     assert_eq!((second.delivery.given_back, second.delivery.tries()), (0, 2));
@@ -185,7 +185,7 @@ pub async fn a_delivery_given_back_is_not_its_former_holders(stores: Stores) {
     assert_eq!(stores.deliveries.renew(vec![fence(&first)], at(9)).await.sure(), []);
     assert!(!stores.deliveries.requeue(back).await.sure());
     assert_eq!(stores.deliveries.find(second.delivery.id).await.sure(), Some(second.delivery.clone()));
-    assert_eq!(stores.runs.list(agent, 10).await.sure(), []);
+    assert_eq!(stores.runs_of(agent).await, []);
 }
 
 /// What the agent holds already is part of it.
@@ -236,7 +236,7 @@ pub async fn only_the_holder_can_requeue(stores: Stores) {
     let late = Requeue { fence: fence(&first), not_before: at(0), counts: true, trace: Some(trace(1, &first, at(1))) };
     assert!(!stores.deliveries.requeue(late).await.sure());
     assert_eq!(stores.deliveries.find(first.delivery.id).await.sure(), Some(second.delivery.clone()));
-    assert_eq!(stores.runs.list(agent, 10).await.sure(), []);
+    assert_eq!(stores.runs_of(agent).await, []);
     let back = Requeue { fence: fence(&second), not_before: at(0), counts: true, trace: None };
     assert!(stores.deliveries.requeue(back.clone()).await.sure());
     assert!(!stores.deliveries.requeue(back).await.sure(), "given back is given back");

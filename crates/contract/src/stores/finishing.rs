@@ -19,7 +19,7 @@ async fn weight(stores: &Stores, agent: AgentId, channel: ChannelId) -> [usize; 
         stores.messages.events(channel, 0, 100).await.sure().len(),
         stores.messages.list(channel, None, 100).await.sure().len(),
         stores.memories.list(agent, MESSAGES, None, 100).await.sure().len(),
-        stores.runs.list(agent, 100).await.sure().len(),
+        stores.runs_of(agent).await.len(),
         stores.runs.logs(agent, filter).await.sure().len(),
     ]
 }
@@ -47,7 +47,7 @@ pub async fn a_finish_writes_everything_at_once(stores: Stores) {
     assert_eq!(context.state, RoomState::Muted);
     assert_eq!(context.recent.iter().map(core_types::memory::Memory::text).collect::<Vec<_>>(), ["hello", "a reply"]);
     assert_eq!(context.entities.len(), 2);
-    assert!(stores.memories.worlds(agent).await.sure().contains(&world));
+    assert!(stores.worlds_of(agent).await.contains(&world));
     assert_eq!(weight(&stores, agent, channel).await, [3, 2, 2, 1, 1]);
 }
 
@@ -69,7 +69,7 @@ pub async fn a_finish_without_reply_tells_readers_and_frees_the_next(stores: Sto
 /// Where nothing is to be remembered, no room is made; what is to be remembered needs one.
 pub async fn without_a_plane_a_finish_leaves_the_agents_memory_alone(stores: Stores) {
     let (agent, channel, claimed) = stores.claimed_message().await;
-    let worlds = stores.memories.worlds(agent).await.sure();
+    let worlds = stores.worlds_of(agent).await;
     let bare = Finish { plane: None, ..finish_as(&claimed, DeliveryState::Failed, at(1)) };
     let memories = vec![memory(1, agent, channel, person(1), "hello")];
     let failed = stores.deliveries.finish(Finish { memories, ..bare.clone() }).await;
@@ -83,7 +83,7 @@ pub async fn without_a_plane_a_finish_leaves_the_agents_memory_alone(stores: Sto
     assert_eq!(finished.events.len(), 1);
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Failed);
     assert_eq!(weight(&stores, agent, channel).await, [2, 1, 0, 1, 1]);
-    assert_eq!(stores.memories.worlds(agent).await.sure(), worlds);
+    assert_eq!(stores.worlds_of(agent).await, worlds);
     assert_eq!(stores.memories.room_context(agent, agent.room_of(channel), 10, 10).await.sure().entities, []);
 }
 
@@ -122,7 +122,7 @@ pub async fn after_its_channel_or_agent_is_gone_a_finish_writes_nothing(stores: 
     let other = stores.open_channel(2, &[agent.into()]).await;
     stores.say(2, other, person(1)).await;
     let second = only(stores.claim(10, at(1)).await);
-    assert!(stores.channels.remove(channel, at(2)).await.sure());
+    stores.channels.remove(channel, at(2)).await.sure().sure();
     let mut finish = finish_with_reply(&claimed, "a reply", at(3));
     finish.memories = vec![memory(1, agent, channel, person(1), "hello")];
     finish.trace = Some(trace(1, &claimed, at(3)));

@@ -84,7 +84,7 @@ pub async fn nothing_is_known_of_an_unknown_room(stores: Stores) {
     let agent = stores.running_agent(1).await;
     let nothing = RoomContext { state: RoomState::None, recent: Vec::new(), facts: Vec::new(), entities: Vec::new() };
     assert_eq!(stores.memories.room_context(agent, agent.room_of(channel_id(1)), 10, 10).await.sure(), nothing);
-    assert_eq!(stores.memories.worlds(super::scene::agent_id(9)).await.sure(), []);
+    assert_eq!(stores.worlds_of(super::scene::agent_id(9)).await, []);
 }
 
 /// Even in the same room and under the same names.
@@ -96,5 +96,5 @@ pub async fn an_agent_sees_only_its_own(stores: Stores) {
     assert_eq!(stores.memories.list(two, MESSAGES, Some(one.room_of(channel_id(1))), 10).await.sure(), []);
     let context = stores.memories.room_context(two, one.room_of(channel_id(1)), 10, 10).await.sure();
     assert_eq!(context.recent, []);
-    assert_eq!(stores.memories.worlds(two).await.sure(), []);
+    assert_eq!(stores.worlds_of(two).await, []);
 }

@@ -149,7 +149,7 @@ pub async fn forgotten_keys_are_free_again(stores: Stores) {
     written(stores.messages.post(keyed(4, channel, key("c", "r", "a", 2))).await.sure());
     assert_eq!(stores.messages.post(keyed(5, channel, key("c", "r", "c", 2))).await.sure(), PostOutcome::Conflict);
 
-    assert!(stores.channels.remove(channel, at(40)).await.sure());
+    stores.channels.remove(channel, at(40)).await.sure().sure();
     let channel = stores.open_channel(1, &[]).await;
     written(stores.messages.post(keyed(6, channel, key("c", "r", "c", 1))).await.sure());
     let again = repeated(stores.messages.post(keyed(7, channel, key("c", "r", "c", 1))).await.sure());

@@ -1,12 +1,12 @@
 //! Promises about runs and logs.
 
 use core_types::deliveries::{DeliveryState, Requeue, Trace};
-use core_types::runs::{LogEntry, LogFilter, Run};
-use core_types::{AgentId, RoomId};
+use core_types::runs::{LogEntry, LogFilter, Run, RunFilter, RunStatus};
+use core_types::{AgentId, Page, RoomId};
 use uuid::Uuid;
 
 use super::Stores;
-use super::scene::{Sure, at, fence, finish_as, log, message_id, only, person, run};
+use super::scene::{ALL, Sure, agent_id, at, fence, finish_as, log, message_id, only, person, run};
 
 /// Leaves these traces, each by an attempt that is given back.
 async fn leave(stores: &Stores, traces: Vec<(Run, Vec<LogEntry>)>) {
@@ -28,11 +28,56 @@ pub async fn runs_are_listed_newest_first(stores: Stores) {
     stores.deliveries.recover(at(0)).await.sure();
     let runs: Vec<_> = [(1, 20), (2, 10), (3, 20)].map(|(number, age)| run(number, &claimed, at(age))).into();
     leave(&stores, runs.iter().map(|run| (run.clone(), Vec::new())).collect()).await;
-    let list = stores.runs.list(agent, 10).await.sure();
+    let list = stores.runs.list(agent, RunFilter::default(), ALL).await.sure();
     let expected: Vec<_> = [2, 0, 1].map(|index| runs.get::<usize>(index).cloned().sure()).into();
-    assert_eq!(list, expected);
-    assert_eq!(stores.runs.list(agent, 1).await.sure().len(), 1);
-    assert_eq!(stores.runs.list(super::scene::agent_id(9), 10).await.sure(), []);
+    assert_eq!((list.items, list.total), (expected, 3));
+    let part = stores.runs.list(agent, RunFilter::default(), Page { offset: 1, limit: 1 }).await.sure();
+    assert_eq!((part.items.first(), part.total), (runs.first(), 3));
+    assert_eq!(stores.runs.list(agent_id(9), RunFilter::default(), ALL).await.sure().items, []);
+}
+
+/// By room, end and beginning; one is found by its id, and only for its agent.
+pub async fn runs_are_filtered_and_found(stores: Stores) {
+    let (agent, channel, claimed) = stores.claimed_message().await;
+    stores.deliveries.recover(at(0)).await.sure();
+    let elsewhere = RoomId::new(Uuid::from_u128(1));
+    let runs = [
+        run(1, &claimed, at(10)),
+        Run { status: RunStatus::Error, ..run(2, &claimed, at(20)) },
+        Run { room_id: elsewhere, ..run(3, &claimed, at(30)) },
+    ];
+    leave(&stores, runs.iter().map(|run| (run.clone(), Vec::new())).collect()).await;
+    let all = RunFilter::default();
+    for (filter, expected) in [
+        (RunFilter { room: Some(agent.room_of(channel)), ..all }, &[1, 0][..]),
+        (RunFilter { status: Some(RunStatus::Error), ..all }, &[1]),
+        (RunFilter { status: Some(RunStatus::Started), ..all }, &[]),
+        (RunFilter { from: Some(at(20)), ..all }, &[2, 1]),
+        (RunFilter { from: Some(at(10)), to: Some(at(20)), ..all }, &[1, 0]),
+    ] {
+        let found = stores.runs.list(agent, filter, ALL).await.sure();
+        let expected: Vec<_> = expected.iter().map(|index: &usize| runs.get(*index).cloned().sure()).collect();
+        assert_eq!((found.total, found.items), (expected.len() as u64, expected), "{filter:?}");
+    }
+    let [first, ..] = runs;
+    assert_eq!(stores.runs.find(agent, first.id).await.sure(), Some(first.clone()));
+    assert_eq!(stores.runs.find(agent_id(9), first.id).await.sure(), None);
+}
+
+/// A line outside of a run is kept like any other; one is removed by its agent only, and again is no error.
+pub async fn log_lines_are_added_and_removed_one_by_one(stores: Stores) {
+    let (agent, _, claimed) = stores.claimed_message().await;
+    let line = log(1, &claimed, "useModel:TEXT_SMALL", at(1));
+    stores.runs.add_log(line.clone()).await.sure();
+    stores.runs.add_log(LogEntry { agent_id: agent_id(9), ..log(2, &claimed, "x", at(1)) }).await.sure();
+    let all = || LogFilter { limit: 10, ..LogFilter::default() };
+    assert_eq!(stores.runs.logs(agent, all()).await.sure(), std::slice::from_ref(&line));
+    stores.runs.remove_log(agent_id(9), line.id).await.sure();
+    assert_eq!(stores.runs.logs(agent, all()).await.sure().len(), 1);
+    for _ in 0..2 {
+        stores.runs.remove_log(agent, line.id).await.sure();
+        assert_eq!(stores.runs.logs(agent, all()).await.sure(), []);
+    }
 }
 
 /// By room, kind and time; newest first; level and exclusion are not the store's.
@@ -75,7 +120,7 @@ pub async fn pruning_runs_and_logs_is_bounded(stores: Stores) {
         pruned.push(stores.runs.prune(at(25), 3).await.sure());
     }
     assert_eq!(pruned, [3, 1, 0, 0]);
-    assert_eq!(only(stores.runs.list(agent, 10).await.sure()).started_at, at(25));
+    assert_eq!(only(stores.runs_of(agent).await).started_at, at(25));
     assert_eq!(numbers(&stores, agent, LogFilter { limit: 10, ..LogFilter::default() }).await, [3]);
 }
 

@@ -5,10 +5,11 @@ use std::fmt::Debug;
 use core_types::agents::Agent;
 use core_types::character::{Character, OneOrMany};
 use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, Fence, Finish, LEASE_MILLIS, Trace};
-use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Room, World};
-use core_types::messaging::{Channel, ChannelAdded, Completion, MessageDraft, PostMessage, PostOutcome, Posted, Wake};
-use core_types::runs::{LogEntry, Run, RunStatus};
-use core_types::{AgentId, ChannelId, EntityId, JsonObject, LogId, MemoryId, MessageId, MessageServerId, RunId, Timestamp};
+use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Room};
+use core_types::messaging::{Channel, ChannelAdded, Completion, MessageDraft, MessageServer, PostMessage, PostOutcome, Posted, Wake};
+use core_types::runs::{LogEntry, Run, RunFilter, RunStatus};
+use core_types::worlds::World;
+use core_types::{AgentId, ChannelId, EntityId, JsonObject, LogId, MemoryId, MessageId, MessageServerId, Page, RunId, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -39,6 +40,9 @@ impl<T> Sure<T> for Option<T> {
         }
     }
 }
+
+/// More than any promise makes of anything.
+pub(super) const ALL: Page = Page::first(1_000);
 
 /// The one element.
 #[track_caller]
@@ -88,6 +92,18 @@ pub(super) fn agent(number: u128) -> Agent {
     Agent { id: agent_id(number), character, enabled: true, running: false, created_at: at(0), updated_at: at(0) }
 }
 
+pub(super) fn server(number: u128) -> MessageServer {
+    MessageServer {
+        id: MessageServerId::new(Uuid::from_u128(0x5000 + number)),
+        name: format!("Server {number}"),
+        source_type: "test".to_owned(),
+        source_id: Some("42".to_owned()),
+        metadata: object(json!({"b": 1, "a": [true]})),
+        created_at: at(5),
+        updated_at: at(6),
+    }
+}
+
 pub(super) fn channel(number: u128) -> Channel {
     Channel {
         id: channel_id(number),
@@ -110,6 +126,7 @@ pub(super) fn plane(agent: AgentId, channel: ChannelId, people: &[EntityId]) -> 
         name: "World".to_owned(),
         server_id: Some(MessageServerId::DEFAULT),
         metadata: JsonObject::new(),
+        created_at: at(0),
     };
     let room = Room {
         id: agent.room_of(channel),
@@ -223,6 +240,16 @@ impl Stores {
         let channel = self.open_channel(1, &[person(1), agent.into()]).await;
         self.say(1, channel, person(1)).await;
         (agent, channel, only(self.claim(10, at(0)).await))
+    }
+
+    /// The runs of an agent, newest first.
+    pub(super) async fn runs_of(&self, agent: AgentId) -> Vec<Run> {
+        self.runs.list(agent, RunFilter::default(), ALL).await.sure().items
+    }
+
+    /// The worlds of an agent, oldest first.
+    pub(super) async fn worlds_of(&self, agent: AgentId) -> Vec<World> {
+        self.worlds.list(agent, ALL).await.sure().items
     }
 
     /// Where a delivery stands.

@@ -8,7 +8,6 @@ use core_types::agents::{
 };
 use core_types::bus::{BusEvent, EventBus, Topic};
 use core_types::character::{self, ParsedCharacter};
-use core_types::runs::{LogEntry, LogFilter, RunRepository};
 use core_types::secrets::{SealedSecret, Secret, SecretChange, SecretRepository, Vault};
 use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Thing};
 use icu_collator::options::CollatorOptions;
@@ -16,6 +15,7 @@ use icu_collator::{Collator, CollatorBorrowed};
 use serde_json::Value;
 
 use crate::permission::require;
+use crate::tell::tell;
 use crate::whole::whole;
 
 mod patch;
@@ -24,18 +24,12 @@ mod plane;
 /// How often an update is tried again when another one came in between.
 const UPDATE_TRIES: usize = 5;
 
-/// How many log lines are read at once while filtering, and how many at most for one answer.
-const LOG_PAGE: u32 = 500;
-const LOG_SCAN: u32 = 10_000;
-
-/// Keeps agents, their secrets and their logs.
+/// Keeps agents and their secrets.
 pub struct Agents {
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
     /// Where their sealed secrets are read.
     pub secrets: Arc<dyn SecretRepository>,
-    /// Where their logs are kept.
-    pub runs: Arc<dyn RunRepository>,
     /// Seals secrets.
     pub vault: Arc<dyn Vault>,
     /// Reads characters that are named by path.
@@ -101,9 +95,7 @@ impl AgentService for Agents {
         let (agents, bus, now) = (Arc::clone(&self.agents), Arc::clone(&self.bus), self.clock.now());
         whole(async move {
             let ends = agents.remove(id, now).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
-            for end in ends {
-                bus.publish(Topic::Channel(end.channel_id), BusEvent::Channel(Arc::new(end))).await;
-            }
+            tell(bus.as_ref(), ends).await;
             bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
             Ok(())
         })
@@ -136,14 +128,6 @@ impl AgentService for Agents {
         self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
         self.start(caller, id).await
     }
-
-    async fn logs(&self, caller: &Caller, id: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>> {
-        require(caller, Permission::AgentsRead)?;
-        if self.agents.find(id).await?.is_none() {
-            return Err(ServiceError::NotFound(Thing::Agent));
-        }
-        self.filtered_logs(id, filter).await
-    }
 }
 
 impl Agents {
@@ -170,33 +154,6 @@ impl Agents {
         let existing = matches!(self.agents.add(agent, sealed).await?, Added::Existing(_));
         let secret_names = secrets.into_iter().map(|(name, _)| name).collect();
         Ok(CreatedAgent { id, character, secret_names, existing, warnings })
-    }
-
-    /// Reads pages until enough lines pass the filter. `level` and `exclude` are looked at here; how far they may make
-    /// one answer read is bounded.
-    async fn filtered_logs(&self, id: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>> {
-        let filters_here = filter.level.is_some() || !filter.exclude.is_empty();
-        if !filters_here {
-            return Ok(self.runs.logs(id, filter).await?);
-        }
-        let wanted = filter.limit as usize;
-        let mut to_skip = filter.offset as usize;
-        let mut found = Vec::new();
-        for offset in (0..LOG_SCAN).step_by(LOG_PAGE as usize) {
-            let page = self.runs.logs(id, LogFilter { offset, limit: LOG_PAGE, ..filter.clone() }).await?;
-            let last = page.len() < LOG_PAGE as usize;
-            for entry in page.into_iter().filter(|entry| filter.passes(entry)) {
-                if to_skip > 0 {
-                    to_skip -= 1;
-                } else if found.len() < wanted {
-                    found.push(entry);
-                }
-            }
-            if last || found.len() == wanted {
-                break;
-            }
-        }
-        Ok(found)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Messages: seven doors, one call, one transaction.
+//! Messages: every door makes one call, which is one transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +8,23 @@ use core_types::agents::AgentRepository;
 use core_types::bus::{BusEvent, EventBus, Topic};
 use core_types::deliveries::DeliveryRepository;
 use core_types::messaging::{
-    ChannelEvent, EventBody, EventStream, Message, MessageRepository, MessagingService, NewMessage, PostOutcome, PostReceipt, Posted,
-    ReplyStream, Wake,
+    ChannelEvent, Door, EventBody, EventStream, FoundMessages, Message, MessageChange, MessageRepository, MessageSearch, MessagingService,
+    NewMessage, PostOutcome, PostReceipt, Posted, ReplyStream, Title, Wake,
 };
-use core_types::{Caller, ChannelId, Clock, Ids, InvalidCode, Permission, ServiceError, ServiceResult, Thing, Timestamp};
+use core_types::models::AgentModels;
+use core_types::{
+    AgentId, Caller, ChannelId, Clock, Ids, InvalidCode, MessageId, Permission, ServiceError, ServiceResult, Thing, Timestamp,
+};
 use tokio::sync::Semaphore;
 
 use crate::permission::require;
+use crate::tell::tell;
 use crate::whole::whole;
 
 mod draft;
 mod events;
 mod reply;
+mod title;
 
 /// How long and how many callers may wait for replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +50,8 @@ pub struct MessagingPorts {
     pub deliveries: Arc<dyn DeliveryRepository>,
     /// Where agents are kept; who waits for one that was stopped is told.
     pub agents: Arc<dyn AgentRepository>,
+    /// Who makes titles.
+    pub models: Arc<dyn AgentModels>,
     /// Who is told what happens.
     pub bus: Arc<dyn EventBus>,
     /// What time it is.
@@ -87,7 +94,7 @@ impl Messaging {
             PostOutcome::NoServer => Err(ServiceError::NotFound(Thing::Server)),
             PostOutcome::NoAgent => Err(ServiceError::invalid(
                 InvalidCode::NoAgent,
-                "No running agent takes part in this channel: start its agent, or talk in a channel that has one",
+                "No running agent takes part in this channel and listens on its server: start one, add it to the channel, or tie it to the server",
             )),
             PostOutcome::AuthorIsAgent => Err(ServiceError::forbidden("An agent of this server cannot be the author here; use submit")),
         }
@@ -120,7 +127,8 @@ async fn publish(bus: &dyn EventBus, posted: &Posted) {
 impl MessagingService for Messaging {
     async fn post(&self, caller: &Caller, message: NewMessage) -> ServiceResult<PostReceipt> {
         let expects_agents = !message.door.agents_may_speak();
-        let (posted, repeated) = self.write(caller, message, Wake::Listeners).await?;
+        let wake = if message.door == Door::Action { Wake::Nobody } else { Wake::Listeners };
+        let (posted, repeated) = self.write(caller, message, wake).await?;
         let mut warnings = Vec::new();
         if expects_agents && posted.deliveries.is_empty() {
             warnings.push("No running agent takes part in this channel, so nobody will answer".to_owned());
@@ -147,6 +155,69 @@ impl MessagingService for Messaging {
     async fn list(&self, caller: &Caller, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> ServiceResult<Vec<Message>> {
         require(caller, Permission::MessagesRead)?;
         Ok(self.ports.messages.list(channel, before, limit).await?)
+    }
+
+    async fn get(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message> {
+        require(caller, Permission::MessagesRead)?;
+        self.ports.messages.find(id).await?.ok_or(ServiceError::NotFound(Thing::Message))
+    }
+
+    async fn search(&self, caller: &Caller, search: MessageSearch) -> ServiceResult<FoundMessages> {
+        require(caller, Permission::MessagesRead)?;
+        Ok(self.ports.messages.search(search).await?)
+    }
+
+    async fn edit(&self, caller: &Caller, id: MessageId, change: MessageChange) -> ServiceResult<Arc<Message>> {
+        require(caller, Permission::MessagesWrite)?;
+        if let Some(author) = change.author_id
+            && !caller.may_speak_as_agent()
+            && self.ports.agents.exists(author.as_agent()).await?
+        {
+            return Err(ServiceError::forbidden("An agent of this server cannot be made the author"));
+        }
+        let ports = self.ports.clone();
+        whole(async move {
+            let updated = ports.messages.update(id, change, ports.clock.now()).await?;
+            let (message, event) = updated.ok_or(ServiceError::NotFound(Thing::Message))?;
+            tell(ports.bus.as_ref(), vec![event]).await;
+            Ok(message)
+        })
+        .await
+    }
+
+    async fn remove(&self, caller: &Caller, channel: ChannelId, id: MessageId) -> ServiceResult<()> {
+        require(caller, Permission::MessagesWrite)?;
+        let ports = self.ports.clone();
+        whole(async move {
+            let told = ports.messages.remove(channel, id, ports.clock.now()).await?;
+            tell(ports.bus.as_ref(), told).await;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn clear(&self, caller: &Caller, channel: ChannelId) -> ServiceResult<()> {
+        require(caller, Permission::MessagesWrite)?;
+        let ports = self.ports.clone();
+        whole(async move {
+            let told = ports.messages.clear(channel, ports.clock.now()).await?;
+            tell(ports.bus.as_ref(), told).await;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn title(
+        &self,
+        caller: &Caller,
+        channel: ChannelId,
+        agent: AgentId,
+        before: Option<Timestamp>,
+        limit: u32,
+    ) -> ServiceResult<Title> {
+        require(caller, Permission::MessagesWrite)?;
+        let messages = self.ports.messages.list(channel, before, limit).await?;
+        title::make(self.ports.models.as_ref(), agent, messages).await
     }
 
     async fn complete(&self, caller: &Caller, channel: ChannelId) -> ServiceResult<()> {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use core_types::JsonObject;
+use core_types::{JsonObject, Timestamp};
 use serde_json::Value;
 
 use crate::errors::{ApiError, ApiResult, Code};
@@ -33,13 +33,13 @@ impl Fields {
     }
 
     /// A list of ids.
-    pub(crate) fn ids<T: FromStr>(&mut self, names: &[&str], most: usize) -> ApiResult<Vec<T>> {
+    pub(crate) fn ids<T: FromStr>(&mut self, names: &[&str], most: usize) -> ApiResult<Option<Vec<T>>> {
         match self.value(names) {
-            None => Ok(Vec::new()),
+            None => Ok(None),
             Some(Value::Array(items)) if items.len() > most => {
                 Err(ApiError::bad_request(format!("{} has more than {most} entries", label(names))))
             }
-            Some(Value::Array(items)) => items.iter().map(|item| parse_id(item, label(names))).collect(),
+            Some(Value::Array(items)) => items.iter().map(|item| parse_id(item, label(names))).collect::<ApiResult<_>>().map(Some),
             Some(_) => Err(ApiError::bad_request(format!("{} must be an array of ids", label(names)))),
         }
     }
@@ -60,6 +60,28 @@ impl Fields {
     /// A text that must be there and not empty.
     pub(crate) fn required_text(&mut self, names: &[&str], most: usize) -> ApiResult<String> {
         self.text(names, most)?.ok_or_else(|| missing(names))
+    }
+
+    /// A whole number from 0; what is too large is the largest. Text of digits counts too.
+    pub(crate) fn count(&mut self, names: &[&str]) -> ApiResult<Option<u32>> {
+        let number = |value: Value| match value {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        let bad = || ApiError::bad_request(format!("{} must be a whole number from 0", label(names)));
+        self.value(names).map(|value| number(value).map(|count| u32::try_from(count).unwrap_or(u32::MAX)).ok_or_else(bad)).transpose()
+    }
+
+    /// A moment: epoch milliseconds or ISO 8601.
+    pub(crate) fn moment(&mut self, names: &[&str]) -> ApiResult<Option<Timestamp>> {
+        let moment = |value: Value| match value {
+            Value::Number(number) => Timestamp::parse(&number.to_string()),
+            Value::String(text) => Timestamp::parse(&text),
+            _ => None,
+        };
+        let bad = || ApiError::bad_request(format!("{} must be epoch milliseconds or an ISO 8601 time", label(names)));
+        self.value(names).map(|value| moment(value).ok_or_else(bad)).transpose()
     }
 
     /// An object.

@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use core_types::{AgentId, ChannelId, MessageServerId};
+use core_types::{AgentId, ChannelId, LogId, MessageId, MessageServerId, RunId, WorldId};
 
 use crate::errors::{ApiError, Code};
 
@@ -36,4 +36,20 @@ path_id!(
 path_id!(
     /// The `{server_id}` of a path.
     ServerPath(MessageServerId), "server_id", "Invalid messageServerId"
+);
+path_id!(
+    /// The `{message_id}` of a path.
+    MessagePath(MessageId), "message_id", "Invalid messageId"
+);
+path_id!(
+    /// The `{world_id}` of a path.
+    WorldPath(WorldId), "world_id", "Invalid world ID format"
+);
+path_id!(
+    /// The `{run_id}` of a path.
+    RunPath(RunId), "run_id", "Invalid run ID format"
+);
+path_id!(
+    /// The `{log_id}` of a path.
+    LogPath(LogId), "log_id", "Invalid log ID format"
 );

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
-use core_types::Timestamp;
+use core_types::{Page, Timestamp};
 
 use crate::errors::{ApiError, ApiResult, Code};
 use crate::limits;
@@ -53,11 +53,22 @@ impl Query {
         Ok(default)
     }
 
+    /// The part of a list that has no pages in elizaOS: all of it, up to a bound, unless `limit` and `offset` say otherwise.
+    pub(crate) fn list(&self) -> ApiResult<Page> {
+        let limit = self.count("limit")?.unwrap_or(limits::LIST).min(limits::LIST);
+        Ok(Page { offset: self.count("offset")?.unwrap_or(0), limit })
+    }
+
     /// A moment: epoch milliseconds or ISO 8601.
     pub(crate) fn moment(&self, name: &str) -> ApiResult<Option<Timestamp>> {
         let bad = || ApiError::bad_request(format!("{name} must be epoch milliseconds or an ISO 8601 time"));
         // A `+` before the offset of an ISO time arrives as a space where the client did not escape it.
         self.first(name).map(|text| Timestamp::parse(&text.replace(' ', "+")).ok_or_else(bad)).transpose()
+    }
+
+    /// An id that must be there.
+    pub(crate) fn required_id<T: FromStr>(&self, name: &str) -> ApiResult<T> {
+        self.id(name, name)?.ok_or_else(|| ApiError::bad_request(format!("Missing {name}")))
     }
 
     /// An id; `thing` names it in the error.

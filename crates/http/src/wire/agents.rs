@@ -2,9 +2,8 @@
 
 use core_types::agents::{Agent, AgentSummary, AgentView, CreateAgent, CreatedAgent};
 use core_types::character::{Character, Knowledge, MessageExample, OneOrMany, Style};
-use core_types::runs::LogEntry;
 use core_types::secrets::MASK;
-use core_types::{AgentId, EntityId, InvalidCode, JsonObject, LogId, RoomId, ServiceError, ServiceResult};
+use core_types::{AgentId, InvalidCode, JsonObject, ServiceError, ServiceResult};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -135,34 +134,6 @@ impl<'a> CreatedWire<'a> {
             character: EchoedCharacter { id: created.id, character: &created.character },
             existing: created.existing,
             warnings: &created.warnings,
-        }
-    }
-}
-
-/// A log line.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct LogWire<'a> {
-    id: LogId,
-    created_at: String,
-    entity_id: EntityId,
-    room_id: RoomId,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    level: String,
-    body: &'a Value,
-}
-
-impl<'a> From<&'a LogEntry> for LogWire<'a> {
-    fn from(entry: &'a LogEntry) -> Self {
-        Self {
-            id: entry.id,
-            created_at: entry.created_at.iso(),
-            entity_id: entry.entity_id,
-            room_id: entry.room_id,
-            kind: &entry.kind,
-            level: entry.level().to_string(),
-            body: &entry.body,
         }
     }
 }

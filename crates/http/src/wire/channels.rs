@@ -1,16 +1,21 @@
-//! Channels and message servers on the wire.
+//! Channels on the wire.
 
-use core_types::messaging::{Channel, MessageServer, NewChannel};
-use core_types::{ChannelId, JsonObject, MessageServerId};
+use std::str::FromStr;
+
+use core_types::messaging::{Channel, ChannelChange, MAX_PARTICIPANTS, NewChannel};
+use core_types::{ChannelId, EntityId, JsonObject, MessageServerId};
 use serde::Serialize;
 
-use crate::errors::ApiResult;
-use crate::extract::Fields;
+use crate::errors::{ApiError, ApiResult};
+use crate::extract::{Fields, Query};
 use crate::limits;
 use crate::wire::messages::Iso;
 
 /// The spellings of a message server's id in a body.
 pub(crate) const SERVER: &[&str] = &["message_server_id", "messageServerId", "server_id", "serverId"];
+
+/// The spellings of a channel's participants in a body.
+const PARTICIPANTS: &[&str] = &["participantCentralUserIds", "participantIds", "participants"];
 
 /// A channel; its participants are asked for apart.
 #[derive(Serialize, Clone, Copy)]
@@ -64,35 +69,6 @@ impl<'a> From<&'a Channel> for CreatedChannel<'a> {
     }
 }
 
-/// A message server.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ServerWire<'a> {
-    id: MessageServerId,
-    name: &'a str,
-    source_type: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "JsonObject::is_empty")]
-    metadata: &'a JsonObject,
-    created_at: Iso,
-    updated_at: Iso,
-}
-
-impl<'a> From<&'a MessageServer> for ServerWire<'a> {
-    fn from(server: &'a MessageServer) -> Self {
-        Self {
-            id: server.id,
-            name: &server.name,
-            source_type: &server.source_type,
-            source_id: server.source_id.as_deref(),
-            metadata: &server.metadata,
-            created_at: Iso(server.created_at),
-            updated_at: Iso(server.updated_at),
-        }
-    }
-}
-
 /// Reads the creation of a channel.
 pub(crate) fn new_channel(body: JsonObject) -> ApiResult<NewChannel> {
     let mut fields = Fields::new(body);
@@ -104,6 +80,30 @@ pub(crate) fn new_channel(body: JsonObject) -> ApiResult<NewChannel> {
         source_id: fields.text(&["sourceId", "source_id"], limits::NAME_CHARS)?,
         topic: fields.text(&["topic", "description"], limits::TOPIC_CHARS)?,
         metadata: fields.object(&["metadata"])?.unwrap_or_default(),
-        participants: fields.ids(&["participantCentralUserIds", "participantIds", "participants"], limits::PARTICIPANTS)?,
+        participants: fields.ids(PARTICIPANTS, MAX_PARTICIPANTS)?.unwrap_or_default(),
     })
+}
+
+/// Reads a change of a channel. What is no field of a change is ignored.
+pub(crate) fn channel_change(body: JsonObject) -> ApiResult<ChannelChange> {
+    let mut fields = Fields::new(body);
+    Ok(ChannelChange {
+        name: fields.text(&["name"], limits::NAME_CHARS)?,
+        metadata: fields.object(&["metadata"])?,
+        participants: fields.ids(PARTICIPANTS, MAX_PARTICIPANTS)?,
+    })
+}
+
+/// Reads the two of a direct channel and its message server.
+pub(crate) fn two(query: &Query) -> ApiResult<(MessageServerId, [EntityId; 2])> {
+    let (target, current): (EntityId, EntityId) = (query.required_id("targetUserId")?, query.required_id("currentUserId")?);
+    if target == current {
+        return Err(ApiError::bad_request("Cannot create DM channel with oneself"));
+    }
+    Ok((query.id("dmServerId", "server")?.unwrap_or(MessageServerId::DEFAULT), [current, target]))
+}
+
+/// Reads the agent that a body is about.
+pub(crate) fn agent<T: FromStr>(body: JsonObject) -> ApiResult<T> {
+    Fields::new(body).required_id(&["agentId", "agent_id"])
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::sse::frame;
+use crate::wire::channels::ChannelWire;
 use crate::wire::messages::MessageWire;
 use crate::wire::replies::ChunkWire;
 
@@ -31,7 +32,14 @@ pub(crate) fn item(item: &StreamItem) -> Bytes {
 fn durable(event: &ChannelEvent) -> Bytes {
     let (kind, channel_id) = (event.body.kind().to_string(), event.channel_id);
     match &event.body {
-        EventBody::Message(message) => frame(&kind, Some(event.seq), &message.as_deref().map(MessageWire::listed)),
+        EventBody::Message(message) | EventBody::MessageUpdated(message) => {
+            frame(&kind, Some(event.seq), &message.as_deref().map(MessageWire::listed))
+        }
+        EventBody::MessageDeleted(message) => frame(&kind, Some(event.seq), &json!({ "messageId": message, "channelId": channel_id })),
+        EventBody::ChannelCleared => frame(&kind, Some(event.seq), &json!({ "channelId": channel_id })),
+        EventBody::ChannelUpdated(channel) => {
+            frame(&kind, Some(event.seq), &json!({ "channelId": channel_id, "updates": ChannelWire::from(&**channel) }))
+        }
         EventBody::Complete(completion) => frame(&kind, Some(event.seq), &CompleteWire { channel_id, completion: completion.as_ref() }),
         // The channel's order went with it: there is nothing to resume.
         EventBody::ChannelDeleted => frame(&kind, None, &json!({ "channelId": channel_id })),

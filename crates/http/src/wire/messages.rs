@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use core_types::messaging::Message;
+use core_types::messaging::{FoundMessages, Message, Title};
 use core_types::{ChannelId, EntityId, JsonObject, MessageId, MessageServerId, Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -121,6 +121,44 @@ impl<'a> From<&'a Message> for BusMessage<'a> {
             created_at: message.created_at,
             metadata: &message.metadata,
         }
+    }
+}
+
+/// What a search of messages found.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FoundWire<'a> {
+    messages: Vec<MessageWire<'a>>,
+    /// Nothing older than this was looked at; a search with this as `to` goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched_to: Option<Iso>,
+}
+
+impl<'a> From<&'a FoundMessages> for FoundWire<'a> {
+    fn from(found: &'a FoundMessages) -> Self {
+        Self { messages: found.messages.iter().map(MessageWire::listed).collect(), searched_to: found.searched_to.map(Iso) }
+    }
+}
+
+/// A title of a conversation, or why there is none.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TitleWire<'a> {
+    title: Option<&'a str>,
+    channel_id: ChannelId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+impl<'a> TitleWire<'a> {
+    /// What became of making a title for a channel.
+    pub(crate) fn of(channel_id: ChannelId, title: &'a Title) -> Self {
+        let (title, reason) = match title {
+            Title::Made(title) => (Some(title.as_str()), None),
+            Title::Blank => (None, Some("The model had no title")),
+            Title::TooShort => (None, Some("Not enough messages to generate a title")),
+        };
+        Self { title, channel_id, reason }
     }
 }
 

@@ -6,3 +6,6 @@ pub(crate) mod events;
 pub(crate) mod messages;
 pub(crate) mod posts;
 pub(crate) mod replies;
+pub(crate) mod runs;
+pub(crate) mod servers;
+pub(crate) mod worlds;

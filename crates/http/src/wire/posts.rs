@@ -1,14 +1,14 @@
 //! Bodies that post a message, and the answer to them.
 
 use core_types::ids::parse_uuid;
-use core_types::messaging::{Door, NewMessage, PostReceipt};
+use core_types::messaging::{Door, MessageChange, MessageSearch, NewMessage, PostReceipt};
 use core_types::{ChannelId, EntityId, JsonObject, MessageServerId};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::{Fields, Sender};
-use crate::limits::{CONTENT_CHARS, NAME_CHARS};
+use crate::limits::{CONTENT_CHARS, MAX_PAGE, NAME_CHARS, PAGE, SEARCH_WORDS};
 use crate::wire::channels::SERVER;
 use crate::wire::messages::{BusFields, BusMessage, MessageWire};
 
@@ -59,11 +59,11 @@ pub(crate) fn to_channel(channel_id: ChannelId, body: JsonObject, sender: Sender
     Ok(message)
 }
 
-/// Reads a message to `submit`, which requires more than the other doors.
-pub(crate) fn submitted(body: JsonObject, sender: Sender) -> ApiResult<NewMessage> {
+/// Reads a message to `submit` or `action`, which require more than the other doors.
+pub(crate) fn submitted(door: Door, body: JsonObject, sender: Sender) -> ApiResult<NewMessage> {
     let mut fields = Fields::new(body);
     let place = Place::take(&mut fields)?;
-    let message = read(Door::Submit, &mut fields, place, sender)?;
+    let message = read(door, &mut fields, place, sender)?;
     if message.source_type.is_none() {
         return Err(ApiError::bad_request("Missing required field: source_type"));
     }
@@ -85,6 +85,40 @@ pub(crate) fn ingested(mut body: JsonObject, sender: Sender) -> ApiResult<NewMes
     let mut fields = Fields::new(body);
     let place = Place::take(&mut fields)?;
     read(Door::Ingest, &mut fields, place, sender)
+}
+
+/// Reads a change of a message. What is no field of a change is ignored.
+pub(crate) fn message_change(body: JsonObject) -> ApiResult<MessageChange> {
+    let mut fields = Fields::new(body);
+    Ok(MessageChange {
+        content: fields.text(&["content"], CONTENT_CHARS)?,
+        raw: fields.object(RAW)?.map(Value::Object),
+        source_type: fields.text(SOURCE_TYPE, NAME_CHARS)?,
+        metadata: fields.object(&["metadata"])?,
+        author_id: fields.id(AUTHOR)?,
+        in_reply_to: fields.id(IN_REPLY_TO)?,
+    })
+}
+
+/// Reads a search of messages. A page counts from 1, as the official client counts.
+pub(crate) fn message_search(body: JsonObject) -> ApiResult<MessageSearch> {
+    let mut fields = Fields::new(body);
+    let query = fields.text(&["query", "q"], NAME_CHARS)?.unwrap_or_default();
+    let words: Vec<String> = query.split_whitespace().map(str::to_owned).collect();
+    if words.len() > SEARCH_WORDS {
+        return Err(ApiError::bad_request(format!("query has more than {SEARCH_WORDS} words")));
+    }
+    let limit = fields.count(&["limit"])?.unwrap_or(PAGE).min(MAX_PAGE);
+    let page = fields.count(&["page"])?.unwrap_or(1).saturating_sub(1);
+    Ok(MessageSearch {
+        words,
+        channel: fields.id(CHANNEL)?,
+        author: fields.id(AUTHOR)?,
+        from: fields.moment(&["from"])?,
+        to: fields.moment(&["to"])?,
+        offset: fields.count(&["offset"])?.unwrap_or_else(|| page.saturating_mul(limit)),
+        limit,
+    })
 }
 
 /// Reads a note that a message was dealt with: the channel and its server.

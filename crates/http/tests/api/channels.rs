@@ -1,10 +1,10 @@
-//! Channels and message servers.
+//! Channels and who takes part in them.
 
-use core_types::messaging::NewChannel;
-use core_types::{JsonObject, MessageServerId};
+use core_types::messaging::{ChannelChange, NewChannel};
+use core_types::{JsonObject, MessageServerId, ServiceError, Thing};
 use serde_json::{Value, json};
 
-use crate::fakes::{AGENT, CHANNEL, Call, SERVER, USER};
+use crate::fakes::{AGENT, CHANNEL, Call, SERVER, USER, object};
 use crate::support::Api;
 
 fn created(api: &Api) -> NewChannel {
@@ -12,21 +12,6 @@ fn created(api: &Api) -> NewChannel {
         Some(Call::CreateChannel(channel)) => channel,
         other => panic!("no channel was created but {other:?}"),
     }
-}
-
-#[actix_web::test]
-async fn all_names_of_servers_lead_to_the_same_list() {
-    let api = Api::open();
-    for name in ["servers", "message-servers", "central-servers"] {
-        let data = api.get(&format!("/api/messaging/{name}")).await.data(200);
-        assert_eq!(data["servers"], data["messageServers"]);
-        let iso = "2024-01-01T00:00:00.007Z";
-        let server = json!({"id": SERVER, "name": "Default Server", "sourceType": "eliza_default", "createdAt": iso, "updatedAt": iso});
-        assert_eq!(data["servers"], json!([server]));
-        let channels = api.get(&format!("/api/messaging/{name}/{SERVER}/channels")).await.data(200);
-        assert_eq!(channels["channels"][0]["id"], CHANNEL);
-    }
-    assert_eq!(api.get("/api/messaging/message-server/current").await.data(200)["messageServerId"], SERVER);
 }
 
 #[actix_web::test]
@@ -102,5 +87,70 @@ async fn what_a_channel_cannot_be_is_refused() {
         let api = Api::open();
         api.post("/api/messaging/channels", body).await.error(400, code);
         assert!(api.fakes.calls().is_empty());
+    }
+}
+
+#[actix_web::test]
+async fn a_change_replaces_what_the_body_names() {
+    let nothing = ChannelChange::default;
+    for (body, change) in [
+        (json!({}), nothing()),
+        (json!({"name": "n2", "type": "ignored"}), ChannelChange { name: Some("n2".to_owned()), ..nothing() }),
+        (json!({"metadata": {"z": 1}}), ChannelChange { metadata: Some(object(json!({"z": 1}))), ..nothing() }),
+        (json!({"participantCentralUserIds": [USER]}), ChannelChange { participants: Some(vec![USER.parse().unwrap()]), ..nothing() }),
+        (json!({"participantIds": []}), ChannelChange { participants: Some(Vec::new()), ..nothing() }),
+    ] {
+        let api = Api::open();
+        let changed = api.patch(&format!("/api/messaging/central-channels/{CHANNEL}"), body.clone()).await.data(200);
+        assert_eq!(changed["id"], CHANNEL);
+        assert_eq!(api.fakes.calls(), [Call::UpdateChannel(CHANNEL.parse().unwrap(), change)], "{body}");
+    }
+    for (body, code) in [
+        (json!({"name": 7}), "BAD_REQUEST"),
+        (json!({"metadata": "m"}), "BAD_REQUEST"),
+        (json!({"participantIds": ["bad"]}), "INVALID_ID"),
+        (json!({"participantIds": vec![USER; 1001]}), "BAD_REQUEST"),
+    ] {
+        Api::open().patch(&format!("/api/messaging/channels/{CHANNEL}"), body).await.error(400, code);
+    }
+}
+
+#[actix_web::test]
+async fn whoever_joins_or_leaves_is_named_in_the_answer() {
+    let api = Api::open();
+    let agents = format!("/api/messaging/channels/{CHANNEL}/agents");
+    let said = |message: &str| json!({"channelId": CHANNEL, "agentId": AGENT, "message": message});
+    let joined = api.post(&agents, json!({"agentId": AGENT})).await.data(201);
+    assert_eq!(joined, said("Agent added to channel successfully"));
+    let left = api.delete(&format!("{agents}/{AGENT}")).await.data(200);
+    assert_eq!(left, said("Agent removed from channel successfully"));
+    let (channel, agent) = (CHANNEL.parse().unwrap(), AGENT.parse().unwrap());
+    assert_eq!(api.fakes.calls(), [Call::Join(channel, agent), Call::Leave(channel, agent)]);
+    assert_eq!(api.get(&agents).await.data(200), json!({"channelId": CHANNEL, "participants": [USER, AGENT]}));
+    api.post(&agents, json!({})).await.error(400, "BAD_REQUEST");
+    api.post(&agents, json!({"agentId": "bad"})).await.error(400, "INVALID_ID");
+    api.delete(&format!("{agents}/bad")).await.error(400, "INVALID_ID");
+    api.fakes.fail_with(ServiceError::NotFound(Thing::Participant));
+    api.delete(&format!("{agents}/{AGENT}")).await.error(404, "PARTICIPANT_NOT_FOUND");
+}
+
+#[actix_web::test]
+async fn a_direct_channel_needs_two() {
+    let path = "/api/messaging/dm-channel";
+    let api = Api::open();
+    let found = api.get(&format!("{path}?currentUserId={USER}&targetUserId={AGENT}&dmServerId={SERVER}")).await.data(200);
+    assert_eq!(found["id"], CHANNEL);
+    api.get(&format!("{path}?currentUserId={AGENT}&targetUserId={USER}")).await.data(200);
+    let (user, agent) = (USER.parse().unwrap(), AGENT.parse().unwrap());
+    let default = MessageServerId::DEFAULT;
+    assert_eq!(api.fakes.calls(), [Call::Direct(default, [user, agent]), Call::Direct(default, [agent, user])]);
+    for (query, code) in [
+        (format!("currentUserId={USER}"), "BAD_REQUEST"),
+        (format!("targetUserId={USER}"), "BAD_REQUEST"),
+        (format!("currentUserId={USER}&targetUserId={}", USER.to_uppercase()), "BAD_REQUEST"),
+        (format!("currentUserId=bad&targetUserId={USER}"), "INVALID_ID"),
+        (format!("currentUserId={USER}&targetUserId={AGENT}&dmServerId=bad"), "INVALID_ID"),
+    ] {
+        Api::open().get(&format!("{path}?{query}")).await.error(400, code);
     }
 }

@@ -9,12 +9,16 @@
 
 mod agents;
 mod channels;
+mod edits;
 mod envelope;
 mod fakes;
 mod gate;
 mod headers;
 mod messages;
+mod runs;
+mod servers;
 mod sockets;
 mod streams;
 mod support;
 mod system;
+mod worlds;

@@ -11,7 +11,7 @@ use core_types::messaging::{ChannelEvent, Completion, EventBody, ReplyEvent, Str
 use core_types::{ServiceError, ServiceResult, Thing, Timestamp};
 use serde_json::{Value, json};
 
-use crate::fakes::{AGENT, CHANNEL, Call, MESSAGE, NOW, REPLY, SERVER, USER, message};
+use crate::fakes::{AGENT, CHANNEL, Call, MESSAGE, NOW, REPLY, SERVER, USER, channel, message};
 use crate::support::{Api, json_bytes, local};
 
 /// One event as a client reads it.
@@ -132,6 +132,10 @@ async fn events_carry_their_sequence_number_and_chunks_do_not() {
         event(7, EventBody::Message(Some(message().into()))),
         event(8, EventBody::Complete(Some(completion))),
         event(9, EventBody::Complete(None)),
+        event(10, EventBody::MessageUpdated(Some(message().into()))),
+        event(11, EventBody::MessageDeleted(MESSAGE.parse().unwrap())),
+        event(12, EventBody::ChannelUpdated(channel().into())),
+        event(13, EventBody::ChannelCleared),
         event(0, EventBody::ChannelDeleted),
     ];
     let all = read(items, Ok(None)).await;
@@ -145,6 +149,10 @@ async fn events_carry_their_sequence_number_and_chunks_do_not() {
             ("message", Some("7")),
             ("message_complete", Some("8")),
             ("message_complete", Some("9")),
+            ("message_updated", Some("10")),
+            ("message_deleted", Some("11")),
+            ("channel_updated", Some("12")),
+            ("channel_cleared", Some("13")),
             ("channel_deleted", None),
         ]
     );
@@ -154,6 +162,10 @@ async fn events_carry_their_sequence_number_and_chunks_do_not() {
         "channelId": CHANNEL, "deliveryId": MESSAGE, "messageId": MESSAGE, "agentId": AGENT, "state": "replied", "replyId": REPLY,
     });
     assert_eq!((&all[4].data, &all[5].data), (&complete, &json!({"channelId": CHANNEL})));
+    assert_eq!(all[6].data, all[3].data, "a changed message looks like any other");
+    assert_eq!(all[7].data, json!({"messageId": MESSAGE, "channelId": CHANNEL}));
+    assert_eq!((&all[8].data["channelId"], &all[8].data["updates"]["name"]), (&json!(CHANNEL), &json!("General")));
+    assert_eq!(all[9].data, json!({"channelId": CHANNEL}));
 }
 
 #[actix_web::test]

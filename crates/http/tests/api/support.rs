@@ -74,6 +74,9 @@ impl Api {
             agents: fakes.clone(),
             messaging: fakes.clone(),
             channels: fakes.clone(),
+            servers: fakes.clone(),
+            worlds: fakes.clone(),
+            runs: fakes.clone(),
             system: fakes.clone(),
             clock: Arc::new(FixedClock),
             keyring: Keyring::new(key.map(Secret::new).as_ref()),
@@ -108,6 +111,10 @@ impl Api {
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(local(TestRequest::post().uri(path)).set_json(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(local(TestRequest::patch().uri(path)).set_json(body)).await
     }
 
     /// Posts these bytes as JSON.

@@ -9,7 +9,7 @@ use crate::support::Api;
 
 const ISO: &str = "2024-01-01T00:00:00.007Z";
 
-fn api(active: usize) -> Api {
+fn api(active: u64) -> Api {
     let api = Api::with(None, HttpSettings { version: "9.9.9".to_owned(), ..HttpSettings::default() });
     *api.fakes.active_agents.lock().unwrap() = active;
     api
@@ -25,9 +25,16 @@ async fn a_ping_has_the_keys_of_both_contracts() {
 #[actix_web::test]
 async fn the_status_is_bare() {
     let expected = json!({
-        "status": "ok", "agentCount": 2, "timestamp": ISO, "version": "9.9.9", "uptime": 0, "agents": {"active": 2, "total": 3},
+        "status": "ok", "agentCount": 2, "timestamp": ISO, "version": "9.9.9", "uptime": 0, "memory": {"used": 5, "total": 7},
+        "agents": {"active": 2, "total": 3},
     });
     assert_eq!(api(2).get("/api/server/status").await.json(), expected);
+}
+
+#[actix_web::test]
+async fn the_figures_of_the_reference_page_are_in_the_envelope() {
+    let data = json!({"status": "healthy", "uptime": 0, "memory": {"used": 5, "total": 7}, "agents": {"active": 2, "total": 3}});
+    assert_eq!(api(2).get("/api/system/status").await.data(200), data);
 }
 
 #[actix_web::test]

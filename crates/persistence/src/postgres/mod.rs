@@ -82,6 +82,8 @@ mod columns;
 pub(crate) mod connect;
 #[path = "../repos/deliveries.rs"]
 mod deliveries;
+#[path = "../repos/edits.rs"]
+mod edits;
 #[path = "../repos/events.rs"]
 mod events;
 #[path = "../repos/finish.rs"]
@@ -89,6 +91,8 @@ mod finish;
 #[path = "../repos/idempotency.rs"]
 mod idempotency;
 mod lock;
+#[path = "../repos/members.rs"]
+mod members;
 #[path = "../repos/memories.rs"]
 mod memories;
 #[path = "../repos/messages.rs"]
@@ -100,7 +104,13 @@ mod queue;
 mod runs;
 #[path = "../repos/schema.rs"]
 mod schema;
+#[path = "../repos/search.rs"]
+mod search;
+#[path = "../repos/servers.rs"]
+mod servers;
 mod types;
+#[path = "../repos/worlds.rs"]
+mod worlds;
 
 pub(crate) use connect::describe;
 

@@ -1,19 +1,21 @@
 //! What needs PostgreSQL's row locks.
 
+use core_types::MessageServerId;
 use core_types::deliveries::{ClaimRequest, DeliveryState};
+use core_types::messaging::Channel;
 use diesel::prelude::*;
 
 use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
-use super::schema::{agents, channel_participants, channels, deliveries};
+use super::schema::{agents, channel_participants, channels, deliveries, message_servers, server_agents};
 use super::{Conn, RunQueryDsl};
 
-/// The running agents that take part in a channel, by join order, except the author of a message. None of them can be
-/// deleted before the transaction ends, so that no delivery is made for an agent that is gone.
-pub(super) async fn listeners(conn: &mut Conn, channel: Id, author: Id) -> QueryResult<Vec<Id>> {
+/// The running agents that take part in a channel and listen on its server, by join order, except the author of a
+/// message. None of them can be deleted before the transaction ends, so that no delivery is made for an agent that is gone.
+pub(super) async fn listeners(conn: &mut Conn, channel: &Channel, author: Id) -> QueryResult<Vec<Id>> {
     let participants: Vec<Id> = channel_participants::table
-        .filter(channel_participants::channel_id.eq(channel))
+        .filter(channel_participants::channel_id.eq(Id::from(channel.id)))
         .filter(channel_participants::entity_id.ne(author))
         .order(channel_participants::position)
         .select(channel_participants::entity_id)
@@ -27,7 +29,33 @@ pub(super) async fn listeners(conn: &mut Conn, channel: Id, author: Id) -> Query
         .for_key_share()
         .load(conn)
         .await?;
-    Ok(participants.into_iter().filter(|participant| running.contains(participant)).collect())
+    let mut listeners: Vec<Id> = participants.into_iter().filter(|participant| running.contains(participant)).collect();
+    if channel.server_id != MessageServerId::DEFAULT {
+        let tied = server_agents::table.filter(server_agents::server_id.eq(Id::from(channel.server_id)));
+        let tied: Vec<Id> =
+            tied.filter(server_agents::agent_id.eq_any(listeners.clone())).select(server_agents::agent_id).load(conn).await?;
+        listeners.retain(|agent| tied.contains(agent));
+    }
+    Ok(listeners)
+}
+
+/// Whether the message server exists; it cannot be deleted before the transaction ends.
+pub(super) async fn hold_server(conn: &mut Conn, server: Id) -> QueryResult<bool> {
+    let held = message_servers::table.find(server).select(message_servers::id).for_key_share();
+    let held: Option<Id> = held.first(conn).await.optional()?;
+    Ok(held.is_some())
+}
+
+/// Whether the message server exists; nothing can come to it before the transaction ends.
+pub(super) async fn lock_server(conn: &mut Conn, server: Id) -> QueryResult<bool> {
+    let held: Option<Id> = message_servers::table.find(server).select(message_servers::id).for_update().first(conn).await.optional()?;
+    Ok(held.is_some())
+}
+
+/// Whether the channel exists; it is locked until the transaction ends.
+pub(super) async fn hold_channel(conn: &mut Conn, channel: Id) -> QueryResult<bool> {
+    let held: Option<Id> = channels::table.find(channel).select(channels::id).for_no_key_update().first(conn).await.optional()?;
+    Ok(held.is_some())
 }
 
 /// Whether the agent exists; it cannot be deleted before the transaction ends.
@@ -53,9 +81,22 @@ pub(super) async fn open_of_agent(conn: &mut Conn, agent: Id) -> QueryResult<Vec
 }
 
 /// The open deliveries of a channel, locked until the transaction ends.
-pub(super) async fn open_of_channel(conn: &mut Conn, channel: Id) -> QueryResult<Vec<Id>> {
+pub(super) async fn open_of_channel(conn: &mut Conn, channel: Id) -> QueryResult<Vec<DeliveryRow>> {
     let open = deliveries::table.filter(deliveries::channel_id.eq(channel)).filter(deliveries::ended_at.is_null());
-    open.order(deliveries::id).select(deliveries::id).for_update().load(conn).await
+    open.order(deliveries::id).select(DeliveryRow::as_select()).for_update().load(conn).await
+}
+
+/// The open deliveries of an agent in a channel, locked until the transaction ends.
+pub(super) async fn open_of_agent_in(conn: &mut Conn, agent: Id, channel: Id) -> QueryResult<Vec<DeliveryRow>> {
+    let of_agent = deliveries::table.filter(deliveries::channel_id.eq(channel)).filter(deliveries::agent_id.eq(agent));
+    let open = of_agent.filter(deliveries::ended_at.is_null()).order(deliveries::id);
+    open.select(DeliveryRow::as_select()).for_update().load(conn).await
+}
+
+/// The open deliveries of a message, locked until the transaction ends.
+pub(super) async fn open_of_message(conn: &mut Conn, message: Id) -> QueryResult<Vec<DeliveryRow>> {
+    let open = deliveries::table.filter(deliveries::message_id.eq(message)).filter(deliveries::ended_at.is_null());
+    open.order(deliveries::id).select(DeliveryRow::as_select()).for_update().load(conn).await
 }
 
 /// Claims heads that are due, the longest due first, and returns their ids. What another worker claims at the same

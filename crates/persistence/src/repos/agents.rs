@@ -1,17 +1,18 @@
 //! Agents and their sealed secrets.
 
 use async_trait::async_trait;
-use core_types::agents::{Added, Agent, AgentRepository, AgentSummary};
+use core_types::agents::{Added, Agent, AgentCount, AgentRepository, AgentSummary};
 use core_types::memory::AgentPlane;
 use core_types::messaging::ChannelEvent;
 use core_types::secrets::{SealedSecret, SecretChange, SecretRepository};
-use core_types::{AgentId, StoreError, StoreResult, Timestamp};
+use core_types::{AgentId, MessageServerId, StoreError, StoreResult, Timestamp};
+use diesel::dsl;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use super::columns::{Id, Json, json, meaning, time};
 use super::schema::{agent_secrets, agents, channel_participants};
-use super::{Conn, Db, RunQueryDsl, deliveries, plane, queue};
+use super::{Conn, Db, RunQueryDsl, deliveries, plane, queue, servers};
 use crate::error::{Fault, Undo, settled};
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -84,6 +85,21 @@ work! {
 }
 
 work! {
+    fn exists(conn: &mut Conn, id: Id) -> Result<bool, Fault> {
+        Ok(run!(diesel::select(dsl::exists(agents::table.find(id))).get_result(conn))?)
+    }
+}
+
+work! {
+    fn count(conn: &mut Conn) -> Result<AgentCount, Fault> {
+        let by_running = agents::table.group_by(agents::running).select((agents::running, dsl::count_star()));
+        let counts: Vec<(bool, i64)> = run!(by_running.load(conn))?;
+        let of = |wanted: fn(bool) -> bool| counts.iter().filter(|(running, _)| wanted(*running)).map(|(_, count)| count.unsigned_abs()).sum();
+        Ok(AgentCount { running: of(|running| running), total: of(|_| true) })
+    }
+}
+
+work! {
     fn put_secret(conn: &mut Conn, agent: Id, secret: SealedSecret) -> QueryResult<()> {
         let row = (agent_secrets::agent_id.eq(agent), agent_secrets::name.eq(secret.name), agent_secrets::sealed.eq(secret.sealed));
         let key = (agent_secrets::agent_id, agent_secrets::name);
@@ -127,7 +143,7 @@ work! {
     /// Makes an agent run or not, as a new version. Returns whether anything changed.
     fn set_running(conn: &mut Conn, id: Id, running: bool, now: i64) -> QueryResult<bool> {
         // The version must grow even where the clock stood still or went back.
-        let version = diesel::dsl::case_when(agents::updated_at.ge(now), agents::updated_at + 1).otherwise(now);
+        let version = dsl::case_when(agents::updated_at.ge(now), agents::updated_at + 1).otherwise(now);
         let other = agents::table.find(id).filter(agents::running.eq(!running));
         let changed = run!(diesel::update(other).set((agents::running.eq(running), agents::updated_at.eq(version))).execute(conn))?;
         Ok(changed > 0)
@@ -140,6 +156,7 @@ work! {
         let agent = run!(find(conn, id))?;
         if agent.is_some() {
             run!(plane::ensure(conn, own))?;
+            run!(servers::tie(conn, MessageServerId::DEFAULT.into(), id))?;
         }
         Ok(agent)
     }
@@ -148,7 +165,7 @@ work! {
 work! {
     fn stop(conn: &mut Conn, id: Id, now: i64) -> Result<Option<bool>, Fault> {
         let ran = run!(set_running(conn, id, false, now))?;
-        let known: bool = run!(diesel::select(diesel::dsl::exists(agents::table.find(id))).get_result(conn))?;
+        let known: bool = run!(diesel::select(dsl::exists(agents::table.find(id))).get_result(conn))?;
         Ok(known.then_some(ran))
     }
 }
@@ -207,6 +224,14 @@ impl AgentRepository for Db {
 
     async fn list(&self) -> StoreResult<Vec<AgentSummary>> {
         Ok(in_read!(self, |conn| list(conn))?)
+    }
+
+    async fn exists(&self, id: AgentId) -> StoreResult<bool> {
+        Ok(in_read!(self, |conn| exists(conn, id.into()))?)
+    }
+
+    async fn count(&self) -> StoreResult<AgentCount> {
+        Ok(in_read!(self, |conn| count(conn))?)
     }
 
     async fn replace(&self, agent: Agent, read_at: Timestamp, secrets: Vec<SecretChange>) -> StoreResult<bool> {

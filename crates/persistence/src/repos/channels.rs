@@ -1,58 +1,17 @@
-//! Message servers, channels, their participants, and the place that each new event takes in its channel.
+//! Channels, and the place that each new event takes in its channel.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use core_types::agents::Added;
-use core_types::messaging::{Channel, ChannelAdded, ChannelRepository, MessageServer, ServerRepository};
-use core_types::{ChannelId, EntityId, MessageServerId, StoreResult, Timestamp};
-use diesel::dsl::{case_when, exists};
+use core_types::messaging::{Channel, ChannelAdded, ChannelChange, ChannelEvent, ChannelRepository, EventBody, Membership};
+use core_types::{ChannelId, EntityId, Listed, MessageServerId, Page, StoreResult, Timestamp};
+use diesel::dsl::case_when;
 use diesel::prelude::*;
 
-use super::columns::{Id, Object, time};
-use super::schema::{channel_participants, channels, memories, message_servers, rooms};
-use super::{Conn, Db, RunQueryDsl, deliveries};
+use super::columns::{Id, Object, known_total, listed, time};
+use super::schema::{channels, memories, rooms};
+use super::{Conn, Db, RunQueryDsl, deliveries, events, members, queue};
 use crate::error::Fault;
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = message_servers, treat_none_as_default_value = false)]
-struct ServerRow {
-    id: Id,
-    name: String,
-    source_type: String,
-    source_id: Option<String>,
-    metadata: Object,
-    created_at: i64,
-    updated_at: i64,
-}
-
-impl From<MessageServer> for ServerRow {
-    fn from(server: MessageServer) -> Self {
-        Self {
-            id: server.id.into(),
-            name: server.name,
-            source_type: server.source_type,
-            source_id: server.source_id,
-            metadata: Object(server.metadata),
-            created_at: server.created_at.millis(),
-            updated_at: server.updated_at.millis(),
-        }
-    }
-}
-
-impl From<ServerRow> for MessageServer {
-    fn from(row: ServerRow) -> Self {
-        Self {
-            id: row.id.to(),
-            name: row.name,
-            source_type: row.source_type,
-            source_id: row.source_id,
-            metadata: row.metadata.0,
-            created_at: time(row.created_at),
-            updated_at: time(row.updated_at),
-        }
-    }
-}
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = channels, treat_none_as_default_value = false)]
@@ -115,17 +74,40 @@ pub(super) struct Place {
     pub(super) agent_turns: i32,
 }
 
+/// Whose turn in the conversation a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// A person's, which ends the agents' talk among themselves.
+    Person,
+    /// An agent's.
+    Agent,
+    /// Nobody's: it is no contribution.
+    Nobody,
+}
+
+impl Turn {
+    /// By what the count of agents' turns is multiplied, and what is added to it.
+    const fn counts(self) -> (i32, i32) {
+        match self {
+            Self::Person => (0, 0),
+            Self::Agent => (1, 1),
+            Self::Nobody => (1, 0),
+        }
+    }
+}
+
 work! {
     /// Takes the next place of a channel for a message. This locks the channel until the transaction ends, so that
     /// places are taken in the order of commits.
-    pub(super) fn message_place(conn: &mut Conn, channel: Id, by_agent: bool, now: i64) -> QueryResult<Option<Place>> {
+    pub(super) fn message_place(conn: &mut Conn, channel: Id, turn: Turn, now: i64) -> QueryResult<Option<Place>> {
+        let (kept, added) = turn.counts();
         let at = case_when(channels::last_message_at.ge(now), channels::last_message_at + 1).otherwise(now);
         let row: Option<(ChannelRow, i64, i64, i32)> = run!(
             diesel::update(channels::table.find(channel))
                 .set((
                     channels::last_seq.eq(channels::last_seq + 1),
                     channels::last_message_at.eq(at),
-                    channels::agent_turns.eq((channels::agent_turns + 1) * i32::from(by_agent)),
+                    channels::agent_turns.eq(channels::agent_turns * kept + added),
                 ))
                 .returning((ChannelRow::as_returning(), channels::last_seq, channels::last_message_at, channels::agent_turns))
                 .get_result(conn)
@@ -151,7 +133,7 @@ work! {
 }
 
 work! {
-    fn find_channel(conn: &mut Conn, id: Id) -> Result<Option<Channel>, Fault> {
+    pub(super) fn find_channel(conn: &mut Conn, id: Id) -> Result<Option<Channel>, Fault> {
         let row = run!(channels::table.find(id).select(ChannelRow::as_select()).first(conn)).optional()?;
         Ok(row.map(Channel::from))
     }
@@ -163,9 +145,7 @@ work! {
         if let Some(existing) = run!(find_channel(conn, id))? {
             return Ok(ChannelAdded::Existing(existing));
         }
-        let server = message_servers::table.find(Id::from(channel.server_id));
-        let server_known: bool = run!(diesel::select(exists(server)).get_result(conn))?;
-        if !server_known {
+        if !run!(queue::hold_server(conn, channel.server_id.into()))? {
             return Ok(ChannelAdded::NoServer);
         }
         let row = ChannelRow::from(channel);
@@ -174,97 +154,95 @@ work! {
             let existing = run!(find_channel(conn, id))?;
             return existing.map(ChannelAdded::Existing).ok_or_else(|| Fault::Defect("a channel vanished while it was added".to_owned()));
         }
-        let mut seen = HashSet::new();
-        for (position, entity) in (0_i32..).zip(participants.into_iter().filter(|entity| seen.insert(*entity))) {
-            let participant = (
-                channel_participants::channel_id.eq(id),
-                channel_participants::entity_id.eq(Id::from(entity)),
-                channel_participants::position.eq(position),
-            );
-            run!(diesel::insert_into(channel_participants::table).values(participant).execute(conn))?;
-        }
+        run!(members::add_all(conn, id, participants))?;
         Ok(ChannelAdded::New(row.into()))
     }
 }
 
 work! {
-    fn list_channels(conn: &mut Conn, server: Id) -> Result<Vec<Channel>, Fault> {
-        let rows: Vec<ChannelRow> = run!(
-            channels::table
-                .filter(channels::server_id.eq(server))
-                .order((channels::created_at, channels::ordinal))
-                .select(ChannelRow::as_select())
-                .load(conn)
-        )?;
-        Ok(rows.into_iter().map(Channel::from).collect())
+    fn find_named(conn: &mut Conn, server: Id, kind: &str, name: &str) -> Result<Option<Channel>, Fault> {
+        let named = channels::table.filter(channels::server_id.eq(server)).filter(channels::name.eq(name)).filter(channels::kind.eq(kind));
+        let row = run!(named.order(channels::ordinal).select(ChannelRow::as_select()).first(conn)).optional()?;
+        Ok(row.map(Channel::from))
     }
 }
 
 work! {
-    fn participants(conn: &mut Conn, channel: Id) -> Result<Vec<EntityId>, Fault> {
-        let rows: Vec<Id> = run!(
-            channel_participants::table
-                .filter(channel_participants::channel_id.eq(channel))
-                .order(channel_participants::position)
-                .select(channel_participants::entity_id)
+    fn list_channels(conn: &mut Conn, server: Id, page: Page) -> Result<Listed<Channel>, Fault> {
+        let of_server = channels::table.filter(channels::server_id.eq(server));
+        let rows: Vec<ChannelRow> = run!(
+            of_server
+                .order((channels::created_at, channels::ordinal))
+                .offset(page.offset.into())
+                .limit(page.limit.into())
+                .select(ChannelRow::as_select())
                 .load(conn)
         )?;
-        Ok(rows.into_iter().map(Id::to).collect())
+        let total = match known_total(page, rows.len()) {
+            Some(total) => total,
+            None => run!(of_server.count().get_result(conn))?,
+        };
+        Ok(listed(rows, total))
+    }
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = channels)]
+struct ChannelChanges {
+    name: Option<String>,
+    metadata: Option<Object>,
+    updated_at: i64,
+}
+
+work! {
+    /// The change locks the channel, so that no message comes between it and its event.
+    fn update_channel(
+        conn: &mut Conn, id: Id, change: ChannelChange, now: i64,
+    ) -> Result<Option<(Channel, Vec<ChannelEvent>)>, Fault> {
+        let changes = ChannelChanges { name: change.name, metadata: change.metadata.map(Object), updated_at: now };
+        let update = diesel::update(channels::table.find(id)).set(changes).returning(ChannelRow::as_returning());
+        let row: Option<ChannelRow> = run!(update.get_result(conn)).optional()?;
+        let Some(channel) = row.map(Channel::from) else { return Ok(None) };
+        let mut told = match change.participants {
+            Some(participants) => run!(members::replace(conn, id, participants, now))?,
+            None => Vec::new(),
+        };
+        let body = EventBody::ChannelUpdated(Arc::new(channel.clone()));
+        told.extend(run!(events::announce(conn, id, body, now))?);
+        Ok(Some((channel, told)))
     }
 }
 
 work! {
     /// The channel's row goes first: posts and finishes hold it while they write deliveries, so that none is missed.
     /// Messages, events and participants go with it; agents' rooms and what they remember there do not hang on it.
-    fn remove_channel(conn: &mut Conn, id: Id, now: i64) -> Result<bool, Fault> {
-        let removed = run!(diesel::delete(channels::table.find(id)).execute(conn))?;
+    fn remove_channel(conn: &mut Conn, id: Id, now: i64) -> Result<Option<ChannelEvent>, Fault> {
+        let removed = diesel::delete(channels::table.find(id)).returning(channels::last_seq);
+        let last_seq: Option<i64> = run!(removed.get_result(conn)).optional()?;
         run!(deliveries::cancel_of_channel(conn, id, now))?;
         let of_channel = rooms::table.filter(rooms::channel_id.eq(id));
         run!(diesel::delete(memories::table.filter(memories::room_id.eq_any(of_channel.select(rooms::id)))).execute(conn))?;
         run!(diesel::delete(of_channel).execute(conn))?;
-        Ok(removed > 0)
+        let end = |last_seq| ChannelEvent {
+            channel_id: id.to(),
+            seq: last_seq + 1,
+            body: EventBody::ChannelDeleted,
+            created_at: time(now),
+        };
+        Ok(last_seq.map(end))
     }
 }
 
 work! {
-    fn find_server(conn: &mut Conn, id: Id) -> Result<Option<MessageServer>, Fault> {
-        let row = run!(message_servers::table.find(id).select(ServerRow::as_select()).first(conn)).optional()?;
-        Ok(row.map(MessageServer::from))
-    }
-}
-
-work! {
-    fn add_server(conn: &mut Conn, server: MessageServer) -> Result<Added<MessageServer>, Fault> {
-        let row = ServerRow::from(server);
-        let added = run!(diesel::insert_into(message_servers::table).values(&row).on_conflict_do_nothing().execute(conn))?;
-        if added > 0 {
-            return Ok(Added::New(row.into()));
+    /// Removes all channels of a message server that is locked; returns their ends.
+    pub(super) fn remove_channels_of(conn: &mut Conn, server: Id, now: i64) -> Result<Vec<ChannelEvent>, Fault> {
+        let of_server = channels::table.filter(channels::server_id.eq(server));
+        let ids: Vec<Id> = run!(of_server.order(channels::id).select(channels::id).load(conn))?;
+        let mut ends = Vec::with_capacity(ids.len());
+        for id in ids {
+            ends.extend(run!(remove_channel(conn, id, now))?);
         }
-        let existing = run!(find_server(conn, row.id))?;
-        existing.map(Added::Existing).ok_or_else(|| Fault::Defect("a message server vanished while it was added".to_owned()))
-    }
-}
-
-work! {
-    fn list_servers(conn: &mut Conn) -> Result<Vec<MessageServer>, Fault> {
-        let order = (message_servers::created_at, message_servers::ordinal);
-        let rows: Vec<ServerRow> = run!(message_servers::table.order(order).select(ServerRow::as_select()).load(conn))?;
-        Ok(rows.into_iter().map(MessageServer::from).collect())
-    }
-}
-
-#[async_trait]
-impl ServerRepository for Db {
-    async fn add(&self, server: MessageServer) -> StoreResult<Added<MessageServer>> {
-        Ok(in_tx!(self, |conn| add_server(conn, server))?)
-    }
-
-    async fn find(&self, id: MessageServerId) -> StoreResult<Option<MessageServer>> {
-        Ok(in_read!(self, |conn| find_server(conn, id.into()))?)
-    }
-
-    async fn list(&self) -> StoreResult<Vec<MessageServer>> {
-        Ok(in_read!(self, |conn| list_servers(conn))?)
+        Ok(ends)
     }
 }
 
@@ -278,15 +256,32 @@ impl ChannelRepository for Db {
         Ok(in_read!(self, |conn| find_channel(conn, id.into()))?)
     }
 
-    async fn list(&self, server: MessageServerId) -> StoreResult<Vec<Channel>> {
-        Ok(in_read!(self, |conn| list_channels(conn, server.into()))?)
+    async fn find_named(&self, server: MessageServerId, kind: &str, name: &str) -> StoreResult<Option<Channel>> {
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        Ok(in_read!(self, |conn| find_named(conn, server.into(), &kind, &name))?)
+    }
+
+    async fn list(&self, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>> {
+        Ok(in_snapshot!(self, |conn| list_channels(conn, server.into(), page))?)
+    }
+
+    async fn update(&self, id: ChannelId, change: ChannelChange, now: Timestamp) -> StoreResult<Option<(Channel, Vec<ChannelEvent>)>> {
+        Ok(in_tx!(self, |conn| update_channel(conn, id.into(), change, now.millis()))?)
     }
 
     async fn participants(&self, id: ChannelId) -> StoreResult<Vec<EntityId>> {
-        Ok(in_read!(self, |conn| participants(conn, id.into()))?)
+        Ok(in_read!(self, |conn| members::list(conn, id.into()))?)
     }
 
-    async fn remove(&self, id: ChannelId, now: Timestamp) -> StoreResult<bool> {
+    async fn join(&self, id: ChannelId, who: EntityId) -> StoreResult<Membership> {
+        Ok(in_tx!(self, |conn| members::join(conn, id.into(), who.into()))?)
+    }
+
+    async fn leave(&self, id: ChannelId, who: EntityId, now: Timestamp) -> StoreResult<Membership> {
+        Ok(in_tx!(self, |conn| members::leave(conn, id.into(), who.into(), now.millis()))?)
+    }
+
+    async fn remove(&self, id: ChannelId, now: Timestamp) -> StoreResult<Option<ChannelEvent>> {
         Ok(in_tx!(self, |conn| remove_channel(conn, id.into(), now.millis()))?)
     }
 }

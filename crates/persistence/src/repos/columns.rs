@@ -1,6 +1,6 @@
 //! What a column holds, in Rust. How each database stores it is in its `types.rs`.
 
-use core_types::{JsonObject, Timestamp};
+use core_types::{JsonObject, Listed, Page, Timestamp};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde_json::Value;
@@ -55,4 +55,16 @@ pub(super) fn meaning<T: serde::de::DeserializeOwned>(column: &str, Json(value):
 /// What is to be stored, as JSON.
 pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Json, Fault> {
     serde_json::to_value(value).map(Json).map_err(|error| Fault::Defect(format!("a value cannot be stored as JSON: {error}")))
+}
+
+/// How many entries a list has, where its page shows that; `None` where they must be counted.
+pub(super) fn known_total(page: Page, shown: usize) -> Option<i64> {
+    let shown = u32::try_from(shown).ok()?;
+    let is_last = shown < page.limit && (shown > 0 || page.offset == 0);
+    is_last.then(|| i64::from(page.offset) + i64::from(shown))
+}
+
+/// A page of a list.
+pub(super) fn listed<R, T: From<R>>(rows: impl IntoIterator<Item = R>, total: i64) -> Listed<T> {
+    Listed { items: rows.into_iter().map(T::from).collect(), total: u64::try_from(total).unwrap_or(0) }
 }

@@ -76,10 +76,13 @@ work! {
         conn: &mut Conn, message: &Message, place: &Place, wake: Wake, now: i64, ids: &dyn Ids,
     ) -> Result<Option<Vec<Delivery>>, Fault> {
         let channel_id = Id::from(message.channel_id);
-        let mut listeners =
-            if reaches_agents(place) { run!(queue::listeners(conn, channel_id, message.author_id.into()))? } else { Vec::new() };
+        let mut listeners = if wake == Wake::Nobody || !reaches_agents(place) {
+            Vec::new()
+        } else {
+            run!(queue::listeners(conn, &place.channel, message.author_id.into()))?
+        };
         let answers = match wake {
-            Wake::Listeners => None,
+            Wake::Listeners | Wake::Nobody => None,
             Wake::OneAnswers(named) => {
                 let named = named.map(Id::from).filter(|named| listeners.contains(named));
                 let Some(one) = named.or(<[Id]>::first(&listeners).copied()) else { return Ok(None) };
@@ -236,6 +239,26 @@ work! {
 }
 
 work! {
+    /// The same for deliveries that are locked, as is their channel, so that none can end meanwhile.
+    pub(super) fn cancel_locked(conn: &mut Conn, open: Vec<DeliveryRow>, now: i64) -> Result<Vec<ChannelEvent>, Fault> {
+        run!(cancel(conn, open, now))?.ok_or_else(|| Fault::Defect("a locked delivery has ended".to_owned()))
+    }
+}
+
+work! {
+    /// Ends the open deliveries of a message in a channel that is locked, and lets those behind them go on.
+    pub(super) fn cancel_of_message(conn: &mut Conn, channel: Id, message: Id, now: i64) -> Result<Vec<ChannelEvent>, Fault> {
+        let open = run!(queue::open_of_message(conn, message))?;
+        let agents: Vec<Id> = open.iter().map(|row| row.agent_id).collect();
+        let told = run!(cancel_locked(conn, open, now))?;
+        for agent in agents {
+            run!(promote(conn, channel, agent))?;
+        }
+        Ok(told)
+    }
+}
+
+work! {
     /// Ends the open deliveries of an agent that is deleted. `held` are the channels that are locked or gone; `None`,
     /// and the transaction must be undone, where the agent has an open delivery in another.
     pub(super) fn cancel_of_agent(conn: &mut Conn, agent: Id, held: &[Id], now: i64) -> Result<Option<Vec<ChannelEvent>>, Fault> {
@@ -251,8 +274,8 @@ work! {
 work! {
     /// Ends the open deliveries of a channel that is deleted.
     pub(super) fn cancel_of_channel(conn: &mut Conn, channel: Id, now: i64) -> QueryResult<()> {
-        for id in run!(queue::open_of_channel(conn, channel))? {
-            run!(close(conn, id, now))?;
+        for row in run!(queue::open_of_channel(conn, channel))? {
+            run!(close(conn, row.id, now))?;
         }
         Ok(())
     }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use core_types::messaging::{ChannelEvent, EventBody, EventKind, Message};
+use core_types::messaging::{Channel, ChannelEvent, EventBody, EventKind, Message};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use super::channels::event_place;
+use super::channels::{event_place, find_channel};
 use super::columns::{Id, Json, json, meaning, time, word};
 use super::messages::MessageRow;
 use super::schema::{channel_events, channels, messages};
@@ -26,9 +26,21 @@ pub(super) struct EventRow {
 }
 
 impl EventRow {
-    fn into_event(self, message: Option<MessageRow>) -> Result<ChannelEvent, Fault> {
+    /// Whether the event shows the channel as it is now.
+    fn shows_channel(&self) -> bool {
+        self.kind == EventKind::ChannelUpdated.to_string()
+    }
+
+    fn into_event(self, message: Option<MessageRow>, channel: Option<&Arc<Channel>>) -> Result<ChannelEvent, Fault> {
         let body = match word("channel_events.kind", &self.kind)? {
             EventKind::Message => EventBody::Message(message.map(|row| Arc::new(Message::from(row)))),
+            EventKind::MessageUpdated => EventBody::MessageUpdated(message.map(|row| Arc::new(Message::from(row)))),
+            EventKind::MessageDeleted => EventBody::MessageDeleted(self.message_id.map(Id::to).ok_or_else(|| nameless(&self.kind))?),
+            EventKind::ChannelCleared => EventBody::ChannelCleared,
+            EventKind::ChannelUpdated => {
+                let gone = || Fault::Defect("an event outlived its channel".to_owned());
+                EventBody::ChannelUpdated(channel.cloned().ok_or_else(gone)?)
+            }
             EventKind::MessageComplete => {
                 EventBody::Complete(self.payload.map(|payload| meaning("channel_events.payload", payload)).transpose()?)
             }
@@ -36,6 +48,11 @@ impl EventRow {
         };
         Ok(ChannelEvent { channel_id: self.channel_id.to(), seq: self.seq, body, created_at: time(self.created_at) })
     }
+}
+
+/// An event of this kind must name a message.
+fn nameless(kind: &str) -> Fault {
+    Fault::Defect(format!("an event of kind {kind} names no message"))
 }
 
 work! {
@@ -48,7 +65,9 @@ work! {
 work! {
     pub(super) fn announce(conn: &mut Conn, channel: Id, body: EventBody, now: i64) -> Result<Option<ChannelEvent>, Fault> {
         let (message_id, payload) = match &body {
-            EventBody::Message(message) => (message.as_ref().map(|message| Id::from(message.id)), None),
+            EventBody::Message(message) | EventBody::MessageUpdated(message) => (message.as_ref().map(|message| Id::from(message.id)), None),
+            EventBody::MessageDeleted(message) => (Some(Id::from(*message)), None),
+            EventBody::ChannelCleared | EventBody::ChannelUpdated(_) => (None, None),
             EventBody::Complete(completion) => (None, completion.as_ref().map(json).transpose()?),
             EventBody::ChannelDeleted => return Err(Fault::Defect("the end of a channel is published, never stored".to_owned())),
         };
@@ -71,7 +90,9 @@ work! {
                 .select((EventRow::as_select(), Option::<MessageRow>::as_select()))
                 .load(conn)
         )?;
-        rows.into_iter().map(|(event, message)| event.into_event(message)).collect()
+        let shown = rows.iter().any(|(event, _)| event.shows_channel());
+        let channel = if shown { run!(find_channel(conn, channel))?.map(Arc::new) } else { None };
+        rows.into_iter().map(|(event, message)| event.into_event(message, channel.as_ref())).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use core_types::deliveries::{Finish, Finished};
 use core_types::messaging::{ChannelEvent, EventBody, EventKind, Wake};
 use diesel::prelude::*;
 
-use super::channels::{event_place, message_place};
+use super::channels::{Turn, event_place, message_place};
 use super::columns::{Id, json, time};
 use super::messages::{Entered, Entry, enter};
 use super::schema::participants;
@@ -19,7 +19,7 @@ work! {
         let Some((channel, agent)) = run!(deliveries::held(conn, end.fence))? else { return Ok(None) };
         check(&end, channel)?;
         let now = end.now.millis();
-        let reply_place = if end.reply.is_some() { run!(message_place(conn, channel, true, now))? } else { None };
+        let reply_place = if end.reply.is_some() { run!(message_place(conn, channel, Turn::Agent, now))? } else { None };
         let mut place = if end.reply.is_none() { run!(event_place(conn, channel, now))? } else { None };
         if reply_place.is_none() && place.is_none() || !run!(queue::hold_agent(conn, agent))? {
             return Err(Undo::Answer(None));

@@ -1,12 +1,12 @@
 //! What agents remember.
 
 use async_trait::async_trait;
-use core_types::memory::{FACTS, MESSAGES, Memory, MemoryRepository, RoomContext, RoomState, World};
+use core_types::memory::{FACTS, MESSAGES, Memory, MemoryRepository, RoomContext, RoomState};
 use core_types::{AgentId, RoomId, StoreResult};
 use diesel::prelude::*;
 
 use super::columns::{Id, Object, time, word};
-use super::plane::{EntityRow, list_worlds};
+use super::plane::EntityRow;
 use super::schema::{entities, memories, participants};
 use super::{Conn, Db, RunQueryDsl};
 use crate::error::Fault;
@@ -149,9 +149,5 @@ impl MemoryRepository for Db {
             Some(room) => in_read!(self, |conn| of_room(conn, agent.into(), &table, room.into(), limit))?,
             None => in_read!(self, |conn| of_agent(conn, agent.into(), &table, limit))?,
         })
-    }
-
-    async fn worlds(&self, agent: AgentId) -> StoreResult<Vec<World>> {
-        Ok(in_read!(self, |conn| list_worlds(conn, agent.into()))?)
     }
 }

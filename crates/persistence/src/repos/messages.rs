@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::messaging::{
-    ChannelAdded, ChannelEvent, EventBody, EventKind, IdempotencyKey, Message, MessageDraft, MessageRepository, PostMessage, PostOutcome,
-    Posted, Wake,
+    ChannelAdded, ChannelEvent, EventBody, EventKind, FoundMessages, IdempotencyKey, Message, MessageChange, MessageDraft,
+    MessageRepository, MessageSearch, PostMessage, PostOutcome, Posted, Wake,
 };
-use core_types::{ChannelId, Ids, MessageId, StoreResult, Timestamp};
+use core_types::{ChannelId, Ids, JsonObject, MessageId, StoreResult, Timestamp};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use serde_json::Value;
 
-use super::channels::{Place, add_channel, message_place};
+use super::channels::{Place, Turn, add_channel, message_place};
 use super::columns::{Id, Json, Object, time};
 use super::idempotency::{self, Claim};
 use super::schema::{agents, messages};
-use super::{Conn, Db, RunQueryDsl, deliveries, events};
+use super::{Conn, Db, RunQueryDsl, deliveries, edits, events, search};
 use crate::error::{Fault, Undo, settled};
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -105,16 +105,22 @@ pub(super) enum Entered {
 }
 
 work! {
+    /// The message that is answered, if there is one of this id; else the id is kept in the metadata.
+    pub(super) fn answered(conn: &mut Conn, id: Option<MessageId>, metadata: &mut JsonObject) -> QueryResult<Option<MessageId>> {
+        let Some(id) = id else { return Ok(None) };
+        let known: bool = run!(diesel::select(exists(messages::table.find(Id::from(id)))).get_result(conn))?;
+        if !known {
+            metadata.entry("inReplyTo").or_insert_with(|| Value::String(id.to_string()));
+        }
+        Ok(known.then_some(id))
+    }
+}
+
+work! {
     /// Writes a message with its event and its deliveries. Posts and replies both come here.
     pub(super) fn enter(conn: &mut Conn, entry: Entry, ids: &dyn Ids) -> Result<Entered, Fault> {
         let Entry { mut draft, place, source_key, wake, now } = entry;
-        if let Some(answered) = draft.in_reply_to {
-            let known: bool = run!(diesel::select(exists(messages::table.find(Id::from(answered)))).get_result(conn))?;
-            if !known {
-                draft.in_reply_to = None;
-                draft.metadata.entry("inReplyTo").or_insert_with(|| Value::String(answered.to_string()));
-            }
-        }
+        draft.in_reply_to = run!(answered(conn, draft.in_reply_to, &mut draft.metadata))?;
         let row = MessageRow::new(draft, &place);
         let values = (&row, messages::source_key.eq(source_key));
         if run!(diesel::insert_into(messages::table).values(values).on_conflict_do_nothing().execute(conn))? == 0 {
@@ -186,8 +192,13 @@ work! {
         if by_agent && !author_may_be_agent {
             return Err(Undo::Answer(PostOutcome::AuthorIsAgent));
         }
+        let turn = match (wake, by_agent) {
+            (Wake::Nobody, _) => Turn::Nobody,
+            (_, true) => Turn::Agent,
+            (_, false) => Turn::Person,
+        };
         let mut created_channel = false;
-        let mut place = run!(message_place(conn, channel_id, by_agent, now))?;
+        let mut place = run!(message_place(conn, channel_id, turn, now))?;
         if place.is_none() {
             let Some((channel, participants)) = create_channel else { return Err(Undo::Answer(PostOutcome::NoChannel)) };
             match run!(add_channel(conn, channel, participants))? {
@@ -195,7 +206,7 @@ work! {
                 ChannelAdded::Existing(_) => {}
                 ChannelAdded::NoServer => return Err(Undo::Answer(PostOutcome::NoServer)),
             }
-            place = run!(message_place(conn, channel_id, by_agent, now))?;
+            place = run!(message_place(conn, channel_id, turn, now))?;
         }
         let Some(place) = place else {
             return Err(Undo::Fault(Fault::Defect("the channel to create is not the channel of the message".to_owned())));
@@ -237,7 +248,7 @@ work! {
 }
 
 work! {
-    fn find(conn: &mut Conn, id: Id) -> Result<Option<Message>, Fault> {
+    pub(super) fn find(conn: &mut Conn, id: Id) -> Result<Option<Message>, Fault> {
         let row = run!(messages::table.find(id).select(MessageRow::as_select()).first(conn)).optional()?;
         Ok(row.map(Message::from))
     }
@@ -274,12 +285,28 @@ impl MessageRepository for Db {
         Ok(in_read!(self, |conn| list(conn, channel.into(), before, limit))?)
     }
 
+    async fn search(&self, search: MessageSearch) -> StoreResult<FoundMessages> {
+        Ok(in_snapshot!(self, |conn| search::search(conn, search))?)
+    }
+
+    async fn update(&self, id: MessageId, change: MessageChange, now: Timestamp) -> StoreResult<Option<(Arc<Message>, ChannelEvent)>> {
+        Ok(in_tx!(self, |conn| edits::update(conn, id.into(), change, now.millis()))?)
+    }
+
+    async fn remove(&self, channel: ChannelId, id: MessageId, now: Timestamp) -> StoreResult<Vec<ChannelEvent>> {
+        Ok(in_tx!(self, |conn| edits::remove(conn, channel.into(), id.into(), now.millis()))?)
+    }
+
+    async fn clear(&self, channel: ChannelId, now: Timestamp) -> StoreResult<Vec<ChannelEvent>> {
+        Ok(in_tx!(self, |conn| edits::clear(conn, channel.into(), now.millis()))?)
+    }
+
     async fn announce(&self, channel: ChannelId, body: EventBody, now: Timestamp) -> StoreResult<Option<ChannelEvent>> {
         Ok(in_tx!(self, |conn| events::announce(conn, channel.into(), body, now.millis()))?)
     }
 
     async fn events(&self, channel: ChannelId, after: i64, limit: u32) -> StoreResult<Vec<ChannelEvent>> {
-        Ok(in_read!(self, |conn| events::after(conn, channel.into(), after, limit))?)
+        Ok(in_snapshot!(self, |conn| events::after(conn, channel.into(), after, limit))?)
     }
 
     async fn last_seq(&self, channel: ChannelId) -> StoreResult<Option<i64>> {

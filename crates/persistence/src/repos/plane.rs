@@ -1,48 +1,15 @@
-//! An agent's worlds, rooms and entities.
+//! An agent's rooms and entities, in their world.
 
 use std::collections::HashSet;
 
-use core_types::memory::{AgentPlane, Entity, Room, World};
+use core_types::memory::{AgentPlane, Entity, Room};
 use diesel::prelude::*;
 
-use super::columns::{Id, Object, json, meaning};
+use super::columns::{Id, Json, Object, json, meaning};
 use super::schema::{entities, participants, rooms, worlds};
-use super::{Conn, RunQueryDsl, columns::Json};
+use super::worlds::WorldRow;
+use super::{Conn, RunQueryDsl};
 use crate::error::Fault;
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = worlds, treat_none_as_default_value = false)]
-struct WorldRow {
-    id: Id,
-    agent_id: Id,
-    name: String,
-    server_id: Option<Id>,
-    metadata: Object,
-}
-
-impl From<World> for WorldRow {
-    fn from(world: World) -> Self {
-        Self {
-            id: world.id.into(),
-            agent_id: world.agent_id.into(),
-            name: world.name,
-            server_id: world.server_id.map(Id::from),
-            metadata: Object(world.metadata),
-        }
-    }
-}
-
-impl From<WorldRow> for World {
-    fn from(row: WorldRow) -> Self {
-        Self {
-            id: row.id.to(),
-            agent_id: row.agent_id.to(),
-            name: row.name,
-            server_id: row.server_id.map(Id::to),
-            metadata: row.metadata.0,
-        }
-    }
-}
 
 #[derive(Insertable)]
 #[diesel(table_name = rooms, treat_none_as_default_value = false)]
@@ -119,14 +86,5 @@ work! {
             run!(diesel::insert_into(participants::table).values(participant).on_conflict_do_nothing().execute(conn))?;
         }
         Ok(())
-    }
-}
-
-work! {
-    pub(super) fn list_worlds(conn: &mut Conn, agent: Id) -> Result<Vec<World>, Fault> {
-        let rows: Vec<WorldRow> = run!(
-            worlds::table.filter(worlds::agent_id.eq(agent)).order(worlds::ordinal).select(WorldRow::as_select()).load(conn)
-        )?;
-        Ok(rows.into_iter().map(World::from).collect())
     }
 }

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use core_types::deliveries::Trace;
-use core_types::runs::{LogEntry, LogFilter, Run, RunRepository};
-use core_types::{AgentId, StoreResult, Timestamp};
+use core_types::runs::{LogEntry, LogFilter, Run, RunFilter, RunRepository};
+use core_types::{AgentId, Listed, LogId, Page, RunId, StoreResult, Timestamp};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-use super::columns::{Id, Json, Object, time, word};
+use super::columns::{Id, Json, Object, known_total, listed, time, word};
 use super::schema::{logs, runs};
-use super::{Conn, Db, RunQueryDsl};
+use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::Fault;
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -111,17 +111,61 @@ work! {
     }
 }
 
+/// The runs of an agent that a filter lets pass, ready for another condition or an order.
+macro_rules! filtered {
+    ($agent:expr, $filter:expr, $query:expr) => {{
+        let (from, to) = ($filter.from.map_or(i64::MIN, Timestamp::millis), $filter.to.map_or(i64::MAX, Timestamp::millis));
+        let mut query = $query.filter(runs::agent_id.eq($agent)).filter(runs::started_at.between(from, to)).into_boxed();
+        if let Some(room) = $filter.room {
+            query = query.filter(runs::room_id.eq(Id::from(room)));
+        }
+        if let Some(status) = $filter.status {
+            query = query.filter(runs::status.eq(status.to_string()));
+        }
+        query
+    }};
+}
+
 work! {
-    fn list(conn: &mut Conn, agent: Id, limit: u32) -> Result<Vec<Run>, Fault> {
+    fn list(conn: &mut Conn, agent: Id, filter: RunFilter, page: Page) -> Result<Listed<Run>, Fault> {
         let rows: Vec<RunRow> = run!(
-            runs::table
-                .filter(runs::agent_id.eq(agent))
+            filtered!(agent, filter, runs::table.select(RunRow::as_select()))
                 .order((runs::started_at.desc(), runs::ordinal.desc()))
-                .limit(limit.into())
-                .select(RunRow::as_select())
+                .offset(page.offset.into())
+                .limit(page.limit.into())
                 .load(conn)
         )?;
-        rows.into_iter().map(RunRow::into_run).collect()
+        let total = match known_total(page, rows.len()) {
+            Some(total) => total,
+            None => run!(filtered!(agent, filter, runs::table.count()).get_result(conn))?,
+        };
+        let runs: Vec<Run> = rows.into_iter().map(RunRow::into_run).collect::<Result<_, _>>()?;
+        Ok(listed(runs, total))
+    }
+}
+
+work! {
+    fn find(conn: &mut Conn, agent: Id, id: Id) -> Result<Option<Run>, Fault> {
+        let own = runs::table.find(id).filter(runs::agent_id.eq(agent)).select(RunRow::as_select());
+        let row: Option<RunRow> = run!(own.first(conn)).optional()?;
+        row.map(RunRow::into_run).transpose()
+    }
+}
+
+work! {
+    fn remove_log(conn: &mut Conn, agent: Id, id: Id) -> Result<(), Fault> {
+        run!(diesel::delete(logs::table.find(id).filter(logs::agent_id.eq(agent))).execute(conn))?;
+        Ok(())
+    }
+}
+
+work! {
+    fn add_log(conn: &mut Conn, entry: LogEntry) -> Result<(), Fault> {
+        let row = LogRow::from(entry);
+        if run!(queue::hold_agent(conn, row.agent_id))? {
+            run!(diesel::insert_into(logs::table).values(&row).execute(conn))?;
+        }
+        Ok(())
     }
 }
 
@@ -176,8 +220,20 @@ work! {
 
 #[async_trait]
 impl RunRepository for Db {
-    async fn list(&self, agent: AgentId, limit: u32) -> StoreResult<Vec<Run>> {
-        Ok(in_read!(self, |conn| list(conn, agent.into(), limit))?)
+    async fn list(&self, agent: AgentId, filter: RunFilter, page: Page) -> StoreResult<Listed<Run>> {
+        Ok(in_snapshot!(self, |conn| list(conn, agent.into(), filter, page))?)
+    }
+
+    async fn find(&self, agent: AgentId, id: RunId) -> StoreResult<Option<Run>> {
+        Ok(in_read!(self, |conn| find(conn, agent.into(), id.into()))?)
+    }
+
+    async fn add_log(&self, entry: LogEntry) -> StoreResult<()> {
+        Ok(in_tx!(self, |conn| add_log(conn, entry))?)
+    }
+
+    async fn remove_log(&self, agent: AgentId, id: LogId) -> StoreResult<()> {
+        Ok(in_tx!(self, |conn| remove_log(conn, agent.into(), id.into()))?)
     }
 
     async fn logs(&self, agent: AgentId, filter: LogFilter) -> StoreResult<Vec<LogEntry>> {

@@ -33,6 +33,11 @@ tables! {
         created_at -> BigInt,
         updated_at -> BigInt,
     }
+    server_agents (server_id, agent_id) {
+        ordinal -> BigInt,
+        server_id -> IdSql,
+        agent_id -> IdSql,
+    }
     channels (id) {
         ordinal -> BigInt,
         id -> IdSql,
@@ -112,6 +117,7 @@ tables! {
         name -> Text,
         server_id -> Nullable<IdSql>,
         metadata -> JsonSql,
+        created_at -> BigInt,
     }
     rooms (id) {
         id -> IdSql,

@@ -67,12 +67,16 @@ mod columns;
 pub(crate) mod connect;
 #[path = "../repos/deliveries.rs"]
 mod deliveries;
+#[path = "../repos/edits.rs"]
+mod edits;
 #[path = "../repos/events.rs"]
 mod events;
 #[path = "../repos/finish.rs"]
 mod finish;
 #[path = "../repos/idempotency.rs"]
 mod idempotency;
+#[path = "../repos/members.rs"]
+mod members;
 #[path = "../repos/memories.rs"]
 mod memories;
 #[path = "../repos/messages.rs"]
@@ -85,7 +89,13 @@ mod readers;
 mod runs;
 #[path = "../repos/schema.rs"]
 mod schema;
+#[path = "../repos/search.rs"]
+mod search;
+#[path = "../repos/servers.rs"]
+mod servers;
 mod types;
+#[path = "../repos/worlds.rs"]
+mod worlds;
 mod writer;
 
 /// An open SQLite database.

@@ -1,6 +1,8 @@
 //! What SQLite needs no lock for: there is only one writer.
 
+use core_types::MessageServerId;
 use core_types::deliveries::{ClaimRequest, DeliveryState};
+use core_types::messaging::Channel;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 
@@ -8,18 +10,37 @@ use super::Conn;
 use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
-use super::schema::{agents, channel_participants, deliveries};
+use super::schema::{agents, channel_participants, channels, deliveries, message_servers, server_agents};
 
-/// The running agents that take part in a channel, by join order, except the author of a message.
-pub(super) fn listeners(conn: &mut Conn, channel: Id, author: Id) -> QueryResult<Vec<Id>> {
-    channel_participants::table
+/// The running agents that take part in a channel and listen on its server, by join order, except the author of a message.
+pub(super) fn listeners(conn: &mut Conn, channel: &Channel, author: Id) -> QueryResult<Vec<Id>> {
+    let running = channel_participants::table
         .inner_join(agents::table.on(agents::id.eq(channel_participants::entity_id)))
-        .filter(channel_participants::channel_id.eq(channel))
+        .filter(channel_participants::channel_id.eq(Id::from(channel.id)))
         .filter(channel_participants::entity_id.ne(author))
         .filter(agents::running.eq(true))
         .order(channel_participants::position)
-        .select(agents::id)
-        .load(conn)
+        .select(agents::id);
+    if channel.server_id == MessageServerId::DEFAULT {
+        return running.load(conn);
+    }
+    let tied = server_agents::table.filter(server_agents::server_id.eq(Id::from(channel.server_id))).select(server_agents::agent_id);
+    running.filter(agents::id.eq_any(tied)).load(conn)
+}
+
+/// Whether the message server exists, for as long as the transaction lasts.
+pub(super) fn hold_server(conn: &mut Conn, server: Id) -> QueryResult<bool> {
+    diesel::select(exists(message_servers::table.find(server))).get_result(conn)
+}
+
+/// The same, for one who removes it.
+pub(super) fn lock_server(conn: &mut Conn, server: Id) -> QueryResult<bool> {
+    hold_server(conn, server)
+}
+
+/// Whether the channel exists, for as long as the transaction lasts.
+pub(super) fn hold_channel(conn: &mut Conn, channel: Id) -> QueryResult<bool> {
+    diesel::select(exists(channels::table.find(channel))).get_result(conn)
 }
 
 /// Whether the agent exists, for as long as the transaction lasts.
@@ -41,9 +62,21 @@ pub(super) fn open_of_agent(conn: &mut Conn, agent: Id) -> QueryResult<Vec<Deliv
 }
 
 /// The open deliveries of a channel.
-pub(super) fn open_of_channel(conn: &mut Conn, channel: Id) -> QueryResult<Vec<Id>> {
+pub(super) fn open_of_channel(conn: &mut Conn, channel: Id) -> QueryResult<Vec<DeliveryRow>> {
     let open = deliveries::table.filter(deliveries::channel_id.eq(channel)).filter(deliveries::ended_at.is_null());
-    open.select(deliveries::id).load(conn)
+    open.select(DeliveryRow::as_select()).load(conn)
+}
+
+/// The open deliveries of an agent in a channel.
+pub(super) fn open_of_agent_in(conn: &mut Conn, agent: Id, channel: Id) -> QueryResult<Vec<DeliveryRow>> {
+    let of_agent = deliveries::table.filter(deliveries::channel_id.eq(channel)).filter(deliveries::agent_id.eq(agent));
+    of_agent.filter(deliveries::ended_at.is_null()).select(DeliveryRow::as_select()).load(conn)
+}
+
+/// The open deliveries of a message.
+pub(super) fn open_of_message(conn: &mut Conn, message: Id) -> QueryResult<Vec<DeliveryRow>> {
+    let open = deliveries::table.filter(deliveries::message_id.eq(message)).filter(deliveries::ended_at.is_null());
+    open.select(DeliveryRow::as_select()).load(conn)
 }
 
 /// Claims heads that are due, the longest due first, and returns their ids.

@@ -11,6 +11,7 @@ pub fn stores_of(store: &Store) -> Stores {
         channels: store.channels(),
         messages: store.messages(),
         deliveries: store.deliveries(),
+        worlds: store.worlds(),
         memories: store.memories(),
         runs: store.runs(),
         secrets: store.secrets(),

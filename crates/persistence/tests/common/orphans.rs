@@ -3,8 +3,9 @@
 use core_types::agents::Agent;
 use core_types::character::Character;
 use core_types::deliveries::{ClaimRequest, DeliveryState};
-use core_types::memory::{AgentPlane, Room, World};
+use core_types::memory::{AgentPlane, Room};
 use core_types::messaging::{EventBody, PostOutcome};
+use core_types::worlds::World;
 use core_types::{AgentId, ChannelId, DeliveryId, JsonObject, MessageServerId, Timestamp};
 use doolittle_persistence::Store;
 use uuid::Uuid;
@@ -26,6 +27,7 @@ fn agent() -> (Agent, AgentPlane) {
         name: "World".to_owned(),
         server_id: None,
         metadata: JsonObject::new(),
+        created_at: NOW,
     };
     let room = Room {
         id: id.room_of(ChannelId::new(Uuid::from_u128(0xff))),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::active::ActiveRun;
 use crate::agent::ReadyAgent;
 use crate::ports::{Limits, Ports};
-use crate::record::{self, Recorder};
+use crate::record::{self, ModelCall, Recorder};
 use crate::run::RunError;
 
 pub(crate) mod actions;
@@ -146,22 +146,14 @@ impl Mind<'_> {
 
     /// Asks the agent's model and records the call, whatever its outcome.
     async fn ask(&self, request: TextRequest, sink: &dyn TextSink, recorder: &mut Recorder) -> Result<TextResponse, RunError> {
-        let provider = &self.ready.provider;
+        let provider = self.ready.provider.as_ref();
         let size = request.size;
         let began = self.ports.clock.now();
         let answer = provider.generate(request, sink).await;
         let now = self.ports.clock.now();
-        let millis = now.millis() - began.millis();
-        match answer {
-            Ok(answer) => {
-                recorder.model_call(size, provider.name(), &answer.model, answer.usage, millis, now);
-                Ok(answer)
-            }
-            Err(error) => {
-                recorder.model_failure(size, provider.name(), provider.model(size), &error.to_string(), millis, now);
-                Err(error.into())
-            }
-        }
+        let call = ModelCall { size, provider, answer: answer.as_ref(), millis: now.millis() - began.millis() };
+        recorder.model_call(&call, now);
+        Ok(answer?)
     }
 
     /// Carries out calls in order; returns what the model should know of them.

@@ -131,3 +131,50 @@ async fn ann_deletes_a_channel_with_all_that_was_said_in_it() {
     }
     refused(&ann, [(Request::new("DELETE", &format!("{CHANNELS}/bad")), 400, "INVALID_ID")]).await;
 }
+
+#[tokio::test]
+async fn ann_changes_a_channel_and_who_takes_part() {
+    let (server, ann) = open().await;
+    let channel = create_channel(&ann, "GROUP", &[ANN]).await;
+    server.record().name(&channel, "channel");
+    let path = format!("{CHANNELS}/{channel}");
+    let change = json!({"name": "Updated Channel Name", "participantCentralUserIds": [BEN, ANN], "metadata": {"z": 1}});
+    snapshot!("channel_changed", ann.patch(&path, &change).await);
+    assert_eq!(participants(&ann, &channel).await, json!([BEN, ANN]));
+    assert_eq!(ann.patch(&path, &json!({})).await.data(200)["name"], "Updated Channel Name");
+    ann.delete(&format!("{path}/agents/{BEN}")).await.data(200);
+    ann.delete(&format!("{path}/agents/{BEN}")).await.error(404, "PARTICIPANT_NOT_FOUND");
+    for _ in 0..2 {
+        ann.post(&format!("{path}/agents"), &json!({"agentId": BEN})).await.data(201);
+    }
+    assert_eq!(ann.get(&format!("{path}/agents")).await.data(200), json!({"channelId": channel, "participants": [ANN, BEN]}));
+    let nowhere = format!("{CHANNELS}/{NOTHING}");
+    let cases = [
+        (Request::new("PATCH", &nowhere).json(&json!({"name": "n"})), 404, "CHANNEL_NOT_FOUND"),
+        (Request::post(&format!("{nowhere}/agents"), &json!({"agentId": BEN})), 404, "CHANNEL_NOT_FOUND"),
+        (Request::new("DELETE", &format!("{nowhere}/agents/{BEN}")), 404, "CHANNEL_NOT_FOUND"),
+        (Request::new("PATCH", &path).json(&json!({"participantIds": ["bad"]})), 400, "INVALID_ID"),
+    ];
+    refused(&ann, cases).await;
+}
+
+#[tokio::test]
+async fn two_have_one_channel_whoever_asks_and_however_often() {
+    let (server, ann) = open().await;
+    let asked = |from, to| {
+        let caller = ann.clone();
+        async move { caller.get(&format!("/api/messaging/dm-channel?currentUserId={from}&targetUserId={to}")).await }
+    };
+    let answers = futures_util::future::join_all((0..8).map(|turn| if turn % 2 == 0 { asked(ANN, BEN) } else { asked(BEN, ANN) })).await;
+    let id = text(&answers[0].data(200)["id"]);
+    server.record().name(&id, "dm");
+    snapshot!("dm_channel", answers[0]);
+    assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+    assert_eq!(participants(&ann, &id).await, json!([ANN, BEN]));
+    let elsewhere = ann.get(&format!("/api/messaging/dm-channel?currentUserId={ANN}&targetUserId={BEN}&dmServerId={NOTHING}")).await;
+    assert_eq!(elsewhere.data(200)["id"], json!(id), "an unknown server is the default one");
+    let lists = ann.get(&format!("/api/messaging/central-servers/{DEFAULT}/channels")).await.data(200);
+    assert_eq!(lists["channels"].as_array().unwrap().len(), 1);
+    let cases = [format!("currentUserId={ANN}&targetUserId={ANN}"), format!("currentUserId={ANN}"), String::new()];
+    refused(&ann, cases.map(|query| (Request::get(&format!("/api/messaging/dm-channel?{query}")), 400, "BAD_REQUEST"))).await;
+}

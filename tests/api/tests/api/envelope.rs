@@ -3,12 +3,16 @@
 use serde_json::json;
 use testkit::caller::Request;
 
-use crate::routes::{ROUTES, Route, with_bodies};
-use crate::support::{ANN, NOTHING, create_agent, create_channel, open, refused, snapshot, with, world};
+use crate::routes::{ROUTES, Route, steady, with_bodies};
+use crate::support::{ANN, DEFAULT, NOTHING, create_agent, create_channel, open, refused, snapshot, with, world};
 
 /// The route's path to something that exists, so that nothing but the body is wrong.
 fn target(route: Route, agent: &str, channel: &str) -> String {
-    route.path(if route.1.starts_with("/agents") { agent } else { channel })
+    route.path(match route.1 {
+        path if path.contains("{server_id}") => DEFAULT,
+        path if path.starts_with("/agents") => agent,
+        _ => channel,
+    })
 }
 
 fn nested(depth: usize) -> String {
@@ -78,6 +82,10 @@ async fn without_a_body_a_route_says_what_it_misses() {
     let channel = create_channel(&ann, "GROUP", &[ANN]).await;
     let mut cases = Vec::new();
     for route in with_bodies().filter(|route| route.0 == "POST") {
+        if route.1.ends_with("/search") {
+            // Every field is optional: it finds the newest messages.
+            continue;
+        }
         let code = if route.1 == "/agents" { "CREATE_ERROR" } else { "BAD_REQUEST" };
         let request = || Request::new("POST", &route.path(&channel));
         for empty in [request(), request().json_bytes(""), request().json_bytes("{}"), request().header("content-length", "0")] {
@@ -148,7 +156,7 @@ async fn paths_that_are_no_routes_are_not_found() {
         "/api/agents/a/b/c",
         "/api/messaging",
         "/api/messaging/central-channels",
-        "/api/messaging/central-servers/channels",
+        "/api/messaging/central-servers/a/b/c",
         "/api/server",
         "/nope",
         "/agents",
@@ -184,8 +192,8 @@ async fn a_method_that_a_path_does_not_have_is_not_found() {
 async fn a_path_may_be_written_in_any_case_and_with_slashes_at_its_end() {
     let (_server, ann) = open().await;
     let (agent, channel) = (create_agent(&ann, "Alice").await, create_channel(&ann, "GROUP", &[ANN]).await);
-    for route in ROUTES.iter().filter(|route| route.0 == "GET" && !route.1.ends_with("/events") && !route.1.starts_with("/server")) {
-        let path = target(*route, &agent, &channel);
+    for route in steady() {
+        let path = target(route, &agent, &channel);
         let plain = ann.get(&path).await;
         assert_eq!(plain.status, 200, "{path}: {plain}");
         for spelled in [format!("{path}/"), format!("{path}///"), path.to_uppercase(), format!("{}/?x=1", path.to_uppercase())] {
@@ -201,8 +209,8 @@ async fn a_path_may_be_written_in_any_case_and_with_slashes_at_its_end() {
 async fn query_parameters_that_nobody_knows_change_nothing() {
     let (_server, ann) = open().await;
     let (agent, channel) = (create_agent(&ann, "Alice").await, create_channel(&ann, "GROUP", &[ANN]).await);
-    for route in ROUTES.iter().filter(|route| route.0 == "GET" && !route.1.ends_with("/events") && !route.1.starts_with("/server")) {
-        let path = target(*route, &agent, &channel);
+    for route in steady() {
+        let path = target(route, &agent, &channel);
         let plain = ann.get(&path).await;
         for query in ["x", "x=1&x=2", "=", "&&", "x=%ff", "__proto__[x]=1", "x[]=1", &"y=1&".repeat(1000)] {
             let answer = ann.get(&format!("{path}?{query}")).await;

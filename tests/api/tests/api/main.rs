@@ -10,6 +10,7 @@
 mod agents;
 mod auth;
 mod channels;
+mod edits;
 mod envelope;
 mod events;
 mod exchange;
@@ -23,3 +24,4 @@ mod servers;
 mod snapshots;
 mod support;
 mod system;
+mod worlds;

@@ -9,7 +9,7 @@ use testkit::caller::Request;
 
 use crate::support::{ANN, DEFAULT, NOTHING};
 
-/// A route: its method and its path, with `{agent_id}`, `{channel_id}` or `{server_id}` in it.
+/// A route: its method and its path, with ids such as `{agent_id}` in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Route(pub &'static str, pub &'static str);
 
@@ -17,6 +17,7 @@ pub struct Route(pub &'static str, pub &'static str);
 pub const ROUTES: &[Route] = &[
     Route("GET", "/agents"),
     Route("POST", "/agents"),
+    Route("GET", "/agents/worlds"),
     Route("GET", "/agents/{agent_id}"),
     Route("PATCH", "/agents/{agent_id}"),
     Route("DELETE", "/agents/{agent_id}"),
@@ -24,45 +25,79 @@ pub const ROUTES: &[Route] = &[
     Route("POST", "/agents/{agent_id}/stop"),
     Route("POST", "/agents/{agent_id}/restart"),
     Route("GET", "/agents/{agent_id}/logs"),
+    Route("DELETE", "/agents/{agent_id}/logs/{log_id}"),
+    Route("GET", "/agents/{agent_id}/runs"),
+    Route("GET", "/agents/{agent_id}/runs/{run_id}"),
+    Route("GET", "/agents/{agent_id}/panels"),
+    Route("GET", "/agents/{agent_id}/worlds"),
+    Route("POST", "/agents/{agent_id}/worlds"),
+    Route("GET", "/agents/{agent_id}/worlds/{world_id}"),
+    Route("PATCH", "/agents/{agent_id}/worlds/{world_id}"),
     Route("GET", "/messaging/message-server/current"),
     Route("GET", "/messaging/central-servers"),
+    Route("POST", "/messaging/central-servers"),
+    Route("GET", "/messaging/central-servers/{server_id}"),
+    Route("PATCH", "/messaging/central-servers/{server_id}"),
+    Route("DELETE", "/messaging/central-servers/{server_id}"),
     Route("GET", "/messaging/central-servers/{server_id}/channels"),
+    Route("GET", "/messaging/central-servers/{server_id}/agents"),
+    Route("POST", "/messaging/central-servers/{server_id}/agents"),
+    Route("DELETE", "/messaging/central-servers/{server_id}/agents/{agent_id}"),
+    Route("GET", "/messaging/agents/{agent_id}/servers"),
+    Route("POST", "/messaging/agents/{agent_id}/servers/{server_id}"),
+    Route("DELETE", "/messaging/agents/{agent_id}/servers/{server_id}"),
     Route("POST", "/messaging/central-channels"),
     Route("GET", "/messaging/central-channels/{channel_id}"),
+    Route("PATCH", "/messaging/central-channels/{channel_id}"),
     Route("DELETE", "/messaging/central-channels/{channel_id}"),
     Route("GET", "/messaging/central-channels/{channel_id}/details"),
     Route("GET", "/messaging/central-channels/{channel_id}/participants"),
+    Route("GET", "/messaging/central-channels/{channel_id}/agents"),
+    Route("POST", "/messaging/central-channels/{channel_id}/agents"),
+    Route("DELETE", "/messaging/central-channels/{channel_id}/agents/{agent_id}"),
+    Route("GET", "/messaging/dm-channel"),
     Route("GET", "/messaging/central-channels/{channel_id}/messages"),
     Route("POST", "/messaging/central-channels/{channel_id}/messages"),
+    Route("DELETE", "/messaging/central-channels/{channel_id}/messages"),
+    Route("DELETE", "/messaging/central-channels/{channel_id}/messages/{message_id}"),
+    Route("POST", "/messaging/central-channels/{channel_id}/generate-title"),
     Route("GET", "/messaging/central-channels/{channel_id}/events"),
+    Route("GET", "/messaging/messages/{message_id}"),
+    Route("PATCH", "/messaging/messages/{message_id}"),
+    Route("POST", "/messaging/messages/search"),
     Route("POST", "/messaging/submit"),
+    Route("POST", "/messaging/action"),
+    Route("PATCH", "/messaging/action/{message_id}"),
     Route("POST", "/messaging/ingest-external"),
     Route("POST", "/messaging/complete"),
     Route("GET", "/server/ping"),
     Route("GET", "/server/status"),
     Route("GET", "/server/health"),
+    Route("GET", "/system/status"),
 ];
 
-/// Other spellings of the beginning of a path.
-const ALIASES: [(&str, &[&str]); 2] = [("/central-servers", &["/servers", "/message-servers"]), ("/central-channels", &["/channels"])];
+/// Other spellings of a part of a path.
+const ALIASES: [(&str, &[&str]); 4] = [
+    ("/central-servers", &["/servers", "/message-servers"]),
+    ("/central-channels", &["/channels"]),
+    ("}/servers", &["}/message-servers"]),
+    ("/ingest-external", &["/external-messages"]),
+];
+
+/// The ids that paths have.
+const IDS: [&str; 7] = ["{agent_id}", "{channel_id}", "{server_id}", "{message_id}", "{world_id}", "{run_id}", "{log_id}"];
 
 impl Route {
     /// The path with this id in it.
     pub fn path(self, id: &str) -> String {
-        let path = ["{agent_id}", "{channel_id}", "{server_id}"].iter().fold(self.1.to_owned(), |path, name| path.replace(name, id));
-        format!("/api{path}")
+        filled(self.1, id)
     }
 
     /// The path with this id, in every spelling.
     pub fn paths(self, id: &str) -> Vec<String> {
-        let path = self.path(id);
-        let mut paths = vec![path.clone()];
-        for (reference, aliases) in ALIASES {
-            if path.contains(reference) {
-                paths.extend(aliases.iter().map(|alias| path.replacen(reference, alias, 1)));
-            }
-        }
-        paths
+        let spellings = ALIASES.iter().filter(|(reference, _)| self.1.contains(reference));
+        let others = spellings.flat_map(|(reference, aliases)| aliases.iter().map(move |alias| self.1.replacen(reference, alias, 1)));
+        std::iter::once(self.1.to_owned()).chain(others).map(|path| filled(&path, id)).collect()
     }
 
     /// Whether there is an id in the path.
@@ -87,7 +122,12 @@ impl Route {
             ("PATCH", "/agents/{agent_id}") => Some(json!({"bio": "changed"})),
             ("POST", "/messaging/central-channels") => Some(json!({"name": "x", "server_id": DEFAULT})),
             ("POST", "/messaging/central-channels/{channel_id}/messages") => Some(json!({"author_id": ANN, "content": "hi"})),
-            ("POST", "/messaging/submit" | "/messaging/ingest-external" | "/messaging/complete") => Some(message),
+            ("POST", "/messaging/submit" | "/messaging/action" | "/messaging/ingest-external" | "/messaging/complete") => Some(message),
+            ("POST", "/messaging/messages/search") => Some(json!({"query": "hi"})),
+            ("POST", "/messaging/central-servers") => Some(json!({"name": "x", "sourceType": "test"})),
+            ("POST", path) if path.ends_with("/worlds") => Some(json!({"name": "x"})),
+            ("POST", path) if path.ends_with("/agents") || path.ends_with("/generate-title") => Some(json!({"agentId": NOTHING})),
+            ("PATCH", _) => Some(json!({"name": "x"})),
             _ => None,
         }
     }
@@ -102,9 +142,19 @@ impl Route {
     }
 }
 
+fn filled(path: &str, id: &str) -> String {
+    format!("/api{}", IDS.iter().fold(path.to_owned(), |path, name| path.replace(name, id)))
+}
+
 /// The routes with a body.
 pub fn with_bodies() -> impl Iterator<Item = Route> {
     ROUTES.iter().copied().filter(|route| route.reads_body())
+}
+
+/// The routes that give an agent and a channel the same answer twice.
+pub fn steady() -> impl Iterator<Item = Route> {
+    let others = ["/events", "/dm-channel", "{world_id}", "{message_id}", "/status", "/ping", "/health"];
+    ROUTES.iter().copied().filter(move |route| route.0 == "GET" && !others.iter().any(|other| route.1.ends_with(other)))
 }
 
 /// The lines `at(config, <path>, [<method>().to(...), ...]);` of the sources as methods with paths.
@@ -118,9 +168,11 @@ fn written() -> BTreeSet<String> {
             let call = line.split(");\n").next().unwrap();
             let path = call.split('"').nth(1).unwrap();
             let path = match call {
+                _ if call.starts_with("agent_servers!") => format!("/messaging/agents/{{agent_id}}/servers{path}"),
                 _ if call.starts_with("servers!") => format!("/messaging/central-servers{path}"),
                 _ if call.starts_with("channels!") => format!("/messaging/central-channels{path}"),
-                _ => path.to_owned(),
+                // Of alternatives the first is the reference's.
+                _ => path.replace("{_:ingest-external|external-messages}", "ingest-external"),
             };
             for method in ["get", "post", "put", "patch", "delete"] {
                 if call.contains(&format!("{method}().to(")) {

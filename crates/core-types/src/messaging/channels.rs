@@ -1,0 +1,154 @@
+//! Channels and who takes part in them.
+
+use async_trait::async_trait;
+
+use crate::messaging::ChannelEvent;
+use crate::page::{Listed, Page};
+use crate::{Caller, ChannelId, EntityId, JsonObject, MessageServerId, ServiceResult, StoreResult, Timestamp};
+
+/// A channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Channel {
+    /// Its id.
+    pub id: ChannelId,
+    /// The message server that it belongs to.
+    pub server_id: MessageServerId,
+    /// Its name.
+    pub name: String,
+    /// `DM`, `GROUP`, ... (contract §2.6); any text is kept.
+    pub kind: String,
+    /// Where it comes from.
+    pub source_type: Option<String>,
+    /// Its id at that place.
+    pub source_id: Option<String>,
+    /// What it is about.
+    pub topic: Option<String>,
+    /// Free-form; given back exactly.
+    pub metadata: JsonObject,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What became of the creation of a channel.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChannelAdded {
+    /// It is stored now.
+    New(Channel),
+    /// This was stored under the same id before, and is unchanged.
+    Existing(Channel),
+    /// Its message server does not exist. Nothing was written.
+    NoServer,
+}
+
+/// What changes of a channel; what is `None` stays.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ChannelChange {
+    /// Another name, not empty.
+    pub name: Option<String>,
+    /// Metadata in place of what is there.
+    pub metadata: Option<JsonObject>,
+    /// All who take part from now on, by join order; duplicates collapse.
+    pub participants: Option<Vec<EntityId>>,
+}
+
+/// What became of joining or leaving a channel.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Membership {
+    /// It is as was asked now; this is what readers are told of deliveries that ended with it.
+    Changed(Vec<ChannelEvent>),
+    /// It was so before.
+    AsBefore,
+    /// The channel has [`MAX_PARTICIPANTS`](crate::messaging::MAX_PARTICIPANTS) already. Nothing was written.
+    Full,
+    /// There is no such channel.
+    NoChannel,
+}
+
+/// Where channels and their participants are kept. Every method is one transaction.
+///
+/// An agent that leaves a channel answers nothing more there: its open deliveries end as cancelled.
+#[async_trait]
+pub trait ChannelRepository: Send + Sync {
+    /// Stores a channel with its participants; duplicates among them collapse.
+    async fn add(&self, channel: Channel, participants: Vec<EntityId>) -> StoreResult<ChannelAdded>;
+
+    /// The channel with this id.
+    async fn find(&self, id: ChannelId) -> StoreResult<Option<Channel>>;
+
+    /// The oldest channel of this kind and name on a message server.
+    async fn find_named(&self, server: MessageServerId, kind: &str, name: &str) -> StoreResult<Option<Channel>>;
+
+    /// The channels of a message server, oldest first. Empty for an unknown server.
+    async fn list(&self, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>>;
+
+    /// Changes a channel. Returns it as it is afterwards, with what readers are told: the ends of deliveries to agents
+    /// that take part no more, then the change. `None` for an unknown id.
+    async fn update(&self, id: ChannelId, change: ChannelChange, now: Timestamp) -> StoreResult<Option<(Channel, Vec<ChannelEvent>)>>;
+
+    /// Who takes part in a channel, by join order. Empty for an unknown channel.
+    async fn participants(&self, id: ChannelId) -> StoreResult<Vec<EntityId>>;
+
+    /// Lets somebody take part in a channel, as the last to join.
+    async fn join(&self, id: ChannelId, who: EntityId) -> StoreResult<Membership>;
+
+    /// Lets somebody take part no more.
+    async fn leave(&self, id: ChannelId, who: EntityId, now: Timestamp) -> StoreResult<Membership>;
+
+    /// Deletes a channel with its messages, events and participants, and what agents remember of it; its open deliveries
+    /// end as cancelled. Returns its last event; `None` for an unknown id.
+    async fn remove(&self, id: ChannelId, now: Timestamp) -> StoreResult<Option<ChannelEvent>>;
+}
+
+/// A channel that a caller wants to create.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewChannel {
+    /// The message server.
+    pub server_id: MessageServerId,
+    /// The name, not empty.
+    pub name: String,
+    /// The kind; `GROUP` where none was given.
+    pub kind: String,
+    /// Where it comes from.
+    pub source_type: Option<String>,
+    /// Its id at that place.
+    pub source_id: Option<String>,
+    /// What it is about.
+    pub topic: Option<String>,
+    /// Free-form.
+    pub metadata: JsonObject,
+    /// Who takes part.
+    pub participants: Vec<EntityId>,
+}
+
+/// What a transport can ask about channels.
+#[async_trait]
+pub trait ChannelService: Send + Sync {
+    /// The channels of a message server, oldest first. Empty for an unknown server.
+    async fn list(&self, caller: &Caller, server: MessageServerId, page: Page) -> ServiceResult<Listed<Channel>>;
+
+    /// Creates a channel.
+    async fn create(&self, caller: &Caller, channel: NewChannel) -> ServiceResult<Channel>;
+
+    /// One channel.
+    async fn get(&self, caller: &Caller, id: ChannelId) -> ServiceResult<Channel>;
+
+    /// The channel of two, created where there is none yet; on the default server where the given one does not exist.
+    async fn direct(&self, caller: &Caller, server: MessageServerId, two: [EntityId; 2]) -> ServiceResult<Channel>;
+
+    /// Changes a channel.
+    async fn update(&self, caller: &Caller, id: ChannelId, change: ChannelChange) -> ServiceResult<Channel>;
+
+    /// Who takes part in a channel, by join order. Empty for an unknown channel.
+    async fn participants(&self, caller: &Caller, id: ChannelId) -> ServiceResult<Vec<EntityId>>;
+
+    /// Lets somebody take part; whoever does so already still does.
+    async fn join(&self, caller: &Caller, id: ChannelId, who: EntityId) -> ServiceResult<()>;
+
+    /// Lets somebody take part no more; `NotFound` for one who did not.
+    async fn leave(&self, caller: &Caller, id: ChannelId, who: EntityId) -> ServiceResult<()>;
+
+    /// Deletes a channel; an unknown one is gone already.
+    async fn remove(&self, caller: &Caller, id: ChannelId) -> ServiceResult<()>;
+}

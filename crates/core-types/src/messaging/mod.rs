@@ -1,0 +1,32 @@
+//! The central plane: message servers, channels, messages and what happens on a channel.
+
+mod channels;
+mod events;
+mod messages;
+mod posting;
+mod replies;
+mod servers;
+
+pub use channels::{Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, Membership, NewChannel};
+pub use events::{ChannelEvent, Completion, EventBody, EventKind, EventStream, StreamItem};
+pub use messages::{
+    FoundMessages, Message, MessageChange, MessageDraft, MessageRepository, MessageSearch, MessagingService, SEARCHED, TITLE_MESSAGES,
+    Title,
+};
+pub use posting::{Door, IdempotencyKey, NewMessage, PostMessage, PostOutcome, PostReceipt, Posted, Wake};
+pub use replies::{ReplyEvent, ReplyStream};
+pub use servers::{Linked, MessageServer, NewServer, ServerChange, ServerRepository, ServerService};
+
+/// The metadata flag of a channel that lets agents answer agents.
+pub const ALLOW_AGENT_TO_AGENT: &str = "allowAgentToAgent";
+
+/// The most participants of a channel.
+pub const MAX_PARTICIPANTS: usize = 1_000;
+
+/// Agent turns after the last human message, at which talk among agents stops.
+pub const MAX_AGENT_TURNS: i32 = 8;
+
+/// Whether an agent in a channel of this kind always answers (contract §6.3).
+pub fn always_answers(kind: &str) -> bool {
+    ["DM", "VOICE_DM", "SELF", "API"].contains(&kind.to_ascii_uppercase().as_str())
+}

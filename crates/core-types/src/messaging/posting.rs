@@ -1,0 +1,156 @@
+//! Posting: what a caller sends, what is written of it, and what the caller is told.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::deliveries::Delivery;
+use crate::messaging::{Channel, Message, MessageDraft};
+use crate::{AgentId, ChannelId, EntityId, JsonObject, MessageId, MessageServerId, Timestamp};
+
+/// The door by which a message comes in; it decides who may speak and what the defaults are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// `POST .../channels/{id}/messages`
+    Channel,
+    /// `POST /api/messaging/submit`
+    Submit,
+    /// `POST /api/messaging/action`: what an agent is doing, for people to see
+    Action,
+    /// `POST /api/messaging/ingest-external`
+    Ingest,
+}
+
+impl Door {
+    /// The name under which idempotency keys of this door are kept.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Submit => "submit",
+            Self::Action => "action",
+            Self::Ingest => "ingest",
+        }
+    }
+
+    /// Whether the owner may post in the name of an agent here.
+    pub const fn agents_may_speak(self) -> bool {
+        matches!(self, Self::Submit | Self::Action)
+    }
+}
+
+/// A message that a caller wants to post. One call for every door.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewMessage {
+    /// The door it came by.
+    pub door: Door,
+    /// The id that the caller chose for it.
+    pub id: Option<MessageId>,
+    /// Its channel.
+    pub channel_id: ChannelId,
+    /// Its message server; the channel's own counts where the channel exists.
+    pub server_id: MessageServerId,
+    /// Who wrote it.
+    pub author_id: EntityId,
+    /// The author's name.
+    pub author_name: Option<String>,
+    /// Its text, not empty.
+    pub content: String,
+    /// The message as its source had it.
+    pub raw: Option<Value>,
+    /// Where it comes from.
+    pub source_type: Option<String>,
+    /// Its id at that place.
+    pub source_id: Option<String>,
+    /// Free-form.
+    pub metadata: JsonObject,
+    /// The message that it answers.
+    pub in_reply_to: Option<MessageId>,
+    /// The caller's `Idempotency-Key`.
+    pub idempotency_key: Option<String>,
+}
+
+/// A posted message and what a caller should know about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PostReceipt {
+    /// The message as it is stored.
+    pub message: Arc<Message>,
+    /// Whether it had been posted before.
+    pub repeated: bool,
+    /// What the caller may not expect, such as "no agent listens in this channel".
+    pub warnings: Vec<String>,
+}
+
+/// A write that can be repeated: the same key with the same body gets the first answer, with another body a conflict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key it is (`Caller::name`).
+    pub caller: String,
+    /// Which operation it is for.
+    pub route: String,
+    /// The key itself.
+    pub key: String,
+    /// A hash of everything that the caller sent.
+    pub body_hash: [u8; 32],
+}
+
+/// Which agents of the channel are woken by a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// None: it is no contribution to the conversation, and counts as nobody's turn.
+    Nobody,
+    /// Every running agent in the channel except the author; each decides for itself whether it answers.
+    Listeners,
+    /// The same, but one must answer: this agent if it is among them, else the first by join order. Without any, the
+    /// message is not stored.
+    OneAnswers(Option<AgentId>),
+}
+
+/// Everything that one post writes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PostMessage {
+    /// The message.
+    pub draft: MessageDraft,
+    /// The channel to create if there is none of the draft's id, with its participants.
+    pub create_channel: Option<(Channel, Vec<EntityId>)>,
+    /// Which agents hear of it.
+    pub wake: Wake,
+    /// Whether the author may be an agent of this server.
+    pub author_may_be_agent: bool,
+    /// What makes it repeatable: the caller's key, the id that the caller chose, or both. Any of them that is known names
+    /// the first post; all are kept with this one.
+    pub idempotency: Vec<IdempotencyKey>,
+    /// Whether `source_type` and `source_id` name the message for good: a repeat is answered with the first.
+    pub once_per_source: bool,
+    /// The present moment; `created_at` is this or 1 ms after the channel's last message, whichever is later.
+    pub now: Timestamp,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Posted {
+    /// The message in its place.
+    pub message: Arc<Message>,
+    /// The message's deliveries; the one that must answer first.
+    pub deliveries: Vec<Delivery>,
+    /// Whether the channel was created for it.
+    pub created_channel: bool,
+}
+
+/// What became of a post.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PostOutcome {
+    /// It was written.
+    Posted(Posted),
+    /// It had been written before, by the same key, the same id with the same body, or from the same source.
+    Repeated(Posted),
+    /// The key or the message id was used before with another body. Nothing was written.
+    Conflict,
+    /// There is no such channel. Nothing was written.
+    NoChannel,
+    /// The channel to create names a message server that does not exist. Nothing was written.
+    NoServer,
+    /// A reply was required and no running agent listens. Nothing was written.
+    NoAgent,
+    /// The author is an agent of this server and may not be. Nothing was written.
+    AuthorIsAgent,
+}

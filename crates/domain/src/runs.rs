@@ -1,0 +1,88 @@
+//! What agents did: runs and logs.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use core_types::agents::AgentRepository;
+use core_types::runs::{LogEntry, LogFilter, Run, RunDetail, RunFilter, RunRepository, RunService};
+use core_types::{AgentId, Caller, Listed, LogId, Page, Permission, RunId, ServiceError, ServiceResult, Thing};
+use serde_json::json;
+
+use crate::permission::require;
+
+/// How many log lines are read at once while filtering, and how many at most for one answer.
+const LOG_PAGE: u32 = 500;
+const LOG_SCAN: u32 = 10_000;
+
+/// Shows what agents did.
+pub struct Runs {
+    /// Where agents are kept.
+    pub agents: Arc<dyn AgentRepository>,
+    /// Where runs and logs are kept.
+    pub runs: Arc<dyn RunRepository>,
+}
+
+#[async_trait]
+impl RunService for Runs {
+    async fn list(&self, caller: &Caller, agent: AgentId, filter: RunFilter, page: Page) -> ServiceResult<Listed<Run>> {
+        self.known(caller, agent).await?;
+        Ok(self.runs.list(agent, filter, page).await?)
+    }
+
+    async fn get(&self, caller: &Caller, agent: AgentId, id: RunId) -> ServiceResult<Option<RunDetail>> {
+        self.known(caller, agent).await?;
+        let Some(run) = self.runs.find(agent, id).await? else { return Ok(None) };
+        // Log lines name their run in their body, and are all from between its beginning and its end.
+        let filter = LogFilter { since: Some(run.started_at), until: Some(run.ended_at), limit: LOG_SCAN, ..LogFilter::default() };
+        let mut logs = self.runs.logs(agent, filter).await?;
+        let named = json!(id);
+        logs.retain(|entry| entry.body.get("runId") == Some(&named));
+        logs.reverse();
+        Ok(Some(RunDetail { run, logs }))
+    }
+
+    async fn logs(&self, caller: &Caller, agent: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>> {
+        self.known(caller, agent).await?;
+        self.filtered_logs(agent, filter).await
+    }
+
+    async fn remove_log(&self, caller: &Caller, agent: AgentId, id: LogId) -> ServiceResult<()> {
+        require(caller, Permission::AgentsWrite)?;
+        self.known(caller, agent).await?;
+        Ok(self.runs.remove_log(agent, id).await?)
+    }
+}
+
+impl Runs {
+    async fn known(&self, caller: &Caller, agent: AgentId) -> ServiceResult<()> {
+        require(caller, Permission::AgentsRead)?;
+        if self.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
+    }
+
+    /// Reads pages until enough lines pass the filter. `level` and `exclude` are looked at here; how far they may make
+    /// one answer read is bounded.
+    async fn filtered_logs(&self, id: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>> {
+        let filters_here = filter.level.is_some() || !filter.exclude.is_empty();
+        if !filters_here {
+            return Ok(self.runs.logs(id, filter).await?);
+        }
+        let wanted = filter.limit as usize;
+        let mut to_skip = filter.offset as usize;
+        let mut found = Vec::new();
+        for offset in (0..LOG_SCAN).step_by(LOG_PAGE as usize) {
+            let page = self.runs.logs(id, LogFilter { offset, limit: LOG_PAGE, ..filter.clone() }).await?;
+            let last = page.len() < LOG_PAGE as usize;
+            for entry in page.into_iter().filter(|entry| filter.passes(entry)) {
+                if to_skip > 0 {
+                    to_skip -= 1;
+                } else if found.len() < wanted {
+                    found.push(entry);
+                }
+            }
+            if last || found.len() == wanted {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}

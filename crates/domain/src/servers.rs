@@ -1,0 +1,98 @@
+//! Message servers, and which agents listen on them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use core_types::bus::EventBus;
+use core_types::messaging::{Linked, MessageServer, NewServer, ServerChange, ServerRepository, ServerService};
+use core_types::{AgentId, Caller, Clock, Ids, Listed, MessageServerId, Page, Permission, ServiceError, ServiceResult, Thing};
+
+use crate::permission::require;
+use crate::tell::tell;
+use crate::whole::whole;
+
+/// Creates, shows, changes and deletes message servers.
+pub struct Servers {
+    /// Where message servers are kept.
+    pub servers: Arc<dyn ServerRepository>,
+    /// Who is told of channels that went with their server.
+    pub bus: Arc<dyn EventBus>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where new ids come from.
+    pub ids: Arc<dyn Ids>,
+}
+
+#[async_trait]
+impl ServerService for Servers {
+    async fn list(&self, caller: &Caller, page: Page) -> ServiceResult<Listed<MessageServer>> {
+        require(caller, Permission::MessagesRead)?;
+        Ok(self.servers.list(page).await?)
+    }
+
+    async fn create(&self, caller: &Caller, new: NewServer) -> ServiceResult<MessageServer> {
+        require(caller, Permission::MessagesWrite)?;
+        let now = self.clock.now();
+        let server = MessageServer {
+            id: MessageServerId::new(self.ids.uuid()),
+            name: new.name,
+            source_type: new.source_type,
+            source_id: new.source_id,
+            metadata: new.metadata,
+            created_at: now,
+            updated_at: now,
+        };
+        Ok(self.servers.add(server).await?.into_inner())
+    }
+
+    async fn get(&self, caller: &Caller, id: MessageServerId) -> ServiceResult<MessageServer> {
+        require(caller, Permission::MessagesRead)?;
+        self.servers.find(id).await?.ok_or(ServiceError::NotFound(Thing::Server))
+    }
+
+    async fn update(&self, caller: &Caller, id: MessageServerId, change: ServerChange) -> ServiceResult<MessageServer> {
+        require(caller, Permission::MessagesWrite)?;
+        self.servers.update(id, change, self.clock.now()).await?.ok_or(ServiceError::NotFound(Thing::Server))
+    }
+
+    async fn remove(&self, caller: &Caller, id: MessageServerId) -> ServiceResult<()> {
+        require(caller, Permission::MessagesWrite)?;
+        if id == MessageServerId::DEFAULT {
+            return Err(ServiceError::forbidden("The default server cannot be deleted: every agent listens there"));
+        }
+        let (servers, bus, now) = (Arc::clone(&self.servers), Arc::clone(&self.bus), self.clock.now());
+        whole(async move {
+            let ends = servers.remove(id, now).await?.ok_or(ServiceError::NotFound(Thing::Server))?;
+            tell(bus.as_ref(), ends).await;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn link(&self, caller: &Caller, id: MessageServerId, agent: AgentId) -> ServiceResult<()> {
+        require(caller, Permission::AgentsWrite)?;
+        match self.servers.link(id, agent).await? {
+            Linked::Yes => Ok(()),
+            Linked::NoServer => Err(ServiceError::NotFound(Thing::Server)),
+            Linked::NoAgent => Err(ServiceError::NotFound(Thing::Agent)),
+        }
+    }
+
+    async fn unlink(&self, caller: &Caller, id: MessageServerId, agent: AgentId) -> ServiceResult<()> {
+        require(caller, Permission::AgentsWrite)?;
+        if self.servers.find(id).await?.is_none() {
+            return Err(ServiceError::NotFound(Thing::Server));
+        }
+        Ok(self.servers.unlink(id, agent).await?)
+    }
+
+    async fn agents(&self, caller: &Caller, id: MessageServerId, page: Page) -> ServiceResult<Listed<AgentId>> {
+        require(caller, Permission::AgentsRead)?;
+        Ok(self.servers.agents(id, page).await?)
+    }
+
+    async fn of_agent(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<MessageServerId>> {
+        require(caller, Permission::AgentsRead)?;
+        Ok(self.servers.of_agent(agent, page).await?)
+    }
+}

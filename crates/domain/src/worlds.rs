@@ -1,0 +1,74 @@
+//! Worlds.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use core_types::agents::{Added, AgentRepository};
+use core_types::ids::create_unique_uuid;
+use core_types::worlds::{NewWorld, World, WorldChange, WorldRepository, WorldService};
+use core_types::{AgentId, Caller, Clock, Listed, Page, Permission, ServiceError, ServiceResult, Thing, WorldId};
+
+use crate::permission::require;
+
+/// How often another id is tried where one is taken.
+const ID_TRIES: i64 = 16;
+
+/// Creates, shows and changes agents' worlds.
+pub struct Worlds {
+    /// Where agents are kept.
+    pub agents: Arc<dyn AgentRepository>,
+    /// Where worlds are kept.
+    pub worlds: Arc<dyn WorldRepository>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl WorldService for Worlds {
+    async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<World>> {
+        require(caller, Permission::AgentsRead)?;
+        self.known(agent).await?;
+        Ok(self.worlds.list(agent, page).await?)
+    }
+
+    async fn of_running(&self, caller: &Caller, page: Page) -> ServiceResult<Listed<World>> {
+        require(caller, Permission::AgentsRead)?;
+        Ok(self.worlds.of_running(page).await?)
+    }
+
+    async fn get(&self, caller: &Caller, agent: AgentId, id: WorldId) -> ServiceResult<World> {
+        require(caller, Permission::AgentsRead)?;
+        self.known(agent).await?;
+        self.worlds.find(agent, id).await?.ok_or(ServiceError::NotFound(Thing::World))
+    }
+
+    async fn create(&self, caller: &Caller, agent: AgentId, new: NewWorld) -> ServiceResult<World> {
+        require(caller, Permission::AgentsWrite)?;
+        let created_at = self.clock.now();
+        let NewWorld { name, server_id, metadata } = new;
+        // The id follows from the moment, as with elizaOS; of two worlds of one moment the second is of the next.
+        for later in 0..ID_TRIES {
+            let base = format!("world-{}", created_at.plus_millis(later).millis());
+            let id = WorldId::new(create_unique_uuid(agent, &base));
+            let world = World { id, agent_id: agent, name: name.clone(), server_id, metadata: metadata.clone(), created_at };
+            match self.worlds.add(world).await? {
+                Some(Added::New(world)) => return Ok(world),
+                Some(Added::Existing(_)) => {}
+                None => return Err(ServiceError::NotFound(Thing::Agent)),
+            }
+        }
+        Err(ServiceError::conflict("Too many worlds are made at once; try again"))
+    }
+
+    async fn update(&self, caller: &Caller, agent: AgentId, id: WorldId, change: WorldChange) -> ServiceResult<World> {
+        require(caller, Permission::AgentsWrite)?;
+        self.known(agent).await?;
+        self.worlds.update(agent, id, change).await?.ok_or(ServiceError::NotFound(Thing::World))
+    }
+}
+
+impl Worlds {
+    async fn known(&self, agent: AgentId) -> ServiceResult<()> {
+        if self.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
+    }
+}

@@ -1,0 +1,235 @@
+//! Services that remember what they were asked and answer what the test told them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use core_types::agents::{Agent, AgentCount, CreateAgent};
+use core_types::character;
+use core_types::messaging::{
+    Channel, ChannelChange, Message, MessageChange, MessageSearch, MessageServer, NewChannel, NewMessage, NewServer, PostReceipt,
+    ReplyEvent, ServerChange, StreamItem, Title,
+};
+use core_types::runs::{LogFilter, RunFilter};
+use core_types::system::{MemoryUse, Status, SystemService};
+use core_types::worlds::{NewWorld, World, WorldChange};
+use core_types::{
+    AgentId, ChannelId, Clock, EntityId, JsonObject, Listed, LogId, MessageId, MessageServerId, Page, RunId, ServiceError, ServiceResult,
+    Timestamp, WorldId,
+};
+use serde_json::{Value, json};
+
+mod agents;
+mod channels;
+mod messaging;
+
+pub const AGENT: &str = "b850bc30-45f8-0041-a00a-83df46d8555d";
+pub const CHANNEL: &str = "25933be3-f43d-4ecb-b644-fcd71baa15eb";
+pub const USER: &str = "8ff3442d-deec-4e87-b795-ca44c826dc0c";
+pub const SERVER: &str = "00000000-0000-0000-0000-000000000000";
+pub const MESSAGE: &str = "c8859c6f-64c5-4da1-9a57-3566ac9ccae5";
+pub const REPLY: &str = "c9eb8ba9-9d0d-4369-a025-8558f007c686";
+pub const WORLD: &str = "de945303-ce32-03a0-8c7e-89c021528532";
+pub const RUN: &str = "3101c770-0b70-42e4-9dae-63400b076441";
+pub const NOW: i64 = 1_704_067_200_007;
+
+/// What a call was about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Call {
+    Create(CreateAgent),
+    Update(JsonObject),
+    Logs(LogFilter),
+    RemoveLog(LogId),
+    Runs(RunFilter, Page),
+    Run(RunId),
+    CreateWorld(NewWorld),
+    UpdateWorld(WorldId, WorldChange),
+    World(WorldId),
+    Post(NewMessage),
+    Exchange(NewMessage),
+    List(ChannelId, Option<Timestamp>, u32),
+    Complete(ChannelId),
+    Subscribe(Option<i64>),
+    Message(MessageId),
+    Edit(MessageId, MessageChange),
+    RemoveMessage(ChannelId, MessageId),
+    Clear(ChannelId),
+    Search(MessageSearch),
+    Title(ChannelId, AgentId, Option<Timestamp>, u32),
+    CreateChannel(NewChannel),
+    UpdateChannel(ChannelId, ChannelChange),
+    Direct(MessageServerId, [EntityId; 2]),
+    Join(ChannelId, EntityId),
+    Leave(ChannelId, EntityId),
+    CreateServer(NewServer),
+    UpdateServer(MessageServerId, ServerChange),
+    RemoveServer(MessageServerId),
+    Link(MessageServerId, AgentId),
+    Unlink(MessageServerId, AgentId),
+    Page(Page),
+    Other(&'static str),
+}
+
+/// All services in one.
+#[derive(Default)]
+pub struct Fakes {
+    pub calls: Mutex<Vec<Call>>,
+    /// What the next call fails with.
+    pub error: Mutex<Option<ServiceError>>,
+    /// Whether the next call panics.
+    pub panics: Mutex<bool>,
+    /// What a waiting caller is told, in order; then nothing for ever.
+    pub replies: Mutex<VecDeque<ReplyEvent>>,
+    /// What a reader of events is told, in order; `None` ends the stream; then nothing for ever.
+    pub items: Mutex<VecDeque<ServiceResult<Option<StreamItem>>>>,
+    pub repeated: Mutex<bool>,
+    pub warnings: Mutex<Vec<String>>,
+    pub active_agents: Mutex<u64>,
+    /// How a title turns out.
+    pub title: Mutex<Option<Title>>,
+    /// How long every list is said to be.
+    pub total: Mutex<u64>,
+}
+
+impl Fakes {
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    pub fn posted(&self) -> NewMessage {
+        match self.calls().pop() {
+            Some(Call::Post(message) | Call::Exchange(message)) => message,
+            other => panic!("no message was posted but {other:?}"),
+        }
+    }
+
+    pub fn fail_with(&self, error: ServiceError) {
+        *self.error.lock().unwrap() = Some(error);
+    }
+
+    fn note(&self, call: Call) -> ServiceResult<()> {
+        self.calls.lock().unwrap().push(call);
+        assert!(!std::mem::take(&mut *self.panics.lock().unwrap()), "told to");
+        self.error.lock().unwrap().take().map_or(Ok(()), Err)
+    }
+
+    /// A list of one.
+    fn listed<T>(&self, item: T) -> Listed<T> {
+        Listed { items: vec![item], total: (*self.total.lock().unwrap()).max(1) }
+    }
+
+    fn receipt(&self, new: NewMessage) -> PostReceipt {
+        let message = Arc::new(Message {
+            id: new.id.unwrap_or_else(|| MESSAGE.parse().unwrap()),
+            channel_id: new.channel_id,
+            server_id: new.server_id,
+            author_id: new.author_id,
+            author_name: new.author_name,
+            content: new.content,
+            raw: new.raw,
+            source_type: new.source_type,
+            source_id: new.source_id,
+            metadata: new.metadata,
+            in_reply_to: new.in_reply_to,
+            ..message()
+        });
+        PostReceipt { message, repeated: *self.repeated.lock().unwrap(), warnings: self.warnings.lock().unwrap().clone() }
+    }
+}
+
+pub fn object(value: Value) -> JsonObject {
+    match value {
+        Value::Object(object) => object,
+        other => panic!("not an object: {other}"),
+    }
+}
+
+/// The reply of the golden recordings.
+pub fn message() -> Message {
+    Message {
+        id: REPLY.parse().unwrap(),
+        channel_id: CHANNEL.parse().unwrap(),
+        server_id: MessageServerId::DEFAULT,
+        author_id: AGENT.parse().unwrap(),
+        author_name: None,
+        content: "pong".to_owned(),
+        raw: Some(json!({"text": "pong", "actions": ["REPLY"], "thought": "deterministic thought"})),
+        source_type: Some("agent_response".to_owned()),
+        source_id: None,
+        metadata: object(json!({"agentName": "Eliza"})),
+        in_reply_to: Some(MESSAGE.parse().unwrap()),
+        seq: 7,
+        created_at: Timestamp::from_millis(NOW),
+        updated_at: Timestamp::from_millis(NOW),
+    }
+}
+
+pub fn agent() -> Agent {
+    let character = json!({"name": "Eliza", "bio": ["One", "Two"], "lore": ["l"], "settings": {"voice": {"model": "v"}}});
+    Agent {
+        id: AGENT.parse().unwrap(),
+        character: character::parse(&character).unwrap().character,
+        enabled: true,
+        running: true,
+        created_at: Timestamp::from_millis(NOW),
+        updated_at: Timestamp::from_millis(NOW),
+    }
+}
+
+pub fn channel() -> Channel {
+    Channel {
+        id: CHANNEL.parse().unwrap(),
+        server_id: MessageServerId::DEFAULT,
+        name: "General".to_owned(),
+        kind: "GROUP".to_owned(),
+        source_type: None,
+        source_id: None,
+        topic: None,
+        metadata: JsonObject::new(),
+        created_at: Timestamp::from_millis(NOW),
+        updated_at: Timestamp::from_millis(NOW),
+    }
+}
+
+pub fn server() -> MessageServer {
+    MessageServer {
+        id: MessageServerId::DEFAULT,
+        name: "Default Server".to_owned(),
+        source_type: "eliza_default".to_owned(),
+        source_id: None,
+        metadata: JsonObject::new(),
+        created_at: Timestamp::from_millis(NOW),
+        updated_at: Timestamp::from_millis(NOW),
+    }
+}
+
+pub fn world() -> World {
+    World {
+        id: WORLD.parse().unwrap(),
+        agent_id: AGENT.parse().unwrap(),
+        name: "W".to_owned(),
+        server_id: None,
+        metadata: object(json!({"k": "v"})),
+        created_at: Timestamp::from_millis(NOW),
+    }
+}
+
+pub struct FixedClock;
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(NOW)
+    }
+}
+
+#[async_trait::async_trait]
+impl SystemService for Fakes {
+    async fn health(&self) -> ServiceResult<AgentCount> {
+        self.note(Call::Other("health"))?;
+        Ok(AgentCount { running: *self.active_agents.lock().unwrap(), total: 3 })
+    }
+
+    async fn status(&self) -> ServiceResult<Status> {
+        self.note(Call::Other("status"))?;
+        Ok(Status { agents: AgentCount { running: 2, total: 3 }, memory: MemoryUse { used: 5, total: 7 } })
+    }
+}

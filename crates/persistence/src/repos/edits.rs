@@ -1,0 +1,119 @@
+//! Changing and deleting messages. What agents remember follows: deleting is forgetting.
+
+use std::sync::Arc;
+
+use core_types::memory::MESSAGES;
+use core_types::messaging::{ChannelEvent, EventBody, Message, MessageChange};
+use core_types::{AgentId, MessageId};
+use diesel::prelude::*;
+use serde_json::Value;
+
+use super::columns::{Id, Json, Object};
+use super::messages::{MessageRow, answered, find};
+use super::schema::{memories, messages, rooms};
+use super::{Conn, RunQueryDsl, deliveries, events, queue};
+use crate::error::Fault;
+
+#[derive(AsChangeset)]
+#[diesel(table_name = messages)]
+struct MessageChanges {
+    content: Option<String>,
+    raw: Option<Json>,
+    source_type: Option<String>,
+    metadata: Option<Object>,
+    author_id: Option<Id>,
+    in_reply_to: Option<Id>,
+    updated_at: i64,
+}
+
+/// A changed message and what the readers of its channel are told.
+type Updated = Option<(Arc<Message>, ChannelEvent)>;
+
+work! {
+    /// The channel is locked first, and then the message is read again.
+    pub(super) fn update(conn: &mut Conn, id: Id, change: MessageChange, now: i64) -> Result<Updated, Fault> {
+        let Some(known) = run!(find(conn, id))? else { return Ok(None) };
+        if !run!(queue::hold_channel(conn, known.channel_id.into()))? {
+            return Ok(None);
+        }
+        let Some(known) = run!(find(conn, id))? else { return Ok(None) };
+        let mut metadata = change.metadata.unwrap_or(known.metadata);
+        let in_reply_to = run!(answered(conn, change.in_reply_to, &mut metadata))?;
+        let changes = MessageChanges {
+            content: change.content.clone(),
+            raw: change.raw.map(Json),
+            source_type: change.source_type,
+            metadata: Some(Object(metadata)),
+            author_id: change.author_id.map(Id::from),
+            in_reply_to: in_reply_to.map(Id::from),
+            updated_at: now.max(known.created_at.millis()),
+        };
+        let update = diesel::update(messages::table.find(id)).set(changes).returning(MessageRow::as_returning());
+        let row: Option<MessageRow> = run!(update.get_result(conn)).optional()?;
+        let Some(message) = row.map(|row| Arc::new(Message::from(row))) else { return Ok(None) };
+        if let Some(text) = change.content {
+            run!(recall_as(conn, message.channel_id.into(), id, &text))?;
+        }
+        let body = EventBody::MessageUpdated(Some(Arc::clone(&message)));
+        let event = run!(events::announce(conn, message.channel_id.into(), body, now))?;
+        let event = event.ok_or_else(|| Fault::Defect("a locked channel is gone".to_owned()))?;
+        Ok(Some((message, event)))
+    }
+}
+
+work! {
+    pub(super) fn remove(conn: &mut Conn, channel: Id, id: Id, now: i64) -> Result<Vec<ChannelEvent>, Fault> {
+        if !run!(queue::hold_channel(conn, channel))? {
+            return Ok(Vec::new());
+        }
+        let of_channel = messages::table.find(id).filter(messages::channel_id.eq(channel));
+        if run!(diesel::delete(of_channel).execute(conn))? == 0 {
+            return Ok(Vec::new());
+        }
+        let mut told = run!(deliveries::cancel_of_message(conn, channel, id, now))?;
+        let remembered = run!(memories_of(conn, channel, id))?;
+        run!(diesel::delete(memories::table.filter(memories::id.eq_any(remembered))).execute(conn))?;
+        told.extend(run!(events::announce(conn, channel, EventBody::MessageDeleted(id.to()), now))?);
+        Ok(told)
+    }
+}
+
+work! {
+    pub(super) fn clear(conn: &mut Conn, channel: Id, now: i64) -> Result<Vec<ChannelEvent>, Fault> {
+        if !run!(queue::hold_channel(conn, channel))? {
+            return Ok(Vec::new());
+        }
+        let open = run!(queue::open_of_channel(conn, channel))?;
+        let mut told = run!(deliveries::cancel_locked(conn, open, now))?;
+        run!(diesel::delete(messages::table.filter(messages::channel_id.eq(channel))).execute(conn))?;
+        let of_channel = rooms::table.filter(rooms::channel_id.eq(channel)).select(rooms::id);
+        let conversation = memories::table.filter(memories::room_id.eq_any(of_channel)).filter(memories::table_name.eq(MESSAGES));
+        run!(diesel::delete(conversation).execute(conn))?;
+        told.extend(run!(events::announce(conn, channel, EventBody::ChannelCleared, now))?);
+        Ok(told)
+    }
+}
+
+work! {
+    /// The ids under which agents that know the channel remember a message: each its own for what others said, and the
+    /// message's for what it said itself.
+    fn memories_of(conn: &mut Conn, channel: Id, message: Id) -> QueryResult<Vec<Id>> {
+        let agents: Vec<Id> = run!(rooms::table.filter(rooms::channel_id.eq(channel)).select(rooms::agent_id).load(conn))?;
+        let theirs = agents.into_iter().map(|agent| Id::from(agent.to::<AgentId>().memory_of(message.to::<MessageId>())));
+        Ok(std::iter::once(message).chain(theirs).collect())
+    }
+}
+
+work! {
+    /// Makes agents remember a message by this text.
+    fn recall_as(conn: &mut Conn, channel: Id, message: Id, text: &str) -> QueryResult<()> {
+        let remembered = run!(memories_of(conn, channel, message))?;
+        let rows: Vec<(Id, Object)> =
+            run!(memories::table.filter(memories::id.eq_any(remembered)).select((memories::id, memories::content)).load(conn))?;
+        for (id, Object(mut content)) in rows {
+            content.insert("text".to_owned(), Value::from(text));
+            run!(diesel::update(memories::table.find(id)).set(memories::content.eq(Object(content))).execute(conn))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! Asking an agent's model outside of a run.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use core_types::error::chain;
+use core_types::models::{AgentModels, AskError, ModelError, NoSink, TextRequest, TextResponse};
+use core_types::runs::LogEntry;
+use core_types::{AgentId, LogId, RoomId, StoreError};
+use tokio::time::timeout;
+
+use crate::agent::{NotReady, ReadyAgent, ReadyAgents};
+use crate::record::ModelCall;
+
+/// How long one who asks waits, for a place among those who ask and for the answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[async_trait]
+impl AgentModels for ReadyAgents {
+    async fn ask(&self, agent: AgentId, request: TextRequest) -> Result<TextResponse, AskError> {
+        let found = self.ports.agents.find(agent).await.map_err(unready)?;
+        let running = found.filter(|agent| agent.running).ok_or(AskError::NotRunning)?;
+        let ready = self.get(agent, running.updated_at).await.map_err(|error| match error {
+            NotReady::Gone => AskError::NotRunning,
+            NotReady::Model(error) => AskError::Model(error),
+            error @ (NotReady::Store(_) | NotReady::Secret { .. }) => AskError::NotReady(Box::new(error)),
+        })?;
+        let (size, began) = (request.size, self.ports.clock.now());
+        let asking = async {
+            // Closed only when nobody could ask any more.
+            let _place = self.asking.acquire().await;
+            ready.provider.generate(request, &NoSink).await
+        };
+        let provider = ready.provider.as_ref();
+        let late = |_| Err(ModelError::TimedOut { provider: provider.name().to_owned(), limit: PATIENCE });
+        let answer = timeout(PATIENCE, asking).await.unwrap_or_else(late);
+        let millis = self.ports.clock.now().millis() - began.millis();
+        self.note(&ready, &ModelCall { size, provider, answer: answer.as_ref(), millis }).await;
+        answer.map_err(AskError::Model)
+    }
+}
+
+impl ReadyAgents {
+    /// Writes the call into the agent's log, in the agent's own room.
+    async fn note(&self, ready: &ReadyAgent, call: &ModelCall<'_>) {
+        let agent = ready.agent.id;
+        let entry = LogEntry {
+            id: LogId::new(self.ports.ids.uuid()),
+            agent_id: agent,
+            entity_id: agent.into(),
+            room_id: RoomId::new(agent.uuid()),
+            kind: call.kind(),
+            body: call.body(None),
+            created_at: self.ports.clock.now(),
+        };
+        if let Err(error) = self.ports.runs.add_log(entry).await {
+            log::error!("agent {agent}: a model call cannot be logged: {}", chain(&error));
+        }
+    }
+}
+
+fn unready(error: StoreError) -> AskError {
+    AskError::NotReady(Box::new(error))
+}

@@ -229,6 +229,8 @@ fn http_settings(config: &Config) -> HttpSettings {
         body_limit: config.server.max_payload,
         cors_origins: config.server.cors_origins.clone(),
         insecure: config.server.insecure,
+        rate_limits: config.server.rate_limits,
+        trusted_proxies: config.server.trusted_proxies.clone(),
         workers: Some(config.server.workers),
         ..HttpSettings::default()
     }

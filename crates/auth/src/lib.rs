@@ -1,7 +1,9 @@
-//! Verifying credentials and keeping secrets. No HTTP: a transport hands in what was presented and gets a caller.
+//! Verifying credentials, counting requests and keeping secrets. No HTTP: a transport hands in what was presented and gets a caller.
 
 mod keyring;
+mod limiter;
 mod vault;
 
 pub use keyring::Keyring;
+pub use limiter::{Class, Client, Limiter, RateLimits, Standing};
 pub use vault::{KEY_BYTES, SecretVault};

@@ -7,13 +7,14 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
-use auth::Keyring;
+use auth::{Keyring, Limiter, RateLimits};
 use core_types::agents::AgentService;
 use core_types::messaging::{ChannelService, MessagingService, ServerService};
 use core_types::runs::RunService;
 use core_types::system::SystemService;
 use core_types::worlds::WorldService;
 use core_types::{Clock, Timestamp};
+use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::{agents, channels, events, gate, layer, limits, messages, routing, runs, servers, system, worlds};
@@ -53,6 +54,10 @@ pub struct HttpSettings {
     pub version: String,
     /// Without a key, lets in peers that are not on this machine, and requests to any IP address.
     pub insecure: bool,
+    /// How often a client may ask.
+    pub rate_limits: RateLimits,
+    /// Networks of proxies whose word on a client's address counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// How many worker threads; one per core where absent.
     pub workers: Option<usize>,
     /// How many connections each worker holds.
@@ -68,6 +73,8 @@ impl Default for HttpSettings {
             cors_origins: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             insecure: false,
+            rate_limits: limits::RATES,
+            trusted_proxies: Vec::new(),
             workers: None,
             connections_per_worker: limits::CONNECTIONS,
             shutdown_time: limits::SHUTDOWN_TIME,
@@ -80,6 +87,7 @@ pub(crate) struct Shared {
     pub(crate) services: Services,
     pub(crate) settings: HttpSettings,
     pub(crate) started: Timestamp,
+    pub(crate) limiter: Limiter,
     closing: watch::Sender<bool>,
 }
 
@@ -112,7 +120,8 @@ impl AppState {
     /// A server over these services. Its uptime counts from here.
     pub fn new(services: Services, settings: HttpSettings) -> Self {
         let started = services.clock.now();
-        Self(web::Data::new(Shared { services, settings, started, closing: watch::Sender::new(false) }))
+        let limiter = Limiter::new(settings.rate_limits);
+        Self(web::Data::new(Shared { services, settings, started, limiter, closing: watch::Sender::new(false) }))
     }
 
     /// Ends event streams and gives up waiting for replies, so that a graceful stop is quick.

@@ -37,6 +37,8 @@ pub(crate) enum Code {
     PayloadTooLarge,
     UnsupportedMediaType,
     UnprocessableEntity,
+    RateLimitExceeded,
+    UploadRateLimitExceeded,
     InternalServerError,
     ProcessingError,
     Overloaded,
@@ -69,6 +71,8 @@ impl Code {
             Self::PayloadTooLarge => ("PAYLOAD_TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::UnprocessableEntity => ("UNPROCESSABLE_ENTITY", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::RateLimitExceeded => ("RATE_LIMIT_EXCEEDED", StatusCode::TOO_MANY_REQUESTS),
+            Self::UploadRateLimitExceeded => ("UPLOAD_RATE_LIMIT_EXCEEDED", StatusCode::TOO_MANY_REQUESTS),
             Self::InternalServerError => ("INTERNAL_SERVER_ERROR", StatusCode::INTERNAL_SERVER_ERROR),
             Self::ProcessingError => ("PROCESSING_ERROR", StatusCode::INTERNAL_SERVER_ERROR),
             Self::Overloaded => ("OVERLOADED", StatusCode::SERVICE_UNAVAILABLE),
@@ -160,6 +164,12 @@ impl ApiError {
         self
     }
 
+    /// The same error with the time after which it may be asked again.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.more.retry_after = Some(wait);
+        self
+    }
+
     fn caused_by(mut self, source: Source) -> Self {
         self.more.source = Some(source);
         self
@@ -215,11 +225,7 @@ impl From<ServiceError> for ApiError {
             ServiceError::NotFound(thing) => Self::new(thing.into(), message).detailed(json!({})),
             ServiceError::Conflict { .. } => Self::new(Code::Conflict, message),
             ServiceError::Forbidden { .. } => Self::new(Code::Forbidden, message),
-            ServiceError::Overloaded { retry_after, .. } => {
-                let mut overloaded = Self::new(Code::Overloaded, message);
-                overloaded.more.retry_after = Some(retry_after);
-                overloaded
-            }
+            ServiceError::Overloaded { retry_after, .. } => Self::new(Code::Overloaded, message).retry_after(retry_after),
             ServiceError::Model(_) => Self::new(Code::ProcessingError, message),
             ServiceError::Unavailable(source) => Self::new(Code::Unavailable, message).caused_by(source),
             ServiceError::Internal(source) => Self::new(Code::InternalServerError, message).caused_by(source),

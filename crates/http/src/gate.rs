@@ -1,4 +1,4 @@
-//! The key check: before anything else of a request under `/api` is looked at.
+//! The key check and the rate limit: before anything else of a request under `/api` is looked at.
 
 use std::net::IpAddr;
 
@@ -12,19 +12,31 @@ use core_types::Caller;
 use crate::app::{Shared, State};
 use crate::errors::{ApiError, Code};
 use crate::headers::{host_name, is_listed, is_loopback_name, is_loopback_origin};
+use crate::layer::{caught, decorated};
+use crate::rates::{self, Rated};
 
-/// Lets a request on only with its caller; the body is not read before.
+/// Lets a request on only with its caller and within its rate; the body is not read before. Whoever is refused is counted
+/// too, so that keys cannot be guessed at leisure.
 pub(crate) async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let known = match request.app_data::<State>() {
-        Some(state) => caller(&request, state),
-        None => Err(ApiError::internal("the application has no state")),
+    let Some(state) = request.app_data::<State>() else {
+        return Ok(request.into_response(ApiError::internal("the application has no state").error_response()));
     };
-    match known {
+    let known = caller(&request, state);
+    let rated = rates::count(&request, state, known.as_ref().ok());
+    let answer = match rated.as_ref().and_then(Rated::refusal).map_or(known, Err) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            next.call(request).await
+            caught(next.call(request)).await
         }
         Err(error) => Ok(request.into_response(error.error_response())),
+    };
+    let decorate = |headers: &mut HeaderMap| rated.iter().for_each(|rated| rated.put_on(headers));
+    match answer {
+        Ok(mut response) => {
+            decorate(response.headers_mut());
+            Ok(response)
+        }
+        Err(error) => Err(decorated(&error, decorate)),
     }
 }
 

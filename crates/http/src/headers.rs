@@ -21,7 +21,10 @@ const SECURITY: [(HeaderName, &str); 11] = [
 const ALLOW_METHODS: HeaderValue = HeaderValue::from_static("GET,POST,PUT,DELETE,PATCH,OPTIONS");
 const ALLOW_HEADERS: HeaderValue =
     HeaderValue::from_static("Content-Type,Authorization,X-API-KEY,X-Entity-Id,Idempotency-Key,Last-Event-ID");
-const EXPOSE_HEADERS: HeaderValue = HeaderValue::from_static("X-Total-Count,Retry-After,Idempotency-Replayed");
+const EXPOSE_HEADERS: HeaderValue = HeaderValue::from_static(
+    "X-Total-Count,ETag,Retry-After,Idempotency-Replayed,RateLimit-Policy,RateLimit-Limit,RateLimit-Remaining,RateLimit-Reset,\
+     X-RateLimit-Limit,X-RateLimit-Remaining,X-RateLimit-Reset",
+);
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const ANY: HeaderValue = HeaderValue::from_static("*");

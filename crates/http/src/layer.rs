@@ -6,8 +6,9 @@ use actix_web::body::{BodySize, BoxBody, MessageBody, None as NoBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::Method;
+use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError};
+use actix_web::{Error, HttpResponse};
 use futures_util::FutureExt;
 
 use crate::app::State;
@@ -31,25 +32,34 @@ pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) 
     if head_only {
         request.head_mut().method = Method::GET;
     }
-    // The request is gone after a panic, and with it all that the handler may have left half done.
-    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(Ok(mut response)) => {
+    match caught(next.call(request)).await {
+        Ok(mut response) => {
             decoration.put_on(response.headers_mut());
             Ok(if head_only { without_stream(response) } else { response })
         }
-        Ok(Err(error)) => Err(decorated(error.error_response(), &decoration)),
-        Err(panic) => Err(decorated(ApiError::internal(panic_text(panic.as_ref())).error_response(), &decoration)),
+        Err(error) => Err(decorated(&error, |headers| decoration.put_on(headers))),
     }
+}
+
+/// What a service answers, a panic in it being a failure like any other. The request is gone after a panic, and with it
+/// all that the handler may have left half done.
+pub(crate) async fn caught(
+    answer: impl Future<Output = Result<ServiceResponse<BoxBody>, Error>>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let outcome = AssertUnwindSafe(answer).catch_unwind().await;
+    outcome.unwrap_or_else(|panic| Err(ApiError::internal(panic_text(panic.as_ref())).into()))
+}
+
+/// The same failure with more headers on its answer.
+pub(crate) fn decorated(error: &Error, decorate: impl FnOnce(&mut HeaderMap)) -> Error {
+    let mut response = error.error_response();
+    decorate(response.headers_mut());
+    InternalError::from_response("answered by a layer", response).into()
 }
 
 /// The answer to a HEAD request sends no body, so an endless one must not even begin.
 fn without_stream(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     response.map_body(|_, body| if body.size() == BodySize::Stream { NoBody::new().boxed() } else { body })
-}
-
-fn decorated(mut response: HttpResponse, decoration: &Decoration) -> Error {
-    decoration.put_on(response.headers_mut());
-    InternalError::from_response("answered by the outermost layer", response).into()
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

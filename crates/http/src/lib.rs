@@ -18,6 +18,7 @@ mod layer;
 mod limits;
 mod messages;
 mod paths;
+mod rates;
 mod replies;
 mod routing;
 mod runs;

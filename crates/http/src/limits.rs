@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use auth::RateLimits;
+
+/// How often a client may ask, unless set otherwise.
+pub(crate) const RATES: RateLimits = RateLimits { api: 1_000, uploads: 100, window: Duration::from_secs(60) };
+
 /// The most bytes of a JSON body, unless set otherwise: elizaOS's 2 MB.
 pub(crate) const BODY_BYTES: usize = 2 * 1024 * 1024;
 /// A body must have arrived within this time.

@@ -4,9 +4,11 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auth::RateLimits;
 use core_types::Secret;
 use core_types::models::ModelSettings;
 use derive_more::{Display, Error};
+use ipnet::IpNet;
 use log::LevelFilter;
 
 pub mod dotenv;
@@ -74,6 +76,10 @@ pub struct ServerConfig {
     pub cors_origins: Vec<String>,
     /// The largest JSON body in bytes.
     pub max_payload: usize,
+    /// How often a client may ask.
+    pub rate_limits: RateLimits,
+    /// Networks of proxies whose word on a client's address counts.
+    pub trusted_proxies: Vec<IpNet>,
     /// Threads that serve HTTP.
     pub workers: usize,
 }
@@ -128,6 +134,12 @@ impl Config {
                 insecure: read.switch(SettingId::Insecure),
                 cors_origins: setting::origins(read.text(SettingId::CorsOrigin)).unwrap_or_default(),
                 max_payload: setting::size(read.text(SettingId::MaxPayload), 0, u64::MAX).map_or(0, whole),
+                rate_limits: RateLimits {
+                    api: read.amount(SettingId::RateLimitMax),
+                    uploads: read.amount(SettingId::RateLimitUploads),
+                    window: Duration::from_secs(read.number(SettingId::RateLimitWindow)),
+                },
+                trusted_proxies: setting::networks(read.text(SettingId::TrustedProxies)).unwrap_or_default(),
                 workers: read.count(SettingId::HttpWorkers),
             },
             postgres_url: read.secret(SettingId::PostgresUrl),
@@ -141,9 +153,9 @@ impl Config {
             },
             retention: Retention {
                 events: read.days(SettingId::EventRetention),
-                event_count: read.rows(SettingId::EventCount),
+                event_count: read.amount(SettingId::EventCount),
                 logs: read.days(SettingId::LogRetention),
-                log_count: read.rows(SettingId::LogCount),
+                log_count: read.amount(SettingId::LogCount),
             },
             client_key: read.secret(SettingId::Key).or_else(|| read.secret(SettingId::ClientKey)),
             values,
@@ -199,7 +211,7 @@ impl Reader<'_> {
         whole(self.number(id))
     }
 
-    fn rows(&self, id: SettingId) -> u32 {
+    fn amount(&self, id: SettingId) -> u32 {
         u32::try_from(self.number(id)).unwrap_or(u32::MAX)
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use core_types::secrets::MASK;
+use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::table::SettingId;
@@ -70,6 +71,8 @@ pub enum Kind {
     Level,
     /// Web origins, separated by commas.
     Origins,
+    /// IP addresses or networks, separated by commas.
+    Networks,
     /// An `http` or `https` address.
     HttpUrl,
     /// A `postgres` address.
@@ -170,6 +173,7 @@ impl Kind {
             Self::Size { .. } => "SIZE",
             Self::Level => "LEVEL",
             Self::Origins => "ORIGINS",
+            Self::Networks => "NETWORKS",
             Self::HttpUrl | Self::PostgresUrl => "URL",
         }
     }
@@ -188,6 +192,7 @@ impl Kind {
             Self::Size { least, most } => size(value, least, most).map(drop),
             Self::Level => level(value).map(drop),
             Self::Origins => origins(value).map(drop),
+            Self::Networks => networks(value).map(drop),
             Self::HttpUrl => address(value, &["http://", "https://"], false),
             Self::PostgresUrl => address(value, &["postgres://", "postgresql://"], true),
         }
@@ -263,6 +268,12 @@ fn origin(text: &str) -> Result<String, String> {
     Err("must name web origins such as https://chat.example.org, separated by commas; `*` would let every web page in".to_owned())
 }
 
+pub(super) fn networks(value: &str) -> Result<Vec<IpNet>, String> {
+    let network = |text: &str| text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let known = value.split(',').map(str::trim).filter(|text| !text.is_empty()).map(network).collect::<Option<_>>();
+    known.ok_or_else(|| "must name IP addresses or networks such as 10.0.0.0/8, separated by commas".to_owned())
+}
+
 fn address(value: &str, schemes: &[&str], with_credentials: bool) -> Result<(), String> {
     let lower = value.to_ascii_lowercase();
     let rest = schemes.iter().find_map(|scheme| lower.strip_prefix(scheme));
@@ -320,6 +331,9 @@ mod tests {
             (Kind::Origins, "https://a.example, http://localhost:5173/", true),
             (Kind::Origins, "*", false),
             (Kind::Origins, "https://a.example/path", false),
+            (Kind::Networks, "127.0.0.1, 10.0.0.0/8,2001:db8::/32", true),
+            (Kind::Networks, "10.0.0.0/33", false),
+            (Kind::Networks, "proxy.example", false),
         ] {
             assert_eq!(kind.check(value).is_ok(), good, "{kind:?} {value:?}");
         }

@@ -57,6 +57,15 @@ settings! {
         "Web origins that may call the server, separated by commas; loopback always may").flag("cors-origin").operator_only();
     MaxPayload = Setting::new("EXPRESS_MAX_PAYLOAD", "server.max_payload", Kind::Size { least: 1 << 10, most: 1 << 28 },
         "The largest JSON body").flag("max-payload").default("2mb");
+    RateLimitMax = Setting::new("RATE_LIMIT_MAX", "server.rate_limit.max", Kind::Number { least: 0, most: 1_000_000_000 },
+        "Requests that one key, or one address without a key, may make in a window; 0 for no limit").flag("rate-limit-max").default("1000");
+    RateLimitWindow = Setting::new("RATE_LIMIT_WINDOW", "server.rate_limit.window_seconds", count(86_400), "The window in seconds")
+        .flag("rate-limit-window").default("60");
+    RateLimitUploads = Setting::new("RATE_LIMIT_UPLOAD_MAX", "server.rate_limit.upload_max", Kind::Number { least: 0, most: 1_000_000_000 },
+        "The same for uploads and audio, beside the limit of all requests").flag("rate-limit-upload-max").default("100");
+    TrustedProxies = Setting::new("TRUSTED_PROXIES", "server.trusted_proxies", Kind::Networks,
+        "Proxies whose X-Forwarded-For tells whom to count: addresses or networks such as 10.0.0.0/8, separated by commas")
+        .flag("trusted-proxies").operator_only();
     HttpWorkers = Setting::new("HTTP_WORKERS", "server.workers", count(1_024), "Threads that serve HTTP")
         .flag("http-workers").derived("one per processor");
 
@@ -153,7 +162,7 @@ mod tests {
     #[test]
     fn the_api_may_not_write_what_opens_the_server_or_its_secrets() {
         for name in
-            ["SECRET_SALT", "POSTGRES_URL", "SERVER_HOST", "SERVER_PORT", "ELIZA_SERVER_AUTH_TOKEN", "SERVER_INSECURE", "CORS_ORIGIN"]
+            ["SECRET_SALT", "POSTGRES_URL", "SERVER_HOST", "SERVER_PORT", "ELIZA_SERVER_AUTH_TOKEN", "SERVER_INSECURE", "CORS_ORIGIN", "TRUSTED_PROXIES"]
         {
             assert!(!SettingId::by_name(name).unwrap().setting().api_writable, "{name}");
         }

@@ -15,6 +15,7 @@ mod fakes;
 mod gate;
 mod headers;
 mod messages;
+mod rates;
 mod runs;
 mod servers;
 mod sockets;

@@ -20,6 +20,7 @@ impl Server {
             .arg(directory)
             .env("OPENAI_BASE_URL", model)
             .env("LOG_LEVEL", "error")
+            .env("RATE_LIMIT_MAX", "0")
             .env("MAX_CONCURRENT_RUNS_PER_AGENT", "4")
             .env_remove("POSTGRES_URL")
             .stderr(Stdio::piped());

@@ -1,0 +1,100 @@
+//! How often a client may ask: who is counted, and what every answer says of it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use auth::{Class, Client, Standing};
+use core_types::{Caller, Timestamp};
+
+use crate::app::Shared;
+use crate::errors::{ApiError, Code};
+
+/// Counts a request: for the caller whose key it shows, else for the address that it comes from.
+pub(crate) fn count(request: &ServiceRequest, shared: &Shared, caller: Option<&Caller>) -> Option<Rated> {
+    let keyed = caller.filter(|_| shared.services.keyring.requires_key());
+    let client = match keyed {
+        Some(caller) => Client::Caller(caller.name().to_owned()),
+        None => Client::Address(address(request, shared)?),
+    };
+    let class = class(request);
+    let standing = shared.limiter.count(class, &client)?;
+    Some(Rated { class, standing, now: shared.services.clock.now() })
+}
+
+fn class(request: &ServiceRequest) -> Class {
+    let path = request.path();
+    let uploads = path.starts_with("/api/media/") || path.starts_with("/api/audio/") || path.ends_with("/upload-media");
+    if uploads && request.method() == Method::POST { Class::Upload } else { Class::Api }
+}
+
+/// The peer's address, or the one that the trusted proxies before it tell: the last in `X-Forwarded-For` that is not a
+/// trusted proxy's itself. What stands before that anybody may have written.
+fn address(request: &ServiceRequest, shared: &Shared) -> Option<IpAddr> {
+    let trusted = |address: &IpAddr| shared.settings.trusted_proxies.iter().any(|network| network.contains(address));
+    let mut client = request.peer_addr()?.ip().to_canonical();
+    let told: Vec<_> = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
+    for hop in told.iter().rev().flat_map(|list| list.rsplit(',')) {
+        if !trusted(&client) {
+            break;
+        }
+        let Some(address) = hop_address(hop.trim()) else { break };
+        client = address;
+    }
+    Some(client)
+}
+
+/// An address as proxies write it: bare, or with a port.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip());
+    hop.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
+}
+
+/// A counted request.
+pub(crate) struct Rated {
+    class: Class,
+    standing: Standing,
+    now: Timestamp,
+}
+
+impl Rated {
+    /// Why the request may not pass.
+    pub(crate) fn refusal(&self) -> Option<ApiError> {
+        let wait = self.standing.refused?;
+        let code = match self.class {
+            Class::Api => Code::RateLimitExceeded,
+            Class::Upload => Code::UploadRateLimitExceeded,
+        };
+        let Standing { limit, window, .. } = self.standing;
+        let message = format!("Rate limit exceeded: {limit} requests in {} s; try again in {} s", window.as_secs(), seconds(wait));
+        Some(ApiError::new(code, message).retry_after(Duration::from_secs(seconds(wait))))
+    }
+
+    /// Both families of headers: the IETF draft's, and the older ones whose reset is a moment.
+    pub(crate) fn put_on(&self, headers: &mut HeaderMap) {
+        let Standing { limit, window, remaining, reset, .. } = self.standing;
+        let reset = seconds(reset);
+        let moment = self.now.millis().div_euclid(1_000).saturating_add_unsigned(reset);
+        let policy = HeaderValue::from_str(&format!("{limit};w={}", window.as_secs()));
+        for (name, value) in [
+            ("ratelimit-limit", limit.into()),
+            ("ratelimit-remaining", remaining.into()),
+            ("ratelimit-reset", reset.into()),
+            ("x-ratelimit-limit", limit.into()),
+            ("x-ratelimit-remaining", remaining.into()),
+            ("x-ratelimit-reset", moment.into()),
+        ] {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        if let Ok(policy) = policy {
+            headers.insert(HeaderName::from_static("ratelimit-policy"), policy);
+        }
+    }
+}
+
+/// Whole seconds, never less than it takes.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}

@@ -13,33 +13,56 @@ use crate::exit::{Exit, Failure};
 /// The name of the key file in the data directory.
 pub const FILE: &str = "secret.key";
 
-/// The vault by these settings. Makes the key file where there is none.
+/// The vault by these settings: it encrypts under `SECRET_SALT`, else under the first key of the key file, which is made
+/// where there is none; it also opens what any other key of the file or `SECRET_SALT_PREVIOUS` encrypted.
 pub fn vault(config: &Config) -> Result<SecretVault, Failure> {
-    match &config.secret_salt {
-        Some(salt) => Ok(SecretVault::with_passphrase(salt)),
-        None => key(&config.data_dir).map(SecretVault::with_key),
-    }
+    let keys = match &config.secret_salt {
+        Some(_) => stored(&config.data_dir)?.unwrap_or_default(),
+        None => keys(&config.data_dir)?,
+    };
+    let mut keys = keys.into_iter();
+    let vault = match (&config.secret_salt, &config.old_secret_salt) {
+        (Some(salt), _) => SecretVault::with_passphrase(salt),
+        (None, _) => keys.next().map(SecretVault::with_key).ok_or_else(|| damaged(&config.data_dir))?,
+    };
+    let vault = config.old_secret_salt.iter().fold(vault, SecretVault::and_opens_with);
+    Ok(keys.fold(vault, SecretVault::and_opens))
 }
 
-fn key(data_dir: &Path) -> Result<[u8; KEY_BYTES], Failure> {
-    let path = data_dir.join(FILE);
-    let unusable = |message: &str| {
-        Failure::new(Exit::DataDir, format!("the key file {} {message}; without it the agents' secrets cannot be read", path.display()))
-    };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let mut key = [0; KEY_BYTES];
-            hex::decode_to_slice(text.trim(), &mut key).map_err(|_| unusable("is damaged: it must hold 64 hex digits"))?;
-            Ok(key)
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let mut key = [0; KEY_BYTES];
-            getrandom::fill(&mut key).map_err(|error| unusable("cannot be made").because(error))?;
-            write(&path, &hex::encode(key)).map_err(|error| unusable("cannot be written").because(error))?;
-            Ok(key)
-        }
-        Err(error) => Err(unusable("cannot be read").because(error)),
+/// The keys of the file, which is made with a random one where there is none.
+fn keys(data_dir: &Path) -> Result<Vec<[u8; KEY_BYTES]>, Failure> {
+    if let Some(keys) = stored(data_dir)? {
+        return Ok(keys);
     }
+    let path = data_dir.join(FILE);
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(|error| unusable(data_dir, "cannot be made").because(error))?;
+    write(&path, &hex::encode(key)).map_err(|error| unusable(data_dir, "cannot be written").because(error))?;
+    Ok(vec![key])
+}
+
+/// The keys of the file, one a line, the one that encrypts first; `None` where there is no file.
+fn stored(data_dir: &Path) -> Result<Option<Vec<[u8; KEY_BYTES]>>, Failure> {
+    let text = match std::fs::read_to_string(data_dir.join(FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(data_dir, "cannot be read").because(error)),
+    };
+    let decode = |line: &str| {
+        let mut key = [0; KEY_BYTES];
+        hex::decode_to_slice(line, &mut key).map(|()| key).map_err(|_| damaged(data_dir))
+    };
+    let keys: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(decode).collect::<Result<_, _>>()?;
+    if keys.is_empty() { Err(damaged(data_dir)) } else { Ok(Some(keys)) }
+}
+
+fn damaged(data_dir: &Path) -> Failure {
+    unusable(data_dir, "is damaged: each line must hold 64 hex digits")
+}
+
+fn unusable(data_dir: &Path, message: &str) -> Failure {
+    let path = data_dir.join(FILE);
+    Failure::new(Exit::DataDir, format!("the key file {} {message}; without it the agents' secrets cannot be read", path.display()))
 }
 
 /// Writes a file that is whole or not there, for its owner only. A key that was used must not be lost with the power.
@@ -63,12 +86,24 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
+    use core_types::secrets::Vault as _;
+    use core_types::{AgentId, Secret};
+
+    use crate::config::{SettingId, Sources};
+
+    fn config(data_dir: &Path, settings: &[(SettingId, &str)]) -> Config {
+        let mut sources = Sources { working_dir: data_dir.to_owned(), ..Sources::default() };
+        sources.flags.insert(SettingId::DataDir, data_dir.to_string_lossy().into_owned());
+        sources.environment.extend(settings.iter().map(|(id, value)| (*id, (*value).to_owned())));
+        Config::load(&sources).unwrap()
+    }
+
     #[test]
     fn the_key_is_made_once_for_its_owner_only() {
         let directory = tempfile::tempdir().unwrap();
-        let first = key(directory.path()).unwrap();
-        assert_eq!(key(directory.path()).unwrap(), first);
-        assert_ne!(first, [0; KEY_BYTES]);
+        let first = keys(directory.path()).unwrap();
+        assert_eq!(keys(directory.path()).unwrap(), first);
+        assert_ne!(first, [[0; KEY_BYTES]]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -78,9 +113,35 @@ mod tests {
 
     #[test]
     fn a_damaged_key_is_refused_and_not_replaced() {
+        for text in ["short", "", "\n", &format!("{}\nshort", "ab".repeat(KEY_BYTES))] {
+            let directory = tempfile::tempdir().unwrap();
+            std::fs::write(directory.path().join(FILE), text).unwrap();
+            assert_eq!(keys(directory.path()).unwrap_err().exit, Exit::DataDir);
+            assert_eq!(std::fs::read_to_string(directory.path().join(FILE)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_earlier_keys_and_salts_encrypted_is_still_read() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join(FILE), "short").unwrap();
-        assert_eq!(key(directory.path()).unwrap_err().exit, Exit::DataDir);
-        assert_eq!(std::fs::read_to_string(directory.path().join(FILE)).unwrap(), "short");
+        let (agent, secret) = (AgentId::of_name("A"), Secret::new("s"));
+        let vault = |settings: &[(SettingId, &str)]| super::vault(&config(directory.path(), settings)).unwrap();
+        let by_file = vault(&[]).seal(agent, "KEY", &secret).unwrap();
+        let by_salt = vault(&[(SettingId::SecretSalt, "one")]).seal(agent, "KEY", &secret).unwrap();
+        let with_both = vault(&[(SettingId::SecretSalt, "two"), (SettingId::OldSecretSalt, "one")]);
+        for sealed in [&by_file, &by_salt] {
+            assert_eq!(with_both.open(agent, sealed), Ok(secret.clone()));
+        }
+        assert!(vault(&[(SettingId::SecretSalt, "two")]).open(agent, &by_salt).is_err());
+
+        // A new first line encrypts from then on; the line below still opens.
+        let path = directory.path().join(FILE);
+        let lines = format!("{}\n{}\n", "ab".repeat(KEY_BYTES), std::fs::read_to_string(&path).unwrap());
+        std::fs::write(&path, lines).unwrap();
+        let rotated = vault(&[]);
+        assert_eq!(rotated.open(agent, &by_file), Ok(secret.clone()));
+        let by_new = rotated.seal(agent, "KEY", &secret).unwrap();
+        std::fs::write(&path, "ab".repeat(KEY_BYTES)).unwrap();
+        assert_eq!((vault(&[]).open(agent, &by_new), vault(&[]).open(agent, &by_file).is_err()), (Ok(secret), true));
     }
 }

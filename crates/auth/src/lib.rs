@@ -1,5 +1,6 @@
 //! Verifying credentials, counting requests and keeping secrets. No HTTP: a transport hands in what was presented and gets a caller.
 
+mod elizaos;
 mod keyring;
 mod limiter;
 mod vault;

@@ -190,13 +190,10 @@ mod tests {
     fn a_window_takes_its_number_of_requests_and_refills_steadily() {
         let (limiter, clock) = limiter(3, 0);
         let ask = || limiter.count(Class::Api, &address("192.0.2.1")).unwrap();
-        assert_eq!(ask(), Standing {
-            limit: 3,
-            window: Duration::from_secs(60),
-            remaining: 2,
-            reset: Duration::from_secs(20),
-            refused: None,
-        });
+        assert_eq!(
+            ask(),
+            Standing { limit: 3, window: Duration::from_secs(60), remaining: 2, reset: Duration::from_secs(20), refused: None }
+        );
         assert_eq!((ask().remaining, ask().remaining), (1, 0));
         let refused = ask();
         assert_eq!((refused.remaining, refused.reset, refused.refused), (0, Duration::from_secs(60), Some(Duration::from_secs(20))));

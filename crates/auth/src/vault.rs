@@ -6,10 +6,12 @@
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use core_types::AgentId;
-use core_types::secrets::{SealedSecret, Secret, Vault, VaultError};
+use core_types::secrets::{ElizaOsSecret, SealedSecret, Secret, Vault, VaultError};
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
+
+use crate::elizaos::{ElizaOs, looks_sealed};
 
 /// The length of a key in bytes.
 pub const KEY_BYTES: usize = 32;
@@ -27,6 +29,7 @@ struct Key {
 pub struct SecretVault {
     primary: Key,
     retired: Vec<Key>,
+    elizaos: ElizaOs,
 }
 
 impl std::fmt::Debug for SecretVault {
@@ -38,12 +41,20 @@ impl std::fmt::Debug for SecretVault {
 impl SecretVault {
     /// A vault under a random key, as a key file holds it.
     pub fn with_key(key: [u8; KEY_BYTES]) -> Self {
-        Self { primary: Key::derive(key), retired: Vec::new() }
+        Self { primary: Key::derive(key), retired: Vec::new(), elizaos: ElizaOs::new() }
     }
 
-    /// A vault under a key derived from a passphrase (`SECRET_SALT`).
+    /// A vault under a key derived from a passphrase (`SECRET_SALT`), which also reads what elizaOS sealed with it.
     pub fn with_passphrase(passphrase: &Secret) -> Self {
-        Self::with_key(Sha256::digest(passphrase.reveal().as_bytes()).into())
+        let mut vault = Self::with_key(master(passphrase));
+        vault.elizaos.try_first(passphrase.reveal());
+        vault
+    }
+
+    /// Also opens what was sealed under an earlier passphrase, here or by elizaOS.
+    pub fn and_opens_with(mut self, earlier: &Secret) -> Self {
+        self.elizaos.try_first(earlier.reveal());
+        self.and_opens(master(earlier))
     }
 
     /// Also opens what an earlier key sealed.
@@ -55,6 +66,10 @@ impl SecretVault {
     fn key(&self, id: &[u8]) -> Option<&Key> {
         std::iter::once(&self.primary).chain(&self.retired).find(|key| key.id == id)
     }
+}
+
+fn master(passphrase: &Secret) -> [u8; KEY_BYTES] {
+    Sha256::digest(passphrase.reveal().as_bytes()).into()
 }
 
 impl Key {
@@ -95,6 +110,14 @@ impl Vault for SecretVault {
         let payload = Payload { msg: ciphertext, aad: binding.as_bytes() };
         let plain = key.cipher.decrypt(&Nonce::from(nonce), payload).map_err(|_| VaultError::CannotOpen)?;
         String::from_utf8(plain).map(Secret::new).map_err(|_| VaultError::CannotOpen)
+    }
+
+    fn read_elizaos(&self, given: &Secret) -> ElizaOsSecret {
+        match self.elizaos.open(given.reveal()) {
+            Some(secret) => ElizaOsSecret::Opened(secret),
+            None if looks_sealed(given.reveal()) => ElizaOsSecret::Locked,
+            None => ElizaOsSecret::Plain,
+        }
     }
 }
 
@@ -146,6 +169,21 @@ mod tests {
             assert_eq!(vault.open(agent("A"), &damaged), Err(VaultError::CannotOpen), "byte {index}");
             damaged.sealed.truncate(index);
             assert_eq!(vault.open(agent("A"), &damaged), Err(VaultError::CannotOpen), "cut at {index}");
+        }
+    }
+
+    #[test]
+    fn what_elizaos_sealed_is_told_from_what_it_did_not() {
+        let vault = SecretVault::with_key([7; KEY_BYTES]);
+        let read = |text: &str| vault.read_elizaos(&Secret::new(text));
+        let sealed = "000102030405060708090a0b0c0d0e0f:630af98c23a0ea9b51e90ccee7b4850e";
+        assert_eq!(read(sealed), ElizaOsSecret::Opened(Secret::new("sk-test-123")));
+        let with_salt = "00112233445566778899aabbccddeeff:e1c25af1b1178b1000e584aa0b424dfa";
+        assert_eq!(read(with_salt), ElizaOsSecret::Locked);
+        assert_eq!(read("sk-plain"), ElizaOsSecret::Plain);
+        let salt = Secret::new("my-32-byte-salt-value-for-prod!!");
+        for knows in [SecretVault::with_passphrase(&salt), vault.and_opens_with(&salt)] {
+            assert_eq!(knows.read_elizaos(&Secret::new(with_salt)), ElizaOsSecret::Opened(Secret::new("pässwörd 🔑")));
         }
     }
 

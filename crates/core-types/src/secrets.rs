@@ -56,6 +56,17 @@ pub enum VaultError {
     CannotSeal,
 }
 
+/// A given secret, with regard to the form in which elizaOS shows and stores secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ElizaOsSecret {
+    /// It was in that form, and this is what is inside.
+    Opened(Secret),
+    /// It has that form, but no salt that is known here opens it.
+    Locked,
+    /// It has not that form, and is the secret itself.
+    Plain,
+}
+
 /// Encrypts and decrypts secrets. Does no I/O; the repository keeps what it returns.
 pub trait Vault: Send + Sync {
     /// Encrypts a secret for one agent.
@@ -63,6 +74,10 @@ pub trait Vault: Send + Sync {
 
     /// Decrypts a secret of one agent.
     fn open(&self, agent: AgentId, sealed: &SealedSecret) -> Result<Secret, VaultError>;
+
+    /// Reads a secret that may come from an elizaOS server, by its `SECRET_SALT` where that is known, or by the default
+    /// one (contract §8.4).
+    fn read_elizaos(&self, given: &Secret) -> ElizaOsSecret;
 }
 
 /// What a write does to one of an agent's secrets.

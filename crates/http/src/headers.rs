@@ -20,7 +20,7 @@ const SECURITY: [(HeaderName, &str); 11] = [
 
 const ALLOW_METHODS: HeaderValue = HeaderValue::from_static("GET,POST,PUT,DELETE,PATCH,OPTIONS");
 const ALLOW_HEADERS: HeaderValue =
-    HeaderValue::from_static("Content-Type,Authorization,X-API-KEY,X-Entity-Id,Idempotency-Key,Last-Event-ID");
+    HeaderValue::from_static("Content-Type,Authorization,X-API-KEY,X-Entity-Id,Idempotency-Key,If-None-Match,Last-Event-ID");
 const EXPOSE_HEADERS: HeaderValue = HeaderValue::from_static(
     "X-Total-Count,ETag,Retry-After,Idempotency-Replayed,RateLimit-Policy,RateLimit-Limit,RateLimit-Remaining,RateLimit-Reset,\
      X-RateLimit-Limit,X-RateLimit-Remaining,X-RateLimit-Reset",

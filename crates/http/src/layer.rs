@@ -13,11 +13,12 @@ use futures_util::FutureExt;
 
 use crate::app::State;
 use crate::errors::ApiError;
+use crate::etag::{Known, tagged};
 use crate::headers::{Decoration, allow_methods};
 use crate::paths;
 
-/// Spells the path, serves HEAD by GET, answers preflights, turns a panic into a 500 for that request alone, and puts the
-/// headers on whatever comes out.
+/// Spells the path, serves HEAD by GET, answers preflights, turns a panic into a 500 for that request alone, tags what was
+/// read, and puts the headers on whatever comes out.
 pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let origins = request.app_data::<State>().map_or(&[][..], |state| &state.settings.cors_origins);
     let decoration = Decoration::of(&request, origins);
@@ -29,11 +30,13 @@ pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) 
     }
     paths::normalise(&mut request);
     let head_only = request.method() == Method::HEAD;
+    let known = (head_only || request.method() == Method::GET).then(|| Known::of(request.headers()));
     if head_only {
         request.head_mut().method = Method::GET;
     }
     match caught(next.call(request)).await {
-        Ok(mut response) => {
+        Ok(response) => {
+            let mut response = known.iter().fold(response, tagged);
             decoration.put_on(response.headers_mut());
             Ok(if head_only { without_stream(response) } else { response })
         }

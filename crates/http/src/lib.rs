@@ -10,6 +10,7 @@ mod app;
 mod channels;
 mod envelope;
 mod errors;
+mod etag;
 mod events;
 mod extract;
 mod gate;

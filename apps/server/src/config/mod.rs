@@ -49,6 +49,8 @@ pub struct Config {
     pub postgres_url: Option<Secret>,
     /// What the key for agents' secrets is derived from.
     pub secret_salt: Option<Secret>,
+    /// What it was derived from before.
+    pub old_secret_salt: Option<Secret>,
     /// How much agents do at once and for how long.
     pub runs: RunLimits,
     /// How long things are kept.
@@ -144,6 +146,7 @@ impl Config {
             },
             postgres_url: read.secret(SettingId::PostgresUrl),
             secret_salt: read.secret(SettingId::SecretSalt),
+            old_secret_salt: read.secret(SettingId::OldSecretSalt),
             runs: RunLimits {
                 timeout: Duration::from_secs(read.number(SettingId::RunTimeout)),
                 max_concurrent: read.count(SettingId::MaxRuns),

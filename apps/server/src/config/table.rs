@@ -73,6 +73,8 @@ settings! {
         "A PostgreSQL database to use in place of the embedded SQLite").secret().operator_only();
     SecretSalt = Setting::new("SECRET_SALT", "secret_salt", Kind::Text,
         "What the key for agents' secrets is derived from; a key file in the data directory where unset").secret().operator_only();
+    OldSecretSalt = Setting::new("SECRET_SALT_PREVIOUS", "secret_salt_previous", Kind::Text,
+        "The SECRET_SALT from before: secrets that it encrypted, here or in elizaOS, are still read").secret().operator_only();
 
     RunTimeout = Setting::new("RUN_TIMEOUT_SECONDS", "runs.timeout_seconds", count(3_600), "The longest that an agent works on one message")
         .default("120");
@@ -161,9 +163,17 @@ mod tests {
 
     #[test]
     fn the_api_may_not_write_what_opens_the_server_or_its_secrets() {
-        for name in
-            ["SECRET_SALT", "POSTGRES_URL", "SERVER_HOST", "SERVER_PORT", "ELIZA_SERVER_AUTH_TOKEN", "SERVER_INSECURE", "CORS_ORIGIN", "TRUSTED_PROXIES"]
-        {
+        for name in [
+            "SECRET_SALT",
+            "SECRET_SALT_PREVIOUS",
+            "POSTGRES_URL",
+            "SERVER_HOST",
+            "SERVER_PORT",
+            "ELIZA_SERVER_AUTH_TOKEN",
+            "SERVER_INSECURE",
+            "CORS_ORIGIN",
+            "TRUSTED_PROXIES",
+        ] {
             assert!(!SettingId::by_name(name).unwrap().setting().api_writable, "{name}");
         }
         assert!(SettingId::by_name("OPENAI_API_KEY").unwrap().setting().api_writable);

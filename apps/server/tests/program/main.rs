@@ -1,6 +1,7 @@
 //! The program as its user meets it: arguments in; output, messages and exit codes out.
 
 mod client;
+mod environment;
 mod fake_server;
 mod start;
 

@@ -8,7 +8,7 @@ use core_types::agents::{
 };
 use core_types::bus::{BusEvent, EventBus, Topic};
 use core_types::character::{self, ParsedCharacter};
-use core_types::secrets::{SealedSecret, Secret, SecretChange, SecretRepository, Vault};
+use core_types::secrets::{ElizaOsSecret, SealedSecret, Secret, SecretChange, SecretRepository, Vault};
 use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Thing};
 use icu_collator::options::CollatorOptions;
 use icu_collator::{Collator, CollatorBorrowed};
@@ -71,7 +71,7 @@ impl AgentService for Agents {
         for _ in 0..UPDATE_TRIES {
             let stored = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
             let read_at = stored.updated_at;
-            let change = patch::apply(&stored, &patch)?;
+            let change = patch::apply(&stored, &patch, self.vault.as_ref())?;
             if change.is_empty() {
                 return self.view(change.agent).await;
             }
@@ -146,8 +146,11 @@ impl Agents {
     }
 
     async fn store(&self, parsed: ParsedCharacter) -> ServiceResult<CreatedAgent> {
-        let ParsedCharacter { id, character, secrets, warnings } = parsed;
+        let ParsedCharacter { id, character, mut secrets, mut warnings } = parsed;
         let id = id.unwrap_or_else(|| AgentId::of_name(&character.name));
+        for (name, secret) in &mut secrets {
+            warnings.extend(move_in(self.vault.as_ref(), name, secret));
+        }
         let sealed = seal_all(self.vault.as_ref(), id, &secrets)?;
         let now = self.clock.now();
         let agent = Agent { id, character: character.clone(), enabled: true, running: false, created_at: now, updated_at: now };
@@ -161,6 +164,20 @@ impl Agents {
 fn name_order() -> ServiceResult<CollatorBorrowed<'static>> {
     Collator::try_new(icu_collator::CollatorPreferences::default(), CollatorOptions::default())
         .map_err(|error| ServiceError::Internal(Box::new(error)))
+}
+
+/// Takes a secret out of elizaOS's form, if it is in it. What cannot be opened is kept as it came, with a warning.
+fn move_in(vault: &dyn Vault, name: &str, secret: &mut Secret) -> Option<String> {
+    match vault.read_elizaos(secret) {
+        ElizaOsSecret::Plain => None,
+        ElizaOsSecret::Opened(opened) => {
+            *secret = opened;
+            None
+        }
+        ElizaOsSecret::Locked => Some(format!(
+            "the secret `{name}` looks as if elizaOS had encrypted it with a SECRET_SALT that is not known here; it was kept as it came"
+        )),
+    }
 }
 
 fn seal_all(vault: &dyn Vault, agent: AgentId, secrets: &[(String, Secret)]) -> ServiceResult<Vec<SealedSecret>> {

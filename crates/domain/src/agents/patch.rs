@@ -56,7 +56,7 @@ impl Change {
 
 /// Applies a patch: `settings` merges, the columns in [`REPLACED`] replace, everything else is ignored (an id, times and
 /// the server are not the caller's to set).
-pub(super) fn apply(stored: &Agent, patch: &JsonObject) -> ServiceResult<Change> {
+pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> ServiceResult<Change> {
     let mut columns = match serde_json::to_value(&stored.character) {
         Ok(Value::Object(columns)) => columns,
         Ok(_) => JsonObject::new(),
@@ -80,6 +80,12 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject) -> ServiceResult<Change>
     }
     if let Some(given) = patch.get("secrets") {
         take_secrets(given, &mut secrets)?;
+    }
+    for (name, secret) in secrets.iter_mut().filter_map(|(name, secret)| Some((name, secret.as_mut()?))) {
+        // An update has no place for warnings.
+        if let Some(warning) = super::move_in(vault, name, secret) {
+            log::warn!("agent {}: {warning}", stored.character.name);
+        }
     }
     let nested = patch.get("settings").and_then(|settings| settings.get("secrets"));
     let clears_secrets = [nested, patch.get("secrets")].contains(&Some(&Value::Null));
@@ -154,7 +160,7 @@ mod tests {
     }
 
     fn patched(patch: &Value) -> ServiceResult<Change> {
-        apply(&stored(), patch.as_object().unwrap())
+        apply(&stored(), patch.as_object().unwrap(), &auth::SecretVault::with_key([7; 32]))
     }
 
     #[test]
@@ -177,6 +183,13 @@ mod tests {
         let names: Vec<_> = change.secrets.iter().map(|(name, secret)| (name.as_str(), secret.is_some())).collect();
         assert_eq!(names, [("SET", true), ("GONE", false), ("EMPTY", false)]);
         assert!(!change.agent.character.settings.contains_key("secrets"));
+    }
+
+    #[test]
+    fn secrets_in_the_form_of_elizaos_are_taken_out_of_it() {
+        let sealed = "000102030405060708090a0b0c0d0e0f:630af98c23a0ea9b51e90ccee7b4850e";
+        let change = patched(&json!({"settings": {"secrets": {"KEY": sealed}}})).unwrap();
+        assert_eq!(change.secrets, [("KEY".to_owned(), Some(Secret::new("sk-test-123")))]);
     }
 
     #[test]

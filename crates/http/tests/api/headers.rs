@@ -66,3 +66,42 @@ async fn a_preflight_is_answered_on_any_path() {
     let stranger = TestRequest::with_uri("/api/agents").method(Method::OPTIONS).insert_header(("origin", "https://evil.example"));
     assert_eq!(api.send(stranger).await.header("access-control-allow-origin"), None);
 }
+
+#[actix_web::test]
+async fn what_a_reader_has_already_is_not_sent_again() {
+    let api = Api::open();
+    let path = "/api/agents";
+    let first = api.get(path).await;
+    let tag = first.header("etag").unwrap().to_owned();
+    assert!(tag.starts_with("W/\""), "{tag}");
+    assert_eq!(first.header("cache-control"), Some("private, no-cache"));
+    assert_eq!(api.get(path).await.header("etag"), Some(tag.as_str()));
+    let ask =
+        |method: Method, known: &str| api.send(local(TestRequest::with_uri(path).method(method)).insert_header(("if-none-match", known)));
+    let strong = tag.trim_start_matches("W/");
+    for known in [tag.as_str(), strong, "*", &format!("\"other\", {tag}"), &format!("\"other\",{strong}")] {
+        let answer = ask(Method::GET, known).await;
+        assert_eq!((answer.status, answer.body.len()), (304, 0), "{known}");
+        assert_eq!((answer.header("etag"), answer.header("content-type")), (Some(tag.as_str()), None));
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert!(answer.header("ratelimit-remaining").is_some());
+        assert_eq!(ask(Method::HEAD, known).await.status, 304);
+    }
+    for unknown in ["\"other\"", "", "W/", "nonsense"] {
+        let answer = ask(Method::GET, unknown).await;
+        assert_eq!((answer.status, &answer.body), (200, &first.body), "{unknown}");
+    }
+}
+
+#[actix_web::test]
+async fn only_what_is_read_whole_has_a_tag() {
+    let api = Api::open();
+    let untagged = |answer: &Answer| answer.header("etag").is_none() && answer.header("cache-control") != Some("private, no-cache");
+    assert!(untagged(&api.get("/api/nope").await));
+    assert!(untagged(&api.post("/api/messaging/message-servers", serde_json::json!({"name": "n", "sourceType": "s"})).await));
+    api.fakes.items.lock().unwrap().push_back(Ok(None));
+    assert!(untagged(&api.get(&format!("/api/messaging/channels/{}/events", crate::fakes::CHANNEL)).await));
+    let known = local(TestRequest::post().uri("/api/messaging/message-servers")).insert_header(("if-none-match", "*"));
+    let answer = api.send(known.set_json(serde_json::json!({"name": "n", "sourceType": "s"}))).await;
+    assert_eq!(answer.status, 201, "a write is carried out");
+}

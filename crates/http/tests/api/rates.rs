@@ -83,7 +83,8 @@ async fn uploads_have_a_limit_of_their_own() {
 #[actix_web::test]
 async fn a_key_is_counted_apart_from_those_who_guess_it() {
     let api = Api::with(Some(KEY), limited(2, 0));
-    let ask = |key: &str| api.send(TestRequest::get().uri("/api/agents").peer_addr(([192, 0, 2, 1], 9).into()).insert_header(("x-api-key", key)));
+    let ask =
+        |key: &str| api.send(TestRequest::get().uri("/api/agents").peer_addr(([192, 0, 2, 1], 9).into()).insert_header(("x-api-key", key)));
     for _ in 0..2 {
         ask("guess").await.error(401, "UNAUTHORIZED");
     }
@@ -112,7 +113,8 @@ async fn a_trusted_proxy_tells_whom_to_count_and_nobody_else_does() {
         let api = Api::with(Some(KEY), HttpSettings { trusted_proxies: proxies.clone(), ..limited(2, 0) });
         let plain = || TestRequest::get().uri("/api/agents");
         // Without a key the address counts: once as the proxy tells it, once as it comes.
-        let told = forwarded.iter().fold(plain().peer_addr((peer, 9).into()), |request, hop| request.append_header(("x-forwarded-for", *hop)));
+        let told =
+            forwarded.iter().fold(plain().peer_addr((peer, 9).into()), |request, hop| request.append_header(("x-forwarded-for", *hop)));
         assert_eq!(api.send(told).await.header("ratelimit-remaining"), Some("1"));
         let same = plain().peer_addr(std::net::SocketAddr::new(counted_as.parse().unwrap(), 9));
         assert_eq!(api.send(same).await.header("ratelimit-remaining"), Some("0"), "{peer:?} {forwarded:?}");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::caller::Request;
 use testkit::scripted::{Reply, ScriptedModel};
 
-use crate::support::{ANN, create_channel, dm, exchange, open, snapshot, speaking, stream, text, watch, with_field};
+use crate::support::{ANN, create_channel, dm, exchange, open, saying, snapshot, speaking, stream, text, watch, with, with_field};
 
 const CANARY: &str = "canary-4f9d2c81";
 
@@ -118,4 +118,26 @@ async fn a_mask_in_a_creation_is_left_out_with_a_warning() {
     assert!(text(&data["warnings"][0]).contains('K'), "{data}");
     let shown = ann.get(&format!("/api/agents/{}", text(&data["id"]))).await.data(200);
     assert_eq!(secrets_of(&shown), json!({"L": "********"}));
+}
+
+#[tokio::test]
+async fn secrets_of_an_elizaos_agent_move_in() {
+    let model = saying("pong").await;
+    let (server, ann) = with(&[("SECRET_SALT", "my-32-byte-salt-value-for-prod!!")]).await;
+    let url = model.base_url();
+    let character = |name: &str, key: &str| json!({"characterJson": {"name": name, "bio": "b", "settings": {"secrets": {"OPENAI_API_KEY": key, "OPENAI_BASE_URL": url}}}});
+    // One encrypted with that salt, one with elizaOS's default, one with another.
+    let known = "000102030405060708090a0b0c0d0e0f:630af98c23a0ea9b51e90ccee7b4850e";
+    let created = ann.post("/api/agents", &character("Alice", known)).await.data(201);
+    assert_eq!(created.get("warnings"), None, "{created}");
+    let alice = text(&created["id"]);
+    ann.post(&format!("/api/agents/{alice}/start"), &json!({})).await.data(200);
+    let channel = create_channel(&ann, "DM", &[ANN, &alice]).await;
+    exchange(&ann, &channel, "ping", "http").await.data(201);
+    assert_eq!(model.requests()[0].header("authorization"), Some("Bearer sk-test-123"));
+
+    let foreign = "0f0e0d0c0b0a09080706050403020100:00000000000000000000000000000000";
+    let created = ann.post("/api/agents", &character("Bob", foreign)).await.data(201);
+    assert!(text(&created["warnings"][0]).contains("OPENAI_API_KEY"), "{created}");
+    drop(server);
 }

@@ -1,0 +1,65 @@
+//! Entity tags: a client that has the answer already is told so in a line.
+
+use std::hash::BuildHasher;
+
+use actix_web::body::{BoxBody, MessageBody, None as NoBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
+use foldhash::quality::FixedState;
+
+/// Answers are their caller's alone, and are asked for again each time; the tag makes that cheap.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// What a reader has already, by its `If-None-Match`.
+pub(crate) struct Known(Vec<String>);
+
+impl Known {
+    /// The tags that a request names, and `*`.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let lists = headers.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+        Self(lists.flat_map(|list| list.split(',')).map(|tag| opaque(tag).to_owned()).collect())
+    }
+
+    fn has(&self, tag: &str) -> bool {
+        self.0.iter().any(|known| known == "*" || known == opaque(tag))
+    }
+}
+
+/// The tag without the mark of a weak one, which does not count when tags are compared for reading.
+fn opaque(tag: &str) -> &str {
+    let tag = tag.trim();
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
+/// Puts a tag on an answer to a read, or leaves the body away where the reader has it. Streams and failures have none.
+pub(crate) fn tagged(response: ServiceResponse<BoxBody>, known: &Known) -> ServiceResponse<BoxBody> {
+    if response.status() != StatusCode::OK {
+        return response;
+    }
+    let mut tag = None;
+    let mut response = response.map_body(|head, body| match body.try_into_bytes() {
+        Ok(bytes) if !head.headers.contains_key(ETAG) => {
+            let text = format!("W/\"{:x}-{:x}\"", bytes.len(), FixedState::default().hash_one(&bytes));
+            let has = known.has(&text);
+            tag = Some((text, has));
+            if has { NoBody::new().boxed() } else { bytes.boxed() }
+        }
+        Ok(bytes) => bytes.boxed(),
+        Err(body) => body,
+    });
+    let Some((tag, has)) = tag else { return response };
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(ETAG, tag);
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, REVALIDATE);
+    }
+    if has {
+        headers.remove(CONTENT_TYPE);
+        headers.remove(CONTENT_LENGTH);
+        *response.response_mut().status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    response
+}

@@ -174,7 +174,8 @@ fn models(config: &Config) -> Result<ModelRegistry, Failure> {
     let client = outbound::Client::new(outbound::Limits::default())
         .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
     let registry = ModelRegistry::new(Arc::new(config.clone()), Arc::new(ElizaConnector));
-    Ok(models_openai::connectors(&client).into_iter().fold(registry, |registry, connector| registry.with(Arc::new(connector))))
+    let registry = models_openai::connectors(&client).into_iter().fold(registry, |registry, connector| registry.with(Arc::new(connector)));
+    Ok(registry.with(Arc::new(models_anthropic::connector(client))))
 }
 
 fn run_limits(config: &Config) -> Limits {

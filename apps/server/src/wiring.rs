@@ -16,7 +16,6 @@ use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{Agents, Channels, Messaging, MessagingLimits, MessagingPorts, Runs, Servers, System, Worlds};
 use http_api::{AppState, HttpSettings, Services};
 use models_eliza::ElizaConnector;
-use models_openai::OpenAiConnector;
 use persistence::{OpenError, Options, Store, Target};
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 
@@ -176,7 +175,8 @@ fn models(config: &Config) -> Result<ModelRegistry, Failure> {
     let client = outbound::Client::new(outbound::Limits::default())
         .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
     let registry = ModelRegistry::new(Arc::new(config.clone()), Arc::new(ElizaConnector));
-    Ok(OpenAiConnector::every(&client).into_iter().fold(registry, |registry, connector| registry.with(Arc::new(connector))))
+    let registry = models_openai::connectors(&client).into_iter().fold(registry, |registry, connector| registry.with(Arc::new(connector)));
+    Ok(registry.with(Arc::new(models_anthropic::connector(client))))
 }
 
 fn run_limits(config: &Config) -> Limits {

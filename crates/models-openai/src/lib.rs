@@ -11,16 +11,27 @@
 //! `OPENAI_CONTEXT_TOKENS` says how much a model can read; both hold for all three.
 //!
 //! A failed request is repeated up to twice, only while nothing was streamed, and only after 408, 429, a 5xx or a failed
-//! connection. A server that says it does not know a field of the request is asked again without that field.
+//! connection. A server that says it does not know a field of the request is asked again without that field, which a model
+//! that then answered is not sent again.
 
-mod assemble;
-mod connector;
-mod failure;
+mod answer;
+mod dialect;
 mod messages;
-mod provider;
 mod request;
 mod service;
 
-pub use connector::OpenAiConnector;
-pub use provider::OpenAiProvider;
+use outbound::Client;
+use outbound::models::RemoteConnector;
+
+pub use dialect::ChatCompletions;
 pub use service::Service;
+
+/// A connector for this service, which reaches it through this client.
+pub const fn connector(client: Client, service: Service) -> RemoteConnector<ChatCompletions> {
+    RemoteConnector::new(client, service.profile(), ChatCompletions(service))
+}
+
+/// A connector for each service, in the order in which to try them.
+pub fn connectors(client: &Client) -> [RemoteConnector<ChatCompletions>; 3] {
+    Service::ALL.map(|service| connector(client.clone(), service))
+}

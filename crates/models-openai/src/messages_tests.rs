@@ -1,18 +1,11 @@
-use core_types::models::{Attachment, ModelSize, Purpose, Role, TextRequest, ToolCall, Turn};
+use core_types::models::{Attachment, Role, TextRequest, ToolCall, Turn};
 use serde_json::{Value, json};
+use testkit::asking::greeting;
 
 use super::messages;
 
 fn request(turns: Vec<Turn>) -> TextRequest {
-    TextRequest {
-        size: ModelSize::Large,
-        purpose: Purpose::Reply,
-        system: "Be kind.".to_owned(),
-        turns,
-        tools: Vec::new(),
-        max_output_tokens: 10,
-        temperature: None,
-    }
+    TextRequest { system: "Be kind.".to_owned(), turns, ..greeting() }
 }
 
 fn user(author: &str, text: &str) -> Turn {

@@ -1,5 +1,8 @@
 //! What differs between the services that speak this API.
 
+use outbound::Auth;
+use outbound::models::{ModelNames, Profile};
+
 /// A service that speaks OpenAI's API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
@@ -11,81 +14,50 @@ pub enum Service {
     Ollama,
 }
 
-/// The settings and defaults of a service.
-#[derive(Debug)]
-pub(crate) struct Profile {
-    pub(crate) name: &'static str,
-    pub(crate) plugin_hints: &'static [&'static str],
-    /// The setting of the key; Ollama has none.
-    pub(crate) key: Option<&'static str>,
-    /// The setting of the address.
-    pub(crate) address: &'static str,
-    /// The address where there is a key and nothing else is said.
-    pub(crate) default_address: Option<&'static str>,
-    pub(crate) small: ModelNames,
-    pub(crate) large: ModelNames,
-    /// Whether the model reads images at the default address; elsewhere we do not know.
-    pub(crate) images: bool,
-    /// Tokens of context at the default address.
-    pub(crate) context_tokens: u32,
-}
-
-/// Where the name of a model comes from.
-#[derive(Debug)]
-pub(crate) struct ModelNames {
-    pub(crate) setting: &'static str,
-    pub(crate) common_setting: &'static str,
-    pub(crate) default: &'static str,
-}
-
-const fn small(setting: &'static str, default: &'static str) -> ModelNames {
-    ModelNames { setting, common_setting: "SMALL_MODEL", default }
-}
-
-const fn large(setting: &'static str, default: &'static str) -> ModelNames {
-    ModelNames { setting, common_setting: "LARGE_MODEL", default }
-}
-
 // No hint may be part of another service's plugin name: `llama` alone would also choose this one for `plugin-ollama`.
-static OPENAI: Profile = Profile {
+const OPENAI: Profile = Profile {
     name: "openai",
     plugin_hints: &["openai", "local-ai", "localai", "llama-cpp", "llamacpp", "vllm", "lmstudio", "lm-studio"],
     key: Some("OPENAI_API_KEY"),
+    auth: Auth::Bearer,
+    headers: &[],
     address: "OPENAI_BASE_URL",
     default_address: Some("https://api.openai.com/v1"),
-    small: small("OPENAI_SMALL_MODEL", "gpt-4o-mini"),
-    large: large("OPENAI_LARGE_MODEL", "gpt-4o"),
+    keyless: true,
+    base_url,
+    small: ModelNames::small("OPENAI_SMALL_MODEL", "gpt-4o-mini"),
+    large: ModelNames::large("OPENAI_LARGE_MODEL", "gpt-4o"),
+    timeout: "OPENAI_TIMEOUT_SECONDS",
+    context: "OPENAI_CONTEXT_TOKENS",
     images: true,
     context_tokens: 128_000,
+    context_tokens_elsewhere: 8192,
 };
 
-static OPENROUTER: Profile = Profile {
+const OPENROUTER: Profile = Profile {
     name: "openrouter",
     plugin_hints: &["openrouter"],
     key: Some("OPENROUTER_API_KEY"),
     address: "OPENROUTER_BASE_URL",
     default_address: Some("https://openrouter.ai/api/v1"),
-    small: small("OPENROUTER_SMALL_MODEL", "openai/gpt-4o-mini"),
-    large: large("OPENROUTER_LARGE_MODEL", "openai/gpt-4o"),
-    images: true,
-    context_tokens: 128_000,
+    small: ModelNames::small("OPENROUTER_SMALL_MODEL", "openai/gpt-4o-mini"),
+    large: ModelNames::large("OPENROUTER_LARGE_MODEL", "openai/gpt-4o"),
+    ..OPENAI
 };
 
-static OLLAMA: Profile = Profile {
+const OLLAMA: Profile = Profile {
     name: "ollama",
     plugin_hints: &["ollama"],
     key: None,
     address: "OLLAMA_API_ENDPOINT",
     default_address: None,
-    small: small("OLLAMA_SMALL_MODEL", "gemma3:latest"),
-    large: large("OLLAMA_LARGE_MODEL", "gemma3:latest"),
-    images: false,
+    base_url: ollama_base_url,
+    small: ModelNames::small("OLLAMA_SMALL_MODEL", "gemma3:latest"),
+    large: ModelNames::large("OLLAMA_LARGE_MODEL", "gemma3:latest"),
     // What Ollama gives a model unless it is told otherwise; it cuts off the rest without a word.
-    context_tokens: 4096,
+    context_tokens_elsewhere: 4096,
+    ..OPENAI
 };
-
-/// What an address that we know nothing about is trusted with.
-pub(crate) const UNKNOWN_CONTEXT_TOKENS: u32 = 8192;
 
 impl Service {
     /// All of them, in the order in which they are tried where no plugin chooses.
@@ -98,19 +70,19 @@ impl Service {
             Self::Ollama => &OLLAMA,
         }
     }
+}
 
-    /// The base URL that is meant by what a person wrote: Ollama's is often given with its own API's path, others with
-    /// the path of the call itself.
-    pub(crate) fn base_url(self, written: &str) -> String {
-        let base = written.trim().trim_end_matches('/');
-        match self {
-            Self::OpenAi | Self::OpenRouter => base.strip_suffix("/chat/completions").unwrap_or(base).to_owned(),
-            Self::Ollama => {
-                let root = base.strip_suffix("/v1").or_else(|| base.strip_suffix("/api")).unwrap_or(base);
-                format!("{}/v1", root.trim_end_matches('/'))
-            }
-        }
-    }
+/// The base URL that is meant by what a person wrote: perhaps with the path of the call itself.
+fn base_url(written: &str) -> String {
+    let base = written.trim().trim_end_matches('/');
+    base.strip_suffix("/chat/completions").unwrap_or(base).to_owned()
+}
+
+/// The same for Ollama, whose address is often given without a path or with that of its own API.
+fn ollama_base_url(written: &str) -> String {
+    let base = written.trim().trim_end_matches('/');
+    let root = base.strip_suffix("/v1").or_else(|| base.strip_suffix("/api")).unwrap_or(base);
+    format!("{}/v1", root.trim_end_matches('/'))
 }
 
 #[cfg(test)]
@@ -128,7 +100,7 @@ mod tests {
             (Service::Ollama, "http://localhost:11434/api/", "http://localhost:11434/v1"),
             (Service::Ollama, "http://localhost:11434/v1", "http://localhost:11434/v1"),
         ] {
-            assert_eq!(service.base_url(written), base, "{written}");
+            assert_eq!((service.profile().base_url)(written), base, "{written}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use core_types::Secret;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -52,24 +52,31 @@ pub enum Opened {
 pub struct Endpoint {
     http: reqwest::Client,
     base: Url,
-    credential: Option<(HeaderName, HeaderValue)>,
+    headers: HeaderMap,
     limits: Limits,
 }
 
 impl Endpoint {
     pub(crate) fn new(http: reqwest::Client, mut base: Url, auth: &Auth, limits: Limits) -> Result<Self, OutboundError> {
-        let credential = match auth {
-            Auth::None => None,
-            Auth::Bearer(key) => Some((AUTHORIZATION, header_value(&format!("Bearer {}", key.reveal()))?)),
-            Auth::ApiKey(key) => Some((HeaderName::from_static("x-api-key"), header_value(key.reveal())?)),
-        };
+        let mut headers = HeaderMap::new();
+        match auth {
+            Auth::None => {}
+            Auth::Bearer(key) => drop(headers.insert(AUTHORIZATION, header_value(&format!("Bearer {}", key.reveal()))?)),
+            Auth::ApiKey(key) => drop(headers.insert(HeaderName::from_static("x-api-key"), header_value(key.reveal())?)),
+        }
         if matches!(auth, Auth::Bearer(_)) {
             // Two `Authorization` headers would be one too many. This only fails without a host, and there is one.
             let _ = base.set_username("");
             let _ = base.set_password(None);
         }
         base.set_fragment(None);
-        Ok(Self { http, base, credential, limits })
+        Ok(Self { http, base, headers, limits })
+    }
+
+    /// The same endpoint with a header on every request, its name in lower case.
+    pub fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        self
     }
 
     /// The same endpoint with another limit on silence.
@@ -150,10 +157,7 @@ impl Endpoint {
         deadline: Deadline,
     ) -> Result<reqwest::Response, OutboundError> {
         let url = self.join(path);
-        let mut request = self.http.request(method.into(), url.clone()).header(ACCEPT, accept);
-        if let Some((name, value)) = &self.credential {
-            request = request.header(name, value);
-        }
+        let mut request = self.http.request(method.into(), url.clone()).headers(self.headers.clone()).header(ACCEPT, accept);
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -4,12 +4,15 @@
 //! request has a limit on connecting, on silence, on its whole time and on the size of the answer. Redirects are not
 //! followed. Base URLs come from the operator, so loopback and private addresses are allowed. Credentials never appear
 //! in an error or in `Debug`.
+//!
+//! On top of it, [`models`] holds what the adapters of model services share.
 
 mod answer;
 mod client;
 mod endpoint;
 mod error;
 mod events;
+pub mod models;
 mod retry;
 mod sse;
 

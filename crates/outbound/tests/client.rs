@@ -80,16 +80,17 @@ fn bearer(base: &str) -> Endpoint {
 }
 
 #[tokio::test]
-async fn a_request_carries_path_query_body_and_credential() {
+async fn a_request_carries_path_query_body_headers_and_credential() {
     let (base, served) = server(answer("201 Created", "x-seen: yes\r\n", r#"{"ok":true}"#), false).await;
     let endpoint = client().at(&format!("{base}/v1/"), &Auth::ApiKey(Secret::new(KEY))).expect("an endpoint");
+    let endpoint = endpoint.with_header("x-version", "7");
     let got = endpoint.send(Method::Patch, "/things/1?full=yes", Some(&json!({"a": 1}))).await.expect("an answer");
     assert_eq!((got.status(), got.header("x-seen"), got.is_success()), (201, Some("yes"), true));
     assert_eq!(got.json::<serde_json::Value>().expect("JSON"), json!({"ok": true}));
     let request = served.await.expect("served").to_lowercase();
     assert!(request.starts_with("patch /v1/things/1?full=yes http/1.1\r\n"), "{request}");
     assert!(request.contains(&format!("x-api-key: {KEY}\r\n")), "{request}");
-    assert!(request.contains("user-agent: doolittle/"), "{request}");
+    assert!(request.contains("user-agent: doolittle/") && request.contains("x-version: 7\r\n"), "{request}");
     assert!(request.ends_with(r#"{"a":1}"#), "{request}");
 }
 

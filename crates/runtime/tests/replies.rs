@@ -203,6 +203,23 @@ async fn an_answer_in_response_tags_is_read_and_only_its_text_is_shown() {
 }
 
 #[tokio::test]
+async fn calls_in_response_tags_have_ids_of_their_own_in_every_step() {
+    let model = Arc::new(ScriptedProvider::new(|request| {
+        let asked_for = request.turns.iter().filter(|turn| turn.role == Role::Tool).count();
+        Ok(Said::text(if asked_for < 2 { "<response><actions>DANCE</actions></response>" } else { "I cannot." }))
+    }));
+    let house = House::open(Plan::with(Arc::<ScriptedProvider>::clone(&model))).await;
+    let agent = house.agent_named("Eliza").await;
+    let channel = house.channel("DM", &[person(1), agent.into()], json!({})).await;
+    let mut watch = house.watch(channel).await;
+    house.post(channel, person(1), "dance!").await;
+    assert_eq!(watch.reply().await.content, "I cannot.");
+    let requests = model.requests();
+    let calls: Vec<_> = requests.last().unwrap().turns.iter().flat_map(|turn| &turn.calls).map(|call| call.id.as_str()).collect();
+    assert_eq!(calls, ["response-1", "response-2"]);
+}
+
+#[tokio::test]
 async fn the_character_and_what_it_knows_reach_the_model_and_the_history_is_cut_to_fit() {
     let small = Capabilities { tools: false, images: false, context_tokens: 3_000 };
     let model = Arc::new(ScriptedProvider::saying("noted").with_capabilities(small));

@@ -1,5 +1,6 @@
 //! Test server, callers, redactions, scripted models
 
+pub mod asking;
 pub mod caller;
 pub mod clock;
 pub mod gate;
@@ -7,3 +8,4 @@ pub mod house;
 pub mod scripted;
 pub mod scripted_provider;
 pub mod server;
+pub mod stage;

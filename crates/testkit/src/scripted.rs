@@ -1,5 +1,9 @@
-//! A scripted model behind a real loopback port: an OpenAI-compatible server whose every answer is written down before.
+//! A scripted model behind a real loopback port: a server whose every answer is written down before. It speaks OpenAI's
+//! chat completions and Anthropic's messages, as it is asked.
 
+mod api;
+mod completions;
+mod messages;
 mod reply;
 mod wire;
 
@@ -11,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use api::Api;
 pub use reply::Reply;
 use wire::Request;
 
@@ -49,16 +54,21 @@ pub struct ScriptedModel {
 }
 
 impl ScriptedModel {
-    /// Serves these replies, one to each chat completion; then 400.
+    /// Serves these replies, one to each request; then 400.
     pub async fn start(replies: impl IntoIterator<Item = Reply>) -> std::io::Result<Self> {
         let queue = Mutex::new(replies.into_iter().collect::<VecDeque<_>>());
-        Self::answering(move |_| {
-            locked(&queue).pop_front().unwrap_or_else(|| Reply::status(400, r#"{"error":{"message":"the script is over"}}"#))
-        })
-        .await
+        Self::answering(move |_| locked(&queue).pop_front().unwrap_or_else(|| Reply::refusal(400, "the script is over"))).await
     }
 
-    /// Serves what `script` says to the JSON of a chat completion.
+    /// The same, for tests.
+    ///
+    /// # Panics
+    /// Where no port can be had.
+    pub async fn serving(replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::start(replies).await.unwrap_or_else(|error| panic!("no scripted model: {error}"))
+    }
+
+    /// Serves what `script` says to the JSON of a request.
     pub async fn answering(script: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base_url = format!("http://{}/v1", listener.local_addr()?);
@@ -72,7 +82,7 @@ impl ScriptedModel {
         Ok(Self { base_url, shared, server })
     }
 
-    /// The value for `OPENAI_BASE_URL`.
+    /// The value for `OPENAI_BASE_URL` and `ANTHROPIC_BASE_URL`.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
@@ -121,20 +131,23 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 async fn exchange(socket: TcpStream, shared: Arc<Shared>) {
     let (mut reading, mut writing) = socket.into_split();
     let Ok(request) = wire::read_request(&mut reading).await else { return };
-    let reply = answer(&request, &shared);
+    let (api, reply) = answer(&request, &shared);
     tokio::select! {
         () = wire::left(&mut reading) => shared.abandoned.send_modify(|count| *count += 1),
-        _ = reply.write(&request.body, &mut writing) => {}
+        _ = reply.write(api, &request.body, &mut writing) => {}
     }
 }
 
-fn answer(request: &Request, shared: &Shared) -> Reply {
+fn answer(request: &Request, shared: &Shared) -> (Api, Reply) {
     let Request { path, headers, body } = request.clone();
-    let known = path.ends_with("/chat/completions");
+    let known = Api::at(&path);
     locked(&shared.requests).push(Recorded { path, headers, body });
-    let reply = if known { (shared.script)(&request.body) } else { Reply::status(404, r#"{"error":{"message":"no such path"}}"#) };
+    let answer = known.map_or_else(
+        || (Api::Completions, Reply::status(404, r#"{"error":{"message":"no such path"}}"#)),
+        |api| (api, (shared.script)(&request.body)),
+    );
     shared.seen.send_modify(|count| *count += 1);
-    reply
+    answer
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -10,6 +10,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+const COMPLETIONS: &str = "chat/completions";
+
 fn request() -> TextRequest {
     TextRequest {
         size: ModelSize::Large,
@@ -27,9 +29,9 @@ async fn connect(model: &ScriptedModel) -> TcpStream {
     TcpStream::connect(host).await.unwrap_or_else(|error| panic!("{host}: {error}"))
 }
 
-async fn ask(model: &ScriptedModel, body: &str) -> String {
+async fn ask(model: &ScriptedModel, path: &str, body: &str) -> String {
     let mut socket = connect(model).await;
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!("POST /v1/{path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
     let mut answer = String::new();
     socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap_or_else(|error| panic!("{error}"));
     socket.read_to_string(&mut answer).await.unwrap_or_else(|error| panic!("{error}"));
@@ -39,13 +41,24 @@ async fn ask(model: &ScriptedModel, body: &str) -> String {
 #[tokio::test]
 async fn a_text_comes_as_json_or_as_a_stream_as_wanted() {
     let model = ScriptedModel::start([Reply::text("one two"), Reply::text("one two")]).await.expect("a server");
-    let whole = ask(&model, r#"{"model":"m","messages":[{}]}"#).await;
+    let whole = ask(&model, COMPLETIONS, r#"{"model":"m","messages":[{}]}"#).await;
     assert!(whole.contains(r#""content":"one two""#), "{whole}");
-    let streamed = ask(&model, r#"{"model":"m","messages":[{}],"stream":true}"#).await;
+    let streamed = ask(&model, COMPLETIONS, r#"{"model":"m","messages":[{}],"stream":true}"#).await;
     assert!(streamed.contains(r#""content":"one ""#) && streamed.contains("data: [DONE]"), "{streamed}");
-    let over = ask(&model, "{}").await;
+    let over = ask(&model, COMPLETIONS, "{}").await;
     assert!(over.starts_with("HTTP/1.1 400 "), "{over}");
     assert_eq!(model.requests().first().map(|request| request.body.clone()), Some(json!({"model": "m", "messages": [{}]})));
+}
+
+#[tokio::test]
+async fn the_path_decides_which_api_is_spoken() {
+    let model = ScriptedModel::answering(|_| Reply::tool_call("DICE", json!({"sides": 6}))).await.expect("a server");
+    let whole = ask(&model, "messages", r#"{"model":"m","messages":[{}]}"#).await;
+    assert!(whole.contains(r#""type":"tool_use""#) && whole.contains(r#""input":{"sides":6}"#), "{whole}");
+    let streamed = ask(&model, "messages", r#"{"model":"m","messages":[{}],"stream":true}"#).await;
+    assert!(streamed.contains("event: message_start\n") && streamed.contains("event: message_stop\n"), "{streamed}");
+    let lost = ask(&model, "responses", "{}").await;
+    assert!(lost.starts_with("HTTP/1.1 404 "), "{lost}");
 }
 
 #[tokio::test]

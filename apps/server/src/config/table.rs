@@ -112,6 +112,14 @@ settings! {
     OpenrouterUrl = Setting::new("OPENROUTER_BASE_URL", "models.openrouter.base_url", Kind::HttpUrl, "The address of OpenRouter; its own where unset");
     OpenrouterSmall = Setting::new("OPENROUTER_SMALL_MODEL", "models.openrouter.small_model", Kind::Text, "The OpenRouter model for decisions");
     OpenrouterLarge = Setting::new("OPENROUTER_LARGE_MODEL", "models.openrouter.large_model", Kind::Text, "The OpenRouter model for replies");
+    AnthropicKey = Setting::new("ANTHROPIC_API_KEY", "models.anthropic.api_key", Kind::Key, "The key for Anthropic").secret();
+    AnthropicUrl = Setting::new("ANTHROPIC_BASE_URL", "models.anthropic.base_url", Kind::HttpUrl, "The address of a server that speaks its API; Anthropic's own where unset");
+    AnthropicSmall = Setting::new("ANTHROPIC_SMALL_MODEL", "models.anthropic.small_model", Kind::Text, "The Anthropic model for decisions");
+    AnthropicLarge = Setting::new("ANTHROPIC_LARGE_MODEL", "models.anthropic.large_model", Kind::Text, "The Anthropic model for replies");
+    AnthropicTimeout = Setting::new("ANTHROPIC_TIMEOUT_SECONDS", "models.anthropic.timeout_seconds", count(3_600),
+        "How long an Anthropic model may be silent before the request is given up");
+    AnthropicContext = Setting::new("ANTHROPIC_CONTEXT_TOKENS", "models.anthropic.context_tokens", Kind::Number { least: 256, most: 4_294_967_295 },
+        "How many tokens a request to Anthropic and its answer may have together");
 
     ClientKey = Setting::new("ELIZAOS_API_KEY", "client.key", Kind::Key,
         "The key that `chat` and `agent` send, where ELIZA_SERVER_AUTH_TOKEN is unset").secret();

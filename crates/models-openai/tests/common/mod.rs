@@ -1,37 +1,24 @@
 //! Providers in front of a scripted model.
 
-use core_types::Secret;
-use core_types::models::ModelSettings;
-use doolittle_models_openai::{OpenAiConnector, OpenAiProvider, Service};
+use doolittle_models_openai::{ChatCompletions, Service};
+use outbound::models::{RemoteConnector, RemoteProvider};
 use outbound::{Client, Limits};
+use testkit::asking::Settings;
 
 /// A key that must not be seen anywhere.
 pub const KEY: &str = "sk-never-to-be-seen-0123456789";
 
-/// Settings from a list of names and values.
-pub struct Settings(pub Vec<(&'static str, String)>);
-
-impl ModelSettings for Settings {
-    fn get(&self, name: &str) -> Option<Secret> {
-        self.0.iter().find(|(own, _)| *own == name).map(|(_, value)| Secret::new(value))
-    }
-}
-
 /// The connector of a service.
-pub fn connector(service: Service) -> OpenAiConnector {
+pub fn connector(service: Service) -> RemoteConnector<ChatCompletions> {
     match Client::new(Limits::default()) {
-        Ok(client) => OpenAiConnector::new(client, service),
+        Ok(client) => doolittle_models_openai::connector(client, service),
         Err(error) => panic!("{error:?}"),
     }
 }
 
 /// A provider at this base URL, with a key, which waits for a second at most.
-pub fn provider(base_url: &str) -> OpenAiProvider {
-    let settings = Settings(vec![
-        ("OPENAI_API_KEY", KEY.to_owned()),
-        ("OPENAI_BASE_URL", base_url.to_owned()),
-        ("OPENAI_TIMEOUT_SECONDS", "1".to_owned()),
-    ]);
+pub fn provider(base_url: &str) -> RemoteProvider<ChatCompletions> {
+    let settings = Settings::of(&[("OPENAI_API_KEY", KEY), ("OPENAI_BASE_URL", base_url), ("OPENAI_TIMEOUT_SECONDS", "1")]);
     match connector(Service::OpenAi).provider(&settings) {
         Ok(Some(provider)) => provider,
         other => panic!("{other:?}"),

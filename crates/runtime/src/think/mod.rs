@@ -82,6 +82,8 @@ struct Progress {
     thought: Option<String>,
     actions: Vec<String>,
     effects: Vec<Effect>,
+    /// Calls named in a `<response>`, in all steps: some providers want every call's id to be its own.
+    named: usize,
 }
 
 impl Mind<'_> {
@@ -196,7 +198,7 @@ impl Mind<'_> {
     }
 
     fn conclude(&self, progress: Progress) -> Result<Thought, RunError> {
-        let Progress { text, thought, mut actions, effects } = progress;
+        let Progress { text, thought, mut actions, effects, .. } = progress;
         // No database keeps U+0000 in a text, and no reader misses it.
         let text = text.trim().replace('\0', "");
         let thought = thought.map(|thought| thought.replace('\0', ""));
@@ -221,10 +223,9 @@ impl Progress {
     fn hear(&mut self, read: response::Response, calls: &[ToolCall]) -> Vec<ToolCall> {
         self.text.push_str(&read.text);
         self.thought = read.thought.or(self.thought.take());
-        let named = read.actions.into_iter().enumerate().filter(|(_, name)| name != "REPLY").map(|(index, name)| ToolCall {
-            id: format!("response-{index}"),
-            name,
-            arguments: Value::Object(JsonObject::new()),
+        let named = read.actions.into_iter().filter(|name| name != "REPLY").map(|name| {
+            self.named += 1;
+            ToolCall { id: format!("response-{}", self.named), name, arguments: Value::Object(JsonObject::new()) }
         });
         calls.iter().cloned().chain(named).take(MAX_CALLS).collect()
     }

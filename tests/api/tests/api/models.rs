@@ -1,5 +1,5 @@
-//! Agents that speak through a model of the OpenAI kind: what it is sent, what becomes of its answers, and who is told
-//! when it fails.
+//! Agents that speak through a model, mostly of the OpenAI kind: what it is sent, what becomes of its answers, and who
+//! is told when it fails.
 
 use serde_json::{Value, json};
 use testkit::caller::{Caller, Event, Events};
@@ -171,6 +171,19 @@ async fn an_agents_own_key_and_address_go_together() {
     exchange(&ann, &channel, "ping", "http").await.data(201);
     assert_eq!(own.requests()[1].header("authorization"), None, "the server's key does not go to an agent's address");
     assert!(servers.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_with_a_key_for_anthropic_speaks_its_api() {
+    let model = ScriptedModel::start([Reply::tool_call("DANCE", json!({})), Reply::text("I cannot dance.")]).await.unwrap();
+    let (server, ann) = with(&[("ANTHROPIC_BASE_URL", model.base_url()), ("ANTHROPIC_API_KEY", "sk-server")]).await;
+    let (_, channel) = dm(&server, &ann).await;
+    assert_eq!(exchange(&ann, &channel, "Dance!", "http").await.data(201)["agentResponse"]["text"], "I cannot dance.");
+    let [_, asked] = model.requests().try_into().expect("the model is told that it cannot, and asked again");
+    assert_eq!((asked.path.as_str(), asked.header("x-api-key")), ("/v1/messages", Some("sk-server")));
+    let messages = &asked.body["messages"];
+    let said: Vec<_> = (0..3).map(|at| (text(&messages[at]["role"]), text(&messages[at]["content"][0]["type"]))).collect();
+    assert_eq!(said, [("user", "text"), ("assistant", "tool_use"), ("user", "tool_result")].map(|(a, b)| (a.to_owned(), b.to_owned())));
 }
 
 #[tokio::test]

@@ -1,13 +1,18 @@
 //! From what went wrong to what the caller can do about it.
 
 use core_types::models::{ModelError, ModelSize};
-use outbound::{Answer, OutboundError};
 use serde_json::Value;
 
-use crate::provider::Setup;
+use super::connection::Connection;
+use super::dialect::Broken;
+use crate::answer::Answer;
+use crate::error::OutboundError;
 
 /// The most characters of a service's explanation that are passed on.
 const MOST_CHARS: usize = 300;
+
+/// Codes by which a service says that a quota is used up. It tells that as 429 too, but waiting does not help.
+const USED_UP: [&str; 2] = ["insufficient_quota", "enforced_spend_limit_reached"];
 
 /// What a service says about a refusal.
 struct Explanation {
@@ -15,9 +20,14 @@ struct Explanation {
     message: String,
 }
 
-impl Setup {
+impl Connection {
+    /// The service's name.
+    pub(super) fn name(&self) -> String {
+        self.profile.name.to_owned()
+    }
+
     /// No whole answer came.
-    pub(crate) fn transport_error(&self, error: OutboundError) -> ModelError {
+    pub(super) fn transport_error(&self, error: OutboundError) -> ModelError {
         let provider = self.name();
         match error {
             OutboundError::Unreachable { url, source } => ModelError::Unreachable { provider, url, source },
@@ -31,43 +41,50 @@ impl Setup {
         }
     }
 
-    /// The service answered with an error status.
-    pub(crate) fn status_error(&self, size: ModelSize, answer: &Answer) -> ModelError {
+    /// The service answered with an error status; `found_there` is what the path should have led to.
+    pub(super) fn status_error(&self, size: ModelSize, answer: &Answer, found_there: &str) -> ModelError {
         let provider = self.name();
         let status = answer.status();
         let Explanation { code, message } = self.explain(answer.body());
         match status {
-            401 | 403 => ModelError::Unauthorized { provider, setting: self.key_setting().to_owned() },
+            401 | 403 => self.unauthorized(),
             _ if code == "model_not_found" => self.unknown_model(size),
             404 if answer.body().is_empty() || message.to_lowercase().contains("model") => self.unknown_model(size),
             404 => ModelError::Misconfigured {
-                message: format!("{} knows no chat completions (404); check {}", self.endpoint.address(), self.service.profile().address),
+                message: format!("{} knows no {found_there} (404); check {}", self.endpoint.address(), self.profile.address),
             },
-            // A used-up quota is told as 429 too, but waiting does not help.
-            429 if code == "insufficient_quota" => ModelError::Rejected { provider, status, message },
+            429 if USED_UP.contains(&code.as_str()) => ModelError::Rejected { provider, status, message },
             408 | 429 | 500.. => ModelError::Busy { provider, status, retry_after: answer.retry_after() },
             _ => ModelError::Rejected { provider, status, message },
         }
     }
 
-    /// The service reported an error after it had begun to answer with status 200.
-    pub(crate) fn reported_error(&self, error: &Value) -> ModelError {
+    /// The answer began and then turned out to be none.
+    pub(super) fn broken_answer(&self, broken: Broken) -> ModelError {
         let provider = self.name();
-        let status = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-        let message = self.passed_on(&explained(error).message);
-        match status {
-            Some(401 | 403) => ModelError::Unauthorized { provider, setting: self.key_setting().to_owned() },
-            Some(status @ (408 | 429 | 500..)) => ModelError::Busy { provider, status, retry_after: None },
-            Some(status @ 400..) => ModelError::Rejected { provider, status, message },
-            _ => ModelError::Unreadable { provider, message: format!("it reported {message}") },
+        match broken {
+            Broken::Unreadable(message) => ModelError::Unreadable { provider, message },
+            Broken::Reported { status, message } => {
+                let message = self.passed_on(&message);
+                match status {
+                    Some(401 | 403) => self.unauthorized(),
+                    Some(status @ (408 | 429 | 500..)) => ModelError::Busy { provider, status, retry_after: None },
+                    Some(status) => ModelError::Rejected { provider, status, message },
+                    None => ModelError::Unreadable { provider, message: format!("it reported {message}") },
+                }
+            }
         }
     }
 
+    fn unauthorized(&self) -> ModelError {
+        let setting = self.profile.key.unwrap_or(self.profile.address).to_owned();
+        ModelError::Unauthorized { provider: self.name(), setting }
+    }
+
     fn unknown_model(&self, size: ModelSize) -> ModelError {
-        let profile = self.service.profile();
         let names = match size {
-            ModelSize::Small => &profile.small,
-            ModelSize::Large => &profile.large,
+            ModelSize::Small => &self.profile.small,
+            ModelSize::Large => &self.profile.large,
         };
         ModelError::UnknownModel { provider: self.name(), model: self.model(size).to_owned(), setting: names.setting.to_owned() }
     }
@@ -75,7 +92,7 @@ impl Setup {
     fn explain(&self, body: &[u8]) -> Explanation {
         let explanation = serde_json::from_slice(body).map_or_else(
             |_| Explanation { code: String::new(), message: String::from_utf8_lossy(body).into_owned() },
-            |body| explained(&body),
+            |body| Explanation { code: code(&body), message: explanation(&body) },
         );
         Explanation { message: self.passed_on(&explanation.message), ..explanation }
     }
@@ -99,12 +116,17 @@ impl Setup {
     }
 }
 
-/// The usual shapes: `{"error": {"message", "code"}}`, `{"error": "..."}`, `{"message"}`, `{"detail"}`, or the inside of
-/// the first.
-fn explained(body: &Value) -> Explanation {
+/// The explanation in the JSON of an error, in the usual shapes: `{"error": {"message"}}`, `{"error": "..."}`,
+/// `{"message"}`, `{"detail"}`, or the inside of the first.
+pub fn explanation(body: &Value) -> String {
     let inner = body.get("error").unwrap_or(body);
-    let text = |name: &str| inner.get(name).and_then(Value::as_str).map(str::to_owned);
-    let code = text("code").or_else(|| text("type")).unwrap_or_default();
-    let message = inner.as_str().map(str::to_owned).or_else(|| text("message")).or_else(|| text("detail"));
-    Explanation { code, message: message.unwrap_or_else(|| inner.to_string()) }
+    let text = |name: &str| inner.get(name).and_then(Value::as_str);
+    inner.as_str().or_else(|| text("message")).or_else(|| text("detail")).map_or_else(|| inner.to_string(), str::to_owned)
+}
+
+/// The most precise code that the JSON of an error has; empty where it has none.
+fn code(body: &Value) -> String {
+    let inner = body.get("error").unwrap_or(body);
+    let codes = ["/details/error_code", "/code", "/type"];
+    codes.iter().find_map(|path| inner.pointer(path)?.as_str()).unwrap_or_default().to_owned()
 }

@@ -49,7 +49,7 @@ pub struct RateLimits {
 
 impl RateLimits {
     /// No limit.
-    pub const OFF: Self = Self { api: 0, uploads: 0, window: Duration::from_secs(60) };
+    pub const OFF: Self = Self { api: 0, uploads: 0, window: Duration::from_mins(1) };
 }
 
 /// Where a client stands after a request.
@@ -183,7 +183,7 @@ mod tests {
 
     fn limiter(api: u32, uploads: u32) -> (Limiter<FakeRelativeClock>, FakeRelativeClock) {
         let clock = FakeRelativeClock::default();
-        (Limiter::with_clock(RateLimits { api, uploads, window: Duration::from_secs(60) }, &clock), clock)
+        (Limiter::with_clock(RateLimits { api, uploads, window: Duration::from_mins(1) }, &clock), clock)
     }
 
     #[test]
@@ -192,11 +192,11 @@ mod tests {
         let ask = || limiter.count(Class::Api, &address("192.0.2.1")).unwrap();
         assert_eq!(
             ask(),
-            Standing { limit: 3, window: Duration::from_secs(60), remaining: 2, reset: Duration::from_secs(20), refused: None }
+            Standing { limit: 3, window: Duration::from_mins(1), remaining: 2, reset: Duration::from_secs(20), refused: None }
         );
         assert_eq!((ask().remaining, ask().remaining), (1, 0));
         let refused = ask();
-        assert_eq!((refused.remaining, refused.reset, refused.refused), (0, Duration::from_secs(60), Some(Duration::from_secs(20))));
+        assert_eq!((refused.remaining, refused.reset, refused.refused), (0, Duration::from_mins(1), Some(Duration::from_secs(20))));
         clock.advance(Duration::from_secs(19));
         assert_eq!(ask().refused, Some(Duration::from_secs(1)));
         clock.advance(Duration::from_secs(1));

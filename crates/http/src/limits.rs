@@ -5,7 +5,7 @@ use std::time::Duration;
 use auth::RateLimits;
 
 /// How often a client may ask, unless set otherwise.
-pub(crate) const RATES: RateLimits = RateLimits { api: 1_000, uploads: 100, window: Duration::from_secs(60) };
+pub(crate) const RATES: RateLimits = RateLimits { api: 1_000, uploads: 100, window: Duration::from_mins(1) };
 
 /// The most bytes of a JSON body, unless set otherwise: elizaOS's 2 MB.
 pub(crate) const BODY_BYTES: usize = 2 * 1024 * 1024;

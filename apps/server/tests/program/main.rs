@@ -1,5 +1,7 @@
 //! The program as its user meets it: arguments in; output, messages and exit codes out.
 
+#![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
+
 mod client;
 mod environment;
 mod fake_server;

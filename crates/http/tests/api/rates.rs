@@ -10,7 +10,7 @@ use crate::fakes::NOW;
 use crate::support::{Answer, Api, KEY, local};
 
 fn limited(api: u32, uploads: u32) -> HttpSettings {
-    HttpSettings { rate_limits: RateLimits { api, uploads, window: Duration::from_secs(60) }, ..HttpSettings::default() }
+    HttpSettings { rate_limits: RateLimits { api, uploads, window: Duration::from_mins(1) }, ..HttpSettings::default() }
 }
 
 fn headers(answer: &Answer) -> [Option<&str>; 8] {

@@ -166,8 +166,10 @@ pub struct Step {
     /// A multipart form.
     #[serde(default)]
     pub form: Vec<Part>,
-    /// How often it is sent, one after the other: a number or `$limit`.
-    pub repeat: Option<Value>,
+    /// How often it is sent, one after the other.
+    pub repeat: Option<usize>,
+    /// How often it is sent at most, until the answer is as expected: a number or a variable.
+    pub tries: Option<Value>,
     /// How often it is sent at once.
     pub together: Option<usize>,
     /// How the answer is read.

@@ -36,6 +36,7 @@
 //! | `headers` | headers to send |
 //! | `body` / `raw` / `form` | a JSON body; a body of these bytes, without a type; a multipart form |
 //! | `repeat` / `together` | sends it so many times, one after the other or at once; each answer must be as expected; `$i` counts from 1 |
+//! | `tries` | sends it again at once until the answer is as expected, at most so many times |
 //! | `read` | how the answer is read, see below |
 //! | `only` | `ours` or `reference`: the step is not done on the other |
 //! | `expect` | what is expected |
@@ -76,7 +77,8 @@
 //! | `$AR` | an agent that runs; all cases share it and leave it as it is |
 //! | `$C`, `$D` | a GROUP and a DM channel that were made for the case, of `$U` and `$AR` |
 //! | `$plugins` | the plugins that agents need on elizaOS to answer |
-//! | `$key`, `$limit` | the key; the requests in a window of the rate limit |
+//! | `$key` | the key of the server |
+//! | `$limit`, `$enough` | the requests in a window of its rate limit, and enough of them to be over it |
 //! | `$i` | which repetition this is |
 //! | others | what `keep` has kept |
 //!

@@ -63,7 +63,7 @@ pub fn texts(step: &Step, target: Target) -> Vec<Value> {
     texts.extend(step.form.iter().filter_map(|part| part.value.clone()).map(Value::from));
     texts.extend(step.raw.clone().map(Value::from));
     texts.extend(lacks.iter().cloned().map(Value::from));
-    texts.extend([&step.body, &step.repeat, data, body, error].into_iter().flatten().cloned());
+    texts.extend([&step.body, &step.tries, data, body, error].into_iter().flatten().cloned());
     texts.extend(headers.values().cloned());
     texts
 }

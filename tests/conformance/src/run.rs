@@ -9,7 +9,7 @@ use testkit::caller::{Caller, Request};
 use tokio::time::{Instant, sleep};
 
 use crate::answer::Answer;
-use crate::case::{Case, KeySent, Read, Step, Target};
+use crate::case::{Case, Expect, KeySent, Read, Step, Target};
 use crate::judge::{Asked, judge};
 use crate::request;
 use crate::scope::{Scope, names, names_in_text};
@@ -25,13 +25,9 @@ const MOST_PAGES: usize = 50;
 /// Runs a case; says which step failed and why.
 pub async fn run(world: &World, area: usize, case: &Case) -> Result<(), String> {
     let mut running = Running { world, area, scope: Scope::default() };
-    running.begin(case).await?;
-    for (index, step) in case.steps.iter().enumerate() {
-        if step.only.is_none_or(|only| only == world.target) {
-            running.step(step).await.map_err(|why| format!("step {}, {}: {why}", index + 1, step.request))?;
-        }
-    }
-    Ok(())
+    let outcome = running.all(case).await;
+    running.end().await;
+    outcome
 }
 
 struct Running<'w> {
@@ -41,6 +37,23 @@ struct Running<'w> {
 }
 
 impl Running<'_> {
+    async fn all(&mut self, case: &Case) -> Result<(), String> {
+        self.begin(case).await?;
+        for (index, step) in case.steps.iter().enumerate() {
+            if step.only.is_none_or(|only| only == self.world.target) {
+                self.step(step).await.map_err(|why| format!("step {}, {}: {why}", index + 1, step.request))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the agent that was started for the case, so that a long run is not slowed down by agents that nobody needs.
+    async fn end(&self) {
+        if let Some(id) = self.scope.get("AO").and_then(Value::as_str) {
+            self.world.stop(&self.world.caller(self.area, KeySent::Right), id).await;
+        }
+    }
+
     async fn begin(&mut self, case: &Case) -> Result<(), String> {
         let nonce = self.world.uuid();
         self.scope.set("n", nonce.get(..8).unwrap_or_default().into());
@@ -54,6 +67,7 @@ impl Running<'_> {
         }
         if let Some(limit) = self.world.limit {
             self.scope.set("limit", limit.into());
+            self.scope.set("enough", limit.saturating_mul(2).into());
         }
         let mut wanted = BTreeSet::new();
         case.given.iter().try_for_each(|text| names_in_text(text, &mut wanted))?;
@@ -87,16 +101,10 @@ impl Running<'_> {
             return try_join_all((1..=count).map(|number| self.once(step, number))).await;
         }
         let mut answers = Vec::new();
-        for number in 1..=self.repetitions(step)? {
+        for number in 1..=step.repeat.unwrap_or(1) {
             answers.push(self.once(step, number).await?);
         }
         Ok(answers)
-    }
-
-    fn repetitions(&self, step: &Step) -> Result<usize, String> {
-        let Some(written) = &step.repeat else { return Ok(1) };
-        let count = self.scope.fill(written)?.as_u64().and_then(|count| usize::try_from(count).ok());
-        count.ok_or_else(|| format!("repeat takes a number: {written}"))
     }
 
     fn keep(&mut self, step: &Step, answer: Option<&Answer>) -> Result<(), String> {
@@ -150,19 +158,12 @@ impl Running<'_> {
         let request = request::build(step, &method, &path, &scope)?;
         let caller = self.world.caller(self.area, step.key);
         let asked = Asked { target: self.world.target, path: &path };
-        let end = Instant::now() + Duration::from_secs_f64(expect.within.unwrap_or_default());
-        let mut pause = FIRST_PAUSE;
+        let mut patience = Patience::of(step, &expect, &scope)?;
         loop {
             let answer = self.read(step, &caller, request.clone(), &path).await?;
             match judge(asked, &expect, &answer) {
                 Ok(()) => return Ok(answer),
-                Err(why) if Instant::now() >= end => {
-                    return Err(expect.within.map_or_else(|| why.clone(), |seconds| format!("still after {seconds} s: {why}")));
-                }
-                Err(_) => {
-                    sleep(pause).await;
-                    pause = LONGEST_PAUSE.min(pause * 3 / 2);
-                }
+                Err(why) => patience.wait().await.map_err(|how_long| format!("{how_long}{why}"))?,
             }
         }
     }
@@ -223,6 +224,45 @@ impl Running<'_> {
         };
         // Made of the body, and so not judged as a body of the server.
         Ok(Answer::made(if truthy { answer.status } else { 200 }, outcome))
+    }
+}
+
+/// How often, or for how long, something is asked again.
+enum Patience {
+    None,
+    Tries { left: u64, all: u64 },
+    Time { until: Instant, seconds: f64, pause: Duration },
+}
+
+impl Patience {
+    fn of(step: &Step, expect: &Expect, scope: &Scope) -> Result<Self, String> {
+        if let Some(written) = &step.tries {
+            let all = scope.fill(written)?.as_u64().ok_or_else(|| format!("tries takes a number: {written}"))?;
+            return Ok(Self::Tries { left: all, all });
+        }
+        Ok(expect.within.map_or(Self::None, |seconds| Self::Time {
+            until: Instant::now() + Duration::from_secs_f64(seconds),
+            seconds,
+            pause: FIRST_PAUSE,
+        }))
+    }
+
+    /// Waits until it is time to ask again; says how long it was tried where that is over.
+    async fn wait(&mut self) -> Result<(), String> {
+        match self {
+            Self::None => Err(String::new()),
+            Self::Tries { left: 0 | 1, all } => Err(format!("still after {all} tries: ")),
+            Self::Tries { left, .. } => {
+                *left -= 1;
+                Ok(())
+            }
+            Self::Time { until, seconds, .. } if Instant::now() >= *until => Err(format!("still after {seconds} s: ")),
+            Self::Time { pause, .. } => {
+                sleep(*pause).await;
+                *pause = LONGEST_PAUSE.min(*pause * 3 / 2);
+                Ok(())
+            }
+        }
     }
 }
 

@@ -157,6 +157,13 @@ impl World {
         Ok(())
     }
 
+    /// Stops an agent, if it runs.
+    pub async fn stop(&self, caller: &Caller, id: &str) {
+        let stop = Request::new("POST", &format!("/api/agents/{id}/stop")).header("content-length", "0");
+        // The case may have stopped or deleted it.
+        let _ = self.ask(caller, stop).await;
+    }
+
     /// A new channel of two.
     pub async fn channel(&self, caller: &Caller, kind: &str, person: &str, agent: &str) -> Result<String, String> {
         let metadata = if kind == "DM" { json!({"isDm": true, "user1": person, "user2": agent, "forAgent": agent}) } else { json!({}) };

@@ -120,12 +120,23 @@ async fn an_answer_is_waited_for_as_long_as_the_case_says() {
 }
 
 #[tokio::test]
+async fn something_is_tried_as_often_as_the_case_says() {
+    tried(
+        json!([{"do": "GET /count", "tries": 3, "expect": {"body": {"n": 3}}}]),
+        [
+            (json!([{"do": "GET /count", "tries": 3, "expect": {"body": {"n": 4}}}]), "still after 3 tries: n: 4 was expected, and 3 came"),
+            (json!([{"do": "GET /count", "tries": "many", "expect": 200}]), "tries takes a number"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_repetition_holds_each_time() {
     tried(
         json!([{"do": "GET /count", "repeat": 3, "expect": {"body": {"n": "$i"}}}, {"do": "GET /good", "together": 3, "expect": {"status": 200, "same": ["data"]}}]),
         [
             (json!([{"do": "GET /count", "repeat": 2, "expect": {"body": {"n": 1}}}]), "1 was expected, and 2 came"),
-            (json!([{"do": "GET /count", "repeat": "many", "expect": 200}]), "repeat takes a number"),
             (json!([{"do": "GET /count", "together": 3, "expect": {"same": ["n"]}}]), "n should be the same in all answers"),
             (json!([{"do": "GET /count", "together": 3, "expect": {"body": {"n": {"<atMost>": 2}}}}]), "came"),
         ],

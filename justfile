@@ -35,3 +35,7 @@ chat *arguments:
 # Everything that CI runs
 ci:
     .ci/run
+
+# Write docs/openapi.json anew
+openapi:
+    cargo run -- openapi > docs/openapi.json

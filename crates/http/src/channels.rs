@@ -49,7 +49,7 @@ async fn show(caller: Authorized<MessagesRead>, state: State, id: ChannelPath) -
     Ok(ok(ChannelWire::from(&channel)))
 }
 
-/// Lists who takes part in a channel: people and agents.
+/// Lists who takes part in a channel: people and agents; nobody where there is no such channel.
 #[utoipa::path(
     get,
     path = "/api/messaging/central-channels/{channel_id}/participants",

@@ -23,8 +23,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 /// Follows a channel: a stream of its events, and of the pieces of replies in the making.
 ///
 /// Every durable event has a number as its id. A reader that comes again with the last one goes on behind it; events that are
-/// no longer kept are told as a `gap`. The events: `message`, `message_updated`, `message_deleted`, `channel_updated`,
-/// `channel_cleared`, `channel_deleted`, `complete`, `chunk`, `gap`, `error`.
+/// no longer kept are told as a `gap`. The events: `message`, `message_updated`, `message_deleted`, `message_complete`,
+/// `channel_updated`, `channel_cleared`, `channel_deleted`, `chunk`, `gap`, `error`.
 #[utoipa::path(
     get,
     path = "/api/messaging/central-channels/{channel_id}/events",

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod deliveries;
 pub mod error;
 pub mod ids;
+pub mod json;
 pub mod memory;
 pub mod messaging;
 pub mod models;
@@ -29,6 +30,7 @@ pub use caller::{Caller, Permission};
 pub use clock::{Clock, Ids, Timestamp};
 pub use error::{InvalidCode, ServiceError, ServiceResult, StoreError, StoreResult, Thing};
 pub use ids::{AgentId, ChannelId, DeliveryId, EntityId, LogId, MemoryId, MessageId, MessageServerId, RoomId, RunId, WorldId};
+pub use json::Json;
 pub use page::{Listed, Page};
 pub use secrets::Secret;
 

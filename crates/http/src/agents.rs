@@ -1,22 +1,22 @@
 //! `/api/agents`
 
 use actix_web::http::StatusCode;
-use actix_web::web::{ServiceConfig, delete, get, patch, post};
+use actix_web::web::{delete, get, patch, post};
 
 use crate::app::State;
 use crate::envelope::{Envelope, gone, ok, success};
 use crate::errors::ApiResult;
 use crate::extract::permission::{AgentsRead, AgentsWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody};
-use crate::routing::at;
+use crate::routing::Routes;
 use crate::wire::agents::{AgentChange, AgentList, AgentState, AgentWire, CreatedWire, NewAgent, creation};
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    at(config, "/agents", [get().to(list), post().to(create)]);
-    at(config, "/agents/{agent_id}", [get().to(show), patch().to(update), delete().to(remove)]);
-    at(config, "/agents/{agent_id}/start", [post().to(start)]);
-    at(config, "/agents/{agent_id}/stop", [post().to(stop)]);
-    at(config, "/agents/{agent_id}/restart", [post().to(restart)]);
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.at("/agents", [get().to(list), post().to(create)]);
+    routes.at("/agents/{agent_id}", [get().to(show), patch().to(update), delete().to(remove)]);
+    routes.at("/agents/{agent_id}/start", [post().to(start)]);
+    routes.at("/agents/{agent_id}/stop", [post().to(stop)]);
+    routes.at("/agents/{agent_id}/restart", [post().to(restart)]);
 }
 
 /// Lists the agents.

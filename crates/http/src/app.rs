@@ -17,7 +17,8 @@ use core_types::{Clock, Timestamp};
 use ipnet::IpNet;
 use tokio::sync::watch;
 
-use crate::{agents, channels, events, gate, home, layer, limits, messages, openapi, routing, runs, servers, system, worlds};
+use crate::routing::{Routes, no_route};
+use crate::{agents, channels, events, gate, home, layer, limits, messages, openapi, runs, servers, system, worlds};
 
 /// What the routes call.
 #[derive(Clone)]
@@ -134,23 +135,21 @@ impl AppState {
 pub fn app(
     state: &AppState,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()> + use<>> {
-    let api = web::scope("/api")
-        .wrap(from_fn(gate::check))
-        .configure(worlds::routes)
-        .configure(agents::routes)
-        .configure(runs::routes)
-        .configure(servers::routes)
-        .configure(channels::routes)
-        .configure(messages::routes)
-        .configure(events::routes)
-        .configure(system::routes)
-        .default_service(web::to(routing::no_route));
+    let mut routes = Routes::default();
+    for add in
+        [messages::routes, channels::routes, events::routes, agents::routes, worlds::routes, runs::routes, servers::routes, system::routes]
+    {
+        add(&mut routes);
+    }
+    let api = web::scope("/api").wrap(from_fn(gate::check)).configure(|config| routes.mount(config)).default_service(web::to(no_route));
+    let mut public = Routes::default();
+    for add in [system::public_routes, home::public_routes, openapi::public_routes] {
+        add(&mut public);
+    }
     App::new()
         .app_data(state.0.clone())
         .wrap(from_fn(layer::outermost))
-        .configure(openapi::public_routes)
+        .configure(|config| public.mount(config))
         .service(api)
-        .configure(system::public_routes)
-        .configure(home::public_routes)
-        .default_service(web::to(routing::no_route))
+        .default_service(web::to(no_route))
 }

@@ -1,7 +1,7 @@
 //! Channels: `/api/messaging/channels` and its alias.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{ServiceConfig, delete, get, patch, post};
+use actix_web::web::{delete, get, patch, post};
 use core_types::EntityId;
 
 use crate::app::State;
@@ -9,20 +9,20 @@ use crate::envelope::{Envelope, gone, ok, success};
 use crate::errors::ApiResult;
 use crate::extract::permission::{MessagesRead, MessagesWrite};
 use crate::extract::{AgentPath, Authorized, ChannelPath, JsonBody, Query};
-use crate::routing::{at, channels};
+use crate::routing::Routes;
 use crate::wire::channels::{
     AgentBody, ChannelAgent, ChannelAgents, ChannelChangeBody, ChannelWire, CreatedChannel, NewChannelBody, Participants, agent,
     channel_change, new_channel, two,
 };
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    at(config, channels!(""), [post().to(create)]);
-    at(config, "/messaging/dm-channel", [get().to(direct)]);
-    at(config, channels!("/{channel_id}"), [get().to(show), patch().to(update), delete().to(remove)]);
-    at(config, channels!("/{channel_id}/details"), [get().to(show)]);
-    at(config, channels!("/{channel_id}/participants"), [get().to(participants)]);
-    at(config, channels!("/{channel_id}/agents"), [get().to(agents), post().to(join)]);
-    at(config, channels!("/{channel_id}/agents/{agent_id}"), [delete().to(leave)]);
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.at("/messaging/central-channels", [post().to(create)]);
+    routes.at("/messaging/dm-channel", [get().to(direct)]);
+    routes.at("/messaging/central-channels/{channel_id}", [get().to(show), patch().to(update), delete().to(remove)]);
+    routes.at("/messaging/central-channels/{channel_id}/details", [get().to(show)]);
+    routes.at("/messaging/central-channels/{channel_id}/participants", [get().to(participants)]);
+    routes.at("/messaging/central-channels/{channel_id}/agents", [get().to(agents), post().to(join)]);
+    routes.at("/messaging/central-channels/{channel_id}/agents/{agent_id}", [delete().to(leave)]);
 }
 
 /// Creates a channel.

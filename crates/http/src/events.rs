@@ -1,7 +1,7 @@
 //! What happens on a channel, as it happens: `GET /api/messaging/channels/{id}/events`.
 
 use actix_web::HttpRequest;
-use actix_web::web::{ServiceConfig, get};
+use actix_web::web::get;
 use bytes::Bytes;
 use core_types::error::chain;
 use core_types::messaging::EventStream;
@@ -11,13 +11,13 @@ use crate::app::State;
 use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::permission::MessagesRead;
 use crate::extract::{Authorized, ChannelPath, Query};
-use crate::routing::{at, channels};
+use crate::routing::Routes;
 use crate::sse;
 use crate::wire::events::item;
 use crate::wire::replies::ErrorWire;
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    at(config, channels!("/{channel_id}/events"), [get().to(read)]);
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.at("/messaging/central-channels/{channel_id}/events", [get().to(read)]);
 }
 
 /// Follows a channel: a stream of its events, and of the pieces of replies in the making.

@@ -2,11 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use actix_web::web::{ServiceConfig, get};
+use actix_web::web::get;
 use core_types::agents::AgentCount;
 
 use crate::app::State;
-use crate::routing::at;
+use crate::routing::Routes;
 use crate::system::checked;
 
 const PAGE: &str = include_str!("home/page.html");
@@ -16,9 +16,9 @@ const STYLE: &str = include_str!("home/home.css");
 const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Routes that need no key.
-pub(crate) fn public_routes(config: &mut ServiceConfig) {
-    at(config, "/", [get().to(page)]);
-    at(config, "/home.css", [get().to(style)]);
+pub(crate) fn public_routes(routes: &mut Routes) {
+    routes.at("/", [get().to(page)]);
+    routes.at("/home.css", [get().to(style)]);
 }
 
 async fn page(state: State) -> HttpResponse {

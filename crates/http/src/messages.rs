@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::web::{ServiceConfig, delete, get, patch, post};
+use actix_web::web::{delete, get, patch, post};
 use core_types::messaging::{Door, PostReceipt};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::extract::permission::{MessagesRead, MessagesWrite};
 use crate::extract::{Authorized, ChannelPath, JsonBody, MessagePath, Query, Sender};
 use crate::limits;
 use crate::replies::Replies;
-use crate::routing::{at, channels};
+use crate::routing::Routes;
 use crate::sse;
 use crate::wire::channels::{AgentBody, agent};
 use crate::wire::messages::{BusMessage, FoundWire, MessageList, MessageWire, TitleWire};
@@ -24,17 +24,17 @@ use crate::wire::posts::{
 };
 use crate::wire::replies::Ending;
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    at(config, channels!("/{channel_id}/messages"), [get().to(list), post().to(send), delete().to(clear)]);
-    at(config, channels!("/{channel_id}/messages/{message_id}"), [delete().to(remove)]);
-    at(config, channels!("/{channel_id}/generate-title"), [post().to(title)]);
-    at(config, "/messaging/messages/search", [post().to(search)]);
-    at(config, "/messaging/messages/{message_id}", [get().to(show), patch().to(edit)]);
-    at(config, "/messaging/submit", [post().to(submit)]);
-    at(config, "/messaging/action", [post().to(action)]);
-    at(config, "/messaging/action/{message_id}", [patch().to(edit)]);
-    at(config, "/messaging/{_:ingest-external|external-messages}", [post().to(ingest)]);
-    at(config, "/messaging/complete", [post().to(complete)]);
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.at("/messaging/central-channels/{channel_id}/messages", [get().to(list), post().to(send), delete().to(clear)]);
+    routes.at("/messaging/central-channels/{channel_id}/messages/{message_id}", [delete().to(remove)]);
+    routes.at("/messaging/central-channels/{channel_id}/generate-title", [post().to(title)]);
+    routes.at("/messaging/messages/search", [post().to(search)]);
+    routes.at("/messaging/messages/{message_id}", [get().to(show), patch().to(edit)]);
+    routes.at("/messaging/submit", [post().to(submit)]);
+    routes.at("/messaging/action", [post().to(action)]);
+    routes.at("/messaging/action/{message_id}", [patch().to(edit)]);
+    routes.at("/messaging/ingest-external", [post().to(ingest)]);
+    routes.at("/messaging/complete", [post().to(complete)]);
 }
 
 /// Lists messages of a channel, the newest first; none where there is no such channel.

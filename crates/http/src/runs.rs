@@ -1,6 +1,6 @@
 //! What agents did: `/api/agents/{id}/runs`, `/api/agents/{id}/logs`, and the panels of their plugins.
 
-use actix_web::web::{ServiceConfig, delete, get};
+use actix_web::web::{delete, get};
 use core_types::Page;
 use core_types::runs::{LogFilter, LogLevel, RunFilter};
 
@@ -10,15 +10,15 @@ use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{AgentsRead, AgentsWrite};
 use crate::extract::{AgentPath, Authorized, LogPath, Query, RunPath};
 use crate::limits;
-use crate::routing::at;
+use crate::routing::Routes;
 use crate::wire::runs::{DetailWire, LevelName, LogWire, RunsWire};
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    at(config, "/agents/{agent_id}/logs", [get().to(logs)]);
-    at(config, "/agents/{agent_id}/logs/{log_id}", [delete().to(remove_log)]);
-    at(config, "/agents/{agent_id}/runs", [get().to(list)]);
-    at(config, "/agents/{agent_id}/runs/{run_id}", [get().to(show)]);
-    at(config, "/agents/{agent_id}/panels", [get().to(panels)]);
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.at("/agents/{agent_id}/logs", [get().to(logs)]);
+    routes.at("/agents/{agent_id}/logs/{log_id}", [delete().to(remove_log)]);
+    routes.at("/agents/{agent_id}/runs", [get().to(list)]);
+    routes.at("/agents/{agent_id}/runs/{run_id}", [get().to(show)]);
+    routes.at("/agents/{agent_id}/panels", [get().to(panels)]);
 }
 
 /// Lists an agent's log, the newest line first.

@@ -1,7 +1,7 @@
 //! Message servers, `/api/messaging/message-servers` and its aliases, and the agents that listen on them.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{ServiceConfig, delete, get, patch, post};
+use actix_web::web::{delete, get, patch, post};
 use core_types::MessageServerId;
 
 use crate::app::State;
@@ -10,22 +10,22 @@ use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{AgentsRead, AgentsWrite, MessagesRead, MessagesWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody, Query, ServerPath};
 use crate::openapi::params::ListPart;
-use crate::routing::{agent_servers, at, servers};
+use crate::routing::Routes;
 use crate::wire::channels::{AgentBody, ChannelList, agent};
 use crate::wire::servers::{
     AgentServers, LinkWire, NewServerBody, ServerAgents, ServerChangeBody, ServerList, ServerReference, ShownServer, new_server,
     server_change,
 };
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    at(config, "/messaging/message-server/current", [get().to(current)]);
-    at(config, servers!(""), [get().to(list), post().to(create)]);
-    at(config, servers!("/{server_id}"), [get().to(show), patch().to(update), delete().to(remove)]);
-    at(config, servers!("/{server_id}/channels"), [get().to(channels)]);
-    at(config, servers!("/{server_id}/agents"), [get().to(agents), post().to(add)]);
-    at(config, servers!("/{server_id}/agents/{agent_id}"), [delete().to(unlink)]);
-    at(config, agent_servers!(""), [get().to(of_agent)]);
-    at(config, agent_servers!("/{server_id}"), [post().to(link), delete().to(unlink)]);
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.at("/messaging/message-server/current", [get().to(current)]);
+    routes.at("/messaging/central-servers", [get().to(list), post().to(create)]);
+    routes.at("/messaging/central-servers/{server_id}", [get().to(show), patch().to(update), delete().to(remove)]);
+    routes.at("/messaging/central-servers/{server_id}/channels", [get().to(channels)]);
+    routes.at("/messaging/central-servers/{server_id}/agents", [get().to(agents), post().to(add)]);
+    routes.at("/messaging/central-servers/{server_id}/agents/{agent_id}", [delete().to(unlink)]);
+    routes.at("/messaging/agents/{agent_id}/servers", [get().to(of_agent)]);
+    routes.at("/messaging/agents/{agent_id}/servers/{server_id}", [post().to(link), delete().to(unlink)]);
 }
 
 /// Lists the message servers.

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{ServiceConfig, get};
+use actix_web::web::get;
 use core_types::agents::AgentCount;
 use core_types::error::chain;
 
@@ -11,21 +11,21 @@ use crate::envelope::{Envelope, ok, respond};
 use crate::errors::ApiResult;
 use crate::extract::Authorized;
 use crate::extract::permission::SystemRead;
-use crate::routing::at;
+use crate::routing::Routes;
 use crate::wire::system::{Alive, FiguresWire, HealthWire, PingWire, StatusWire};
 
 /// Routes under `/api`.
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    at(config, "/server/ping", [get().to(ping)]);
-    at(config, "/server/status", [get().to(status)]);
-    at(config, "/server/health", [get().to(api_health)]);
-    at(config, "/system/status", [get().to(figures)]);
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.at("/server/ping", [get().to(ping)]);
+    routes.at("/server/status", [get().to(status)]);
+    routes.at("/server/health", [get().to(api_health)]);
+    routes.at("/system/status", [get().to(figures)]);
 }
 
 /// Routes that need no key.
-pub(crate) fn public_routes(config: &mut ServiceConfig) {
-    at(config, "/healthz", [get().to(alive)]);
-    at(config, "/health", [get().to(health)]);
+pub(crate) fn public_routes(routes: &mut Routes) {
+    routes.at("/healthz", [get().to(alive)]);
+    routes.at("/health", [get().to(health)]);
 }
 
 /// Says that the server answers.

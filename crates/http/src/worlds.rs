@@ -1,7 +1,7 @@
 //! Agents' worlds: `/api/agents/worlds` and `/api/agents/{id}/worlds`.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{ServiceConfig, get, patch, post};
+use actix_web::web::{get, patch, post};
 
 use crate::app::State;
 use crate::envelope::{Envelope, ok, page, success};
@@ -9,13 +9,13 @@ use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{AgentsRead, AgentsWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody, Query, WorldPath};
 use crate::openapi::params::ListPart;
-use crate::routing::at;
+use crate::routing::Routes;
 use crate::wire::worlds::{NewWorldBody, ShownWorld, WorldChangeBody, WorldList, new_world, world_change};
 
-pub(crate) fn routes(config: &mut ServiceConfig) {
-    at(config, "/agents/worlds", [get().to(of_running)]);
-    at(config, "/agents/{agent_id}/worlds", [get().to(list), post().to(create)]);
-    at(config, "/agents/{agent_id}/worlds/{world_id}", [get().to(show), patch().to(update)]);
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.at("/agents/worlds", [get().to(of_running)]);
+    routes.at("/agents/{agent_id}/worlds", [get().to(list), post().to(create)]);
+    routes.at("/agents/{agent_id}/worlds/{world_id}", [get().to(show), patch().to(update)]);
 }
 
 /// Lists the worlds of all agents that run.

@@ -39,7 +39,7 @@ pub(crate) fn plane(claimed: &Claimed, agent_name: &str) -> AgentPlane {
             world_id,
             channel_id: Some(channel.id),
             name: channel.name.clone(),
-            kind: room_kind(claimed).to_owned(),
+            kind: room_kind(claimed),
             source: message.source_type.clone().unwrap_or_else(|| "central-bus".to_owned()),
         },
         entities: vec![entity(message.author_id, author_name(claimed)), entity(agent.into(), agent_name.to_owned())],
@@ -47,8 +47,8 @@ pub(crate) fn plane(claimed: &Claimed, agent_name: &str) -> AgentPlane {
 }
 
 /// The kind of the room: what the message says of its channel counts before the channel itself.
-pub(crate) fn room_kind(claimed: &Claimed) -> &str {
-    claimed.message.metadata.get("channelType").and_then(Value::as_str).unwrap_or(&claimed.channel.kind)
+pub(crate) fn room_kind(claimed: &Claimed) -> String {
+    claimed.message.metadata.get("channelType").unwrap_or_else(|| claimed.channel.kind.clone())
 }
 
 /// What the agent calls the author of the message.
@@ -65,7 +65,7 @@ fn short(id: &str) -> &str {
 pub(crate) fn attachments(claimed: &Claimed) -> Vec<Value> {
     let message = &claimed.message;
     let raw = message.raw.as_ref().and_then(|raw| raw.get("attachments"));
-    raw.or_else(|| message.metadata.get("attachments")).and_then(Value::as_array).cloned().unwrap_or_default()
+    raw.or_else(|| message.metadata.get("attachments")).unwrap_or_default()
 }
 
 /// The agent's memory of the message.
@@ -82,7 +82,7 @@ pub(crate) fn memory_of_message(claimed: &Claimed, plane: &AgentPlane, now: Time
     if let Some(answered) = message.in_reply_to {
         content.insert("inReplyTo".to_owned(), json!(create_unique_uuid(agent, &answered.to_string())));
     }
-    let mut metadata = message.metadata.clone();
+    let mut metadata = message.metadata.to_object();
     metadata.insert("type".to_owned(), "message".into());
     metadata.insert("sourceId".to_owned(), json!(message.id));
     metadata.insert("raw".to_owned(), json!({"senderName": author_name(claimed), "senderId": message.author_id}));
@@ -131,10 +131,10 @@ pub(crate) fn reply(claimed: &Claimed, said: &Said, agent_name: &str) -> Message
         author_id: agent.into(),
         author_name: Some(agent_name.to_owned()),
         content: said.text.clone(),
-        raw: Some(Value::Object(said.content())),
+        raw: Some(said.content().into()),
         source_type: Some("agent_response".to_owned()),
         source_id: None,
-        metadata: metadata.as_object().cloned().unwrap_or_default(),
+        metadata: metadata.into(),
         in_reply_to: Some(claimed.message.id),
     }
 }

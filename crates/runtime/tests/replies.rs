@@ -37,8 +37,8 @@ async fn a_message_in_a_dm_is_answered_shown_remembered_and_recorded() {
     let reply = reply.unwrap();
 
     assert_eq!((reply.content.as_str(), reply.author_id, reply.in_reply_to), ("pong and more", agent.into(), Some(posted.id)));
-    assert_eq!(reply.raw, Some(json!({"text": "pong and more", "actions": ["REPLY"]})));
-    assert_eq!(reply.metadata["agentName"], "Eliza");
+    assert_eq!(reply.raw, Some(json!({"text": "pong and more", "actions": ["REPLY"]}).into()));
+    assert_eq!(reply.metadata.to_value()["agentName"], "Eliza");
     assert_eq!(watch.chunks, reply.content);
     assert_eq!((completion.state, completion.reply_id), (DeliveryState::Replied, Some(reply.id)));
     assert_eq!(house.delivery(&completion).await.reply_id, reply.id);
@@ -159,7 +159,7 @@ async fn what_an_added_action_finds_out_goes_back_to_the_model() {
     let reply = watch.reply().await;
     assert_eq!(reply.content, "Let me see.\n\nThere is rain in Ulm.");
     assert_eq!(watch.chunks, reply.content);
-    assert_eq!(reply.raw.as_ref().unwrap()["actions"], json!(["REPLY", "GET_WEATHER"]));
+    assert_eq!(reply.raw.as_ref().unwrap().to_value()["actions"], json!(["REPLY", "GET_WEATHER"]));
     let last = model.requests().pop().unwrap();
     let roles: Vec<_> = last.turns.iter().map(|turn| turn.role).collect();
     assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool, Role::Assistant, Role::Tool]);
@@ -183,7 +183,7 @@ async fn silence_by_tool_call_ends_without_a_message_and_text_beats_silence() {
     let (completion, reply) = watch.end().await;
     assert_eq!((completion.state, reply), (DeliveryState::Ignored, None));
     house.post(channel, person(1), "speak").await;
-    assert_eq!(watch.reply().await.raw.as_ref().unwrap()["actions"], json!(["REPLY"]));
+    assert_eq!(watch.reply().await.raw.as_ref().unwrap().to_value()["actions"], json!(["REPLY"]));
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn an_answer_in_response_tags_is_read_and_only_its_text_is_shown() {
     house.post(channel, person(1), "ping").await;
     let reply = watch.reply().await;
     assert_eq!((reply.content.as_str(), watch.chunks.as_str()), ("2 < 3", "2 < 3"));
-    assert_eq!(reply.raw.as_ref().unwrap()["thought"], "hm");
+    assert_eq!(reply.raw.as_ref().unwrap().to_value()["thought"], "hm");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Stores;
 use super::scene::{
-    Sure, at, channel_id, draft, finish_as, finish_with_reply, memory, memory_id, message_id, object, only, person, post_of, written,
+    Sure, at, channel_id, draft, finish_as, finish_with_reply, memory, memory_id, message_id, only, person, post_of, written,
 };
 
 /// A running agent in a channel that has answered a person's message and remembers both.
@@ -33,14 +33,17 @@ async fn remembered(stores: &Stores, agent: AgentId) -> Vec<String> {
 pub async fn a_change_of_a_message_replaces_what_it_names(stores: Stores) {
     let channel = stores.open_channel(1, &[]).await;
     let mut first = draft(1, channel, person(1), "Executing action: X");
-    first.raw = Some(json!({"actionStatus": "executing"}));
-    first.metadata = object(json!({"k": 1}));
+    first.raw = Some(json!({"actionStatus": "executing"}).into());
+    first.metadata = json!({"k": 1}).into();
     first.source_type = Some("agent_action".to_owned());
     let before = written(stores.messages.post(post_of(first, at(0))).await.sure()).message;
-    let change =
-        MessageChange { content: Some("done".to_owned()), raw: Some(json!({"actionStatus": "completed"})), ..MessageChange::default() };
+    let change = MessageChange {
+        content: Some("done".to_owned()),
+        raw: Some(json!({"actionStatus": "completed"}).into()),
+        ..MessageChange::default()
+    };
     let (after, event) = stores.messages.update(before.id, change, at(9)).await.sure().sure();
-    assert_eq!((after.content.as_str(), &after.raw), ("done", &Some(json!({"actionStatus": "completed"}))));
+    assert_eq!((after.content.as_str(), &after.raw), ("done", &Some(json!({"actionStatus": "completed"}).into())));
     assert_eq!((&after.metadata, &after.source_type, after.author_id), (&before.metadata, &before.source_type, before.author_id));
     assert_eq!((after.seq, after.created_at, after.updated_at), (before.seq, before.created_at, at(9)));
     assert_eq!((event.seq, &event.body), (before.seq + 1, &EventBody::MessageUpdated(Some(after.clone()))));
@@ -50,14 +53,14 @@ pub async fn a_change_of_a_message_replaces_what_it_names(stores: Stores) {
 
     let rest = MessageChange {
         source_type: Some("other".to_owned()),
-        metadata: Some(object(json!({"n": 2}))),
+        metadata: Some(json!({"n": 2}).into()),
         author_id: Some(person(2)),
         in_reply_to: Some(message_id(77)),
         ..MessageChange::default()
     };
     let (after, _) = stores.messages.update(before.id, rest, at(10)).await.sure().sure();
     assert_eq!((after.source_type.as_deref(), after.author_id, after.in_reply_to), (Some("other"), person(2), None));
-    assert_eq!(after.metadata, object(json!({"n": 2, "inReplyTo": message_id(77)})), "an unknown answered message is kept as metadata");
+    assert_eq!(after.metadata, json!({"n": 2, "inReplyTo": message_id(77)}).into(), "an unknown answered message is kept as metadata");
     assert_eq!(stores.messages.update(message_id(99), MessageChange::default(), at(11)).await.sure(), None);
 }
 

@@ -1,23 +1,23 @@
 //! Promises about posting, finding and listing messages.
 
-use core_types::MessageServerId;
 use core_types::messaging::{Channel, EventBody, MessageDraft, PostMessage, PostOutcome};
+use core_types::{Json, MessageServerId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Stores;
-use super::scene::{Sure, at, channel, channel_id, draft, message_id, object, person, post_of, written};
+use super::scene::{Sure, at, channel, channel_id, draft, message_id, person, post_of, written};
 
 /// All that the sender gave, and its place.
 pub async fn a_message_is_given_back_as_it_was_posted(stores: Stores) {
     let channel = stores.open_channel(1, &[]).await;
     let given = MessageDraft {
         author_name: Some("Ada".to_owned()),
-        raw: Some(Value::Null),
+        raw: Some(Value::Null.into()),
         source_type: Some("client_chat".to_owned()),
         source_id: Some("ext-1".to_owned()),
-        metadata: object(json!({"z": 1, "a": {"nul": "\u{0}"}})),
+        metadata: json!({"z": 1, "a": {"nul": "\u{0}"}}).into(),
         ..draft(1, channel, person(1), "héllo \"wörld\" 🦆")
     };
     let posted = written(stores.messages.post(post_of(given.clone(), at(5))).await.sure());
@@ -113,14 +113,14 @@ pub async fn an_unknown_answered_message_is_kept_as_metadata(stores: Stores) {
     stores.say(1, there, person(1)).await;
     let answer = |number, answered| MessageDraft { in_reply_to: Some(message_id(answered)), ..draft(number, here, person(1), "yes") };
     let known = written(stores.messages.post(post_of(answer(2, 1), at(0))).await.sure()).message;
-    assert_eq!((known.in_reply_to, known.metadata.len()), (Some(message_id(1)), 0));
+    assert_eq!((known.in_reply_to, &known.metadata), (Some(message_id(1)), &Json::default()));
     let unknown = written(stores.messages.post(post_of(answer(3, 77), at(0))).await.sure()).message;
-    assert_eq!((unknown.in_reply_to, &unknown.metadata), (None, &object(json!({"inReplyTo": message_id(77).to_string()}))));
+    assert_eq!((unknown.in_reply_to, &unknown.metadata), (None, &json!({"inReplyTo": message_id(77).to_string()}).into()));
     assert_eq!(stores.messages.find(unknown.id).await.sure(), Some((*unknown).clone()));
     let mut own = answer(4, 77);
-    own.metadata = object(json!({"inReplyTo": "mine"}));
+    own.metadata = json!({"inReplyTo": "mine"}).into();
     let own = written(stores.messages.post(post_of(own, at(0))).await.sure()).message;
-    assert_eq!(own.metadata, object(json!({"inReplyTo": "mine"})));
+    assert_eq!(own.metadata, json!({"inReplyTo": "mine"}).into());
 
     stores.channels.remove(there, at(1)).await.sure().sure();
     assert_eq!(stores.messages.find(known.id).await.sure().sure().in_reply_to, None);

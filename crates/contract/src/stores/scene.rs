@@ -9,7 +9,7 @@ use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Room};
 use core_types::messaging::{Channel, ChannelAdded, Completion, MessageDraft, MessageServer, PostMessage, PostOutcome, Posted, Wake};
 use core_types::runs::{LogEntry, Run, RunFilter, RunStatus};
 use core_types::worlds::World;
-use core_types::{AgentId, ChannelId, EntityId, JsonObject, LogId, MemoryId, MessageId, MessageServerId, Page, RunId, Timestamp};
+use core_types::{AgentId, ChannelId, EntityId, Json, JsonObject, LogId, MemoryId, MessageId, MessageServerId, Page, RunId, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -167,7 +167,7 @@ pub(super) fn draft(number: u128, channel: ChannelId, author: EntityId, text: &s
         raw: None,
         source_type: None,
         source_id: None,
-        metadata: JsonObject::new(),
+        metadata: Json::default(),
         in_reply_to: None,
     }
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
 
 use crate::messaging::{ChannelEvent, EventBody, EventStream, NewMessage, PostMessage, PostOutcome, PostReceipt, ReplyStream};
-use crate::{AgentId, Caller, ChannelId, EntityId, JsonObject, MessageId, MessageServerId, ServiceResult, StoreResult, Timestamp};
+use crate::{AgentId, Caller, ChannelId, EntityId, Json, MessageId, MessageServerId, ServiceResult, StoreResult, Timestamp};
 
 /// A message.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,13 +23,13 @@ pub struct Message {
     /// Its text.
     pub content: String,
     /// The message as its source had it: `text`, `thought`, `actions`, `attachments`, ...
-    pub raw: Option<Value>,
+    pub raw: Option<Json>,
     /// Where it comes from, such as `client_chat` or `agent_response`.
     pub source_type: Option<String>,
     /// Its id at that place.
     pub source_id: Option<String>,
     /// Free-form.
-    pub metadata: JsonObject,
+    pub metadata: Json,
     /// The message that it answers, if that exists.
     pub in_reply_to: Option<MessageId>,
     /// Its place in the channel: counts up from 1, shared with the channel's other events.
@@ -55,13 +54,13 @@ pub struct MessageDraft {
     /// Its text.
     pub content: String,
     /// The message as its source had it.
-    pub raw: Option<Value>,
+    pub raw: Option<Json>,
     /// Where it comes from.
     pub source_type: Option<String>,
     /// Its id at that place.
     pub source_id: Option<String>,
     /// Free-form.
-    pub metadata: JsonObject,
+    pub metadata: Json,
     /// The message that it answers; kept only if there is one of this id.
     pub in_reply_to: Option<MessageId>,
 }
@@ -72,11 +71,11 @@ pub struct MessageChange {
     /// Another text, not empty.
     pub content: Option<String>,
     /// Another form of its source.
-    pub raw: Option<Value>,
+    pub raw: Option<Json>,
     /// Another source.
     pub source_type: Option<String>,
     /// Metadata in place of what is there.
-    pub metadata: Option<JsonObject>,
+    pub metadata: Option<Json>,
     /// Another author.
     pub author_id: Option<EntityId>,
     /// The message that it answers; kept only if there is one of this id.

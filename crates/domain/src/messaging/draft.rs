@@ -1,7 +1,7 @@
 //! From what a caller sends to what the store writes.
 
 use core_types::messaging::{Channel, Door, IdempotencyKey, MessageDraft, NewMessage, PostMessage, Wake};
-use core_types::{AgentId, Caller, EntityId, JsonObject, MessageId, Timestamp};
+use core_types::{AgentId, Caller, EntityId, Json, JsonObject, MessageId, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -22,10 +22,10 @@ pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: Mess
         author_id: message.author_id,
         author_name: message.author_name,
         content: message.content,
-        raw: message.raw,
+        raw: message.raw.map(Json::from),
         source_type: message.source_type,
         source_id: message.source_id,
-        metadata: message.metadata,
+        metadata: message.metadata.into(),
         in_reply_to: message.in_reply_to,
     };
     PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, once_per_source, now }

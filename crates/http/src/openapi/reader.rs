@@ -5,13 +5,13 @@ use std::sync::{Arc, LazyLock};
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
-use actix_web::web::{Path, ServiceConfig, get};
+use actix_web::web::{Path, get};
 use bytes::Bytes;
 use utoipa_swagger_ui::{Config, serve};
 
 use crate::errors::{ApiError, ApiResult};
 use crate::openapi::DOCUMENT;
-use crate::routing::{at, no_route};
+use crate::routing::{Routes, no_route};
 
 /// The reader puts styles into elements, and draws its icons from `data:`; scripts come from here alone.
 const READER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -20,10 +20,10 @@ const READER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 's
 static READER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| Arc::new(Config::from("/api/openapi.json").persist_authorization(false)));
 
 /// Routes that need no key: there is nothing in them that the project does not publish.
-pub(crate) fn public_routes(config: &mut ServiceConfig) {
-    at(config, "/api/openapi.json", [get().to(document)]);
-    at(config, "/api/docs", [get().to(index)]);
-    at(config, "/api/docs/{file}", [get().to(file)]);
+pub(crate) fn public_routes(routes: &mut Routes) {
+    routes.at("/api/openapi.json", [get().to(document)]);
+    routes.at("/api/docs", [get().to(index)]);
+    routes.at("/api/docs/{file}", [get().to(file)]);
 }
 
 async fn document() -> HttpResponse {

@@ -1,11 +1,12 @@
 //! Messages on the wire: the `camelCase` form of the central plane, and the `snake_case` form of elizaOS's bus.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use core_types::messaging::{FoundMessages, Message, Title};
-use core_types::{ChannelId, EntityId, JsonObject, MessageId, MessageServerId, Timestamp};
+use core_types::{ChannelId, EntityId, Json, MessageId, MessageServerId, Timestamp};
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -44,7 +45,7 @@ pub(crate) struct MessageWire<'a> {
     /// The message as its platform has it; of an agent's reply, its content with `thought` and `actions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Value>)]
-    raw_message: Option<&'a Value>,
+    raw_message: Option<&'a Json>,
     /// Which platform it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "eliza_gui")]
@@ -53,7 +54,7 @@ pub(crate) struct MessageWire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source_id: Option<&'a str>,
     #[schema(value_type = Object)]
-    metadata: Cow<'a, JsonObject>,
+    metadata: Metadata<'a>,
     #[schema(value_type = Option<Uuid>)]
     in_reply_to_root_message_id: Option<MessageId>,
     /// Its place in the channel.
@@ -84,7 +85,7 @@ impl<'a> MessageWire<'a> {
             raw_message: message.raw.as_ref(),
             source_type: message.source_type.as_deref(),
             source_id: message.source_id.as_deref(),
-            metadata: Cow::Borrowed(&message.metadata),
+            metadata: Metadata::Stored(&message.metadata),
             in_reply_to_root_message_id: message.in_reply_to,
             seq: message.seq,
             created_at: Iso(message.created_at),
@@ -98,14 +99,27 @@ impl<'a> MessageWire<'a> {
     /// metadata too, where clients look for them.
     pub(crate) fn listed(message: &'a Message) -> Self {
         let mut wire = Self::stored(message);
-        let Some(Value::Object(raw)) = &message.raw else { return wire };
-        for key in ["thought", "actions", "attachments"] {
-            if let Some(value) = raw.get(key).filter(|value| !value.is_null()) {
-                wire.metadata.to_mut().insert(key.to_owned(), value.clone());
-            }
+        let Some(raw) = message.raw.as_ref().filter(|raw| SHOWN.iter().any(|key| raw.may_have(key))) else { return wire };
+        let mut shown = raw.entries();
+        shown.retain(|key, value| SHOWN.contains(&&**key) && value.get() != "null");
+        if !shown.is_empty() {
+            let mut metadata = message.metadata.entries();
+            metadata.extend(shown);
+            wire.metadata = Metadata::Joined(metadata);
         }
         wire
     }
+}
+
+/// What of a raw message is shown in the metadata too.
+const SHOWN: [&str; 3] = ["thought", "actions", "attachments"];
+
+/// Metadata as it was stored, or with entries of the raw message.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Metadata<'a> {
+    Stored(&'a Json),
+    Joined(BTreeMap<Cow<'a, str>, &'a RawValue>),
 }
 
 /// What the bus form has under names of its own.
@@ -129,7 +143,7 @@ pub(crate) struct BusFields<'a> {
     source_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Value>)]
-    raw_message: Option<&'a Value>,
+    raw_message: Option<&'a Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Uuid>)]
     in_reply_to_message_id: Option<MessageId>,
@@ -148,7 +162,7 @@ pub(crate) struct BusMessage<'a> {
     #[schema(value_type = i64)]
     created_at: Timestamp,
     #[schema(value_type = Object)]
-    metadata: &'a JsonObject,
+    metadata: &'a Json,
 }
 
 impl<'a> From<&'a Message> for BusMessage<'a> {

@@ -2,7 +2,7 @@
 
 use core_types::ids::parse_uuid;
 use core_types::messaging::{Door, MessageChange, MessageSearch, NewMessage, PostReceipt};
-use core_types::{ChannelId, EntityId, JsonObject, MessageId, MessageServerId};
+use core_types::{ChannelId, EntityId, Json, JsonObject, MessageId, MessageServerId};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -231,9 +231,9 @@ pub(crate) fn message_change(body: JsonObject) -> ApiResult<MessageChange> {
     let mut fields = Fields::new(body);
     Ok(MessageChange {
         content: fields.text(&["content"], CONTENT_CHARS)?,
-        raw: fields.object(RAW)?.map(Value::Object),
+        raw: fields.object(RAW)?.map(Json::from),
         source_type: fields.text(SOURCE_TYPE, NAME_CHARS)?,
-        metadata: fields.object(&["metadata"])?,
+        metadata: fields.object(&["metadata"])?.map(Json::from),
         author_id: fields.id(AUTHOR)?,
         in_reply_to: fields.id(IN_REPLY_TO)?,
     })

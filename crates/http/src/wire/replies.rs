@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use core_types::bus::ReplyChunk;
 use core_types::messaging::{Message, ReplyEvent};
-use core_types::{AgentId, ChannelId, JsonObject, MessageId};
+use core_types::{AgentId, ChannelId, Json, JsonObject, MessageId};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::errors::Code;
 
@@ -51,10 +51,7 @@ impl Ending {
 
 /// A reply as elizaOS's content object.
 fn content(reply: &Message) -> JsonObject {
-    let mut content = match &reply.raw {
-        Some(Value::Object(raw)) => raw.clone(),
-        _ => JsonObject::new(),
-    };
+    let mut content = reply.raw.as_ref().map(Json::to_object).unwrap_or_default();
     content.insert("text".to_owned(), json!(reply.content));
     content.insert("responseId".to_owned(), json!(reply.id));
     content.insert("messageId".to_owned(), json!(reply.id));

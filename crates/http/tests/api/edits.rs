@@ -5,7 +5,7 @@ use core_types::models::ModelError;
 use core_types::{ServiceError, Thing, Timestamp};
 use serde_json::{Value, json};
 
-use crate::fakes::{AGENT, CHANNEL, Call, MESSAGE, REPLY, SERVER, USER, object};
+use crate::fakes::{AGENT, CHANNEL, Call, MESSAGE, REPLY, SERVER, USER};
 use crate::support::Api;
 
 #[actix_web::test]
@@ -27,15 +27,15 @@ async fn a_message_is_changed_by_both_paths_and_every_spelling() {
         (json!({"content": "x", "server_message_id": "ignored"}), MessageChange { content: Some("x".to_owned()), ..nothing() }),
         (
             json!({"raw_message": {"actionStatus": "completed"}}),
-            MessageChange { raw: Some(json!({"actionStatus": "completed"})), ..nothing() },
+            MessageChange { raw: Some(json!({"actionStatus": "completed"}).into()), ..nothing() },
         ),
         (
             json!({"rawMessage": {}, "sourceType": "s"}),
-            MessageChange { raw: Some(json!({})), source_type: Some("s".to_owned()), ..nothing() },
+            MessageChange { raw: Some(json!({}).into()), source_type: Some("s".to_owned()), ..nothing() },
         ),
         (
             json!({"metadata": {"k": 1}, "author_id": USER}),
-            MessageChange { metadata: Some(object(json!({"k": 1}))), author_id: Some(USER.parse().unwrap()), ..nothing() },
+            MessageChange { metadata: Some(json!({"k": 1}).into()), author_id: Some(USER.parse().unwrap()), ..nothing() },
         ),
         (json!({"in_reply_to_message_id": REPLY}), MessageChange { in_reply_to: Some(REPLY.parse().unwrap()), ..nothing() }),
     ] {

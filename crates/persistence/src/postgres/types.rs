@@ -6,7 +6,7 @@ use diesel::deserialize::{self, FromSql};
 use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, IsNull, Output, ToSql};
 
-use super::columns::{Id, Json, Object};
+use super::columns::{Id, Json, Object, Opaque};
 
 /// The SQL type of ids.
 pub(crate) type IdSql = diesel::sql_types::Uuid;
@@ -49,5 +49,18 @@ impl ToSql<JsonSql, Pg> for Object {
 impl FromSql<JsonSql, Pg> for Object {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         Ok(Self(serde_json::from_slice(value.as_bytes())?))
+    }
+}
+
+impl ToSql<JsonSql, Pg> for Opaque {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(self.0.as_str().as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<JsonSql, Pg> for Opaque {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(core_types::Json::parse(std::str::from_utf8(value.as_bytes())?.to_owned())?))
     }
 }

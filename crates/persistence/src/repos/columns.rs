@@ -37,6 +37,11 @@ pub(super) struct Json(pub(super) Value);
 #[diesel(sql_type = JsonSql)]
 pub(super) struct Object(pub(super) JsonObject);
 
+/// JSON that nobody looks into here.
+#[derive(Debug, Clone, PartialEq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = JsonSql)]
+pub(super) struct Opaque(pub(super) core_types::Json);
+
 /// A stored time.
 pub(super) const fn time(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)

@@ -8,7 +8,7 @@ use core_types::{AgentId, MessageId};
 use diesel::prelude::*;
 use serde_json::Value;
 
-use super::columns::{Id, Json, Object};
+use super::columns::{Id, Object, Opaque};
 use super::messages::{MessageRow, answered, find};
 use super::schema::{memories, messages, rooms};
 use super::{Conn, RunQueryDsl, deliveries, events, queue};
@@ -18,9 +18,9 @@ use crate::error::Fault;
 #[diesel(table_name = messages)]
 struct MessageChanges {
     content: Option<String>,
-    raw: Option<Json>,
+    raw: Option<Opaque>,
     source_type: Option<String>,
-    metadata: Option<Object>,
+    metadata: Option<Opaque>,
     author_id: Option<Id>,
     in_reply_to: Option<Id>,
     updated_at: i64,
@@ -41,9 +41,9 @@ work! {
         let in_reply_to = run!(answered(conn, change.in_reply_to, &mut metadata))?;
         let changes = MessageChanges {
             content: change.content.clone(),
-            raw: change.raw.map(Json),
+            raw: change.raw.map(Opaque),
             source_type: change.source_type,
-            metadata: Some(Object(metadata)),
+            metadata: Some(Opaque(metadata)),
             author_id: change.author_id.map(Id::from),
             in_reply_to: in_reply_to.map(Id::from),
             updated_at: now.max(known.created_at.millis()),

@@ -7,13 +7,13 @@ use core_types::messaging::{
     ChannelAdded, ChannelEvent, EventBody, EventKind, FoundMessages, IdempotencyKey, Message, MessageChange, MessageDraft,
     MessageRepository, MessageSearch, PostMessage, PostOutcome, Posted, Wake,
 };
-use core_types::{ChannelId, Ids, JsonObject, MessageId, StoreResult, Timestamp};
+use core_types::{ChannelId, Ids, Json, MessageId, StoreResult, Timestamp};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use serde_json::Value;
 
 use super::channels::{Place, Turn, add_channel, message_place};
-use super::columns::{Id, Json, Object, time};
+use super::columns::{Id, Opaque, time};
 use super::idempotency::{self, Claim};
 use super::schema::{agents, messages};
 use super::{Conn, Db, RunQueryDsl, deliveries, edits, events, search};
@@ -28,10 +28,10 @@ pub(super) struct MessageRow {
     author_id: Id,
     author_name: Option<String>,
     content: String,
-    raw: Option<Json>,
+    raw: Option<Opaque>,
     source_type: Option<String>,
     source_id: Option<String>,
-    metadata: Object,
+    metadata: Opaque,
     in_reply_to: Option<Id>,
     seq: i64,
     created_at: i64,
@@ -47,10 +47,10 @@ impl MessageRow {
             author_id: draft.author_id.into(),
             author_name: draft.author_name,
             content: draft.content,
-            raw: draft.raw.map(Json),
+            raw: draft.raw.map(Opaque),
             source_type: draft.source_type,
             source_id: draft.source_id,
-            metadata: Object(draft.metadata),
+            metadata: Opaque(draft.metadata),
             in_reply_to: draft.in_reply_to.map(Id::from),
             seq: place.seq,
             created_at: place.at,
@@ -68,7 +68,7 @@ impl From<MessageRow> for Message {
             author_id: row.author_id.to(),
             author_name: row.author_name,
             content: row.content,
-            raw: row.raw.map(|Json(raw)| raw),
+            raw: row.raw.map(|Opaque(raw)| raw),
             source_type: row.source_type,
             source_id: row.source_id,
             metadata: row.metadata.0,
@@ -106,11 +106,13 @@ pub(super) enum Entered {
 
 work! {
     /// The message that is answered, if there is one of this id; else the id is kept in the metadata.
-    pub(super) fn answered(conn: &mut Conn, id: Option<MessageId>, metadata: &mut JsonObject) -> QueryResult<Option<MessageId>> {
+    pub(super) fn answered(conn: &mut Conn, id: Option<MessageId>, metadata: &mut Json) -> QueryResult<Option<MessageId>> {
         let Some(id) = id else { return Ok(None) };
         let known: bool = run!(diesel::select(exists(messages::table.find(Id::from(id)))).get_result(conn))?;
         if !known {
-            metadata.entry("inReplyTo").or_insert_with(|| Value::String(id.to_string()));
+            let mut object = metadata.to_object();
+            object.entry("inReplyTo").or_insert_with(|| Value::String(id.to_string()));
+            *metadata = object.into();
         }
         Ok(known.then_some(id))
     }

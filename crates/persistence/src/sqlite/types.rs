@@ -6,7 +6,7 @@ use diesel::sql_types::{Binary, Text};
 use diesel::sqlite::{Sqlite, SqliteValue};
 use uuid::Uuid;
 
-use super::columns::{Id, Json, Object};
+use super::columns::{Id, Json, Object, Opaque};
 
 /// The SQL type of ids.
 pub(crate) type IdSql = Binary;
@@ -49,5 +49,18 @@ impl ToSql<Text, Sqlite> for Object {
 impl FromSql<Text, Sqlite> for Object {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
         Ok(Self(serde_json::from_str(value.read_text())?))
+    }
+}
+
+impl ToSql<Text, Sqlite> for Opaque {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.as_str());
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Text, Sqlite> for Opaque {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(core_types::Json::parse(value.read_text().to_owned())?))
     }
 }

@@ -1,7 +1,7 @@
 //! Posts for tests that care for little else.
 
 use core_types::messaging::{Channel, MessageDraft, PostMessage, Wake};
-use core_types::{ChannelId, EntityId, JsonObject, MessageId, MessageServerId, Timestamp};
+use core_types::{ChannelId, EntityId, Json, JsonObject, MessageId, MessageServerId, Timestamp};
 use uuid::Uuid;
 
 /// A person's message with this number to a channel with this number, which is created with these participants.
@@ -28,7 +28,7 @@ pub fn post(number: u128, channel: u128, participants: Vec<EntityId>, content: &
         raw: None,
         source_type: None,
         source_id: None,
-        metadata: JsonObject::new(),
+        metadata: Json::default(),
         in_reply_to: None,
     };
     PostMessage {

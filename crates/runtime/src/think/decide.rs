@@ -31,11 +31,11 @@ pub(super) fn by_rule(ready: &ReadyAgent, claimed: &Claimed, room: &RoomContext)
     };
     let answers = named
         || room.state == RoomState::Followed
-        || always_answers(kind)
+        || always_answers(&kind)
         || source.contains("client_chat")
         || is_mentioned(claimed)
         || answers_the_agent(claimed, room)
-        || listed(["ALWAYS_RESPOND_CHANNELS", "SHOULD_RESPOND_BYPASS_TYPES"], kind, true)
+        || listed(["ALWAYS_RESPOND_CHANNELS", "SHOULD_RESPOND_BYPASS_TYPES"], &kind, true)
         || listed(["ALWAYS_RESPOND_SOURCES", "SHOULD_RESPOND_BYPASS_SOURCES"], source, false);
     answers.then_some(true)
 }
@@ -53,8 +53,8 @@ pub(super) fn by_answer(answer: &TextResponse) -> bool {
 
 fn is_mentioned(claimed: &Claimed) -> bool {
     let message = &claimed.message;
-    let context = message.metadata.get("mentionContext").or_else(|| message.raw.as_ref().and_then(|raw| raw.get("mentionContext")));
-    context.is_some_and(|context| ["isMention", "isReply"].iter().any(|key| context.get(key).and_then(Value::as_bool) == Some(true)))
+    let context = message.metadata.get("mentionContext").or_else(|| message.raw.as_ref()?.get("mentionContext"));
+    context.is_some_and(|context: Value| ["isMention", "isReply"].iter().any(|key| context.get(key).and_then(Value::as_bool) == Some(true)))
 }
 
 /// Whether a text contains a name, as a word of its own and in any case.

@@ -157,7 +157,7 @@ pub fn steady() -> impl Iterator<Item = Route> {
     ROUTES.iter().copied().filter(move |route| route.0 == "GET" && !others.iter().any(|other| route.1.ends_with(other)))
 }
 
-/// The lines `at(config, <path>, [<method>().to(...), ...]);` of the sources as methods with paths.
+/// The lines `routes.at(<path>, [<method>().to(...), ...]);` of the sources as methods with paths.
 fn written() -> BTreeSet<String> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/http/src");
     let mut routes = BTreeSet::new();
@@ -165,16 +165,9 @@ fn written() -> BTreeSet<String> {
     for entry in files {
         let path = entry.unwrap().path();
         let source = if path.is_file() { std::fs::read_to_string(path).unwrap() } else { String::new() };
-        for line in source.split("at(config, ").skip(1) {
+        for line in source.split("routes.at(").skip(1) {
             let call = line.split(");\n").next().unwrap();
             let path = call.split('"').nth(1).unwrap();
-            let path = match call {
-                _ if call.starts_with("agent_servers!") => format!("/messaging/agents/{{agent_id}}/servers{path}"),
-                _ if call.starts_with("servers!") => format!("/messaging/central-servers{path}"),
-                _ if call.starts_with("channels!") => format!("/messaging/central-channels{path}"),
-                // Of alternatives the first is the reference's.
-                _ => path.replace("{_:ingest-external|external-messages}", "ingest-external"),
-            };
             for method in ["get", "post", "put", "patch", "delete"] {
                 if call.contains(&format!("{method}().to(")) {
                     routes.insert(format!("{} {path}", method.to_uppercase()));

@@ -13,8 +13,8 @@ use core_types::runs::{LogFilter, RunFilter};
 use core_types::system::{MemoryUse, Status, SystemService};
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{
-    AgentId, ChannelId, Clock, EntityId, JsonObject, Listed, LogId, MessageId, MessageServerId, Page, RunId, ServiceError, ServiceResult,
-    Timestamp, WorldId,
+    AgentId, ChannelId, Clock, EntityId, Json, JsonObject, Listed, LogId, MessageId, MessageServerId, Page, RunId, ServiceError,
+    ServiceResult, Timestamp, WorldId,
 };
 use serde_json::{Value, json};
 
@@ -125,10 +125,10 @@ impl Fakes {
             author_id: new.author_id,
             author_name: new.author_name,
             content: new.content,
-            raw: new.raw,
+            raw: new.raw.map(Json::from),
             source_type: new.source_type,
             source_id: new.source_id,
-            metadata: new.metadata,
+            metadata: new.metadata.into(),
             in_reply_to: new.in_reply_to,
             ..message()
         });
@@ -152,10 +152,10 @@ pub fn message() -> Message {
         author_id: AGENT.parse().unwrap(),
         author_name: None,
         content: "pong".to_owned(),
-        raw: Some(json!({"text": "pong", "actions": ["REPLY"], "thought": "deterministic thought"})),
+        raw: Some(json!({"text": "pong", "actions": ["REPLY"], "thought": "deterministic thought"}).into()),
         source_type: Some("agent_response".to_owned()),
         source_id: None,
-        metadata: object(json!({"agentName": "Eliza"})),
+        metadata: json!({"agentName": "Eliza"}).into(),
         in_reply_to: Some(MESSAGE.parse().unwrap()),
         seq: 7,
         created_at: Timestamp::from_millis(NOW),

@@ -20,7 +20,7 @@ use persistence::{OpenError, Options, Store, Target};
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 
 use crate::characters::{CharacterDirectory, ELIZA};
-use crate::clock::{RandomIds, SystemClock};
+use crate::clock::{SystemIds, SystemClock};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::lock::DataLock;
@@ -66,7 +66,7 @@ pub async fn serve_until(
 ) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::new(Exit::Failure, "the port was lost").because(error))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let ids: Arc<dyn Ids> = Arc::new(RandomIds);
+    let ids: Arc<dyn Ids> = Arc::new(SystemIds);
     let vault = Arc::new(secret_key::vault(config)?);
     let store = open(config).await?;
     let bus: Arc<dyn EventBus> = Arc::new(InProcessBus::new());
@@ -153,7 +153,7 @@ pub fn target(config: &Config) -> Target {
 
 /// Opens the configured database and brings it up to date.
 pub async fn open(config: &Config) -> Result<Store, Failure> {
-    persistence::open(&target(config), Options::default(), Arc::new(RandomIds)).await.map_err(|error| {
+    persistence::open(&target(config), Options::default(), Arc::new(SystemIds)).await.map_err(|error| {
         let advice = match &error {
             OpenError::Newer { .. } => "; run that version, or restore a backup from before it",
             OpenError::Unwritable { .. } => "; mend its permissions or free some space",

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use core_types::Ids as _;
-use doolittle::clock::RandomIds;
+use doolittle::clock::SystemIds;
 use serde_json::{Value, json};
 use testkit::caller::{Answer, Caller, Events, Request};
 use tokio::sync::OnceCell;
@@ -125,7 +125,7 @@ impl World {
 
     /// A new random id.
     pub fn uuid(&self) -> String {
-        RandomIds.uuid().to_string()
+        SystemIds.uuid().to_string()
     }
 
     /// The running agent that all cases share.

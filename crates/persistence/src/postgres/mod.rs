@@ -99,6 +99,8 @@ mod memories;
 mod messages;
 #[path = "../repos/plane.rs"]
 mod plane;
+#[path = "../repos/prepared.rs"]
+mod prepared;
 mod queue;
 #[path = "../repos/runs.rs"]
 mod runs;

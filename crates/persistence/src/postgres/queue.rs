@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
+use super::prepared::prepared;
 use super::schema::{agents, channel_participants, channels, deliveries, message_servers, server_agents};
 use super::{Conn, RunQueryDsl};
 
@@ -123,7 +124,7 @@ pub(super) async fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult
             deliveries::attempt.eq(deliveries::attempt + 1),
             deliveries::due_at.eq(request.lease_until.millis()),
         );
-        diesel::update(deliveries::table.filter(deliveries::id.eq_any(taken.clone()))).set(claim).execute(conn).await?;
+        prepared(diesel::update(deliveries::table.filter(deliveries::id.eq_any(taken.clone()))).set(claim)).execute(conn).await?;
     }
     Ok(taken)
 }

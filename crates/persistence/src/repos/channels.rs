@@ -9,6 +9,7 @@ use diesel::dsl::case_when;
 use diesel::prelude::*;
 
 use super::columns::{Id, Object, known_total, listed, time};
+use super::prepared::prepared;
 use super::schema::{channels, memories, rooms};
 use super::{Conn, Db, RunQueryDsl, deliveries, events, members, queue};
 use crate::error::Fault;
@@ -103,14 +104,16 @@ work! {
         let (kept, added) = turn.counts();
         let at = case_when(channels::last_message_at.ge(now), channels::last_message_at + 1).otherwise(now);
         let row: Option<(ChannelRow, i64, i64, i32)> = run!(
-            diesel::update(channels::table.find(channel))
-                .set((
-                    channels::last_seq.eq(channels::last_seq + 1),
-                    channels::last_message_at.eq(at),
-                    channels::agent_turns.eq(channels::agent_turns * kept + added),
-                ))
-                .returning((ChannelRow::as_returning(), channels::last_seq, channels::last_message_at, channels::agent_turns))
-                .get_result(conn)
+            prepared(
+                diesel::update(channels::table.find(channel))
+                    .set((
+                        channels::last_seq.eq(channels::last_seq + 1),
+                        channels::last_message_at.eq(at),
+                        channels::agent_turns.eq(channels::agent_turns * kept + added),
+                    ))
+                    .returning((ChannelRow::as_returning(), channels::last_seq, channels::last_message_at, channels::agent_turns))
+            )
+            .get_result(conn)
         )
         .optional()?;
         Ok(row.map(|(channel, seq, at, agent_turns)| Place { channel: channel.into(), seq, at, agent_turns }))
@@ -122,10 +125,12 @@ work! {
     /// and the event's time: never earlier than the message before it, so that pruning by age leaves no gap.
     pub(super) fn event_place(conn: &mut Conn, channel: Id, now: i64) -> QueryResult<Option<(i64, i64)>> {
         let place: Option<(i64, i64)> = run!(
-            diesel::update(channels::table.find(channel))
-                .set(channels::last_seq.eq(channels::last_seq + 1))
-                .returning((channels::last_seq, channels::last_message_at))
-                .get_result(conn)
+            prepared(
+                diesel::update(channels::table.find(channel))
+                    .set(channels::last_seq.eq(channels::last_seq + 1))
+                    .returning((channels::last_seq, channels::last_message_at))
+            )
+            .get_result(conn)
         )
         .optional()?;
         Ok(place.map(|(seq, last_message_at)| (seq, last_message_at.max(now))))

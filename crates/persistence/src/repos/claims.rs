@@ -10,6 +10,7 @@ use super::channels::ChannelRow;
 use super::columns::{Id, time};
 use super::deliveries::{DeliveryRow, cancel, held, promote};
 use super::messages::MessageRow;
+use super::prepared::prepared;
 use super::schema::{agents, channels, deliveries, messages};
 use super::{Conn, RunQueryDsl, queue, runs};
 use crate::error::{Fault, Undo};
@@ -149,7 +150,7 @@ work! {
             deliveries::given_back.eq(deliveries::given_back + given_back),
             deliveries::due_at.eq(due_at),
         );
-        Ok(run!(diesel::update(held).set(change).execute(conn))? > 0)
+        Ok(run!(prepared(diesel::update(held).set(change)).execute(conn))? > 0)
     }
 }
 
@@ -176,7 +177,7 @@ work! {
             .filter(deliveries::due_at.is_not_null())
             .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
         let pending = (deliveries::state.eq(DeliveryState::Pending.to_string()), deliveries::due_at.eq(now));
-        let recovered = run!(diesel::update(claimed).set(pending).execute(conn))?;
+        let recovered = run!(prepared(diesel::update(claimed).set(pending)).execute(conn))?;
         Ok(u64::try_from(recovered).unwrap_or(u64::MAX))
     }
 }

@@ -18,6 +18,7 @@ use diesel::prelude::*;
 use super::channels::Place;
 use super::columns::{Id, time, word};
 use super::finish::finish;
+use super::prepared::prepared;
 use super::schema::deliveries;
 use super::{Conn, Db, RunQueryDsl, claims, events, queue};
 use crate::error::{Fault, settled};
@@ -175,7 +176,7 @@ work! {
             .filter(deliveries::attempt.eq(fence.attempt))
             .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
         let change = (deliveries::state.eq(state.to_string()), deliveries::due_at.eq(None::<i64>), deliveries::ended_at.eq(now));
-        Ok(run!(diesel::update(held).set(change).execute(conn))? > 0)
+        Ok(run!(prepared(diesel::update(held).set(change)).execute(conn))? > 0)
     }
 }
 
@@ -194,7 +195,7 @@ work! {
         .optional()?;
         if let Some(oldest) = oldest {
             let due = deliveries::due_at.eq(deliveries::created_at.nullable());
-            run!(diesel::update(deliveries::table.find(oldest)).set(due).execute(conn))?;
+            run!(prepared(diesel::update(deliveries::table.find(oldest)).set(due)).execute(conn))?;
         }
         Ok(())
     }
@@ -216,7 +217,7 @@ work! {
             deliveries::due_at.eq(None::<i64>),
             deliveries::ended_at.eq(now),
         );
-        Ok(run!(diesel::update(open).set(change).execute(conn))? > 0)
+        Ok(run!(prepared(diesel::update(open).set(change)).execute(conn))? > 0)
     }
 }
 

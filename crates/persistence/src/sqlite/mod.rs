@@ -83,6 +83,8 @@ mod memories;
 mod messages;
 #[path = "../repos/plane.rs"]
 mod plane;
+#[path = "../repos/prepared.rs"]
+mod prepared;
 mod queue;
 mod readers;
 #[path = "../repos/runs.rs"]

@@ -10,6 +10,7 @@ use super::Conn;
 use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
+use super::prepared::prepared;
 use super::schema::{agents, channel_participants, channels, deliveries, message_servers, server_agents};
 
 /// The running agents that take part in a channel and listen on its server, by join order, except the author of a message.
@@ -100,7 +101,7 @@ pub(super) fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<I
             deliveries::attempt.eq(deliveries::attempt + 1),
             deliveries::due_at.eq(request.lease_until.millis()),
         );
-        diesel::update(deliveries::table.find(id)).set(claim).execute(conn)?;
+        prepared(diesel::update(deliveries::table.find(id)).set(claim)).execute(conn)?;
     }
     Ok(taken)
 }

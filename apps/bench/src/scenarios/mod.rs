@@ -1,0 +1,95 @@
+//! The scenarios: each prepares a server, puts a load on it and returns a line of figures.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::all;
+use crate::cli::{Common, Limit, Scenario};
+use crate::failure::{Outcome, say};
+use crate::figures::{Line, rounded};
+use crate::limits;
+use crate::load::{self, Lane, Load, Measured};
+
+mod agents;
+mod memory;
+mod ping;
+mod read;
+mod round_trip;
+mod start;
+mod submit;
+
+pub(crate) use ping::{OK, PATH as PING};
+
+/// Runs a scenario; its line, or nothing for what prints its lines itself.
+pub fn run(scenario: &Scenario, common: &Common) -> Outcome<Option<Line>> {
+    match scenario {
+        Scenario::Ping(arguments) => ping::run(arguments, common),
+        Scenario::Agents(arguments) => agents::run(arguments, common),
+        Scenario::Read(arguments) => read::run(arguments, common),
+        Scenario::Submit(arguments) => submit::run(arguments, common),
+        Scenario::RoundTrip(arguments) => round_trip::run(arguments, common),
+        Scenario::Start(arguments) => start::run(arguments, common),
+        Scenario::Memory(arguments) => memory::run(arguments, common),
+        Scenario::Limits(Limit::Http(arguments)) => limits::http::run(arguments, common),
+        Scenario::Limits(Limit::Sqlite(arguments)) => limits::sqlite::run(arguments, common),
+        Scenario::All(arguments) => return all::run(arguments, common).map(|()| None),
+        Scenario::BareHandler(arguments) => return limits::handler::serve(arguments.bytes, common).map(|()| None),
+    }
+    .map(Some)
+}
+
+/// Puts a load on a server, and tells its first errors.
+fn put(load: &Load) -> Outcome<Measured> {
+    let measured = load::run(load)?;
+    for why in &measured.said {
+        say(why);
+    }
+    Ok(measured)
+}
+
+/// As many lanes as there are connections, all of which send the same requests, each beginning at another one.
+pub(crate) fn lanes(connections: u16, requests: Vec<Vec<u8>>) -> Vec<Lane> {
+    let requests: Arc<[Vec<u8>]> = requests.into();
+    let first = |connection: u16| usize::from(connection) % requests.len().max(1);
+    (0..connections).map(|connection| Lane { requests: Arc::clone(&requests), first: first(connection) }).collect()
+}
+
+/// A limit that was measured before and after, and the share of it that was reached.
+fn beside_limit(line: Line, what: &str, before: &Line, after: &Line) -> Line {
+    let (before, after) = (before.rate_per_s.unwrap_or_default(), after.rate_per_s.unwrap_or_default());
+    let middle = f64::midpoint(before, after);
+    let ratio = line.rate_per_s.filter(|_| middle > 0.0).map(|rate| rounded(rate / middle));
+    let limit = json!({ "what": what, "before_per_s": before, "after_per_s": after, "ratio": ratio });
+    line.with("limit", limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    fn line(rate: Option<f64>) -> Line {
+        Line { rate_per_s: rate, ..Line::new("ping", Map::new()) }
+    }
+
+    #[test]
+    fn lanes_share_their_requests_and_begin_at_different_ones() {
+        let lanes = lanes(3, vec![b"a".to_vec(), b"b".to_vec()]);
+        assert_eq!(lanes.iter().map(|lane| lane.first).collect::<Vec<_>>(), [0, 1, 0]);
+        assert!(lanes.iter().all(|lane| Arc::ptr_eq(&lane.requests, &lanes[0].requests)));
+    }
+
+    #[test]
+    fn a_share_of_a_limit_is_of_the_middle_of_before_and_after() {
+        let line = beside_limit(line(Some(900.0)), "http", &line(Some(800.0)), &line(Some(1_200.0)));
+        assert_eq!(line.json().unwrap().pointer("/limit/ratio"), Some(&json!(0.9)));
+    }
+
+    #[test]
+    fn there_is_no_share_of_a_limit_of_nothing() {
+        let line = beside_limit(line(Some(900.0)), "http", &line(None), &line(None));
+        assert_eq!(line.json().unwrap().pointer("/limit/ratio"), Some(&Value::Null));
+    }
+}

@@ -41,6 +41,7 @@ const fn figure(name: &'static str, place: &'static str, bar: Bar) -> Figure {
 const RATE: Figure = figure("per second", "/rate_per_s", Bar::None);
 const P50: Figure = figure("p50, ms", "/p50_ms", Bar::None);
 const P99: Figure = figure("p99, ms", "/p99_ms", Bar::None);
+const CPU_SHARE: Figure = figure("the same by processor time", "/limit/cpu_ratio", Bar::None);
 const RSS: Figure = figure("memory after it, MiB", "/rss_mib", Bar::None);
 
 /// 30 and 120 MB.
@@ -49,7 +50,7 @@ const THOUSAND: f64 = 114.4;
 
 /// The scenarios, each as it is called, and which of its figures the table has.
 const RUNS: &[(&str, &[Figure])] = &[
-    ("ping --limit", &[RATE, figure("share of the bare handler", "/limit/ratio", Bar::AtLeast(0.8)), P50, P99, RSS]),
+    ("ping --limit", &[RATE, figure("share of the bare handler", "/limit/ratio", Bar::AtLeast(0.8)), CPU_SHARE, P50, P99, RSS]),
     ("agents", &[RATE, P50, P99]),
     ("read", &[figure("per second", "/rate_per_s", Bar::AtLeast(8_000.0)), P50, P99, RSS]),
     ("submit --connections 1", &[RATE, P50, P99]),
@@ -106,12 +107,23 @@ pub fn run(arguments: &AllArgs, common: &Common) -> Outcome<()> {
     }
     let rows: Vec<Row> =
         table.iter().flat_map(|(call, figures, lines)| figures.iter().map(move |figure| Row::of(call, figure, lines))).collect();
+    let quiet = quiet(table.iter().flat_map(|(_, _, lines)| lines));
     match &arguments.into {
-        Some(file) => replace(file, &markdown(&rows))?,
-        None if arguments.markdown => eprint!("{}", markdown(&rows)),
-        None => eprint!("{}", plain(&rows)),
+        Some(file) => replace(file, &format!("{}\n{quiet}\n", markdown(&rows)))?,
+        None if arguments.markdown => eprintln!("{}\n{quiet}", markdown(&rows)),
+        None => eprintln!("{}{quiet}", plain(&rows)),
     }
     if failed == 0 { Ok(()) } else { Err(Failure::new(format!("{failed} runs had errors"))) }
+}
+
+/// How far the machine was left to the runs.
+fn quiet<'l>(lines: impl Iterator<Item = &'l Value>) -> String {
+    let shares: Vec<f64> = lines.filter_map(|line| line.get("others_share")?.as_f64()).collect();
+    let Some((median, most)) = median(&shares).zip(shares.iter().copied().reduce(f64::max)) else {
+        return "How much other programs used the processors meanwhile is not known.".to_owned();
+    };
+    let (median, most) = (median * 100.0, most * 100.0);
+    format!("Other programs had {median:.0} % of the processors during the median run and {most:.0} % during the worst.")
 }
 
 fn one(call: &str, common: &Common) -> Outcome<Value> {
@@ -256,6 +268,13 @@ mod tests {
     fn figures_are_shown_with_as_many_digits_as_they_deserve() {
         let shown: Vec<String> = [0.0, 0.853, 9.99, 28.64, 999.96, 1_000.4, 12_345_678.0].map(shown).into();
         assert_eq!(shown, ["0.00", "0.85", "9.99", "28.6", "1,000", "1,000", "12,345,678"]);
+    }
+
+    #[test]
+    fn the_table_says_how_quiet_the_machine_was() {
+        let lines = [json!({"others_share": 0.02}), json!({"others_share": 0.3}), json!({"others_share": 0.04}), json!({})];
+        assert!(quiet(lines.iter()).contains("had 4 % of the processors during the median run and 30 %"), "{}", quiet(lines.iter()));
+        assert!(quiet(lines.iter().skip(3)).contains("not known"));
     }
 
     #[test]

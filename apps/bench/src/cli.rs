@@ -8,8 +8,8 @@ const MANUAL: &str = "\
 Each scenario prints one line of JSON to standard output; how it goes is told on standard error. The line has the scenario \
 and its parameters, rate_per_s (good answers a second), p50_ms, p99_ms and max_ms (from sending a request to its whole \
 answer), answers, errors, rss_mib and rss_peak_mib (the server's memory after the load), server_cpu_us and \
-generator_cpu_us (processor time for each answer), and what else the scenario has. A figure that makes no sense or cannot be \
-had is null.
+generator_cpu_us (processor time for each answer), others_share (the share of the processors that other programs had \
+meanwhile), and what else the scenario has. A figure that makes no sense or cannot be had is null.
 
 A bad answer is an error: a run with errors ends with code 1, and with the first of them on standard error. Code 2 means \
 that the command line makes no sense.
@@ -202,7 +202,7 @@ pub struct HttpLimitArgs {
     #[command(flatten)]
     pub load: Connections,
     /// Bytes of the answer's body; by default as many as the ping of Doolittle has.
-    #[arg(long, value_name = "N", default_value_t = 157)]
+    #[arg(long, value_name = "N", default_value_t = 144)]
     pub bytes: usize,
 }
 

@@ -134,7 +134,9 @@ impl Line {
         self.rate_per_s = Some(rate(answers, measured.window));
         self.errors = measured.errors;
         let each = |time: Option<Duration>| Some(rounded(time?.as_secs_f64() * 1e6 / float(answers.max(1))));
-        self.with("server_cpu_us", json!(each(measured.server_time))).with("generator_cpu_us", json!(each(measured.generator_time)))
+        let line = self.with("server_cpu_us", json!(each(measured.server_time)));
+        let line = line.with("generator_cpu_us", json!(each(measured.generator_time)));
+        line.with("others_share", json!(measured.others_share))
     }
 
     /// The line with these latencies.
@@ -223,6 +225,7 @@ mod tests {
             window: Duration::from_secs(2),
             server_time: Some(Duration::from_millis(10)),
             generator_time: None,
+            others_share: Some(0.25),
         };
         let parameters = Map::from_iter([("connections".to_owned(), json!(64))]);
         let line = Line::new("ping", parameters).measured(&measured).resident(Some(Resident { now: 2048, peak: 3072 }));
@@ -237,6 +240,7 @@ mod tests {
             ("/rss_peak_mib", json!(3.0)),
             ("/server_cpu_us", json!(100.0)),
             ("/generator_cpu_us", Value::Null),
+            ("/others_share", json!(0.25)),
         ];
         for (pointer, value) in expected {
             assert_eq!(json.pointer(pointer), Some(&value), "{pointer} in {json}");

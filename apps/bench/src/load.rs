@@ -12,7 +12,7 @@ use memchr::memmem;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use crate::failure::{During, Failure, Outcome};
-use crate::figures::Latencies;
+use crate::figures::{Latencies, float, rounded};
 use crate::machine;
 use crate::wire::{Answer, Connection, WireError};
 
@@ -95,6 +95,8 @@ pub struct Measured {
     pub server_time: Option<Duration>,
     /// Processor time of the generator within it.
     pub generator_time: Option<Duration>,
+    /// The share of the processors that other programs had within it.
+    pub others_share: Option<f64>,
 }
 
 /// Puts a load on the server and measures.
@@ -120,7 +122,8 @@ pub fn run(load: &Load) -> Outcome<Measured> {
     }
     let window = span.window.map_or_else(|| start.elapsed(), |window| window.end - window.begin);
     let Tally { latencies, errors, said } = whole;
-    Ok(Measured { latencies, errors, said, window, server_time: times.server, generator_time: times.generator })
+    let Times { server: server_time, generator: generator_time, .. } = times;
+    Ok(Measured { latencies, errors, said, window, server_time, generator_time, others_share: times.others_share(window) })
 }
 
 fn sleep_until(moment: Instant) {
@@ -132,16 +135,29 @@ fn sleep_until(moment: Instant) {
 struct Times {
     server: Option<Duration>,
     generator: Option<Duration>,
+    anybody: Option<Duration>,
 }
 
 impl Times {
     fn now(pid: Option<u32>) -> Self {
-        Self { server: pid.and_then(machine::processor_time), generator: machine::own_processor_time() }
+        let server = pid.and_then(machine::processor_time);
+        Self { server, generator: machine::own_processor_time(), anybody: machine::busy_time() }
     }
 
     fn since(self, before: Self) -> Self {
         let between = |now: Option<Duration>, before: Option<Duration>| now?.checked_sub(before?);
-        Self { server: between(self.server, before.server), generator: between(self.generator, before.generator) }
+        Self {
+            server: between(self.server, before.server),
+            generator: between(self.generator, before.generator),
+            anybody: between(self.anybody, before.anybody),
+        }
+    }
+
+    /// What was neither the server's nor the generator's; not known where the server is not on this machine.
+    fn others_share(self, window: Duration) -> Option<f64> {
+        let others = self.anybody?.saturating_sub(self.server? + self.generator?);
+        let all = window.as_secs_f64() * float(u64::try_from(machine::processors()).ok()?);
+        (all > 0.0).then(|| rounded(others.as_secs_f64() / all))
     }
 }
 
@@ -358,6 +374,17 @@ mod tests {
         let measured = run(&load(gone, 2, 1)).unwrap();
         assert_eq!((measured.latencies.count(), measured.errors), (0, 2));
         assert!(measured.said[0].starts_with("the connection failed: "), "{:?}", measured.said);
+    }
+
+    #[test]
+    fn the_share_of_others_is_what_neither_side_used() {
+        let millis = |millis| Some(Duration::from_millis(millis));
+        let all = 1_000 * u64::try_from(machine::processors()).unwrap();
+        let second = Duration::from_secs(1);
+        let times = Times { server: millis(0), generator: millis(0), anybody: millis(all / 2) };
+        assert_eq!(times.others_share(second), Some(0.5));
+        assert_eq!(Times { generator: millis(all), ..times }.others_share(second), Some(0.0));
+        assert_eq!(Times { server: None, ..times }.others_share(second), None);
     }
 
     #[test]

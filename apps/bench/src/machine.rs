@@ -2,6 +2,7 @@
 //! filesystem a directory is. All of it is read from `/proc`, which Linux has.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +11,11 @@ const TICKS: u32 = 100;
 
 /// The state of a listening socket in `/proc/net/tcp`.
 const LISTENING: &str = "0A";
+
+/// Processors that this process may use.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
 
 /// How much memory a process has resident, in KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +48,20 @@ pub fn processor_time(pid: u32) -> Option<Duration> {
 /// The same of this process.
 pub fn own_processor_time() -> Option<Duration> {
     processor_time(std::process::id())
+}
+
+/// The processor time that anything on this machine has used, and what its host took from it; in steps of 10 ms.
+pub fn busy_time() -> Option<Duration> {
+    busy_ticks(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// The first line of `/proc/stat`: user, nice, system, idle, waiting for disks, interrupts, soft interrupts, stolen.
+fn busy_ticks(stat: &str) -> Option<Duration> {
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().map(|field| field.parse::<u64>().ok());
+    let fields: Vec<u64> = fields.collect::<Option<_>>()?;
+    let idle = |place: &usize| matches!(place, 3 | 4);
+    let busy: u64 = fields.iter().enumerate().take(8).filter(|(place, _)| !idle(place)).map(|(_, ticks)| ticks).sum();
+    Some(Duration::from_millis(busy * 1_000 / u64::from(TICKS)))
 }
 
 /// User and system time of `/proc/<pid>/stat`, whose second field is a name in parentheses and may be anything.
@@ -120,6 +140,13 @@ mod tests {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194304 100 0 0 0 250 150 0 0 20 0 9 0 100 1 2 3";
         assert_eq!(ticks(stat), Some(Duration::from_secs(4)));
         assert_eq!(ticks("42 (short) S 1"), None);
+    }
+
+    #[test]
+    fn a_machine_is_busy_unless_it_idles_or_waits() {
+        let stat = "cpu  100 20 30 90000 5000 4 5 1 700 0\ncpu0 50 10 15 45000 2500 2 2 0 0 0\n";
+        assert_eq!(busy_ticks(stat), Some(Duration::from_millis(1_600)));
+        assert_eq!(busy_ticks("intr 1 2 3"), None);
     }
 
     #[test]

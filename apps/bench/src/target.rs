@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,12 +52,7 @@ impl Place {
 
 /// How many HTTP workers there are: as many as was said, or one for each processor.
 pub fn workers(common: &Common) -> u16 {
-    common.workers.unwrap_or_else(|| u16::try_from(processors()).unwrap_or(u16::MAX))
-}
-
-/// Processors that this process may use.
-pub fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
+    common.workers.unwrap_or_else(|| u16::try_from(machine::processors()).unwrap_or(u16::MAX))
 }
 
 /// What every line says of how it was measured.
@@ -66,7 +60,7 @@ pub fn parameters(common: &Common) -> Map<String, Value> {
     Map::from_iter([
         ("seconds".to_owned(), json!(common.seconds)),
         ("warm_up_seconds".to_owned(), json!(common.warm_up)),
-        ("processors".to_owned(), json!(processors())),
+        ("processors".to_owned(), json!(machine::processors())),
         ("workers".to_owned(), json!(workers(common))),
     ])
 }

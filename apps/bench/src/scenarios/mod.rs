@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::all;
 use crate::cli::{Common, Limit, Scenario};
@@ -39,11 +39,17 @@ pub fn run(scenario: &Scenario, common: &Common) -> Outcome<Option<Line>> {
     .map(Some)
 }
 
+/// From which share of others on a run is worth a word.
+const DISTURBED: f64 = 0.05;
+
 /// Puts a load on a server, and tells its first errors.
 fn put(load: &Load) -> Outcome<Measured> {
     let measured = load::run(load)?;
     for why in &measured.said {
         say(why);
+    }
+    if let Some(share) = measured.others_share.filter(|share| *share > DISTURBED) {
+        say(format!("other programs had {:.0} % of the processors meanwhile", share * 100.0));
     }
     Ok(measured)
 }
@@ -55,18 +61,27 @@ pub(crate) fn lanes(connections: u16, requests: Vec<Vec<u8>>) -> Vec<Lane> {
     (0..connections).map(|connection| Lane { requests: Arc::clone(&requests), first: first(connection) }).collect()
 }
 
-/// A limit that was measured before and after, and the share of it that was reached.
+/// A limit that was measured before and after, and the share of it that was reached: by rate, which other programs on the
+/// machine disturb, and by processor time, which they disturb less.
 fn beside_limit(line: Line, what: &str, before: &Line, after: &Line) -> Line {
+    let cpu = cpu_us(before).zip(cpu_us(after)).map(|(before, after)| f64::midpoint(before, after));
+    let cpu_ratio = cpu.zip(cpu_us(&line)).filter(|(_, line)| *line > 0.0).map(|(limit, line)| rounded(limit / line));
     let (before, after) = (before.rate_per_s.unwrap_or_default(), after.rate_per_s.unwrap_or_default());
     let middle = f64::midpoint(before, after);
     let ratio = line.rate_per_s.filter(|_| middle > 0.0).map(|rate| rounded(rate / middle));
-    let limit = json!({ "what": what, "before_per_s": before, "after_per_s": after, "ratio": ratio });
+    let limit = json!({ "what": what, "before_per_s": before, "after_per_s": after, "ratio": ratio, "cpu_ratio": cpu_ratio });
     line.with("limit", limit)
+}
+
+/// Processor time of both sides for each answer.
+fn cpu_us(line: &Line) -> Option<f64> {
+    let figure = |name| line.more.get(name).and_then(Value::as_f64);
+    Some(figure("server_cpu_us")? + figure("generator_cpu_us")?)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, Value};
+    use serde_json::Map;
 
     use super::*;
 
@@ -84,7 +99,16 @@ mod tests {
     #[test]
     fn a_share_of_a_limit_is_of_the_middle_of_before_and_after() {
         let line = beside_limit(line(Some(900.0)), "http", &line(Some(800.0)), &line(Some(1_200.0)));
-        assert_eq!(line.json().unwrap().pointer("/limit/ratio"), Some(&json!(0.9)));
+        let json = line.json().unwrap();
+        assert_eq!((json.pointer("/limit/ratio"), json.pointer("/limit/cpu_ratio")), (Some(&json!(0.9)), Some(&Value::Null)));
+    }
+
+    #[test]
+    fn a_share_by_processor_time_is_of_both_sides() {
+        let cpu =
+            |server: f64, generator: f64| line(Some(1.0)).with("server_cpu_us", json!(server)).with("generator_cpu_us", json!(generator));
+        let line = beside_limit(cpu(15.0, 5.0), "http", &cpu(10.0, 4.0), &cpu(12.0, 6.0));
+        assert_eq!(line.json().unwrap().pointer("/limit/cpu_ratio"), Some(&json!(0.8)));
     }
 
     #[test]

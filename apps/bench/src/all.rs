@@ -48,6 +48,10 @@ const RSS: Figure = figure("memory after it, MiB", "/rss_mib", Bar::None);
 const IDLE: f64 = 28.6;
 const THOUSAND: f64 = 114.4;
 
+/// A run in which other programs had more of the processors than this is made again, so often at most.
+const DISTURBED: f64 = 0.1;
+const ATTEMPTS: usize = 3;
+
 /// The scenarios, each as it is called, and which of its figures the table has.
 const RUNS: &[(&str, &[Figure])] = &[
     ("ping --limit", &[RATE, figure("share of the bare handler", "/limit/ratio", Bar::AtLeast(0.8)), CPU_SHARE, P50, P99, RSS]),
@@ -93,7 +97,7 @@ pub fn run(arguments: &AllArgs, common: &Common) -> Outcome<()> {
     for round in 1..=arguments.repeat {
         for (call, _, lines) in &mut table {
             say(format!("round {round} of {}: {call}", arguments.repeat));
-            match one(call, common) {
+            match undisturbed(call, common) {
                 Ok(line) => {
                     failed += u32::from(program::has_errors(&line));
                     lines.push(line);
@@ -124,6 +128,27 @@ fn quiet<'l>(lines: impl Iterator<Item = &'l Value>) -> String {
     };
     let (median, most) = (median * 100.0, most * 100.0);
     format!("Other programs had {median:.0} % of the processors during the median run and {most:.0} % during the worst.")
+}
+
+/// Runs a scenario, and again where other programs disturbed it; returns the line that they disturbed least.
+fn undisturbed(call: &str, common: &Common) -> Outcome<Value> {
+    let mut best = one(call, common)?;
+    for _ in 1..ATTEMPTS {
+        if others_share(&best) <= DISTURBED {
+            break;
+        }
+        say(format!("{call} was disturbed by other programs and is run again"));
+        let next = one(call, common)?;
+        if others_share(&next) < others_share(&best) {
+            best = next;
+        }
+    }
+    Ok(best)
+}
+
+/// How far other programs disturbed a run; 0 where that is not known.
+fn others_share(line: &Value) -> f64 {
+    line.get("others_share").and_then(Value::as_f64).unwrap_or_default()
 }
 
 fn one(call: &str, common: &Common) -> Outcome<Value> {

@@ -104,6 +104,8 @@ pub struct Line {
     pub rss_mib: Option<f64>,
     /// The most that it ever was.
     pub rss_peak_mib: Option<f64>,
+    /// The share of the processors that other programs had meanwhile.
+    pub others_share: Option<f64>,
     /// What only this scenario has.
     #[serde(flatten)]
     pub more: Map<String, Value>,
@@ -123,6 +125,7 @@ impl Line {
             errors: 0,
             rss_mib: None,
             rss_peak_mib: None,
+            others_share: None,
             more: Map::new(),
         }
     }
@@ -134,9 +137,9 @@ impl Line {
         self.rate_per_s = Some(rate(answers, measured.window));
         self.errors = measured.errors;
         let each = |time: Option<Duration>| Some(rounded(time?.as_secs_f64() * 1e6 / float(answers.max(1))));
-        let line = self.with("server_cpu_us", json!(each(measured.server_time)));
-        let line = line.with("generator_cpu_us", json!(each(measured.generator_time)));
-        line.with("others_share", json!(measured.others_share))
+        self.others_share = measured.usage.others_share;
+        let line = self.with("server_cpu_us", json!(each(measured.usage.server)));
+        line.with("generator_cpu_us", json!(each(measured.usage.generator)))
     }
 
     /// The line with these latencies.
@@ -170,6 +173,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meter::Usage;
 
     fn latencies(millis: impl IntoIterator<Item = u64>) -> Latencies {
         let mut latencies = Latencies::new();
@@ -223,9 +227,7 @@ mod tests {
             errors: 1,
             said: Vec::new(),
             window: Duration::from_secs(2),
-            server_time: Some(Duration::from_millis(10)),
-            generator_time: None,
-            others_share: Some(0.25),
+            usage: Usage { server: Some(Duration::from_millis(10)), generator: None, others_share: Some(0.25) },
         };
         let parameters = Map::from_iter([("connections".to_owned(), json!(64))]);
         let line = Line::new("ping", parameters).measured(&measured).resident(Some(Resident { now: 2048, peak: 3072 }));

@@ -12,8 +12,8 @@ use memchr::memmem;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use crate::failure::{During, Failure, Outcome};
-use crate::figures::{Latencies, float, rounded};
-use crate::machine;
+use crate::figures::Latencies;
+use crate::meter::{Meter, Usage};
 use crate::wire::{Answer, Connection, WireError};
 
 /// After so many errors nothing is measured any more.
@@ -91,12 +91,8 @@ pub struct Measured {
     pub said: Vec<String>,
     /// The time that is measured.
     pub window: Duration,
-    /// Processor time of the server within it.
-    pub server_time: Option<Duration>,
-    /// Processor time of the generator within it.
-    pub generator_time: Option<Duration>,
-    /// The share of the processors that other programs had within it.
-    pub others_share: Option<f64>,
+    /// Processor time within it.
+    pub usage: Usage,
 }
 
 /// Puts a load on the server and measures.
@@ -104,15 +100,15 @@ pub fn run(load: &Load) -> Outcome<Measured> {
     let start = Instant::now();
     let span = Span::of(load.extent, start);
     let share = load.lanes.len().div_ceil(load.threads.max(1)).max(1);
-    let mut times = Times::default();
+    let mut usage = Usage::default();
     let tallies: Vec<Outcome<Tally>> = thread::scope(|scope| {
         let shares = load.lanes.chunks(share).map(|lanes| scope.spawn(move || generate(load, lanes, span)));
         let threads: Vec<_> = shares.collect();
         if let Some(Window { begin, end }) = span.window {
             sleep_until(begin);
-            let before = Times::now(load.pid);
+            let before = Meter::read(load.pid);
             sleep_until(end);
-            times = Times::now(load.pid).since(before);
+            usage = Meter::read(load.pid).since(before, end - begin, true);
         }
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(Failure::new("the generator panicked")))).collect()
     });
@@ -122,43 +118,11 @@ pub fn run(load: &Load) -> Outcome<Measured> {
     }
     let window = span.window.map_or_else(|| start.elapsed(), |window| window.end - window.begin);
     let Tally { latencies, errors, said } = whole;
-    let Times { server: server_time, generator: generator_time, .. } = times;
-    Ok(Measured { latencies, errors, said, window, server_time, generator_time, others_share: times.others_share(window) })
+    Ok(Measured { latencies, errors, said, window, usage })
 }
 
 fn sleep_until(moment: Instant) {
     thread::sleep(moment.saturating_duration_since(Instant::now()));
-}
-
-/// Processor time of both sides.
-#[derive(Debug, Clone, Copy, Default)]
-struct Times {
-    server: Option<Duration>,
-    generator: Option<Duration>,
-    anybody: Option<Duration>,
-}
-
-impl Times {
-    fn now(pid: Option<u32>) -> Self {
-        let server = pid.and_then(machine::processor_time);
-        Self { server, generator: machine::own_processor_time(), anybody: machine::busy_time() }
-    }
-
-    fn since(self, before: Self) -> Self {
-        let between = |now: Option<Duration>, before: Option<Duration>| now?.checked_sub(before?);
-        Self {
-            server: between(self.server, before.server),
-            generator: between(self.generator, before.generator),
-            anybody: between(self.anybody, before.anybody),
-        }
-    }
-
-    /// What was neither the server's nor the generator's; not known where the server is not on this machine.
-    fn others_share(self, window: Duration) -> Option<f64> {
-        let others = self.anybody?.saturating_sub(self.server? + self.generator?);
-        let all = window.as_secs_f64() * float(u64::try_from(machine::processors()).ok()?);
-        (all > 0.0).then(|| rounded(others.as_secs_f64() / all))
-    }
 }
 
 /// The time that is measured.
@@ -374,17 +338,6 @@ mod tests {
         let measured = run(&load(gone, 2, 1)).unwrap();
         assert_eq!((measured.latencies.count(), measured.errors), (0, 2));
         assert!(measured.said[0].starts_with("the connection failed: "), "{:?}", measured.said);
-    }
-
-    #[test]
-    fn the_share_of_others_is_what_neither_side_used() {
-        let millis = |millis| Some(Duration::from_millis(millis));
-        let all = 1_000 * u64::try_from(machine::processors()).unwrap();
-        let second = Duration::from_secs(1);
-        let times = Times { server: millis(0), generator: millis(0), anybody: millis(all / 2) };
-        assert_eq!(times.others_share(second), Some(0.5));
-        assert_eq!(Times { generator: millis(all), ..times }.others_share(second), Some(0.0));
-        assert_eq!(Times { server: None, ..times }.others_share(second), None);
     }
 
     #[test]

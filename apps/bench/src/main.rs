@@ -12,6 +12,7 @@ mod figures;
 mod limits;
 mod load;
 mod machine;
+mod meter;
 mod posts;
 mod program;
 mod scenarios;

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::cli::{Common, SqliteLimitArgs};
 use crate::failure::{During, Failure, Outcome, say};
 use crate::figures::{Latencies, Line, float, rate, rounded};
+use crate::meter::Meter;
 use crate::posts;
 use crate::server;
 use crate::target::{Place, parameters};
@@ -54,16 +55,20 @@ pub(crate) fn measure(common: &Common, arguments: &SqliteLimitArgs, when: &str) 
     let mut writes = Writes::prepare(&connection)?;
     let (warm_up, measured) = (Duration::from_secs_f64(common.warm_up), Duration::from_secs_f64(common.seconds));
     let group = usize::from(arguments.group);
+    let begin = Instant::now();
+    while begin.elapsed() < warm_up {
+        writes.commit(&mut channels, group)?;
+    }
     let mut latencies = Latencies::new();
-    let start = Instant::now();
-    while start.elapsed() < warm_up + measured {
+    let (begin, before) = (Instant::now(), Meter::read(None));
+    while begin.elapsed() < measured {
         let begin = Instant::now();
         writes.commit(&mut channels, group)?;
-        if begin - start >= warm_up {
-            latencies.record_many(begin.elapsed(), u64::from(arguments.group));
-        }
+        latencies.record_many(begin.elapsed(), u64::from(arguments.group));
     }
-    let rate = rate(latencies.count(), start.elapsed().saturating_sub(warm_up));
+    let window = begin.elapsed();
+    let usage = Meter::read(None).since(before, window, false);
+    let rate = rate(latencies.count(), window);
     let mut parameters = parameters(common);
     parameters.remove("workers");
     parameters.insert("group".to_owned(), json!(arguments.group));
@@ -71,6 +76,7 @@ pub(crate) fn measure(common: &Common, arguments: &SqliteLimitArgs, when: &str) 
     parameters.insert("filesystem".to_owned(), json!(place.filesystem()));
     let mut line = Line::new("limits sqlite", parameters).latencies(&latencies);
     line.rate_per_s = Some(rate);
+    line.others_share = usage.others_share;
     say(format!("bare SQLite, {when}: {rate} submits/s"));
     Ok(line.with("rows_per_s", json!(rounded(rate * float(ROWS)))))
 }
@@ -266,6 +272,9 @@ mod tests {
             assert_eq!(rows(&ours, &table), rows(&theirs, &table), "{table}");
         }
         assert_eq!(rows(&ours, "messages").len(), SUBMITS);
+        // How ids are spread decides how many pages of an index a group writes.
+        let version: String = theirs.query_row("SELECT substr(hex(id), 13, 1) FROM messages", [], |row| row.get(0)).unwrap();
+        assert_eq!(version, "4", "the server's ids are no longer random, so `Ids` must follow");
     }
 
     #[test]

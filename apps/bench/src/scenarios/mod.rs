@@ -48,7 +48,7 @@ fn put(load: &Load) -> Outcome<Measured> {
     for why in &measured.said {
         say(why);
     }
-    if let Some(share) = measured.others_share.filter(|share| *share > DISTURBED) {
+    if let Some(share) = measured.usage.others_share.filter(|share| *share > DISTURBED) {
         say(format!("other programs had {:.0} % of the processors meanwhile", share * 100.0));
     }
     Ok(measured)
@@ -63,7 +63,9 @@ pub(crate) fn lanes(connections: u16, requests: Vec<Vec<u8>>) -> Vec<Lane> {
 
 /// A limit that was measured before and after, and the share of it that was reached: by rate, which other programs on the
 /// machine disturb, and by processor time, which they disturb less.
-fn beside_limit(line: Line, what: &str, before: &Line, after: &Line) -> Line {
+fn beside_limit(mut line: Line, what: &str, before: &Line, after: &Line) -> Line {
+    // The run is as disturbed as its most disturbed part.
+    line.others_share = [&line, before, after].into_iter().map(|part| part.others_share).reduce(|one, two| Some(one?.max(two?))).flatten();
     let cpu = cpu_us(before).zip(cpu_us(after)).map(|(before, after)| f64::midpoint(before, after));
     let cpu_ratio = cpu.zip(cpu_us(&line)).filter(|(_, line)| *line > 0.0).map(|(limit, line)| rounded(limit / line));
     let (before, after) = (before.rate_per_s.unwrap_or_default(), after.rate_per_s.unwrap_or_default());
@@ -101,6 +103,14 @@ mod tests {
         let line = beside_limit(line(Some(900.0)), "http", &line(Some(800.0)), &line(Some(1_200.0)));
         let json = line.json().unwrap();
         assert_eq!((json.pointer("/limit/ratio"), json.pointer("/limit/cpu_ratio")), (Some(&json!(0.9)), Some(&Value::Null)));
+    }
+
+    #[test]
+    fn a_run_is_as_disturbed_as_its_most_disturbed_part() {
+        let part = |others_share| Line { others_share, ..line(Some(1.0)) };
+        for (limits, whole) in [((Some(0.3), Some(0.1)), Some(0.3)), ((Some(0.1), Some(0.1)), Some(0.2)), ((None, Some(0.1)), None)] {
+            assert_eq!(beside_limit(part(Some(0.2)), "http", &part(limits.0), &part(limits.1)).others_share, whole, "{limits:?}");
+        }
     }
 
     #[test]

@@ -31,7 +31,8 @@ busy machine may differ by a third without any reason in the program. docs/bench
 
 /// Puts a load on a Doolittle or elizaOS server and prints figures.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "bench", version, max_term_width = 110, after_long_help = MANUAL)]
+#[command(name = "bench", version, max_term_width = 110, subcommand_value_name = "SCENARIO", subcommand_help_heading = "Scenarios")]
+#[command(after_long_help = MANUAL)]
 pub struct Cli {
     /// What is measured.
     #[command(subcommand)]

@@ -1,13 +1,14 @@
 //! Callers of a test server: plain HTTP/1.1 over a socket each, so that a test controls every byte that is sent.
 
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "in a test, what must work and does not is a failure")]
+#![expect(clippy::missing_panics_doc, reason = "in a test, what must work and does not is a failure")]
 
 mod answer;
 mod events;
 mod record;
 mod wire;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::timeout;
@@ -90,17 +91,58 @@ impl std::fmt::Debug for Request {
     }
 }
 
+/// Why a request has no answer.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// Nobody listens at the address.
+    NoServer(SocketAddr, std::io::Error),
+    /// The connection ended before an answer had begun.
+    Nothing,
+    /// There was no whole answer in this time.
+    TooLate(Duration),
+}
+
+impl std::fmt::Display for Unanswered {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoServer(address, _) => write!(formatter, "no server at {address}"),
+            Self::Nothing => formatter.write_str("the connection ends without an answer"),
+            Self::TooLate(patience) => write!(formatter, "no answer within {patience:?}"),
+        }
+    }
+}
+
+impl std::error::Error for Unanswered {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NoServer(_, error) => Some(error),
+            Self::Nothing | Self::TooLate(_) => None,
+        }
+    }
+}
+
 /// Somebody who calls a server. Everything that comes back goes into the server's [`Record`].
 #[derive(Debug, Clone)]
 pub struct Caller {
     address: SocketAddr,
+    source: Option<IpAddr>,
     headers: Vec<(String, String)>,
     record: Record,
 }
 
 impl Caller {
     pub(crate) const fn new(address: SocketAddr, record: Record) -> Self {
-        Self { address, headers: Vec::new(), record }
+        Self { address, source: None, headers: Vec::new(), record }
+    }
+
+    /// Somebody who calls whatever server is at this address, with a record of his own.
+    pub fn of(address: SocketAddr) -> Self {
+        Self::new(address, Record::default())
+    }
+
+    /// The same caller, speaking from this address of this machine.
+    pub fn speaking_from(&self, source: IpAddr) -> Self {
+        Self { source: Some(source), ..self.clone() }
     }
 
     /// The same caller, who sends this header with every request that has none of this name.
@@ -142,33 +184,46 @@ impl Caller {
 
     /// Sends a request and reads the whole answer.
     pub async fn send(&self, request: Request) -> Answer {
-        let head_only = request.method == "HEAD";
         let what = format!("{} {}", request.method, request.target);
+        self.attempt(request, PATIENCE).await.unwrap_or_else(|unanswered| panic!("{what}: {unanswered:?}"))
+    }
+
+    /// Sends a request and reads the whole answer, if there is one in time.
+    pub async fn attempt(&self, request: Request, patience: Duration) -> Result<Answer, Unanswered> {
+        let head_only = request.method == "HEAD";
         let exchange = async {
-            let mut connection = self.open(request).await;
-            let head = connection.head().await?;
+            let mut connection = self.open(request).await?;
+            let head = connection.head().await.ok_or(Unanswered::Nothing)?;
             let body = if head_only { Vec::new() } else { connection.rest(&head).await };
-            Some(Answer::new(head, body, self.record.clone()))
+            Ok(Answer::new(head, body, self.record.clone()))
         };
-        let answer = timeout(PATIENCE, exchange).await.unwrap_or_else(|_| panic!("{what} is not answered"));
-        answer.unwrap_or_else(|| panic!("{what} is answered by nothing"))
+        timeout(patience, exchange).await.unwrap_or(Err(Unanswered::TooLate(patience)))
     }
 
     /// Sends a request that is answered by a stream of events, and reads its head.
     pub async fn events(&self, request: Request) -> Events {
-        let opening = async {
-            let mut connection = self.open(request).await;
-            let head = connection.head().await.expect("an answer");
-            if head.status != 200 {
-                let body = connection.rest(&head).await;
-                panic!("no stream but {}", Answer::new(head, body, self.record.clone()));
-            }
-            Events::new(connection, head, self.record.clone())
-        };
-        timeout(PATIENCE, opening).await.expect("a stream begins")
+        match self.attempt_events(request, PATIENCE).await {
+            Ok(Ok(events)) => events,
+            Ok(Err(answer)) => panic!("no stream but {answer}"),
+            Err(unanswered) => panic!("a stream should begin: {unanswered:?}"),
+        }
     }
 
-    async fn open(&self, mut request: Request) -> Connection {
+    /// Sends a request that is answered by a stream of events, and reads its head; anything but 200 is read whole.
+    pub async fn attempt_events(&self, request: Request, patience: Duration) -> Result<Result<Events, Answer>, Unanswered> {
+        let opening = async {
+            let mut connection = self.open(request).await?;
+            let head = connection.head().await.ok_or(Unanswered::Nothing)?;
+            if head.status == 200 {
+                return Ok(Ok(Events::new(connection, head, self.record.clone())));
+            }
+            let body = connection.rest(&head).await;
+            Ok(Err(Answer::new(head, body, self.record.clone())))
+        };
+        timeout(patience, opening).await.unwrap_or(Err(Unanswered::TooLate(patience)))
+    }
+
+    async fn open(&self, mut request: Request) -> Result<Connection, Unanswered> {
         for (name, value) in &self.headers {
             if !request.has(name) {
                 request.headers.push((name.clone(), value.clone()));
@@ -177,6 +232,7 @@ impl Caller {
         if !request.has("host") {
             request.headers.push(("host".to_owned(), self.address.to_string()));
         }
-        Connection::send(self.address, &request, self.record.clone()).await
+        let connection = Connection::send(self.address, self.source, &request, self.record.clone()).await;
+        connection.map_err(|error| Unanswered::NoServer(self.address, error))
     }
 }

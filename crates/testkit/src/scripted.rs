@@ -37,7 +37,7 @@ impl Recorded {
     }
 }
 
-type Script = Box<dyn Fn(&Value) -> Reply + Send + Sync>;
+type Script = Box<dyn Fn(&Recorded) -> Reply + Send + Sync>;
 
 struct Shared {
     script: Script,
@@ -68,9 +68,18 @@ impl ScriptedModel {
         Self::start(replies).await.unwrap_or_else(|error| panic!("no scripted model: {error}"))
     }
 
-    /// Serves what `script` says to the JSON of a request.
+    /// Serves what `script` says to the JSON of a request; 404 at the paths of no API that it speaks.
     pub async fn answering(script: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> std::io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let spoken = move |request: &Recorded| match Api::at(&request.path) {
+            Some(_) => script(&request.body),
+            None => Reply::status(404, r#"{"error":{"message":"no such path"}}"#),
+        };
+        Self::on_port(0, spoken).await
+    }
+
+    /// Serves, on this port of 127.0.0.1 (0 is any free one), what `script` says to a request of any path.
+    pub async fn on_port(port: u16, script: impl Fn(&Recorded) -> Reply + Send + Sync + 'static) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let base_url = format!("http://{}/v1", listener.local_addr()?);
         let shared = Arc::new(Shared {
             script: Box::new(script),
@@ -140,14 +149,11 @@ async fn exchange(socket: TcpStream, shared: Arc<Shared>) {
 
 fn answer(request: &Request, shared: &Shared) -> (Api, Reply) {
     let Request { path, headers, body } = request.clone();
-    let known = Api::at(&path);
-    locked(&shared.requests).push(Recorded { path, headers, body });
-    let answer = known.map_or_else(
-        || (Api::Completions, Reply::status(404, r#"{"error":{"message":"no such path"}}"#)),
-        |api| (api, (shared.script)(&request.body)),
-    );
+    let recorded = Recorded { path, headers, body };
+    locked(&shared.requests).push(recorded.clone());
+    let reply = (shared.script)(&recorded);
     shared.seen.send_modify(|count| *count += 1);
-    answer
+    (Api::at(&recorded.path).unwrap_or(Api::Completions), reply)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -48,7 +48,8 @@ const EXCLUSIVE: &[(&[&str], &[&str])] = &[
 const NOT_IN_CORE: &[&str] = &["tokio", "actix-web", "diesel", "diesel-async", "reqwest", "log", "env_logger", "clap", "rustls"];
 
 fn is_of_tests(package: &str) -> bool {
-    package.ends_with("-tests")
+    // The conformance suite is a program too, and has a name that one can type.
+    package.ends_with("-tests") || package == "conformance"
 }
 
 fn workspace() -> Metadata {
@@ -78,7 +79,7 @@ fn assert_none(problems: &[String]) {
 #[test]
 fn the_whole_workspace_is_seen() {
     let found = ours(&workspace());
-    for name in ["doolittle", "doolittle-core-types", "doolittle-http", "doolittle-persistence", "layering-tests"] {
+    for name in ["doolittle", "doolittle-core-types", "doolittle-http", "doolittle-persistence", "layering-tests", "conformance"] {
         assert!(found.contains(name), "{name} is not in {found:?}");
     }
 }

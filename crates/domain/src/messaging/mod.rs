@@ -216,6 +216,11 @@ impl MessagingService for Messaging {
         limit: u32,
     ) -> ServiceResult<Title> {
         require(caller, Permission::MessagesWrite)?;
+        // Also where there is too little to name, as with elizaOS: whoever asks an agent that does not run is told so.
+        let runs = self.ports.agents.find(agent).await?.is_some_and(|agent| agent.running);
+        if !runs {
+            return Err(ServiceError::NotFound(Thing::Agent));
+        }
         let messages = self.ports.messages.list(channel, before, limit).await?;
         title::make(self.ports.models.as_ref(), agent, messages).await
     }

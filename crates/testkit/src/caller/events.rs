@@ -1,5 +1,7 @@
 //! Reading a stream of server-sent events.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -50,7 +52,13 @@ impl Events {
 
     /// The next event; `None` at the end of the stream. Panics if neither comes, or a frame is not well-formed.
     pub async fn next(&mut self) -> Option<Event> {
-        timeout(PATIENCE, self.read()).await.unwrap_or_else(|_| panic!("nothing more happens on the stream"))
+        self.attempt(PATIENCE).await.unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// The next event; `None` at the end of the stream. Says what is wrong if neither comes in time, or a frame is not
+    /// well-formed.
+    pub async fn attempt(&mut self, patience: Duration) -> Result<Option<Event>, String> {
+        timeout(patience, self.read()).await.unwrap_or_else(|_| Err(format!("nothing more happens on the stream within {patience:?}")))
     }
 
     /// The next event of this name; what comes before it is passed over. Panics at the end of the stream.
@@ -86,37 +94,42 @@ impl Events {
         &self.record
     }
 
-    async fn read(&mut self) -> Option<Event> {
+    async fn read(&mut self) -> Result<Option<Event>, String> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
-                let frame = String::from_utf8_lossy(self.buffer.get(..end)?).into_owned();
+                let frame = String::from_utf8_lossy(self.buffer.get(..end).unwrap_or_default()).into_owned();
                 self.buffer.drain(..end + 2);
-                if let Some(event) = self.frame(&frame) {
-                    return Some(event);
+                if let Some(event) = self.frame(&frame)? {
+                    return Ok(Some(event));
                 }
             } else if let Some(chunk) = self.connection.chunk().await {
                 self.buffer.extend(chunk);
+            } else if self.buffer.is_empty() {
+                return Ok(None);
             } else {
-                assert!(self.buffer.is_empty(), "the stream ends within a frame: {:?}", String::from_utf8_lossy(&self.buffer));
-                return None;
+                return Err(format!("the stream ends within a frame: {:?}", String::from_utf8_lossy(&self.buffer)));
             }
         }
     }
 
-    fn frame(&mut self, frame: &str) -> Option<Event> {
+    fn frame(&mut self, frame: &str) -> Result<Option<Event>, String> {
         if frame.starts_with(':') {
             self.comments += 1;
-            return None;
+            return Ok(None);
         }
         if let Some(millis) = frame.strip_prefix("retry: ") {
             self.retry = millis.parse().ok();
-            return None;
+            return Ok(None);
         }
-        let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name));
-        let malformed = || -> ! { panic!("this is no event: {frame:?}") };
-        let (Some(name), Some(data)) = (field("event: "), field("data: ")) else { malformed() };
-        let data = serde_json::from_str(data).unwrap_or_else(|_| malformed());
-        let id = field("id: ").map(|id| id.parse().unwrap_or_else(|_| malformed()));
-        Some(Event { name: name.to_owned(), id, data })
+        parsed(frame).map(Some).ok_or_else(|| format!("this is no event: {frame:?}"))
     }
+}
+
+fn parsed(frame: &str) -> Option<Event> {
+    let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name));
+    let id = match field("id: ") {
+        Some(id) => Some(id.parse().ok()?),
+        None => None,
+    };
+    Some(Event { name: field("event: ")?.to_owned(), id, data: serde_json::from_str(field("data: ")?).ok()? })
 }

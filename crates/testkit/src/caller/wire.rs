@@ -1,10 +1,10 @@
 //! As much HTTP/1.1 as a caller needs: one exchange a connection.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::task::AbortHandle;
 
@@ -40,17 +40,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) async fn send(address: SocketAddr, request: &Request, record: Record) -> Self {
+    pub(super) async fn send(address: SocketAddr, source: Option<IpAddr>, request: &Request, record: Record) -> std::io::Result<Self> {
         let bytes = written(request);
-        let stream = TcpStream::connect(address).await.unwrap_or_else(|error| panic!("no server at {address}: {error}"));
-        let (socket, mut writing) = stream.into_split();
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        if let Some(source) = source {
+            socket.bind((source, 0).into())?;
+        }
+        let (socket, mut writing) = socket.connect(address).await?.into_split();
         // Beside the reading: a server that refuses early stops reading, and what counts is what it says.
         let writer = tokio::spawn(async move {
             let _ = writing.write_all(&bytes).await;
             // Kept open, because closing would look as if the caller had left.
             std::future::pending::<()>().await;
         });
-        Self { socket, writer: writer.abort_handle(), received: Vec::new(), record }
+        Ok(Self { socket, writer: writer.abort_handle(), received: Vec::new(), record })
     }
 
     /// Reads on; `false` at the end.
@@ -85,7 +88,7 @@ impl Connection {
             return body;
         }
         let length = head.header("content-length").map_or(usize::MAX, |length| length.parse().unwrap_or(usize::MAX));
-        let length = if head.status == 204 { 0 } else { length };
+        let length = if matches!(head.status, 204 | 304) { 0 } else { length };
         while self.received.len() < length && self.read_on().await {}
         std::mem::take(&mut self.received)
     }

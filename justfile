@@ -40,3 +40,7 @@ bench *arguments="all":
 # Everything that CI runs
 ci:
     .ci/run
+
+# Write docs/openapi.json anew
+openapi:
+    cargo run -- openapi > docs/openapi.json

@@ -58,6 +58,8 @@ pub enum Verb {
         #[arg(long, conflicts_with = "json")]
         markdown: bool,
     },
+    /// Print the OpenAPI document of the API
+    Openapi,
 }
 
 /// A conversation in the terminal.

@@ -33,8 +33,11 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     let verb = cli.verb.unwrap_or(Verb::Serve);
-    if matches!(verb, Verb::Config { markdown: true, .. }) {
-        return print(&config::show::markdown());
+    // These say the same whatever the settings are.
+    match verb {
+        Verb::Config { markdown: true, .. } => return print(&config::show::markdown()),
+        Verb::Openapi => return print(&http_api::openapi_document()),
+        _ => {}
     }
     let environment = config::environment::settings().map_err(|problems| invalid(&config::InvalidConfig { problems }))?;
     let sources = Sources { flags: cli.settings.0, environment, file: cli.config, working_dir: std::path::PathBuf::new() };
@@ -50,6 +53,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Agent { verb, server, json } => system()?.block_on(client::agents::run(&config, verb, &server, json)),
         Verb::Config { json: true, .. } => print(&format!("{:#}\n", config::show::json(&config))),
         Verb::Config { .. } => print(&config::show::text(&config)),
+        Verb::Openapi => Ok(()),
     }
 }
 

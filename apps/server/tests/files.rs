@@ -35,6 +35,13 @@ fn the_table_of_settings_in_the_docs_is_the_programs_own() {
 }
 
 #[test]
+fn the_openapi_document_in_the_docs_is_the_programs_own() {
+    let ours = http_api::openapi_document();
+    let checked_in = read(&repository().join("docs/openapi.json"));
+    assert!(ours == checked_in, "docs/openapi.json is not what the program says; write it anew: cargo run -- openapi > docs/openapi.json");
+}
+
+#[test]
 fn the_docs_name_every_exit_code() {
     let docs = read(&repository().join("docs/operations.md"));
     for (code, meaning) in doolittle::exit::MEANINGS {

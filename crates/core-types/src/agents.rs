@@ -26,6 +26,9 @@ pub struct Agent {
     pub updated_at: Timestamp,
 }
 
+/// The most agents that a list has.
+pub const MAX_LISTED: u32 = 10_000;
+
 /// What a list of agents shows of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentSummary {
@@ -75,7 +78,7 @@ pub trait AgentRepository: Send + Sync {
     /// The agent with this id.
     async fn find(&self, id: AgentId) -> StoreResult<Option<Agent>>;
 
-    /// All agents, in no particular order.
+    /// All agents, in no particular order; beyond [`MAX_LISTED`], those that run rather than others.
     async fn list(&self) -> StoreResult<Vec<AgentSummary>>;
 
     /// Whether there is an agent of this id.
@@ -89,7 +92,8 @@ pub trait AgentRepository: Send + Sync {
     async fn replace(&self, agent: Agent, read_at: Timestamp, secrets: Vec<SecretChange>) -> StoreResult<bool>;
 
     /// Makes an agent run from now on and after every restart, and makes sure that its own world, room and entity
-    /// exist and that it listens on the default message server. Returns the agent as it is afterwards; `updated_at` changes only if it did not run before.
+    /// exist and that it listens on the default message server. Returns the agent as it is afterwards; `updated_at`
+    /// changes only if it did not run before.
     async fn start(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>>;
 
     /// Makes an agent not run; its deliveries wait for the next start. Returns whether it ran; `None` for an unknown id.

@@ -17,7 +17,7 @@ use core_types::{Clock, Timestamp};
 use ipnet::IpNet;
 use tokio::sync::watch;
 
-use crate::{agents, channels, events, gate, layer, limits, messages, routing, runs, servers, system, worlds};
+use crate::{agents, channels, events, gate, home, layer, limits, messages, openapi, routing, runs, servers, system, worlds};
 
 /// What the routes call.
 #[derive(Clone)]
@@ -148,7 +148,9 @@ pub fn app(
     App::new()
         .app_data(state.0.clone())
         .wrap(from_fn(layer::outermost))
+        .configure(openapi::public_routes)
         .service(api)
         .configure(system::public_routes)
+        .configure(home::public_routes)
         .default_service(web::to(routing::no_route))
 }

@@ -4,22 +4,35 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::errors::ApiError;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-#[derive(Serialize)]
-struct Envelope<'a, T> {
+/// The answer where all went well.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Envelope<T> {
+    #[schema(example = true)]
     success: bool,
     data: T,
+}
+
+/// The answer where all went well, and there is something to know.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Warned<'a, T> {
+    #[schema(example = true)]
+    success: bool,
+    data: T,
+    /// What was done but will have no effect.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    #[schema(value_type = Option<Vec<String>>)]
     warnings: &'a [String],
 }
 
 /// `{success: true, data}` with a status.
 pub(crate) fn success(status: StatusCode, data: impl Serialize) -> HttpResponse {
-    warned(status, data, &[])
+    respond(status, &Envelope { success: true, data })
 }
 
 /// `{success: true, data}` with status 200.
@@ -36,7 +49,7 @@ pub(crate) fn page(total: u64, data: impl Serialize) -> HttpResponse {
 
 /// `{success: true, data, warnings}`; without warnings the key is absent.
 pub(crate) fn warned(status: StatusCode, data: impl Serialize, warnings: &[String]) -> HttpResponse {
-    respond(status, &Envelope { success: true, data, warnings })
+    respond(status, &Warned { success: true, data, warnings })
 }
 
 /// Any JSON body, for the few routes that have no envelope in the contract.

@@ -13,78 +13,72 @@ use serde_json::{Value, json};
 
 use crate::envelope;
 
-/// The codes on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Code {
-    InvalidId,
-    BadRequest,
-    CreateError,
-    UpdateError,
-    NoAgent,
-    InvalidJson,
-    InvalidContentType,
-    Unauthorized,
-    Forbidden,
-    NotFound,
-    AgentNotFound,
-    ServerNotFound,
-    ChannelNotFound,
-    MessageNotFound,
-    WorldNotFound,
-    ParticipantNotFound,
-    RequestTimeout,
-    Conflict,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-    UnprocessableEntity,
-    RateLimitExceeded,
-    UploadRateLimitExceeded,
-    InternalServerError,
-    ProcessingError,
-    Overloaded,
-    Unavailable,
-    ReplyTimeout,
+/// Makes the codes and their table.
+macro_rules! codes {
+    ($($code:ident = $name:literal, $status:ident, $meaning:literal;)*) => {
+        /// The codes on the wire.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code {
+            $(#[doc = $meaning] $code,)*
+        }
+
+        impl Code {
+            /// All of them, in the order of their statuses.
+            pub(crate) const ALL: &[Self] = &[$(Self::$code),*];
+
+            /// The code's name on the wire.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$code => $name,)*
+                }
+            }
+
+            /// The status of an answer with this code.
+            pub(crate) const fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$code => StatusCode::$status,)*
+                }
+            }
+
+            /// What the code says, for the documents.
+            pub(crate) const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$code => $meaning,)*
+                }
+            }
+        }
+    };
 }
 
-impl Code {
-    /// The table: the code's name and its status.
-    pub(crate) const fn row(self) -> (&'static str, StatusCode) {
-        match self {
-            Self::InvalidId => ("INVALID_ID", StatusCode::BAD_REQUEST),
-            Self::BadRequest => ("BAD_REQUEST", StatusCode::BAD_REQUEST),
-            Self::CreateError => ("CREATE_ERROR", StatusCode::BAD_REQUEST),
-            Self::UpdateError => ("UPDATE_ERROR", StatusCode::BAD_REQUEST),
-            Self::NoAgent => ("NO_AGENT", StatusCode::BAD_REQUEST),
-            Self::InvalidJson => ("INVALID_JSON", StatusCode::BAD_REQUEST),
-            Self::InvalidContentType => ("INVALID_CONTENT_TYPE", StatusCode::BAD_REQUEST),
-            Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED),
-            Self::Forbidden => ("FORBIDDEN", StatusCode::FORBIDDEN),
-            Self::NotFound => ("NOT_FOUND", StatusCode::NOT_FOUND),
-            Self::AgentNotFound => ("AGENT_NOT_FOUND", StatusCode::NOT_FOUND),
-            Self::ServerNotFound => ("SERVER_NOT_FOUND", StatusCode::NOT_FOUND),
-            Self::ChannelNotFound => ("CHANNEL_NOT_FOUND", StatusCode::NOT_FOUND),
-            Self::MessageNotFound => ("MESSAGE_NOT_FOUND", StatusCode::NOT_FOUND),
-            Self::WorldNotFound => ("WORLD_NOT_FOUND", StatusCode::NOT_FOUND),
-            Self::ParticipantNotFound => ("PARTICIPANT_NOT_FOUND", StatusCode::NOT_FOUND),
-            Self::RequestTimeout => ("REQUEST_TIMEOUT", StatusCode::REQUEST_TIMEOUT),
-            Self::Conflict => ("CONFLICT", StatusCode::CONFLICT),
-            Self::PayloadTooLarge => ("PAYLOAD_TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE),
-            Self::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE),
-            Self::UnprocessableEntity => ("UNPROCESSABLE_ENTITY", StatusCode::UNPROCESSABLE_ENTITY),
-            Self::RateLimitExceeded => ("RATE_LIMIT_EXCEEDED", StatusCode::TOO_MANY_REQUESTS),
-            Self::UploadRateLimitExceeded => ("UPLOAD_RATE_LIMIT_EXCEEDED", StatusCode::TOO_MANY_REQUESTS),
-            Self::InternalServerError => ("INTERNAL_SERVER_ERROR", StatusCode::INTERNAL_SERVER_ERROR),
-            Self::ProcessingError => ("PROCESSING_ERROR", StatusCode::INTERNAL_SERVER_ERROR),
-            Self::Overloaded => ("OVERLOADED", StatusCode::SERVICE_UNAVAILABLE),
-            Self::Unavailable => ("UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE),
-            Self::ReplyTimeout => ("REPLY_TIMEOUT", StatusCode::GATEWAY_TIMEOUT),
-        }
-    }
-
-    /// The code's name on the wire.
-    pub(crate) const fn name(self) -> &'static str {
-        self.row().0
-    }
+codes! {
+    InvalidId = "INVALID_ID", BAD_REQUEST, "An id in the path, the query, the body or `X-Entity-Id` is none.";
+    BadRequest = "BAD_REQUEST", BAD_REQUEST, "A field or a parameter is missing, of another type, or beyond its bounds.";
+    CreateError = "CREATE_ERROR", BAD_REQUEST, "No agent can be made of this.";
+    UpdateError = "UPDATE_ERROR", BAD_REQUEST, "The agent cannot be changed like this.";
+    NoAgent = "NO_AGENT", BAD_REQUEST, "Nobody in the channel would answer.";
+    InvalidJson = "INVALID_JSON", BAD_REQUEST, "The body is no JSON object, nested too deeply, or contains U+0000.";
+    InvalidContentType = "INVALID_CONTENT_TYPE", BAD_REQUEST, "The body's type is not `application/json`.";
+    Unauthorized = "UNAUTHORIZED", UNAUTHORIZED, "The key is missing or wrong.";
+    Forbidden = "FORBIDDEN", FORBIDDEN, "The key does not allow this; or there is no key, and the request is not from this machine.";
+    NotFound = "NOT_FOUND", NOT_FOUND, "There is no such route, or not with this method.";
+    AgentNotFound = "AGENT_NOT_FOUND", NOT_FOUND, "There is no such agent.";
+    ServerNotFound = "SERVER_NOT_FOUND", NOT_FOUND, "There is no such message server.";
+    ChannelNotFound = "CHANNEL_NOT_FOUND", NOT_FOUND, "There is no such channel.";
+    MessageNotFound = "MESSAGE_NOT_FOUND", NOT_FOUND, "There is no such message.";
+    WorldNotFound = "WORLD_NOT_FOUND", NOT_FOUND, "The agent has no such world.";
+    ParticipantNotFound = "PARTICIPANT_NOT_FOUND", NOT_FOUND, "The agent does not take part in the channel.";
+    RequestTimeout = "REQUEST_TIMEOUT", REQUEST_TIMEOUT, "The body did not arrive in time.";
+    Conflict = "CONFLICT", CONFLICT, "The same id or idempotency key was used for another body.";
+    PayloadTooLarge = "PAYLOAD_TOO_LARGE", PAYLOAD_TOO_LARGE, "The body is too large.";
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, "The body is compressed.";
+    UnprocessableEntity = "UNPROCESSABLE_ENTITY", UNPROCESSABLE_ENTITY, "`BAD_REQUEST` of the routes that only the reference page has.";
+    RateLimitExceeded = "RATE_LIMIT_EXCEEDED", TOO_MANY_REQUESTS, "Too many requests; `Retry-After` says when to ask again.";
+    UploadRateLimitExceeded = "UPLOAD_RATE_LIMIT_EXCEEDED", TOO_MANY_REQUESTS, "Too many uploads; `Retry-After` says when to ask again.";
+    InternalServerError = "INTERNAL_SERVER_ERROR", INTERNAL_SERVER_ERROR, "A defect of the server; its log has the cause.";
+    ProcessingError = "PROCESSING_ERROR", INTERNAL_SERVER_ERROR, "The agent or its model gave up.";
+    Overloaded = "OVERLOADED", SERVICE_UNAVAILABLE, "Too much waits already; `Retry-After` says when to ask again.";
+    Unavailable = "UNAVAILABLE", SERVICE_UNAVAILABLE, "The database cannot be reached, or the server is stopping.";
+    ReplyTimeout = "REPLY_TIMEOUT", GATEWAY_TIMEOUT, "The agent did not reply in time; a later reply will be in the channel.";
 }
 
 impl From<InvalidCode> for Code {
@@ -180,7 +174,8 @@ impl ApiError {
         self
     }
 
-    fn body(&self) -> Value {
+    /// What the answer says.
+    pub(crate) fn body(&self) -> Value {
         let mut error = JsonObject::new();
         error.insert("code".to_owned(), Value::from(self.code.name()));
         error.insert("message".to_owned(), Value::from(self.message.as_str()));
@@ -197,7 +192,7 @@ impl ApiError {
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        self.code.row().1
+        self.code.status()
     }
 
     fn error_response(&self) -> HttpResponse {

@@ -20,6 +20,24 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     at(config, channels!("/{channel_id}/events"), [get().to(read)]);
 }
 
+/// Follows a channel: a stream of its events, and of the pieces of replies in the making.
+///
+/// Every durable event has a number as its id. A reader that comes again with the last one goes on behind it; events that are
+/// no longer kept are told as a `gap`. The events: `message`, `message_updated`, `message_deleted`, `message_complete`,
+/// `channel_updated`, `channel_cleared`, `channel_deleted`, `chunk`, `gap`, `error`.
+#[utoipa::path(
+    get,
+    path = "/api/messaging/central-channels/{channel_id}/events",
+    params(
+        ChannelPath,
+        ("after" = Option<u64>, Query, description = "The number of the last event that was seen; only later ones come"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "The same, as browsers send it when they connect again"),
+    ),
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream"),
+        (status = 404, description = "CHANNEL_NOT_FOUND"),
+    ),
+)]
 async fn read(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, query: Query, request: HttpRequest) -> ApiResult {
     let after = position(&request, &query)?;
     let events = state.services.messaging.subscribe(&caller, id.0, after).await?;

@@ -15,9 +15,11 @@ mod events;
 mod extract;
 mod gate;
 mod headers;
+mod home;
 mod layer;
 mod limits;
 mod messages;
+mod openapi;
 mod paths;
 mod rates;
 mod replies;
@@ -31,4 +33,5 @@ mod wire;
 mod worlds;
 
 pub use app::{AppState, HttpSettings, Services, app};
+pub use openapi::document as openapi_document;
 pub use server::{RunningServer, Stopper, run};

@@ -1,16 +1,14 @@
 //! Messages: those of a channel, single ones, and the doors `submit`, `action`, `ingest-external` and `complete`.
 
-use std::collections::BTreeMap;
-
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{ServiceConfig, delete, get, patch, post};
 use core_types::messaging::{Door, PostReceipt};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::State;
-use crate::envelope::{gone, ok, respond, success, warned};
+use crate::envelope::{Envelope, Warned, gone, ok, respond, success, warned};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{MessagesRead, MessagesWrite};
 use crate::extract::{Authorized, ChannelPath, JsonBody, MessagePath, Query, Sender};
@@ -18,9 +16,12 @@ use crate::limits;
 use crate::replies::Replies;
 use crate::routing::{at, channels};
 use crate::sse;
-use crate::wire::channels::agent;
-use crate::wire::messages::{BusMessage, FoundWire, MessageWire, TitleWire};
-use crate::wire::posts::{PostedWire, Transport, completed, ingested, message_change, message_search, submitted, to_channel};
+use crate::wire::channels::{AgentBody, agent};
+use crate::wire::messages::{BusMessage, FoundWire, MessageList, MessageWire, TitleWire};
+use crate::wire::posts::{
+    ChannelMessageBody, CompletedBody, CompletedWire, IngestedBody, IngestedWire, MessageChangeBody, PostedWire, SearchBody, SubmittedBody,
+    Transport, completed, ingested, message_change, message_search, submitted, to_channel,
+};
 use crate::wire::replies::Ending;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -36,13 +37,44 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     at(config, "/messaging/complete", [post().to(complete)]);
 }
 
+/// Lists messages of a channel, the newest first; none where there is no such channel.
+#[utoipa::path(
+    get,
+    path = "/api/messaging/central-channels/{channel_id}/messages",
+    params(
+        ChannelPath,
+        ("limit" = Option<u32>, Query, description = "How many messages; 50 where absent", maximum = 1000),
+        ("before" = Option<String>, Query, description = "Only older ones: epoch milliseconds, or an ISO 8601 time"),
+    ),
+    responses((status = 200, body = Envelope<MessageList>)),
+)]
 async fn list(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, query: Query) -> ApiResult {
     let (before, limit) = (query.moment("before")?, query.page(&["limit"], limits::PAGE)?);
     let messages = state.services.messaging.list(&caller, id.0, before, limit).await?;
-    let messages: Vec<_> = messages.iter().map(MessageWire::listed).collect();
-    Ok(ok(BTreeMap::from([("messages", messages)])))
+    Ok(ok(MessageList::of(&messages)))
 }
 
+/// Posts a message to a channel.
+///
+/// The agents in it answer. `transport` says how the reply comes: with `http` it is in the answer, with `sse` the answer is a
+/// stream of events (`user_message`, `chunk`s, then `done` or `error`), with `websocket`, or none, it is elsewhere: on the
+/// channel's events and on sockets.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/central-channels/{channel_id}/messages",
+    params(ChannelPath, Sender),
+    request_body = ChannelMessageBody,
+    responses(
+        (status = 201, body = PostedWire),
+        (status = 400, description = "NO_AGENT"),
+        (status = 200, body = String, content_type = "text/event-stream", description = "With `transport` `sse`."),
+        (status = 404, description = "SERVER_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
+        (status = 500, description = "PROCESSING_ERROR"),
+        (status = 503, description = "OVERLOADED"),
+        (status = 504, description = "REPLY_TIMEOUT"),
+    ),
+)]
 async fn send(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, sender: Sender, JsonBody(mut body): JsonBody) -> ApiResult {
     let transport = Transport::take(&mut body)?;
     let message = to_channel(id.0, body, sender)?;
@@ -59,67 +91,156 @@ async fn send(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, 
     }
 }
 
+/// Deletes the messages of a channel, if there is one.
+#[utoipa::path(
+    delete,
+    path = "/api/messaging/central-channels/{channel_id}/messages",
+    params(ChannelPath),
+    responses((status = 204)),
+)]
 async fn clear(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath) -> ApiResult {
     state.services.messaging.clear(&caller, id.0).await?;
     Ok(gone())
 }
 
+/// Deletes a message; one that there is not is deleted already.
+#[utoipa::path(
+    delete,
+    path = "/api/messaging/central-channels/{channel_id}/messages/{message_id}",
+    params(ChannelPath, MessagePath),
+    responses((status = 204)),
+)]
 async fn remove(caller: Authorized<MessagesWrite>, state: State, channel: ChannelPath, id: MessagePath) -> ApiResult {
     state.services.messaging.remove(&caller, channel.0, id.0).await?;
     Ok(gone())
 }
 
+/// Shows a message.
+#[utoipa::path(
+    get,
+    path = "/api/messaging/messages/{message_id}",
+    params(MessagePath),
+    responses((status = 200, body = Envelope<MessageWire>), (status = 404, description = "MESSAGE_NOT_FOUND")),
+)]
 async fn show(caller: Authorized<MessagesRead>, state: State, id: MessagePath) -> ApiResult {
     let message = state.services.messaging.get(&caller, id.0).await?;
     Ok(ok(MessageWire::listed(&message)))
 }
 
+/// Changes a message.
+#[utoipa::path(
+    patch,
+    path = "/api/messaging/messages/{message_id}",
+    params(MessagePath),
+    request_body = MessageChangeBody,
+    responses((status = 200, body = Envelope<MessageWire>), (status = 404, description = "MESSAGE_NOT_FOUND")),
+)]
 async fn edit(caller: Authorized<MessagesWrite>, state: State, id: MessagePath, body: JsonBody) -> ApiResult {
     let message = state.services.messaging.edit(&caller, id.0, message_change(body.0)?).await?;
     Ok(ok(MessageWire::stored(&message)))
 }
 
+/// Searches messages for words, the newest first.
+///
+/// A message is found that contains every word, in any case. Where there are many messages, only the newest are looked at;
+/// `searchedTo` says how far.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/messages/search",
+    request_body = SearchBody,
+    responses((status = 200, body = Envelope<FoundWire>)),
+)]
 async fn search(caller: Authorized<MessagesRead>, state: State, body: JsonBody) -> ApiResult {
     let found = state.services.messaging.search(&caller, message_search(body.0)?).await?;
     Ok(ok(FoundWire::from(&found)))
 }
 
+/// Makes a title for a conversation, by the model of an agent that runs.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/central-channels/{channel_id}/generate-title",
+    params(
+        ChannelPath,
+        ("limit" = Option<u32>, Query, description = "How many messages; 50 where absent", maximum = 1000),
+        ("before" = Option<String>, Query, description = "Only older ones: epoch milliseconds, or an ISO 8601 time"),
+    ),
+    request_body = AgentBody,
+    responses(
+        (status = 200, body = Envelope<TitleWire>),
+        (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 500, description = "PROCESSING_ERROR"),
+        (status = 503, description = "OVERLOADED"),
+    ),
+)]
 async fn title(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, query: Query, body: JsonBody) -> ApiResult {
     let (before, limit) = (query.moment("before")?, query.page(&["limit"], limits::PAGE)?);
     let title = state.services.messaging.title(&caller, id.0, agent(body.0)?, before, limit).await?;
     Ok(ok(TitleWire::of(id.0, &title)))
 }
 
+/// Posts what an agent says while it acts. Nobody answers it.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/action",
+    params(Sender),
+    request_body = SubmittedBody,
+    responses(
+        (status = 201, body = Envelope<MessageWire>),
+        (status = 404, description = "CHANNEL_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
+    ),
+)]
 async fn action(caller: Authorized<MessagesWrite>, state: State, sender: Sender, body: JsonBody) -> ApiResult {
     let receipt = state.services.messaging.post(&caller, submitted(Door::Action, body.0, sender)?).await?;
     Ok(replayed(&receipt, success(StatusCode::CREATED, MessageWire::stored(&receipt.message))))
 }
 
+/// Posts a message of any author, an agent's among them. The other agents of the channel answer.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/submit",
+    params(Sender),
+    request_body = SubmittedBody,
+    responses(
+        (status = 201, body = Warned<MessageWire>),
+        (status = 404, description = "CHANNEL_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
+    ),
+)]
 async fn submit(caller: Authorized<MessagesWrite>, state: State, sender: Sender, body: JsonBody) -> ApiResult {
     let receipt = state.services.messaging.post(&caller, submitted(Door::Submit, body.0, sender)?).await?;
     let answer = warned(StatusCode::CREATED, MessageWire::stored(&receipt.message), &receipt.warnings);
     Ok(replayed(&receipt, answer))
 }
 
+/// Posts a message from another platform. The agents of the channel answer.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/ingest-external",
+    params(Sender),
+    request_body = IngestedBody,
+    responses(
+        (status = 202, body = IngestedWire),
+        (status = 404, description = "CHANNEL_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
+    ),
+)]
 async fn ingest(caller: Authorized<MessagesWrite>, state: State, sender: Sender, body: JsonBody) -> ApiResult {
     let receipt = state.services.messaging.post(&caller, ingested(body.0, sender)?).await?;
-    let mut answer = json!({
-        "success": true,
-        "message": "Message ingested and published to bus",
-        "data": { "messageId": receipt.message.id },
-    });
-    if let (Value::Object(answer), false) = (&mut answer, receipt.warnings.is_empty()) {
-        answer.insert("warnings".to_owned(), json!(receipt.warnings));
-    }
-    Ok(replayed(&receipt, respond(StatusCode::ACCEPTED, &answer)))
+    Ok(replayed(&receipt, respond(StatusCode::ACCEPTED, &IngestedWire::of(&receipt))))
 }
 
+/// Tells the readers of a channel that a message was dealt with.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/complete",
+    request_body = CompletedBody,
+    responses((status = 200, body = CompletedWire), (status = 404, description = "CHANNEL_NOT_FOUND")),
+)]
 async fn complete(caller: Authorized<MessagesWrite>, state: State, body: JsonBody) -> ApiResult {
     let (channel, server) = completed(body.0)?;
     state.services.messaging.complete(&caller, channel).await?;
-    let data = json!({ "channelId": channel, "serverId": server, "messageServerId": server });
-    let answer = json!({ "success": true, "message": "Message completion announced", "data": data });
-    Ok(respond(StatusCode::OK, &answer))
+    Ok(respond(StatusCode::OK, &CompletedWire::of(channel, server)))
 }
 
 /// Says on an answer that it is the first one again.

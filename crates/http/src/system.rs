@@ -1,20 +1,18 @@
-//! How the server is doing: `/api/server/*`, `/api/system/status`, `/healthz`, `/health`, and what is at `/`.
+//! How the server is doing: `/api/server/*`, `/api/system/status`, `/healthz` and `/health`.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{ServiceConfig, get};
 use core_types::agents::AgentCount;
 use core_types::error::chain;
-use core_types::system::Status;
-use core_types::{JsonObject, ServiceResult};
-use serde_json::{Value, json};
 
 use crate::app::{Shared, State};
-use crate::envelope::{ok, respond};
+use crate::envelope::{Envelope, ok, respond};
 use crate::errors::ApiResult;
 use crate::extract::Authorized;
 use crate::extract::permission::SystemRead;
 use crate::routing::at;
+use crate::wire::system::{Alive, FiguresWire, HealthWire, PingWire, StatusWire};
 
 /// Routes under `/api`.
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -26,84 +24,82 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 /// Routes that need no key.
 pub(crate) fn public_routes(config: &mut ServiceConfig) {
-    at(config, "/", [get().to(root)]);
     at(config, "/healthz", [get().to(alive)]);
     at(config, "/health", [get().to(health)]);
 }
 
+/// Says that the server answers.
+#[utoipa::path(get, path = "/api/server/ping", responses((status = 200, body = PingWire)))]
 async fn ping(_: Authorized<SystemRead>, state: State) -> ApiResult {
-    let now = state.services.clock.now();
-    let data = json!({ "message": "Server is healthy", "timestamp": now.iso(), "pong": true });
-    Ok(respond(StatusCode::OK, &json!({ "pong": true, "timestamp": now, "success": true, "data": data })))
+    Ok(respond(StatusCode::OK, &PingWire::at(state.services.clock.now())))
 }
 
+/// Tells how the server is doing.
+#[utoipa::path(get, path = "/api/server/status", responses((status = 200, body = StatusWire)))]
 async fn status(_: Authorized<SystemRead>, state: State) -> ApiResult {
     let status = state.services.system.status().await?;
-    let mut body = json!({
-        "status": "ok",
-        "agentCount": status.agents.running,
-        "timestamp": state.services.clock.now().iso(),
-        "version": state.settings.version,
-    });
-    if let Value::Object(body) = &mut body {
-        body.extend(shown(&state, status));
-    }
-    Ok(respond(StatusCode::OK, &body))
+    Ok(respond(StatusCode::OK, &StatusWire::of(&status, &state.settings.version, state.started, state.services.clock.now())))
 }
 
+/// Tells how the server is doing, as the reference page has it.
+#[utoipa::path(get, path = "/api/system/status", responses((status = 200, body = Envelope<FiguresWire>)))]
 async fn figures(_: Authorized<SystemRead>, state: State) -> ApiResult {
     let status = state.services.system.status().await?;
-    let mut data = JsonObject::from_iter([("status".to_owned(), json!("healthy"))]);
-    data.extend(shown(&state, status));
-    Ok(ok(data))
+    Ok(ok(FiguresWire::of("healthy", &status, state.started, state.services.clock.now())))
 }
 
-/// The figures of the reference page: seconds, bytes and numbers of agents.
-fn shown(shared: &Shared, status: Status) -> JsonObject {
-    let uptime = shared.services.clock.now().millis().saturating_sub(shared.started.millis()) / 1_000;
-    JsonObject::from_iter([
-        ("uptime".to_owned(), json!(uptime)),
-        ("memory".to_owned(), json!({ "used": status.memory.used, "total": status.memory.total })),
-        ("agents".to_owned(), json!({ "active": status.agents.running, "total": status.agents.total })),
-    ])
-}
-
+/// Says whether somebody would answer: whether the database can be reached and an agent runs.
+#[utoipa::path(
+    get,
+    path = "/api/server/health",
+    responses((status = 200, body = HealthWire), (
+            status = 503,
+            body = HealthWire,
+            description = "Nobody would answer.",
+            example = json!({
+                "status": "DEGRADED", "version": "0.1.0", "timestamp": "2026-01-31T12:00:00.000Z",
+                "dependencies": { "agents": "no_agents", "database": "healthy" }, "agentCount": 0,
+            })
+        )),
+)]
 async fn api_health(_: Authorized<SystemRead>, state: State) -> HttpResponse {
-    let health = state.services.system.health().await;
-    rendered(&state, health)
+    rendered(&state).await
 }
 
+/// Says whether somebody would answer: whether the database can be reached and an agent runs.
+#[utoipa::path(
+    get,
+    path = "/health",
+    responses((status = 200, body = HealthWire), (
+            status = 503,
+            body = HealthWire,
+            description = "Nobody would answer.",
+            example = json!({
+                "status": "DEGRADED", "version": "0.1.0", "timestamp": "2026-01-31T12:00:00.000Z",
+                "dependencies": { "agents": "no_agents", "database": "healthy" }, "agentCount": 0,
+            })
+        )),
+    security(()),
+)]
 async fn health(state: State) -> HttpResponse {
-    let health = state.services.system.health().await;
-    rendered(&state, health)
+    rendered(&state).await
 }
 
 /// 200 where agents run, else 503, as elizaOS has it: ready means that somebody would answer.
-fn rendered(shared: &Shared, health: ServiceResult<AgentCount>) -> HttpResponse {
-    let (agents, database, count) = match health {
-        Ok(AgentCount { running: 0, .. }) => ("no_agents", "healthy", json!(0)),
-        Ok(count) => ("healthy", "healthy", json!(count.running)),
-        Err(error) => {
-            log::error!("a health check failed: {}", chain(&error));
-            ("unknown", "unavailable", Value::Null)
-        }
-    };
-    let ready = agents == "healthy";
-    let body = json!({
-        "status": if ready { "OK" } else { "DEGRADED" },
-        "version": shared.settings.version,
-        "timestamp": shared.services.clock.now().iso(),
-        "dependencies": { "agents": agents, "database": database },
-        "agentCount": count,
-    });
-    respond(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
+async fn rendered(shared: &Shared) -> HttpResponse {
+    let health = checked(shared).await;
+    let body = HealthWire::of(health.as_ref(), &shared.settings.version, shared.services.clock.now());
+    respond(if body.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
 }
 
-/// Whether the process answers at all.
+/// How many agents there are, as a sign that the database answers.
+pub(crate) async fn checked(shared: &Shared) -> Option<AgentCount> {
+    let health = shared.services.system.health().await;
+    health.inspect_err(|error| log::error!("a health check failed: {}", chain(error))).ok()
+}
+
+/// Says whether the process answers at all.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = Alive)), security(()))]
 async fn alive(state: State) -> HttpResponse {
-    respond(StatusCode::OK, &json!({ "status": "ok", "timestamp": state.services.clock.now().iso() }))
-}
-
-async fn root(state: State) -> HttpResponse {
-    ok(json!({ "name": "Doolittle", "version": state.settings.version, "api": "/api", "health": "/healthz" }))
+    respond(StatusCode::OK, &Alive::at(state.services.clock.now()))
 }

@@ -1,17 +1,16 @@
 //! Agents' worlds: `/api/agents/worlds` and `/api/agents/{id}/worlds`.
 
-use std::collections::BTreeMap;
-
 use actix_web::http::StatusCode;
 use actix_web::web::{ServiceConfig, get, patch, post};
 
 use crate::app::State;
-use crate::envelope::{ok, page, success};
+use crate::envelope::{Envelope, ok, page, success};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{AgentsRead, AgentsWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody, Query, WorldPath};
+use crate::openapi::params::ListPart;
 use crate::routing::at;
-use crate::wire::worlds::{ShownWorld, WorldWire, new_world, world_change};
+use crate::wire::worlds::{NewWorldBody, ShownWorld, WorldChangeBody, WorldList, new_world, world_change};
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     at(config, "/agents/worlds", [get().to(of_running)]);
@@ -19,29 +18,70 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     at(config, "/agents/{agent_id}/worlds/{world_id}", [get().to(show), patch().to(update)]);
 }
 
+/// Lists the worlds of all agents that run.
+#[utoipa::path(
+    get,
+    path = "/api/agents/worlds",
+    params(ListPart),
+    responses(
+        (status = 200, body = Envelope<WorldList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
+    ),
+)]
 async fn of_running(caller: Authorized<AgentsRead>, state: State, query: Query) -> ApiResult {
     let worlds = state.services.worlds.of_running(&caller, query.list()?).await?;
-    let shown: Vec<_> = worlds.items.iter().map(WorldWire::from).collect();
-    Ok(page(worlds.total, BTreeMap::from([("worlds", shown)])))
+    Ok(page(worlds.total, WorldList::of(&worlds.items)))
 }
 
+/// Lists an agent's worlds.
+#[utoipa::path(
+    get,
+    path = "/api/agents/{agent_id}/worlds",
+    params(AgentPath, ListPart),
+    responses(
+        (status = 200, body = Envelope<WorldList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
+        (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 422, description = "UNPROCESSABLE_ENTITY"),
+    ),
+)]
 async fn list(caller: Authorized<AgentsRead>, state: State, id: AgentPath, query: Query) -> ApiResult {
     let part = query.list().map_err(ApiError::unprocessable)?;
     let worlds = state.services.worlds.list(&caller, id.0, part).await?;
-    let shown: Vec<_> = worlds.items.iter().map(WorldWire::from).collect();
-    Ok(page(worlds.total, BTreeMap::from([("worlds", shown)])))
+    Ok(page(worlds.total, WorldList::of(&worlds.items)))
 }
 
+/// Shows a world.
+#[utoipa::path(
+    get,
+    path = "/api/agents/{agent_id}/worlds/{world_id}",
+    params(AgentPath, WorldPath),
+    responses((status = 200, body = Envelope<ShownWorld>), (status = 404, description = "AGENT_NOT_FOUND WORLD_NOT_FOUND")),
+)]
 async fn show(caller: Authorized<AgentsRead>, state: State, agent: AgentPath, id: WorldPath) -> ApiResult {
     let world = state.services.worlds.get(&caller, agent.0, id.0).await?;
     Ok(ok(ShownWorld::from(&world)))
 }
 
+/// Creates a world.
+#[utoipa::path(
+    post,
+    path = "/api/agents/{agent_id}/worlds",
+    params(AgentPath),
+    request_body = NewWorldBody,
+    responses((status = 201, body = Envelope<ShownWorld>), (status = 404, description = "AGENT_NOT_FOUND")),
+)]
 async fn create(caller: Authorized<AgentsWrite>, state: State, agent: AgentPath, body: JsonBody) -> ApiResult {
     let world = state.services.worlds.create(&caller, agent.0, new_world(body.0)?).await?;
     Ok(success(StatusCode::CREATED, ShownWorld::from(&world)))
 }
 
+/// Changes a world.
+#[utoipa::path(
+    patch,
+    path = "/api/agents/{agent_id}/worlds/{world_id}",
+    params(AgentPath, WorldPath),
+    request_body = WorldChangeBody,
+    responses((status = 200, body = Envelope<ShownWorld>), (status = 404, description = "AGENT_NOT_FOUND WORLD_NOT_FOUND")),
+)]
 async fn update(caller: Authorized<AgentsWrite>, state: State, agent: AgentPath, id: WorldPath, body: JsonBody) -> ApiResult {
     let world = state.services.worlds.update(&caller, agent.0, id.0, world_change(body.0)?).await?;
     Ok(ok(ShownWorld::from(&world)))

@@ -18,6 +18,7 @@ pub use events::{Event, Events};
 pub use record::Record;
 
 use crate::house::PATIENCE;
+use crate::spec;
 use wire::Connection;
 
 /// How much of a body is shown where a request is.
@@ -128,16 +129,18 @@ pub struct Caller {
     source: Option<IpAddr>,
     headers: Vec<(String, String)>,
     record: Record,
+    documented: bool,
 }
 
 impl Caller {
+    /// Somebody who calls our own server: what it answers is held against its document.
     pub(crate) const fn new(address: SocketAddr, record: Record) -> Self {
-        Self { address, source: None, headers: Vec::new(), record }
+        Self { address, source: None, headers: Vec::new(), record, documented: true }
     }
 
     /// Somebody who calls whatever server is at this address, with a record of his own.
     pub fn of(address: SocketAddr) -> Self {
-        Self::new(address, Record::default())
+        Self { documented: false, ..Self::new(address, Record::default()) }
     }
 
     /// The same caller, speaking from this address of this machine.
@@ -190,11 +193,14 @@ impl Caller {
 
     /// Sends a request and reads the whole answer, if there is one in time.
     pub async fn attempt(&self, request: Request, patience: Duration) -> Result<Answer, Unanswered> {
-        let head_only = request.method == "HEAD";
+        let (method, target) = (request.method.clone(), request.target.clone());
         let exchange = async {
             let mut connection = self.open(request).await?;
             let head = connection.head().await.ok_or(Unanswered::Nothing)?;
-            let body = if head_only { Vec::new() } else { connection.rest(&head).await };
+            let body = if method == "HEAD" { Vec::new() } else { connection.rest(&head).await };
+            if self.documented {
+                spec::check(&method, &target, head.status, head.header("content-type"), &body);
+            }
             Ok(Answer::new(head, body, self.record.clone()))
         };
         timeout(patience, exchange).await.unwrap_or(Err(Unanswered::TooLate(patience)))

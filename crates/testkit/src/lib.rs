@@ -8,4 +8,5 @@ pub mod house;
 pub mod scripted;
 pub mod scripted_provider;
 pub mod server;
+pub mod spec;
 pub mod stage;

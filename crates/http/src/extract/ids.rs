@@ -5,8 +5,11 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use core_types::{AgentId, ChannelId, LogId, MessageId, MessageServerId, RunId, WorldId};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::errors::{ApiError, Code};
+use crate::openapi::params;
 
 macro_rules! path_id {
     ($(#[$doc:meta])* $name:ident($id:ty), $segment:literal, $message:literal) => {
@@ -20,6 +23,12 @@ macro_rules! path_id {
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
                 let id = request.match_info().get($segment).and_then(|text| text.parse().ok());
                 ready(id.map(Self).ok_or_else(|| ApiError::new(Code::InvalidId, $message)))
+            }
+        }
+
+        impl IntoParams for $name {
+            fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+                vec![params::id($segment)]
             }
         }
     };

@@ -5,9 +5,13 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderValue;
 use actix_web::{FromRequest, HttpRequest};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::errors::{ApiError, ApiResult};
 use crate::limits;
+use crate::openapi::params;
 
 /// The headers of a request that posts a message.
 pub(crate) struct Sender {
@@ -26,6 +30,17 @@ impl FromRequest for Sender {
         let entity = header("x-entity-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let key = header("idempotency-key").map(idempotency_key).transpose();
         ready(key.map(|idempotency_key| Self { entity, idempotency_key }))
+    }
+}
+
+impl IntoParams for Sender {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let key =
+            ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(limits::IDEMPOTENCY_KEY_CHARS)).build();
+        vec![
+            params::header("X-Entity-Id", params::uuid(), "The author, where the body of a message to a channel names none"),
+            params::header("Idempotency-Key", key, "Of visible ASCII characters; the same key again gets the first answer again"),
+        ]
     }
 }
 

@@ -6,15 +6,36 @@ use core_types::secrets::MASK;
 use core_types::{AgentId, InvalidCode, JsonObject, ServiceError, ServiceResult};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::wire::character;
+
+/// Agents: those that run first, each part in the order of their names.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AgentList<'a> {
+    agents: Vec<ListedAgent<'a>>,
+}
+
+impl<'a> FromIterator<&'a AgentSummary> for AgentList<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a AgentSummary>>(agents: I) -> Self {
+        Self { agents: agents.into_iter().map(ListedAgent::from).collect() }
+    }
+}
 
 /// An agent in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ListedAgent<'a> {
+struct ListedAgent<'a> {
+    #[schema(value_type = Uuid)]
     id: AgentId,
+    #[schema(example = "Eliza")]
     name: &'a str,
+    #[schema(example = "Eliza")]
     character_name: &'a str,
+    /// The text, or the first of several.
+    #[schema(example = "A therapist of the old school.")]
     bio: &'a str,
+    #[schema(value_type = AgentStatus)]
     status: &'static str,
 }
 
@@ -25,33 +46,54 @@ impl<'a> From<&'a AgentSummary> for ListedAgent<'a> {
 }
 
 /// An agent with everything that a client may see.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AgentWire<'a> {
+    #[schema(value_type = Uuid)]
     id: AgentId,
+    /// Whether it may be started.
     enabled: bool,
-    /// Of no use any more, but clients of elizaOS find it.
+    /// Always `null`; clients of elizaOS look for it.
     #[serde(rename = "server_id")]
+    #[schema(value_type = Option<String>)]
     server_id: Option<()>,
+    /// Epoch milliseconds.
     created_at: i64,
+    /// Epoch milliseconds.
     updated_at: i64,
+    #[schema(example = "Eliza")]
     name: &'a str,
+    #[schema(example = "eliza")]
     username: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "You are a therapist.")]
     system: Option<&'a str>,
+    #[schema(value_type = character::OneOrMany)]
     bio: &'a OneOrMany,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<character::OneOrMany>)]
     lore: Option<&'a OneOrMany>,
+    #[schema(value_type = Vec<Vec<character::MessageExample>>)]
     message_examples: &'a [Vec<MessageExample>],
+    #[schema(example = json!(["How does that make you feel?"]))]
     post_examples: &'a [String],
+    #[schema(example = json!(["dreams"]))]
     topics: &'a [String],
+    #[schema(example = json!(["patient"]))]
     adjectives: &'a [String],
+    #[schema(value_type = Vec<character::Knowledge>)]
     knowledge: &'a [Knowledge],
+    #[schema(example = json!(["@elizaos/plugin-openai"]))]
     plugins: &'a [String],
+    /// Free-form; `secrets` shows which secrets there are, masked.
+    #[schema(value_type = Object, example = json!({"secrets": {"OPENAI_API_KEY": "****"}}))]
     settings: JsonObject,
+    #[schema(value_type = character::Style)]
     style: &'a Style,
     #[serde(skip_serializing_if = "JsonObject::is_empty")]
+    #[schema(value_type = Option<Object>)]
     templates: &'a JsonObject,
+    #[schema(value_type = AgentStatus)]
     status: &'static str,
 }
 
@@ -85,13 +127,25 @@ impl<'a> From<&'a AgentView> for AgentWire<'a> {
 }
 
 /// What a start, stop or restart says of the agent.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct AgentState<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'static str>,
+    #[schema(value_type = Uuid)]
     id: AgentId,
+    #[schema(example = "Eliza")]
     name: &'a str,
+    #[schema(value_type = AgentStatus)]
     status: &'static str,
+}
+
+/// Whether an agent runs.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the schema of what `status` makes")]
+enum AgentStatus {
+    Active,
+    Inactive,
 }
 
 impl<'a> AgentState<'a> {
@@ -114,13 +168,17 @@ struct EchoedCharacter<'a> {
     character: &'a Character,
 }
 
-/// The answer to a creation.
-#[derive(Serialize)]
+/// A created agent.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct CreatedWire<'a> {
+    #[schema(value_type = Uuid)]
     id: AgentId,
+    #[schema(value_type = character::Character)]
     character: EchoedCharacter<'a>,
+    /// There, and true, where the agent was there already, and nothing was changed.
     #[serde(skip_serializing_if = "is_false")]
     existing: bool,
+    /// What was accepted but has no effect.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
 }
@@ -136,6 +194,49 @@ impl<'a> CreatedWire<'a> {
             warnings: &created.warnings,
         }
     }
+}
+
+/// An agent to be made, in one of three ways; of several the first counts.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the schema of what `creation` reads")]
+pub(crate) struct NewAgent {
+    character_json: Option<character::Character>,
+    /// The path of a file with the character, in the characters directory.
+    #[schema(example = "eliza.json")]
+    character_path: Option<String>,
+    /// The same as `characterJson`.
+    agent: Option<character::Character>,
+}
+
+/// A change of an agent: what is there is replaced. Other keys are ignored.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the schema of what the domain reads as an agent's change")]
+pub(crate) struct AgentChange {
+    #[schema(min_length = 1, max_length = 128, example = "Eliza")]
+    name: Option<String>,
+    username: Option<String>,
+    system: Option<String>,
+    bio: Option<character::OneOrMany>,
+    lore: Option<character::OneOrMany>,
+    #[schema(value_type = Option<Object>)]
+    templates: Option<()>,
+    message_examples: Option<Vec<Vec<character::MessageExample>>>,
+    post_examples: Option<Vec<String>>,
+    topics: Option<Vec<String>>,
+    adjectives: Option<Vec<String>>,
+    knowledge: Option<Vec<character::Knowledge>>,
+    plugins: Option<Vec<String>>,
+    /// Merged with what there is; `null` takes a key away.
+    #[schema(value_type = Option<Object>)]
+    settings: Option<()>,
+    /// Merged with what there is: a text sets a secret, `null` removes it, its mask leaves it as it is.
+    #[schema(value_type = Option<Object>)]
+    secrets: Option<()>,
+    style: Option<character::Style>,
+    /// Whether the agent may be started.
+    enabled: Option<bool>,
 }
 
 /// Which of the three ways a creation uses, tried in the contract's order; `null` and an empty path count as absent.

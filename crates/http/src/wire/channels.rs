@@ -5,6 +5,7 @@ use std::str::FromStr;
 use core_types::messaging::{Channel, ChannelChange, MAX_PARTICIPANTS, NewChannel};
 use core_types::{ChannelId, EntityId, JsonObject, MessageServerId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::{Fields, Query};
@@ -17,21 +18,43 @@ pub(crate) const SERVER: &[&str] = &["message_server_id", "messageServerId", "se
 /// The spellings of a channel's participants in a body.
 const PARTICIPANTS: &[&str] = &["participantCentralUserIds", "participantIds", "participants"];
 
+/// The channels of a message server.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChannelList<'a> {
+    channels: Vec<ChannelWire<'a>>,
+}
+
+impl<'a> ChannelList<'a> {
+    /// These channels.
+    pub(crate) fn of(channels: &'a [Channel]) -> Self {
+        Self { channels: channels.iter().map(ChannelWire::from).collect() }
+    }
+}
+
 /// A channel; its participants are asked for apart.
-#[derive(Serialize, Clone, Copy)]
+#[derive(Serialize, Clone, Copy, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Channel)]
 pub(crate) struct ChannelWire<'a> {
+    #[schema(value_type = Uuid)]
     id: ChannelId,
+    #[schema(value_type = Uuid)]
     message_server_id: MessageServerId,
+    #[schema(example = "General")]
     name: &'a str,
+    /// `GROUP`, `DM`, or a word of the platform's own.
     #[serde(rename = "type")]
+    #[schema(example = "GROUP")]
     kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "eliza_gui")]
     source_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Everything")]
     topic: Option<&'a str>,
+    #[schema(value_type = Object)]
     metadata: &'a JsonObject,
     created_at: Iso,
     updated_at: Iso,
@@ -55,7 +78,7 @@ impl<'a> From<&'a Channel> for ChannelWire<'a> {
 }
 
 /// A created channel: inline as released servers answer, and under `channel` as older ones did.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct CreatedChannel<'a> {
     #[serde(flatten)]
     inline: ChannelWire<'a>,
@@ -67,6 +90,65 @@ impl<'a> From<&'a Channel> for CreatedChannel<'a> {
         let wire = ChannelWire::from(channel);
         Self { inline: wire, channel: wire }
     }
+}
+
+/// Who takes part in a channel: people and agents.
+#[derive(Serialize, ToSchema)]
+#[schema(value_type = Vec<Uuid>)]
+pub(crate) struct Participants(pub(crate) Vec<EntityId>);
+
+/// Who takes part in a channel, with the channel.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChannelAgents {
+    #[schema(value_type = Uuid)]
+    pub(crate) channel_id: ChannelId,
+    #[schema(value_type = Vec<Uuid>)]
+    pub(crate) participants: Vec<EntityId>,
+}
+
+/// What adding an agent to a channel, or taking it out, says.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChannelAgent {
+    #[schema(value_type = Uuid)]
+    pub(crate) channel_id: ChannelId,
+    #[schema(value_type = Uuid)]
+    pub(crate) agent_id: EntityId,
+    #[schema(example = "Agent added to channel successfully")]
+    pub(crate) message: &'static str,
+}
+
+/// A channel to be made.
+#[derive(ToSchema)]
+#[schema(as = NewChannel)]
+#[expect(dead_code, reason = "the schema of what `new_channel` reads")]
+pub(crate) struct NewChannelBody {
+    /// Also `messageServerId`, `server_id` and `serverId`.
+    #[schema(value_type = Uuid, example = "00000000-0000-0000-0000-000000000000")]
+    message_server_id: (),
+    #[schema(min_length = 1, max_length = 256, example = "General")]
+    name: String,
+    /// `GROUP`, `DM`, or a word of the platform's own; `GROUP` where absent.
+    #[schema(max_length = 256, example = "GROUP")]
+    r#type: Option<String>,
+    /// Which platform it is on. Also `source_type`.
+    #[serde(rename = "sourceType")]
+    #[schema(max_length = 256, example = "eliza_gui")]
+    source_type: Option<String>,
+    /// Its id on that platform. Also `source_id`.
+    #[serde(rename = "sourceId")]
+    #[schema(max_length = 256)]
+    source_id: Option<String>,
+    /// What it is about. Also `description`.
+    #[schema(max_length = 2000, example = "Everything")]
+    topic: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<()>,
+    /// Who takes part: people and agents. Also `participantIds` and `participants`.
+    #[serde(rename = "participantCentralUserIds")]
+    #[schema(value_type = Option<Vec<Uuid>>, max_items = 1000)]
+    participants: Option<()>,
 }
 
 /// Reads the creation of a channel.
@@ -82,6 +164,22 @@ pub(crate) fn new_channel(body: JsonObject) -> ApiResult<NewChannel> {
         metadata: fields.object(&["metadata"])?.unwrap_or_default(),
         participants: fields.ids(PARTICIPANTS, MAX_PARTICIPANTS)?.unwrap_or_default(),
     })
+}
+
+/// A change of a channel.
+#[derive(ToSchema)]
+#[schema(as = ChannelChange)]
+#[expect(dead_code, reason = "the schema of what `channel_change` reads")]
+pub(crate) struct ChannelChangeBody {
+    #[schema(max_length = 256, example = "General")]
+    name: Option<String>,
+    /// Replaces what there is.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<()>,
+    /// Replace those that there are. Also `participantIds` and `participants`.
+    #[serde(rename = "participantCentralUserIds")]
+    #[schema(value_type = Option<Vec<Uuid>>, max_items = 1000)]
+    participants: Option<()>,
 }
 
 /// Reads a change of a channel. What is no field of a change is ignored.
@@ -101,6 +199,17 @@ pub(crate) fn two(query: &Query) -> ApiResult<(MessageServerId, [EntityId; 2])> 
         return Err(ApiError::bad_request("Cannot create DM channel with oneself"));
     }
     Ok((query.id("dmServerId", "server")?.unwrap_or(MessageServerId::DEFAULT), [current, target]))
+}
+
+/// The agent that a request is about.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AgentReference)]
+#[expect(dead_code, reason = "the schema of what `agent` reads")]
+pub(crate) struct AgentBody {
+    /// Also `agent_id`.
+    #[schema(value_type = Uuid)]
+    agent_id: (),
 }
 
 /// Reads the agent that a body is about.

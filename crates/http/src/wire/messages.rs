@@ -6,32 +6,68 @@ use core_types::messaging::{FoundMessages, Message, Title};
 use core_types::{ChannelId, EntityId, JsonObject, MessageId, MessageServerId, Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
-/// A message of the central plane.
-#[derive(Serialize)]
+/// Messages of a channel, the newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MessageList<'a> {
+    messages: Vec<MessageWire<'a>>,
+}
+
+impl<'a> MessageList<'a> {
+    /// These messages.
+    pub(crate) fn of(messages: &'a [Message]) -> Self {
+        Self { messages: messages.iter().map(MessageWire::listed).collect() }
+    }
+}
+
+/// A message in a channel.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Message)]
 pub(crate) struct MessageWire<'a> {
+    #[schema(value_type = Uuid)]
     id: MessageId,
+    #[schema(value_type = Uuid)]
     channel_id: ChannelId,
+    #[schema(value_type = Uuid)]
     message_server_id: MessageServerId,
+    #[schema(value_type = Uuid)]
     author_id: EntityId,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Ann")]
     author_display_name: Option<&'a str>,
+    #[schema(example = "Good day!")]
     content: &'a str,
+    /// The message as its platform has it; of an agent's reply, its content with `thought` and `actions`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     raw_message: Option<&'a Value>,
+    /// Which platform it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "eliza_gui")]
     source_type: Option<&'a str>,
+    /// Its id on that platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     source_id: Option<&'a str>,
+    #[schema(value_type = Object)]
     metadata: Cow<'a, JsonObject>,
+    #[schema(value_type = Option<Uuid>)]
     in_reply_to_root_message_id: Option<MessageId>,
+    /// Its place in the channel.
+    #[schema(example = 7)]
     seq: i64,
     created_at: Iso,
     updated_at: Iso,
+    /// Epoch milliseconds.
     #[serde(rename = "created_at")]
+    #[schema(value_type = i64)]
     created_at_millis: Timestamp,
+    /// Epoch milliseconds.
     #[serde(rename = "updated_at")]
+    #[schema(value_type = i64)]
     updated_at_millis: Timestamp,
 }
 
@@ -73,32 +109,45 @@ impl<'a> MessageWire<'a> {
 }
 
 /// What the bus form has under names of its own.
-#[derive(Serialize, Clone, Copy)]
+#[derive(Serialize, Clone, Copy, ToSchema)]
 pub(crate) struct BusFields<'a> {
+    #[schema(value_type = Uuid)]
     channel_id: ChannelId,
+    #[schema(value_type = Uuid)]
     message_server_id: MessageServerId,
+    #[schema(value_type = Uuid)]
     server_id: MessageServerId,
+    #[schema(value_type = Uuid)]
     author_id: EntityId,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "Ann")]
     author_display_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "eliza_gui")]
     source_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     raw_message: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
     in_reply_to_message_id: Option<MessageId>,
 }
 
 /// A message in the bus form: `userMessage` in answers and streams.
-#[derive(Serialize, Clone, Copy)]
+#[derive(Serialize, Clone, Copy, ToSchema)]
 pub(crate) struct BusMessage<'a> {
+    #[schema(value_type = Uuid)]
     id: MessageId,
     #[serde(flatten)]
     pub(crate) own: BusFields<'a>,
+    #[schema(example = "Good day!")]
     content: &'a str,
+    /// Epoch milliseconds.
+    #[schema(value_type = i64)]
     created_at: Timestamp,
+    #[schema(value_type = Object)]
     metadata: &'a JsonObject,
 }
 
@@ -125,8 +174,9 @@ impl<'a> From<&'a Message> for BusMessage<'a> {
 }
 
 /// What a search of messages found.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = FoundMessages)]
 pub(crate) struct FoundWire<'a> {
     messages: Vec<MessageWire<'a>>,
     /// Nothing older than this was looked at; a search with this as `to` goes on.
@@ -141,10 +191,13 @@ impl<'a> From<&'a FoundMessages> for FoundWire<'a> {
 }
 
 /// A title of a conversation, or why there is none.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Title)]
 pub(crate) struct TitleWire<'a> {
+    #[schema(example = "Help with a bicycle")]
     title: Option<&'a str>,
+    #[schema(value_type = Uuid)]
     channel_id: ChannelId,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
@@ -171,3 +224,12 @@ impl Serialize for Iso {
         serializer.serialize_str(&self.0.iso())
     }
 }
+
+impl PartialSchema for Iso {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).examples(["2026-01-31T12:00:00.000Z"]).into()
+    }
+}
+
+impl ToSchema for Iso {}

@@ -2,10 +2,12 @@
 
 pub(crate) mod agents;
 pub(crate) mod channels;
+pub(crate) mod character;
 pub(crate) mod events;
 pub(crate) mod messages;
 pub(crate) mod posts;
 pub(crate) mod replies;
 pub(crate) mod runs;
 pub(crate) mod servers;
+pub(crate) mod system;
 pub(crate) mod worlds;

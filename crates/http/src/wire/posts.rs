@@ -2,15 +2,17 @@
 
 use core_types::ids::parse_uuid;
 use core_types::messaging::{Door, MessageChange, MessageSearch, NewMessage, PostReceipt};
-use core_types::{ChannelId, EntityId, JsonObject, MessageServerId};
+use core_types::{ChannelId, EntityId, JsonObject, MessageId, MessageServerId};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::{Fields, Sender};
 use crate::limits::{CONTENT_CHARS, MAX_PAGE, NAME_CHARS, PAGE, SEARCH_WORDS};
 use crate::wire::channels::SERVER;
 use crate::wire::messages::{BusFields, BusMessage, MessageWire};
+use crate::wire::servers::ServerReference;
 
 const CHANNEL: &[&str] = &["channel_id", "channelId"];
 const AUTHOR: &[&str] = &["author_id", "authorId"];
@@ -44,6 +46,120 @@ impl Transport {
             Some(_) => Err(ApiError::bad_request("Invalid transport type. Transport must be a string.")),
         }
     }
+}
+
+/// What every message may say besides. Each field may also be spelt in the other way, with or without underscores.
+#[derive(ToSchema)]
+#[schema(as = MessageFields)]
+#[expect(dead_code, reason = "the schema of what `read` reads")]
+struct FieldsBody {
+    /// How people call the author.
+    #[schema(max_length = 256, example = "Ann")]
+    author_display_name: Option<String>,
+    /// The message's id, of the client's making: posting it again changes nothing.
+    #[serde(rename = "messageId")]
+    #[schema(value_type = Option<Uuid>)]
+    message_id: Option<()>,
+    /// Its id on its platform.
+    #[schema(max_length = 256)]
+    source_id: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<()>,
+}
+
+/// A message to a channel.
+#[derive(ToSchema)]
+#[schema(as = ChannelMessage)]
+#[expect(dead_code, reason = "the schema of what `to_channel` reads")]
+pub(crate) struct ChannelMessageBody {
+    /// The author; the header `X-Entity-Id` where absent.
+    #[schema(value_type = Option<Uuid>)]
+    author_id: Option<()>,
+    #[schema(min_length = 1, max_length = 100_000, example = "Good day!")]
+    content: String,
+    /// The message server; the default one where absent. Also `server_id`.
+    #[schema(value_type = Option<Uuid>, example = "00000000-0000-0000-0000-000000000000")]
+    message_server_id: Option<()>,
+    /// How the reply comes. Also `mode`.
+    #[schema(value_type = Option<TransportName>)]
+    transport: Option<()>,
+    /// Which platform it comes from.
+    #[schema(max_length = 256, example = "eliza_gui")]
+    source_type: Option<String>,
+    /// The message as its platform has it.
+    #[schema(value_type = Option<Value>)]
+    raw_message: Option<()>,
+    /// The message that it answers. Also `inReplyToRootMessageId` and `inReplyTo`.
+    #[schema(value_type = Option<Uuid>)]
+    in_reply_to_message_id: Option<()>,
+    #[serde(flatten)]
+    more: FieldsBody,
+}
+
+/// How the reply to a message comes.
+#[derive(ToSchema)]
+#[schema(as = Transport, rename_all = "lowercase")]
+#[expect(dead_code, reason = "the schema of what `Transport::take` reads")]
+enum TransportName {
+    Http,
+    Sync,
+    Sse,
+    Stream,
+    Websocket,
+}
+
+/// A message of any author.
+#[derive(ToSchema)]
+#[schema(as = SubmittedMessage)]
+#[expect(dead_code, reason = "the schema of what `submitted` reads")]
+pub(crate) struct SubmittedBody {
+    #[schema(value_type = Uuid)]
+    channel_id: (),
+    /// Also `server_id`.
+    #[schema(value_type = Uuid, example = "00000000-0000-0000-0000-000000000000")]
+    message_server_id: (),
+    #[schema(value_type = Uuid)]
+    author_id: (),
+    #[schema(min_length = 1, max_length = 100_000, example = "Good day!")]
+    content: String,
+    /// Which platform it comes from.
+    #[schema(min_length = 1, max_length = 256, example = "agent_response")]
+    source_type: String,
+    /// The message as its platform has it.
+    #[schema(value_type = Object)]
+    raw_message: (),
+    /// The message that it answers. Also `inReplyToRootMessageId` and `inReplyTo`.
+    #[schema(value_type = Option<Uuid>)]
+    in_reply_to_message_id: Option<()>,
+    #[serde(flatten)]
+    more: FieldsBody,
+}
+
+/// A message from another platform.
+#[derive(ToSchema)]
+#[schema(as = ExternalMessage)]
+#[expect(dead_code, reason = "the schema of what `ingested` reads")]
+pub(crate) struct IngestedBody {
+    #[schema(value_type = Uuid)]
+    channel_id: (),
+    /// Also `server_id`.
+    #[schema(value_type = Uuid, example = "00000000-0000-0000-0000-000000000000")]
+    message_server_id: (),
+    #[schema(value_type = Uuid)]
+    author_id: (),
+    #[schema(min_length = 1, max_length = 100_000, example = "Good day!")]
+    content: String,
+    /// Which platform it comes from.
+    #[schema(max_length = 256, example = "discord")]
+    source_type: Option<String>,
+    /// The message as its platform has it.
+    #[schema(value_type = Option<Value>)]
+    raw_message: Option<()>,
+    /// The message that it answers. The platform's own ids do not count. Also `inReplyToRootMessageId` and `inReplyTo`.
+    #[schema(value_type = Option<Value>)]
+    in_reply_to_message_id: Option<()>,
+    #[serde(flatten)]
+    more: FieldsBody,
 }
 
 /// Reads a message to a channel. A missing author is the caller's `X-Entity-Id`, a missing server the default one.
@@ -87,6 +203,29 @@ pub(crate) fn ingested(mut body: JsonObject, sender: Sender) -> ApiResult<NewMes
     read(Door::Ingest, &mut fields, place, sender)
 }
 
+/// A change of a message.
+#[derive(ToSchema)]
+#[schema(as = MessageChange)]
+#[expect(dead_code, reason = "the schema of what `message_change` reads")]
+pub(crate) struct MessageChangeBody {
+    #[schema(max_length = 100_000, example = "Good evening!")]
+    content: Option<String>,
+    /// Replaces what there is. Also `rawMessage`.
+    #[schema(value_type = Option<Object>)]
+    raw_message: Option<()>,
+    #[schema(max_length = 256)]
+    source_type: Option<String>,
+    /// Another author.
+    #[schema(value_type = Option<Uuid>)]
+    author_id: Option<()>,
+    /// Replaces what there is.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<()>,
+    /// The message that it answers.
+    #[schema(value_type = Option<Uuid>)]
+    in_reply_to_message_id: Option<()>,
+}
+
 /// Reads a change of a message. What is no field of a change is ignored.
 pub(crate) fn message_change(body: JsonObject) -> ApiResult<MessageChange> {
     let mut fields = Fields::new(body);
@@ -98,6 +237,44 @@ pub(crate) fn message_change(body: JsonObject) -> ApiResult<MessageChange> {
         author_id: fields.id(AUTHOR)?,
         in_reply_to: fields.id(IN_REPLY_TO)?,
     })
+}
+
+/// A search of messages.
+#[derive(ToSchema)]
+#[schema(as = MessageSearch)]
+#[expect(dead_code, reason = "the schema of what `message_search` reads")]
+pub(crate) struct SearchBody {
+    /// The words to look for; with none, every message is found. Also `q`.
+    #[schema(max_length = 256, example = "bicycle")]
+    query: Option<String>,
+    /// Only messages of this channel.
+    #[schema(value_type = Option<Uuid>)]
+    channel_id: Option<()>,
+    /// Only messages of this author.
+    #[schema(value_type = Option<Uuid>)]
+    author_id: Option<()>,
+    /// Only messages from then on: epoch milliseconds, or an ISO 8601 time.
+    #[schema(value_type = Option<Moment>)]
+    from: Option<()>,
+    /// Only messages before then.
+    #[schema(value_type = Option<Moment>)]
+    to: Option<()>,
+    /// How many messages; 50 where absent.
+    #[schema(maximum = 1000, example = 50)]
+    limit: Option<u32>,
+    /// How many to leave out at the beginning.
+    offset: Option<u32>,
+    /// Instead of `offset`, the page, counted from 1.
+    page: Option<u32>,
+}
+
+/// Epoch milliseconds, or an ISO 8601 time.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the schema of what `Fields::moment` reads")]
+enum Moment {
+    Millis(i64),
+    Iso(String),
 }
 
 /// Reads a search of messages. A page counts from 1, as the official client counts.
@@ -119,6 +296,18 @@ pub(crate) fn message_search(body: JsonObject) -> ApiResult<MessageSearch> {
         offset: fields.count(&["offset"])?.unwrap_or_else(|| page.saturating_mul(limit)),
         limit,
     })
+}
+
+/// A note that a message was dealt with.
+#[derive(ToSchema)]
+#[schema(as = Completion)]
+#[expect(dead_code, reason = "the schema of what `completed` reads")]
+pub(crate) struct CompletedBody {
+    #[schema(value_type = Uuid)]
+    channel_id: (),
+    /// Also `server_id`.
+    #[schema(value_type = Uuid, example = "00000000-0000-0000-0000-000000000000")]
+    message_server_id: (),
 }
 
 /// Reads a note that a message was dealt with: the channel and its server.
@@ -175,19 +364,24 @@ fn name_in(metadata: &JsonObject) -> Option<String> {
 }
 
 /// The answer to a post: the message in both its forms, and under the keys of every release.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PostedMessage)]
 pub(crate) struct PostedWire<'a> {
+    #[schema(example = true)]
     success: bool,
     data: PostedData<'a>,
     user_message: BusMessage<'a>,
+    /// The reply, where it was waited for: `text`, `thought`, `actions`, ...
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     agent_response: Option<&'a JsonObject>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
 }
 
-#[derive(Serialize)]
+/// A posted message in both its forms.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct PostedData<'a> {
     #[serde(flatten)]
@@ -196,6 +390,7 @@ struct PostedData<'a> {
     bus: BusFields<'a>,
     user_message: BusMessage<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     agent_response: Option<&'a JsonObject>,
 }
 
@@ -206,5 +401,61 @@ impl<'a> PostedWire<'a> {
         let message = MessageWire::stored(&receipt.message);
         let data = PostedData { message, bus: user_message.own, user_message, agent_response };
         Self { success: true, data, user_message, agent_response, warnings: &receipt.warnings }
+    }
+}
+
+/// The answer to a message from another platform.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IngestedMessage)]
+pub(crate) struct IngestedWire<'a> {
+    #[schema(example = true)]
+    success: bool,
+    #[schema(example = "Message ingested and published to bus")]
+    message: &'static str,
+    data: IngestedData,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct IngestedData {
+    #[schema(value_type = Uuid)]
+    message_id: MessageId,
+}
+
+impl<'a> IngestedWire<'a> {
+    /// The answer.
+    pub(crate) fn of(receipt: &'a PostReceipt) -> Self {
+        let data = IngestedData { message_id: receipt.message.id };
+        Self { success: true, message: "Message ingested and published to bus", data, warnings: &receipt.warnings }
+    }
+}
+
+/// The answer to a note that a message was dealt with.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CompletionAnswer)]
+pub(crate) struct CompletedWire {
+    #[schema(example = true)]
+    success: bool,
+    #[schema(example = "Message completion announced")]
+    message: &'static str,
+    data: CompletedData,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct CompletedData {
+    #[schema(value_type = Uuid)]
+    channel_id: ChannelId,
+    #[serde(flatten)]
+    server: ServerReference,
+}
+
+impl CompletedWire {
+    /// The answer.
+    pub(crate) fn of(channel_id: ChannelId, server: MessageServerId) -> Self {
+        let data = CompletedData { channel_id, server: server.into() };
+        Self { success: true, message: "Message completion announced", data }
     }
 }

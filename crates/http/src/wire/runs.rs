@@ -3,11 +3,15 @@
 use core_types::runs::{LogEntry, Run, RunDetail, RunStatus};
 use core_types::{AgentId, EntityId, JsonObject, Listed, LogId, MemoryId, Page, RoomId, RunId, Timestamp};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::wire::messages::Iso;
 
 /// A page of runs.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = RunList)]
 pub(crate) struct RunsWire<'a> {
     runs: Vec<RunWire<'a>>,
     total: u64,
@@ -22,19 +26,32 @@ impl<'a> RunsWire<'a> {
     }
 }
 
-/// A run.
-#[derive(Serialize)]
+/// A run: what an agent did about one message.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Run)]
 struct RunWire<'a> {
+    #[schema(value_type = Uuid)]
     run_id: RunId,
+    /// `started`, `completed`, `timeout` or `error`.
+    #[schema(example = "completed")]
     status: String,
+    /// Epoch milliseconds.
+    #[schema(value_type = i64)]
     started_at: Timestamp,
+    /// Epoch milliseconds.
+    #[schema(value_type = i64)]
     ended_at: Timestamp,
     duration_ms: i64,
+    #[schema(value_type = Uuid)]
     message_id: MemoryId,
+    #[schema(value_type = Uuid)]
     room_id: RoomId,
+    #[schema(value_type = Uuid)]
     entity_id: EntityId,
+    #[schema(value_type = Object)]
     metadata: JsonObject,
+    #[schema(value_type = Option<RunCounts>)]
     counts: Option<&'a Value>,
 }
 
@@ -58,17 +75,57 @@ impl<'a> From<&'a Run> for RunWire<'a> {
 }
 
 /// A run with what happened in it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RunDetail)]
 pub(crate) struct DetailWire<'a> {
-    summary: Value,
+    summary: Summary<'a>,
     events: Vec<RunEventWire<'a>>,
 }
 
-#[derive(Serialize)]
+/// A run, or as much as can be said of one that is not known.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = RunSummary)]
+enum Summary<'a> {
+    Known(RunWire<'a>),
+    Unknown(UnknownRun),
+}
+
+/// What elizaOS says of a run that it does not know.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UnknownRun {
+    #[schema(value_type = Uuid)]
+    run_id: RunId,
+    #[schema(example = "started")]
+    status: String,
+    #[schema(value_type = Uuid)]
+    entity_id: AgentId,
+    counts: RunCounts,
+}
+
+/// How often something happened in a run.
+#[derive(Serialize, ToSchema, Default)]
+#[serde(rename_all = "camelCase")]
+struct RunCounts {
+    actions: u32,
+    model_calls: u32,
+    errors: u32,
+    evaluators: u32,
+}
+
+/// What happened in a run.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RunEvent)]
 struct RunEventWire<'a> {
+    /// `RUN_STARTED`, `RUN_ENDED`, `ACTION_COMPLETED`, `EVALUATOR_COMPLETED`, `EMBEDDING_EVENT` or `MODEL_USED`.
     #[serde(rename = "type")]
+    #[schema(example = "MODEL_USED")]
     kind: &'static str,
+    /// Epoch milliseconds.
+    #[schema(value_type = i64)]
     timestamp: Timestamp,
+    #[schema(value_type = Object)]
     data: &'a Value,
 }
 
@@ -76,11 +133,10 @@ impl<'a> DetailWire<'a> {
     /// The run, or what elizaOS says of one that it does not know.
     pub(crate) fn of(agent: AgentId, id: RunId, detail: Option<&'a RunDetail>) -> Self {
         let Some(RunDetail { run, logs }) = detail else {
-            let counts = json!({ "actions": 0, "modelCalls": 0, "errors": 0, "evaluators": 0 });
-            let summary = json!({ "runId": id, "status": RunStatus::Started.to_string(), "entityId": agent, "counts": counts });
-            return Self { summary, events: Vec::new() };
+            let unknown = UnknownRun { run_id: id, status: RunStatus::Started.to_string(), entity_id: agent, counts: RunCounts::default() };
+            return Self { summary: Summary::Unknown(unknown), events: Vec::new() };
         };
-        Self { summary: json!(RunWire::from(run)), events: logs.iter().filter_map(event).collect() }
+        Self { summary: Summary::Known(RunWire::from(run)), events: logs.iter().filter_map(event).collect() }
     }
 }
 
@@ -98,17 +154,36 @@ fn event(entry: &LogEntry) -> Option<RunEventWire<'_>> {
     Some(RunEventWire { kind, timestamp: entry.created_at, data: &entry.body })
 }
 
-/// A log line.
-#[derive(Serialize)]
+/// How much a line matters.
+#[derive(ToSchema)]
+#[schema(as = LogLevel, rename_all = "lowercase")]
+#[expect(dead_code, reason = "the schema of a `LogLevel`")]
+pub(crate) enum LevelName {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// A line of an agent's log.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LogLine)]
 pub(crate) struct LogWire<'a> {
+    #[schema(value_type = Uuid)]
     id: LogId,
-    created_at: String,
+    created_at: Iso,
+    #[schema(value_type = Uuid)]
     entity_id: EntityId,
+    #[schema(value_type = Uuid)]
     room_id: RoomId,
+    /// `run_event`, `action`, `evaluator`, `useModel:...`, ...
     #[serde(rename = "type")]
+    #[schema(example = "action")]
     kind: &'a str,
+    #[schema(value_type = LevelName)]
     level: String,
+    #[schema(value_type = Object)]
     body: &'a Value,
 }
 
@@ -116,7 +191,7 @@ impl<'a> From<&'a LogEntry> for LogWire<'a> {
     fn from(entry: &'a LogEntry) -> Self {
         Self {
             id: entry.id,
-            created_at: entry.created_at.iso(),
+            created_at: Iso(entry.created_at),
             entity_id: entry.entity_id,
             room_id: entry.room_id,
             kind: &entry.kind,

@@ -3,6 +3,7 @@
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{AgentId, JsonObject, MessageServerId, WorldId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::Fields;
@@ -10,14 +11,34 @@ use crate::limits::NAME_CHARS;
 use crate::wire::channels::SERVER;
 use crate::wire::messages::Iso;
 
-/// A world.
-#[derive(Serialize, Clone, Copy)]
+/// Worlds of agents.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WorldList<'a> {
+    worlds: Vec<WorldWire<'a>>,
+}
+
+impl<'a> WorldList<'a> {
+    /// These worlds.
+    pub(crate) fn of(worlds: &'a [World]) -> Self {
+        Self { worlds: worlds.iter().map(WorldWire::from).collect() }
+    }
+}
+
+/// A world of an agent: what its rooms have in common.
+#[derive(Serialize, Clone, Copy, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct WorldWire<'a> {
+#[schema(as = World)]
+struct WorldWire<'a> {
+    #[schema(value_type = Uuid)]
     id: WorldId,
+    #[schema(value_type = Uuid)]
     agent_id: AgentId,
+    #[schema(example = "Lobby")]
     name: &'a str,
+    #[schema(value_type = Object)]
     metadata: &'a JsonObject,
+    /// The message server that it stands for.
+    #[schema(value_type = Option<Uuid>)]
     message_server_id: Option<MessageServerId>,
     created_at: Iso,
 }
@@ -36,7 +57,7 @@ impl<'a> From<&'a World> for WorldWire<'a> {
 }
 
 /// One world: under `world` as released servers answer, and inline.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct ShownWorld<'a> {
     world: WorldWire<'a>,
     #[serde(flatten)]
@@ -50,11 +71,41 @@ impl<'a> From<&'a World> for ShownWorld<'a> {
     }
 }
 
+/// A world to be made.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = NewWorld)]
+#[expect(dead_code, reason = "the schema of what `new_world` reads")]
+pub(crate) struct NewWorldBody {
+    #[schema(min_length = 1, max_length = 256, example = "Lobby")]
+    name: String,
+    /// The message server that it stands for.
+    #[schema(value_type = Option<Uuid>)]
+    message_server_id: Option<()>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<()>,
+}
+
 /// Reads the creation of a world.
 pub(crate) fn new_world(body: JsonObject) -> ApiResult<NewWorld> {
     let mut fields = Fields::new(body);
     let name = fields.text(&["name"], NAME_CHARS)?.ok_or_else(|| ApiError::bad_request("World name is required"))?;
     Ok(NewWorld { name, server_id: fields.id(SERVER)?, metadata: fields.object(&["metadata"])?.unwrap_or_default() })
+}
+
+/// A change of a world.
+#[derive(ToSchema)]
+#[schema(as = WorldChange)]
+#[expect(dead_code, reason = "the schema of what `world_change` reads")]
+pub(crate) struct WorldChangeBody {
+    #[schema(max_length = 256, example = "Lobby")]
+    name: Option<String>,
+    /// Merged with what there is; `null` takes a key away.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<()>,
+    /// The key `settings` of the metadata.
+    #[schema(value_type = Option<Object>)]
+    settings: Option<()>,
 }
 
 /// Reads a change of a world. The official client sends `settings`, which are a part of the metadata.

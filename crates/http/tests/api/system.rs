@@ -62,6 +62,13 @@ async fn being_alive_asks_nobody() {
     let api = api(0);
     let answer = api.get("/healthz").await;
     assert_eq!((answer.status, answer.json()), (200, json!({"status": "ok", "timestamp": ISO})));
-    assert_eq!(api.get("/").await.data(200)["version"], "9.9.9");
     assert!(api.fakes.calls().is_empty());
+}
+
+#[actix_web::test]
+async fn the_first_page_says_how_the_server_is() {
+    for (running, told) in [(0, "no agent runs"), (1, "one agent runs"), (7, "7 agents run")] {
+        let page = api(running).get("/").await;
+        assert!(page.status == 200 && page.text().contains(told) && page.text().contains("9.9.9"), "{}", page.text());
+    }
 }

@@ -1,7 +1,7 @@
 //! Agents and their sealed secrets.
 
 use async_trait::async_trait;
-use core_types::agents::{Added, Agent, AgentCount, AgentRepository, AgentSummary};
+use core_types::agents::{Added, Agent, AgentCount, AgentRepository, AgentSummary, MAX_LISTED};
 use core_types::memory::AgentPlane;
 use core_types::messaging::ChannelEvent;
 use core_types::secrets::{SealedSecret, SecretChange, SecretRepository};
@@ -78,8 +78,9 @@ work! {
 
 work! {
     fn list(conn: &mut Conn) -> Result<Vec<AgentSummary>, Fault> {
+        let first = agents::table.order(agents::running.desc()).limit(MAX_LISTED.into());
         let rows: Vec<(Id, String, String, bool)> =
-            run!(agents::table.select((agents::id, agents::name, agents::bio, agents::running)).load(conn))?;
+            run!(first.select((agents::id, agents::name, agents::bio, agents::running)).load(conn))?;
         Ok(rows.into_iter().map(|(id, name, bio, running)| AgentSummary { id: id.to(), name, bio, running }).collect())
     }
 }

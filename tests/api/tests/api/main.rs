@@ -10,6 +10,7 @@
 mod agents;
 mod auth;
 mod channels;
+mod document;
 mod edits;
 mod envelope;
 mod events;

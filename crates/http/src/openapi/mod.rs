@@ -1,0 +1,91 @@
+//! The OpenAPI document: made of the handlers' annotations and of what they read and answer, then completed with what
+//! every operation has in common.
+
+mod complete;
+mod example;
+pub(crate) mod params;
+mod reader;
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use utoipa::OpenApi;
+
+pub(crate) use reader::public_routes;
+
+/// The API as the annotations have it.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Doolittle", description = include_str!("about.md")),
+    paths(
+        crate::agents::list,
+        crate::agents::create,
+        crate::agents::show,
+        crate::agents::update,
+        crate::agents::remove,
+        crate::agents::start,
+        crate::agents::stop,
+        crate::agents::restart,
+        crate::runs::logs,
+        crate::runs::remove_log,
+        crate::runs::list,
+        crate::runs::show,
+        crate::runs::panels,
+        crate::worlds::of_running,
+        crate::worlds::list,
+        crate::worlds::create,
+        crate::worlds::show,
+        crate::worlds::update,
+        crate::servers::current,
+        crate::servers::list,
+        crate::servers::create,
+        crate::servers::show,
+        crate::servers::update,
+        crate::servers::remove,
+        crate::servers::channels,
+        crate::servers::agents,
+        crate::servers::add,
+        crate::servers::unlink,
+        crate::servers::of_agent,
+        crate::servers::link,
+        crate::channels::create,
+        crate::channels::direct,
+        crate::channels::show,
+        crate::channels::update,
+        crate::channels::remove,
+        crate::channels::participants,
+        crate::channels::agents,
+        crate::channels::join,
+        crate::channels::leave,
+        crate::messages::list,
+        crate::messages::send,
+        crate::messages::clear,
+        crate::messages::remove,
+        crate::messages::title,
+        crate::messages::show,
+        crate::messages::edit,
+        crate::messages::search,
+        crate::messages::submit,
+        crate::messages::action,
+        crate::messages::ingest,
+        crate::messages::complete,
+        crate::events::read,
+        crate::system::ping,
+        crate::system::status,
+        crate::system::api_health,
+        crate::system::figures,
+        crate::system::health,
+        crate::system::alive,
+    )
+)]
+struct Annotations;
+
+/// The document, indented for people.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document().into());
+
+/// Makes the document.
+pub fn document() -> String {
+    let mut document = serde_json::to_value(Annotations::openapi()).unwrap_or_default();
+    complete::complete(&mut document);
+    format!("{document:#}\n")
+}

@@ -32,6 +32,11 @@ run *arguments:
 chat *arguments:
     cargo run --release -- chat {{ arguments }}
 
+# Measure the server; a scenario and its options may follow
+bench *arguments="all":
+    cargo build --release
+    cargo run --release -p bench -- {{ arguments }}
+
 # Everything that CI runs
 ci:
     .ci/run

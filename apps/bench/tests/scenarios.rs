@@ -1,0 +1,168 @@
+//! Runs every scenario for a moment against the real server: whether it still speaks the server's language, not how fast.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The example `server`, which Cargo builds with the tests of this package.
+fn server() -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_BIN_EXE_bench")).with_file_name("examples").join("server");
+    assert!(path.is_file(), "{} is not there: run `cargo test -p bench`, which builds it", path.display());
+    path
+}
+
+fn bench(arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_bench")).args(arguments).output().unwrap();
+    // Shown where the test fails.
+    eprintln!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// Runs a scenario against a server of its own, for a moment.
+fn briefly(arguments: &[&str]) -> Value {
+    let server = server();
+    let moment = ["--seconds", "1", "--warm-up", "0.1", "--workers", "1", "--server", server.to_str().unwrap()];
+    let output = bench(&[arguments, &moment].concat());
+    line(&output)
+}
+
+/// The one line of a run without errors.
+fn line(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+#[track_caller]
+fn assert_figures(line: &Value, places: &[&str]) {
+    for place in places {
+        let figure = line.pointer(place).and_then(Value::as_f64);
+        assert!(figure.is_some_and(|figure| figure > 0.0), "{place} in {line}");
+    }
+    assert_eq!(line.get("errors"), Some(&0.into()), "{line}");
+}
+
+const FIGURES: &[&str] = &["/rate_per_s", "/p50_ms", "/p99_ms", "/max_ms", "/answers", "/rss_mib", "/rss_peak_mib"];
+
+#[test]
+fn ping_with_its_limit() {
+    let line = briefly(&["ping", "--connections", "2", "--limit"]);
+    assert_figures(&line, FIGURES);
+    assert_figures(&line, &["/limit/before_per_s", "/limit/after_per_s", "/limit/ratio", "/parameters/bytes", "/parameters/workers"]);
+}
+
+#[test]
+fn agents() {
+    let line = briefly(&["agents", "--agents", "3"]);
+    assert_figures(&line, FIGURES);
+    assert_eq!(line.pointer("/parameters/agents"), Some(&3.into()));
+}
+
+#[test]
+fn read() {
+    let line = briefly(&["read", "--messages", "150", "--page", "50", "--connections", "4"]);
+    assert_figures(&line, FIGURES);
+    assert_figures(&line, &["/parameters/bytes"]);
+}
+
+#[test]
+fn submit_without_an_agent_and_its_limit() {
+    let line = briefly(&["submit", "--channels", "4", "--connections", "8", "--limit"]);
+    assert_figures(&line, FIGURES);
+    assert_figures(&line, &["/limit/before_per_s", "/limit/after_per_s", "/limit/ratio"]);
+}
+
+#[test]
+fn submit_with_an_agent() {
+    assert_figures(&briefly(&["submit", "--channels", "4", "--connections", "4", "--agent"]), FIGURES);
+}
+
+#[test]
+fn round_trip_of_one_user_and_of_some() {
+    for users in ["1", "5"] {
+        assert_figures(&briefly(&["round-trip", "--users", users]), FIGURES);
+    }
+}
+
+#[test]
+fn start() {
+    let line = briefly(&["start", "--times", "2"]);
+    assert_figures(&line, &["/p50_ms", "/p99_ms", "/ping_p50_ms", "/ping_p99_ms", "/rss_mib"]);
+    assert_eq!(line.get("answers"), Some(&2.into()));
+}
+
+#[test]
+fn memory() {
+    let line = briefly(&["memory", "--agents", "0,2"]);
+    assert_figures(&line, &["/idle/0/rss_mib", "/idle/1/rss_mib", "/idle/1/made_rss_mib", "/rss_mib", "/answers"]);
+    assert_eq!(line.pointer("/idle/1/agents"), Some(&2.into()));
+}
+
+#[test]
+fn the_limits_alone() {
+    assert_figures(&briefly(&["limits", "http", "--connections", "2"]), FIGURES);
+    assert_figures(
+        &briefly(&["limits", "sqlite", "--group", "4", "--channels", "4"]),
+        &["/rate_per_s", "/rows_per_s", "/p50_ms", "/p99_ms"],
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_runs_already_is_measured_with_its_key_and_one_that_refuses_is_an_error() {
+    use testkit::server::{KEY, TestServer};
+
+    let server = TestServer::keyed().await;
+    let url = format!("http://{}", server.address());
+    let ping = |key: &str| ["ping", "--seconds", "0.2", "--warm-up", "0.1", "--base-url", &url, "--key", key].map(str::to_owned);
+    let run = |arguments: [String; 9]| tokio::task::spawn_blocking(move || bench(&arguments.each_ref().map(String::as_str)));
+    let measured = line(&run(ping(KEY)).await.unwrap());
+    // The process that listens on the port is this one.
+    assert_figures(&measured, FIGURES);
+    assert_eq!(measured.pointer("/parameters/base_url"), Some(&url.as_str().into()));
+    let refused = run(ping("wrong")).await.unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("401"), "{refused:?}");
+}
+
+#[test]
+fn a_scenario_that_restarts_the_server_cannot_use_one_that_runs() {
+    let output = bench(&["start", "--base-url", "http://127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--server"), "{output:?}");
+}
+
+#[test]
+fn a_server_that_limits_rates_is_refused_as_a_measurement() {
+    // A bench of fast refusals is no bench.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || refuse(&stream.unwrap()));
+        }
+    });
+    let output = bench(&["ping", "--base-url", &url, "--seconds", "0.2"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("429") && said.contains("RATE_LIMIT_MAX=0"), "{said}");
+}
+
+/// Answers the first request well and every other with 429.
+fn refuse(mut stream: &std::net::TcpStream) {
+    use std::io::{Read as _, Write as _};
+
+    for status in std::iter::once("200 OK").chain(std::iter::repeat("429 Too Many Requests")) {
+        if !stream.read(&mut [0; 1024]).is_ok_and(|read| read > 0) {
+            return;
+        }
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}");
+        if stream.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}

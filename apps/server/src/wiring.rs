@@ -20,7 +20,7 @@ use persistence::{OpenError, Options, Store, Target};
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 
 use crate::characters::{CharacterDirectory, ELIZA};
-use crate::clock::{SystemIds, SystemClock};
+use crate::clock::{SystemClock, SystemIds};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::lock::DataLock;

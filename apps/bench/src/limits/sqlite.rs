@@ -106,7 +106,8 @@ fn open(database: &Path) -> Outcome<Connection> {
     }
 }
 
-type Id = [u8; 16];
+const ID: usize = 16;
+type Id = [u8; ID];
 
 /// A channel, and the place of its last message.
 struct Channel {
@@ -133,19 +134,26 @@ impl Channel {
     }
 }
 
-/// Random ids, as the server's are: an index takes them in no order.
+/// Ids that grow, half of them random, as the server's (UUID version 7) are: an index takes them at its end.
 #[derive(Default)]
-struct Ids(Vec<Id>);
+struct Ids {
+    count: u64,
+    random: Vec<[u8; ID / 2]>,
+}
 
 impl Ids {
     fn next(&mut self) -> Outcome<Id> {
-        if let Some(id) = self.0.pop() {
-            return Ok(id);
+        if self.random.is_empty() {
+            let mut bytes = [0; IDS * ID / 2];
+            getrandom::fill(&mut bytes).during("asking for random numbers")?;
+            self.random.extend(bytes.as_chunks().0);
         }
-        let mut bytes = [0; IDS * size_of::<Id>()];
-        getrandom::fill(&mut bytes).during("asking for random numbers")?;
-        self.0.extend(bytes.as_chunks().0);
-        self.0.pop().ok_or_else(|| Failure::new("there are no random numbers"))
+        let random = self.random.pop().ok_or_else(|| Failure::new("there are no random numbers"))?;
+        self.count += 1;
+        let mut id = [0; ID];
+        id[..ID / 2].copy_from_slice(&self.count.to_be_bytes());
+        id[ID / 2..].copy_from_slice(&random);
+        Ok(id)
     }
 }
 
@@ -274,7 +282,7 @@ mod tests {
         assert_eq!(rows(&ours, "messages").len(), SUBMITS);
         // How ids are spread decides how many pages of an index a group writes.
         let version: String = theirs.query_row("SELECT substr(hex(id), 13, 1) FROM messages", [], |row| row.get(0)).unwrap();
-        assert_eq!(version, "4", "the server's ids are no longer random, so `Ids` must follow");
+        assert_eq!(version, "7", "the server's ids no longer grow, so `Ids` must follow");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod layer;
 mod limits;
 mod messages;
 mod openapi;
+mod pages;
 mod paths;
 mod rates;
 mod replies;

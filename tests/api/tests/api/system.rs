@@ -96,15 +96,15 @@ async fn a_model_that_is_set_over_the_api_answers_the_next_message() {
     let model = saying("from the new model").await;
     let (server, ann) = open().await;
     let (_, channel) = dm(&server, &ann).await;
-    let before = exchange(&ann, &channel, "hello").await;
-    assert_ne!(before, "from the new model");
+    let said = async |text| exchange(&ann, &channel, text, "http").await.data(201)["agentResponse"]["text"].clone();
+    assert_ne!(said("hello").await, "from the new model");
     let content = json!({"OPENAI_API_KEY": "sk-new-and-secret", "OPENAI_BASE_URL": model.base_url(), "SECRET_SALT": "x"});
     ann.post("/api/system/environment", &json!({ "content": content })).await.error(403, "FORBIDDEN");
     assert!(!server.directory().join(".env").exists(), "one refused name refuses all");
 
     let content = json!({"OPENAI_API_KEY": "sk-new-and-secret", "OPENAI_BASE_URL": model.base_url()});
     assert_eq!(ann.post("/api/system/environment", &json!({ "content": content })).await.status, 200);
-    assert_eq!(exchange(&ann, &channel, "and now?").await, "from the new model");
+    assert_eq!(said("and now?").await, "from the new model");
     assert_eq!(model.requests()[0].header("authorization"), Some("Bearer sk-new-and-secret"));
     let shown = ann.get("/api/system/environment").await;
     assert_eq!(shown.data(200), json!({"OPENAI_API_KEY": "********", "OPENAI_BASE_URL": "********"}));

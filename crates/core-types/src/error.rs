@@ -73,6 +73,8 @@ pub enum InvalidCode {
     Update,
     /// `NO_AGENT`: a reply was asked for where no running agent listens.
     NoAgent,
+    /// `INVALID_INPUT`: a settings file cannot have this.
+    Input,
 }
 
 /// What a service can fail with.

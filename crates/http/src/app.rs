@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
-use crate::{agents, channels, events, gate, home, layer, limits, messages, openapi, runs, servers, system, worlds};
+use crate::{agents, channels, events, gate, home, layer, limits, manage, messages, openapi, runs, servers, system, worlds};
 
 /// What the routes call.
 #[derive(Clone)]
@@ -139,7 +139,7 @@ pub fn app(
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()> + use<>> {
     let mut routes = Routes::default();
     for add in
-        [messages::routes, channels::routes, events::routes, agents::routes, worlds::routes, runs::routes, servers::routes, system::routes]
+        [messages::routes, channels::routes, events::routes, agents::routes, worlds::routes, runs::routes, servers::routes, system::routes, manage::routes]
     {
         add(&mut routes);
     }

@@ -18,6 +18,7 @@ mod headers;
 mod home;
 mod layer;
 mod limits;
+mod manage;
 mod messages;
 mod openapi;
 mod pages;

@@ -35,6 +35,9 @@ pub(crate) const RUN_PAGE: u32 = 20;
 pub(crate) const MAX_RUN_PAGE: u32 = 100;
 /// The page of a log where the caller names no limit.
 pub(crate) const LOG_PAGE: u32 = 10;
+/// The page of the server's log where the caller names no limit, and how far back it begins where it does not say.
+pub(crate) const SERVER_LOG_PAGE: u32 = 100;
+pub(crate) const SERVER_LOG_TIME: i64 = 60 * 60 * 1_000;
 /// How many kinds of log lines a request may leave out.
 pub(crate) const EXCLUDED_TYPES: usize = 50;
 

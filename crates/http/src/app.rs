@@ -138,9 +138,17 @@ pub fn app(
     state: &AppState,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()> + use<>> {
     let mut routes = Routes::default();
-    for add in
-        [messages::routes, channels::routes, events::routes, agents::routes, worlds::routes, runs::routes, servers::routes, system::routes, manage::routes]
-    {
+    for add in [
+        messages::routes,
+        channels::routes,
+        events::routes,
+        agents::routes,
+        worlds::routes,
+        runs::routes,
+        servers::routes,
+        system::routes,
+        manage::routes,
+    ] {
         add(&mut routes);
     }
     let api = web::scope("/api").wrap(from_fn(gate::check)).configure(|config| routes.mount(config)).default_service(web::to(no_route));

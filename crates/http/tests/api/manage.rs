@@ -81,7 +81,9 @@ async fn the_settings_file_shows_names_and_takes_changes_under_every_path() {
         let change = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
         let changes = vec![change("A", Some("one")), change("B", Some("2")), change("C", Some("true")), change("D", None)];
         assert_eq!(api.fakes.calls().pop(), Some(Call::ChangeEnvironment(changes)));
-        for body in [json!({}), json!({"content": "nope"}), json!({"content": []}), json!({"content": {"A": []}}), json!({"content": {"A": {}}})] {
+        for body in
+            [json!({}), json!({"content": "nope"}), json!({"content": []}), json!({"content": {"A": []}}), json!({"content": {"A": {}}})]
+        {
             api.post(path, body).await.error(400, "INVALID_INPUT");
         }
         api.fakes.fail_with(ServiceError::forbidden("SERVER_PORT is for the operator alone to set"));

@@ -4,16 +4,14 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use core_types::agents::{Agent, AgentCount, CreateAgent};
+use core_types::bus::Lagged;
 use core_types::character;
 use core_types::messaging::{
     Channel, ChannelChange, Message, MessageChange, MessageSearch, MessageServer, NewChannel, NewMessage, NewServer, PostReceipt,
     ReplyEvent, ServerChange, StreamItem, Title,
 };
 use core_types::runs::{LogFilter, RunFilter};
-use core_types::bus::Lagged;
-use core_types::system::{
-    EnvironmentChange, EnvironmentName, LogLevel, LogLine, LogReader, MemoryUse, ServerLog, Status, SystemService,
-};
+use core_types::system::{EnvironmentChange, EnvironmentName, LogLevel, LogLine, LogReader, MemoryUse, ServerLog, Status, SystemService};
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{
     AgentId, Caller, ChannelId, Clock, EntityId, Json, JsonObject, Listed, LogId, MessageId, MessageServerId, Page, RunId, ServiceError,
@@ -265,7 +263,8 @@ impl SystemService for Fakes {
 struct FakeLog;
 
 fn line(number: i64) -> Arc<LogLine> {
-    let (level, hours) = [(LogLevel::Info, 2), (LogLevel::Info, 0), (LogLevel::Warn, 0), (LogLevel::Error, 0)][usize::try_from(number).unwrap()];
+    let (level, hours) =
+        [(LogLevel::Info, 2), (LogLevel::Info, 0), (LogLevel::Warn, 0), (LogLevel::Error, 0)][usize::try_from(number).unwrap()];
     let time = Timestamp::from_millis(NOW - hours * 60 * 60 * 1_000);
     Arc::new(LogLine { time, level, target: "doolittle".to_owned(), message: format!("line {number} of Ada") })
 }

@@ -9,7 +9,10 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 use auth::{Keyring, Limiter, RateLimits};
 use core_types::agents::AgentService;
+use core_types::knowledge::KnowledgeService;
+use core_types::memory::MemoryService;
 use core_types::messaging::{ChannelService, MessagingService, ServerService};
+use core_types::rooms::RoomService;
 use core_types::runs::RunService;
 use core_types::system::SystemService;
 use core_types::worlds::WorldService;
@@ -18,7 +21,9 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::routing::{Routes, no_route};
-use crate::{agents, channels, events, gate, home, layer, limits, messages, openapi, runs, servers, system, worlds};
+use crate::{
+    agents, channels, documents, events, gate, home, layer, limits, memories, messages, openapi, rooms, runs, servers, system, worlds,
+};
 
 /// What the routes call.
 #[derive(Clone)]
@@ -31,6 +36,12 @@ pub struct Services {
     pub channels: Arc<dyn ChannelService>,
     /// Message servers.
     pub servers: Arc<dyn ServerService>,
+    /// What agents remember.
+    pub memories: Arc<dyn MemoryService>,
+    /// Agents' rooms.
+    pub rooms: Arc<dyn RoomService>,
+    /// Agents' documents.
+    pub knowledge: Arc<dyn KnowledgeService>,
     /// Agents' worlds.
     pub worlds: Arc<dyn WorldService>,
     /// What agents did.
@@ -136,9 +147,19 @@ pub fn app(
     state: &AppState,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()> + use<>> {
     let mut routes = Routes::default();
-    for add in
-        [messages::routes, channels::routes, events::routes, agents::routes, worlds::routes, runs::routes, servers::routes, system::routes]
-    {
+    for add in [
+        messages::routes,
+        channels::routes,
+        events::routes,
+        agents::routes,
+        worlds::routes,
+        runs::routes,
+        rooms::routes,
+        memories::routes,
+        documents::routes,
+        servers::routes,
+        system::routes,
+    ] {
         add(&mut routes);
     }
     let api = web::scope("/api").wrap(from_fn(gate::check)).configure(|config| routes.mount(config)).default_service(web::to(no_route));

@@ -20,6 +20,7 @@ use core_types::{Clock, Timestamp};
 use ipnet::IpNet;
 use tokio::sync::watch;
 
+use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::{
     agents, channels, documents, events, gate, home, layer, limits, memories, messages, openapi, rooms, runs, servers, system, worlds,
@@ -100,6 +101,7 @@ pub(crate) struct Shared {
     pub(crate) settings: HttpSettings,
     pub(crate) started: Timestamp,
     pub(crate) limiter: Limiter,
+    pub(crate) pages: Pages,
     closing: watch::Sender<bool>,
 }
 
@@ -133,7 +135,7 @@ impl AppState {
     pub fn new(services: Services, settings: HttpSettings) -> Self {
         let started = services.clock.now();
         let limiter = Limiter::new(settings.rate_limits);
-        Self(web::Data::new(Shared { services, settings, started, limiter, closing: watch::Sender::new(false) }))
+        Self(web::Data::new(Shared { services, settings, started, limiter, pages: Pages::new(), closing: watch::Sender::new(false) }))
     }
 
     /// Ends event streams and gives up waiting for replies, so that a graceful stop is quick.

@@ -22,6 +22,7 @@ mod limits;
 mod memories;
 mod messages;
 mod openapi;
+mod pages;
 mod paths;
 mod rates;
 mod replies;

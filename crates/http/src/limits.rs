@@ -20,6 +20,10 @@ pub(crate) const CONNECTIONS: usize = 10_000;
 /// How long a graceful stop waits for running requests, unless set otherwise.
 pub(crate) const SHUTDOWN_TIME: Duration = Duration::from_secs(20);
 
+/// The most bytes of written pages of messages that are kept, and of one of them.
+pub(crate) const PAGES_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const KEPT_PAGE_BYTES: usize = 256 * 1024;
+
 /// The page of a list where the caller names no limit.
 pub(crate) const PAGE: u32 = 50;
 /// The most entries of a page; a larger limit is clamped to it.

@@ -64,7 +64,8 @@ pub enum Call {
     AddDocument(NewDocument),
     Post(NewMessage),
     Exchange(NewMessage),
-    List(ChannelId, Option<Timestamp>, u32),
+    /// With the sequence number that the reader knows.
+    List(ChannelId, Option<Timestamp>, u32, Option<i64>),
     Complete(ChannelId),
     Subscribe(Option<i64>),
     Message(MessageId),
@@ -102,6 +103,8 @@ pub struct Fakes {
     pub repeated: Mutex<bool>,
     pub warnings: Mutex<Vec<String>>,
     pub active_agents: Mutex<u64>,
+    /// How many events have followed the message.
+    pub later: Mutex<i64>,
     /// How a title turns out.
     pub title: Mutex<Option<Title>>,
     /// How long every list is said to be.

@@ -101,7 +101,6 @@ pub async fn serve_until(
     let runtime = Runtime::start(Arc::clone(&minds), ActionRegistry::default(), run_limits(config))
         .await
         .map_err(|error| Failure::new(Exit::Database, "the deliveries cannot be taken up").because(error))?;
-    agents.follow_all().await.map_err(|error| unready(&error))?;
     let upkeep = Upkeep {
         messages: store.messages(),
         memories: store.memories(),
@@ -109,7 +108,14 @@ pub async fn serve_until(
         clock: Arc::clone(&clock),
         retention: config.retention,
     };
-    let upkeep = tokio::spawn(upkeep.run());
+    // Many characters take a while, for which nobody should wait.
+    let followed = Arc::clone(&agents);
+    let upkeep = tokio::spawn(async move {
+        if let Err(error) = followed.follow_all().await {
+            log::error!("what characters know is not up to date: {}", chain(&error));
+        }
+        upkeep.run().await;
+    });
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
     let state = AppState::new(services(config, &store, Shared { agents, knowledge, minds, bus, clock, ids }), http_settings(config));

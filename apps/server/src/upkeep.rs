@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use core_types::error::chain;
+use core_types::memory::MemoryRepository;
 use core_types::messaging::MessageRepository;
 use core_types::runs::RunRepository;
 use core_types::{Clock, StoreResult, Timestamp};
@@ -24,6 +25,8 @@ const IDEMPOTENCY: Duration = Duration::from_hours(24);
 pub struct Upkeep {
     /// Holds channel events and idempotency records.
     pub messages: Arc<dyn MessageRepository>,
+    /// Holds memories.
+    pub memories: Arc<dyn MemoryRepository>,
     /// Holds runs and logs.
     pub runs: Arc<dyn RunRepository>,
     /// What time it is.
@@ -44,6 +47,10 @@ impl Upkeep {
     }
 
     async fn round(&self) -> StoreResult<()> {
+        // There is something to do only after an update of the program.
+        while self.memories.index_words(BATCH).await? > 0 {
+            sleep(BREATH).await;
+        }
         let events = self.messages.events_beyond(self.retention.event_count).await?;
         let events = self.bound(self.retention.events, events);
         while self.messages.prune_events(events, BATCH).await? > 0 {
@@ -80,7 +87,7 @@ mod tests {
 
     fn upkeep(house: &House, retention: Retention) -> Upkeep {
         let clock: Arc<dyn Clock> = Arc::<testkit::clock::SteppedClock>::clone(&house.clock);
-        Upkeep { messages: house.store.messages(), runs: house.store.runs(), clock, retention }
+        Upkeep { messages: house.store.messages(), memories: house.store.memories(), runs: house.store.runs(), clock, retention }
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use core_types::bus::EventBus;
 use core_types::error::chain;
 use core_types::models::{ModelProvider, ModelSize};
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
-use domain::{Agents, Channels, Messaging, MessagingLimits, MessagingPorts, Runs, Servers, System, Worlds};
+use domain::{Agents, Channels, Knowledge, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Worlds};
 use http_api::{AppState, HttpSettings, Services};
 use models_eliza::ElizaConnector;
 use persistence::{OpenError, Options, Store, Target};
@@ -76,11 +76,13 @@ pub async fn serve_until(
     let models = models(&settings)?;
     let provider = models.default_provider().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
 
+    let knowledge = Arc::new(Knowledge { agents: store.agents(), memories: store.memories(), clock: Arc::clone(&clock) });
     let agents = Arc::new(Agents {
         agents: store.agents(),
         secrets: store.secrets(),
         vault: Arc::<auth::SecretVault>::clone(&vault),
         library: Arc::new(CharacterDirectory::new(config.characters_dir.clone())),
+        knowledge: Arc::clone(&knowledge),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
     });
@@ -102,14 +104,27 @@ pub async fn serve_until(
     let runtime = Runtime::start(Arc::clone(&minds), ActionRegistry::default(), run_limits(config))
         .await
         .map_err(|error| Failure::new(Exit::Database, "the deliveries cannot be taken up").because(error))?;
-    let upkeep = Upkeep { messages: store.messages(), runs: store.runs(), clock: Arc::clone(&clock), retention: config.retention };
-    let upkeep = tokio::spawn(upkeep.run());
+    let upkeep = Upkeep {
+        messages: store.messages(),
+        memories: store.memories(),
+        runs: store.runs(),
+        clock: Arc::clone(&clock),
+        retention: config.retention,
+    };
+    // Many characters take a while, for which nobody should wait.
+    let followed = Arc::clone(&agents);
+    let upkeep = tokio::spawn(async move {
+        if let Err(error) = followed.follow_all().await {
+            log::error!("what characters know is not up to date: {}", chain(&error));
+        }
+        upkeep.run().await;
+    });
     let following = tokio::spawn(follow(settings.clone(), Arc::clone(&minds)));
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let shared = Shared { agents, minds, bus, clock, ids, machine, settings };
+    let shared = Shared { agents, knowledge, minds, bus, clock, ids, machine, settings };
     let state = AppState::new(services(config, &store, shared), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
@@ -213,6 +228,7 @@ fn run_limits(config: &Config) -> Limits {
 /// What the services share.
 struct Shared {
     agents: Arc<Agents>,
+    knowledge: Arc<Knowledge>,
     minds: Arc<ReadyAgents>,
     bus: Arc<dyn EventBus>,
     clock: Arc<dyn Clock>,
@@ -222,7 +238,7 @@ struct Shared {
 }
 
 fn services(config: &Config, store: &Store, shared: Shared) -> Services {
-    let Shared { agents, minds, bus, clock, ids, machine, settings } = shared;
+    let Shared { agents, knowledge, minds, bus, clock, ids, machine, settings } = shared;
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
         messages: store.messages(),
@@ -240,6 +256,15 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         messaging: Arc::new(Messaging::new(ports, limits)),
         channels: Arc::new(channels),
         servers: Arc::new(servers),
+        memories: Arc::new(Memories { agents: store.agents(), memories: store.memories(), messages: store.messages(), vectors: None }),
+        rooms: Arc::new(Rooms {
+            agents: store.agents(),
+            worlds: store.worlds(),
+            rooms: store.rooms(),
+            memories: store.memories(),
+            clock: Arc::clone(&clock),
+        }),
+        knowledge,
         worlds: Arc::new(Worlds { agents: store.agents(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
         runs: Arc::new(Runs { agents: store.agents(), runs: store.runs() }),
         system: Arc::new(System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings) }),

@@ -11,6 +11,7 @@ use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
 use core_types::memory::MemoryRepository;
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
+use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
 use core_types::worlds::WorldRepository;
@@ -24,7 +25,9 @@ pub mod events;
 pub mod finishing;
 pub mod memories;
 pub mod posting;
+pub mod recall;
 pub mod repeating;
+pub mod rooms;
 pub mod runs;
 mod scene;
 pub mod servers;
@@ -50,6 +53,8 @@ pub struct Stores {
     pub deliveries: Arc<dyn DeliveryRepository>,
     /// Where worlds are kept.
     pub worlds: Arc<dyn WorldRepository>,
+    /// Where rooms are kept.
+    pub rooms: Arc<dyn RoomRepository>,
     /// Where the rest of the agent plane is kept.
     pub memories: Arc<dyn MemoryRepository>,
     /// Where runs and logs are kept.
@@ -188,6 +193,23 @@ macro_rules! store_contract {
             memories::a_room_context_shows_conversation_facts_and_people,
             memories::nothing_is_known_of_an_unknown_room,
             memories::an_agent_sees_only_its_own,
+            memories::a_page_of_memories_knows_the_length_of_the_list,
+            memories::memories_are_filtered_by_what_they_are_and_where_they_come_from,
+            memories::a_change_of_a_memory_replaces_what_it_names,
+            memories::all_that_a_filter_means_is_deleted_and_nothing_else,
+            memories::fragments_go_with_their_document,
+            recall::words_are_found_whatever_their_case_accents_and_plural,
+            recall::any_text_may_be_asked_for,
+            recall::text_without_spaces_is_found_by_its_parts,
+            recall::rare_and_repeated_words_come_first,
+            recall::filters_count_before_the_ranking,
+            recall::only_what_is_remembered_now_is_found,
+            recall::a_room_context_brings_knowledge_that_bears_on_the_message,
+            recall::what_was_kept_before_can_be_made_findable,
+            rooms::a_room_comes_with_its_world_and_its_agent,
+            rooms::an_agent_has_only_its_own_rooms,
+            rooms::rooms_are_listed_oldest_first,
+            rooms::the_rooms_of_a_group_are_found_together,
             worlds::a_world_is_given_back_as_it_was_stored,
             worlds::an_agent_has_only_its_own_worlds,
             worlds::worlds_are_listed_oldest_first,
@@ -226,7 +248,9 @@ mod tests {
             ("finishing", include_str!("stores/finishing.rs")),
             ("memories", include_str!("stores/memories.rs")),
             ("posting", include_str!("stores/posting.rs")),
+            ("recall", include_str!("stores/recall.rs")),
             ("repeating", include_str!("stores/repeating.rs")),
+            ("rooms", include_str!("stores/rooms.rs")),
             ("runs", include_str!("stores/runs.rs")),
             ("servers", include_str!("stores/servers.rs")),
             ("together", include_str!("stores/together.rs")),

@@ -13,6 +13,10 @@ pub enum Permission {
     MessagesRead,
     /// Post messages; create and delete channels.
     MessagesWrite,
+    /// See and search what agents remember.
+    MemoriesRead,
+    /// Change and delete what agents remember; give them documents; create and delete their rooms.
+    MemoriesWrite,
     /// See how the server is doing.
     SystemRead,
     /// Read the server's log, see and change its settings, stop it.

@@ -62,6 +62,15 @@ pub enum Thing {
     /// A participant of a channel.
     #[display("Participant")]
     Participant,
+    /// Something that an agent remembers.
+    #[display("Memory")]
+    Memory,
+    /// An agent's room.
+    #[display("Room")]
+    Room,
+    /// A document that an agent knows.
+    #[display("Document")]
+    Document,
 }
 
 /// Which of the wire's codes a rejected request carries; the route decides (contract §1.2).
@@ -71,6 +80,8 @@ pub enum InvalidCode {
     Create,
     /// `UPDATE_ERROR`: an agent cannot become what was sent.
     Update,
+    /// `BAD_REQUEST`: what was sent holds nothing that could be worked on.
+    Request,
     /// `NO_AGENT`: a reply was asked for where no running agent listens.
     NoAgent,
     /// `INVALID_INPUT`: a settings file cannot have this.

@@ -11,7 +11,7 @@ use core_types::bus::EventBus;
 use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent};
 use core_types::models::{Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage};
 use core_types::{Caller, Clock, EntityId, Ids, MessageServerId, Secret, Timestamp};
-use doolittle_domain::{Agents, Messaging, MessagingLimits, MessagingPorts};
+use doolittle_domain::{Agents, Knowledge, Messaging, MessagingLimits, MessagingPorts};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -81,6 +81,7 @@ async fn main() -> Result<(), Failure> {
         secrets: store.secrets(),
         vault: Arc::<auth::SecretVault>::clone(&vault),
         library: Arc::new(NoFiles),
+        knowledge: Arc::new(Knowledge { agents: store.agents(), memories: store.memories(), clock: Arc::clone(&clock) }),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
     };

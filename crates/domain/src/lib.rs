@@ -6,8 +6,11 @@
 
 mod agents;
 mod channels;
+mod knowledge;
+mod memories;
 mod messaging;
 mod permission;
+mod rooms;
 mod runs;
 mod servers;
 mod system;
@@ -17,7 +20,10 @@ mod worlds;
 
 pub use agents::Agents;
 pub use channels::Channels;
+pub use knowledge::Knowledge;
+pub use memories::Memories;
 pub use messaging::{Messaging, MessagingLimits, MessagingPorts};
+pub use rooms::Rooms;
 pub use runs::Runs;
 pub use servers::Servers;
 pub use system::System;

@@ -9,7 +9,10 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 use auth::{Keyring, Limiter, RateLimits};
 use core_types::agents::AgentService;
+use core_types::knowledge::KnowledgeService;
+use core_types::memory::MemoryService;
 use core_types::messaging::{ChannelService, MessagingService, ServerService};
+use core_types::rooms::RoomService;
 use core_types::runs::RunService;
 use core_types::system::SystemService;
 use core_types::worlds::WorldService;
@@ -19,7 +22,10 @@ use tokio::sync::watch;
 
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
-use crate::{agents, channels, events, gate, home, layer, limits, manage, messages, openapi, runs, servers, system, worlds};
+use crate::{
+    agents, channels, documents, events, gate, home, layer, limits, manage, memories, messages, openapi, rooms, runs, servers, system,
+    worlds,
+};
 
 /// What the routes call.
 #[derive(Clone)]
@@ -32,6 +38,12 @@ pub struct Services {
     pub channels: Arc<dyn ChannelService>,
     /// Message servers.
     pub servers: Arc<dyn ServerService>,
+    /// What agents remember.
+    pub memories: Arc<dyn MemoryService>,
+    /// Agents' rooms.
+    pub rooms: Arc<dyn RoomService>,
+    /// Agents' documents.
+    pub knowledge: Arc<dyn KnowledgeService>,
     /// Agents' worlds.
     pub worlds: Arc<dyn WorldService>,
     /// What agents did.
@@ -145,6 +157,9 @@ pub fn app(
         agents::routes,
         worlds::routes,
         runs::routes,
+        rooms::routes,
+        memories::routes,
+        documents::routes,
         servers::routes,
         system::routes,
         manage::routes,

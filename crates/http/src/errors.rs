@@ -57,6 +57,7 @@ codes! {
     UpdateError = "UPDATE_ERROR", BAD_REQUEST, "The agent cannot be changed like this.";
     InvalidInput = "INVALID_INPUT", BAD_REQUEST, "A settings file cannot have these names or values.";
     NoAgent = "NO_AGENT", BAD_REQUEST, "Nobody in the channel would answer.";
+    MissingParam = "MISSING_PARAM", BAD_REQUEST, "The name of a room is missing.";
     InvalidJson = "INVALID_JSON", BAD_REQUEST, "The body is no JSON object, nested too deeply, or contains U+0000.";
     InvalidContentType = "INVALID_CONTENT_TYPE", BAD_REQUEST, "The body's type is not `application/json`.";
     Unauthorized = "UNAUTHORIZED", UNAUTHORIZED, "The key is missing or wrong.";
@@ -68,10 +69,13 @@ codes! {
     MessageNotFound = "MESSAGE_NOT_FOUND", NOT_FOUND, "There is no such message.";
     WorldNotFound = "WORLD_NOT_FOUND", NOT_FOUND, "The agent has no such world.";
     ParticipantNotFound = "PARTICIPANT_NOT_FOUND", NOT_FOUND, "The agent does not take part in the channel.";
+    MemoryNotFound = "MEMORY_NOT_FOUND", NOT_FOUND, "The agent has no such memory.";
+    RoomNotFound = "ROOM_NOT_FOUND", NOT_FOUND, "The agent has no such room.";
+    DocumentNotFound = "DOCUMENT_NOT_FOUND", NOT_FOUND, "The agent has no such document.";
     RequestTimeout = "REQUEST_TIMEOUT", REQUEST_TIMEOUT, "The body did not arrive in time.";
     Conflict = "CONFLICT", CONFLICT, "The same id or idempotency key was used for another body.";
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", PAYLOAD_TOO_LARGE, "The body is too large.";
-    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, "The body is compressed.";
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, "The body is compressed, or a document is of a type that is not read.";
     UnprocessableEntity = "UNPROCESSABLE_ENTITY", UNPROCESSABLE_ENTITY, "`BAD_REQUEST` of the routes that only the reference page has.";
     RateLimitExceeded = "RATE_LIMIT_EXCEEDED", TOO_MANY_REQUESTS, "Too many requests; `Retry-After` says when to ask again.";
     UploadRateLimitExceeded = "UPLOAD_RATE_LIMIT_EXCEEDED", TOO_MANY_REQUESTS, "Too many uploads; `Retry-After` says when to ask again.";
@@ -89,6 +93,7 @@ impl From<InvalidCode> for Code {
             InvalidCode::Update => Self::UpdateError,
             InvalidCode::NoAgent => Self::NoAgent,
             InvalidCode::Input => Self::InvalidInput,
+            InvalidCode::Request => Self::BadRequest,
         }
     }
 }
@@ -102,6 +107,9 @@ impl From<Thing> for Code {
             Thing::Message => Self::MessageNotFound,
             Thing::World => Self::WorldNotFound,
             Thing::Participant => Self::ParticipantNotFound,
+            Thing::Memory => Self::MemoryNotFound,
+            Thing::Room => Self::RoomNotFound,
+            Thing::Document => Self::DocumentNotFound,
         }
     }
 }

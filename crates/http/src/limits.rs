@@ -49,6 +49,23 @@ pub(crate) const NAME_CHARS: usize = 256;
 pub(crate) const TOPIC_CHARS: usize = 2_000;
 /// The most words of a search.
 pub(crate) const SEARCH_WORDS: usize = 32;
+/// The page of an agent's memories of a room where the caller names no limit.
+pub(crate) const ROOM_MEMORIES: u32 = 20;
+/// How many memories a search finds where the caller names no limit, and at most.
+pub(crate) const FOUND_MEMORIES: u32 = 10;
+pub(crate) const MAX_FOUND_MEMORIES: u32 = 100;
+/// The most characters of a text that memories are searched for.
+pub(crate) const QUERY_CHARS: usize = 8_192;
+/// The most conditions on the metadata of memories, and the most characters of a key of theirs.
+pub(crate) const METADATA_CONDITIONS: usize = 16;
+pub(crate) const METADATA_KEY_CHARS: usize = 64;
+/// The page of documents where the caller names no limit, and the most of one.
+pub(crate) const DOCUMENTS: u32 = 20;
+pub(crate) const MAX_DOCUMENTS: u32 = 100;
+/// The most characters of a document's title.
+pub(crate) const TITLE_CHARS: usize = 512;
+/// The most agents of a group.
+pub(crate) const GROUP_AGENTS: usize = 1_000;
 /// The most characters of an `Idempotency-Key`.
 pub(crate) const IDEMPOTENCY_KEY_CHARS: usize = 255;
 

@@ -60,6 +60,11 @@ fn other_name(path: &str) -> Option<String> {
         let rest = servers.strip_prefix("message-servers").filter(at_a_boundary)?;
         return Some(format!("/api/messaging/agents/{agent}/servers{rest}"));
     }
+    if let Some(rest) = path.strip_prefix("/api/memory/") {
+        let (agent, rest) = rest.split_once('/').filter(|(agent, _)| !["agents", "groups"].contains(agent))?;
+        let of_agents = ["memories", "rooms"].iter().any(|name| rest.strip_prefix(name).filter(at_a_boundary).is_some());
+        return of_agents.then(|| format!("/api/agents/{agent}/{rest}"));
+    }
     NAMES.iter().find_map(|(name, ours)| Some([ours, path.strip_prefix(name).filter(at_a_boundary)?].concat()))
 }
 
@@ -88,6 +93,12 @@ mod tests {
             ("/api/messaging/message-server/current", None),
             ("/api/messaging/external-messages", Some("/api/messaging/ingest-external")),
             ("/api/messaging/agents/1/message-servers/2", Some("/api/messaging/agents/1/servers/2")),
+            ("/api/memory/1/memories?limit=1", Some("/api/agents/1/memories?limit=1")),
+            ("/api/memory/1/rooms/2/memories", Some("/api/agents/1/rooms/2/memories")),
+            ("/api/memory/agents/1/memories", None),
+            ("/api/memory/groups/1/memories", None),
+            ("/api/memory/1/memoriesx", None),
+            ("/api/memory/1", None),
             ("/api/messaging/agents/1/2/message-servers", None),
             ("/api/messaging/agents/1/message-serversx", None),
         ] {

@@ -7,7 +7,7 @@
 //! in the module `sqlite`, and as async functions over diesel-async's `AsyncPgConnection` in the module `postgres`. What
 //! makes that work is that diesel-async has Diesel's own method names: `work!` writes `fn` or `async fn`, `run!` adds
 //! `.await` where one is needed, and `in_tx!` takes a unit of work to its transaction. What only one database can say
-//! (claiming, locking rows) is in `queue.rs` of each, under the same names.
+//! (claiming, locking rows, finding words) is in `queue.rs` and `words.rs` of each, under the same names.
 //!
 //! On SQLite one thread owns the only writing connection and commits many callers' work at once; readers have their own
 //! connections and never wait for it.
@@ -20,6 +20,7 @@ use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
 use core_types::memory::MemoryRepository;
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
+use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
 use core_types::worlds::WorldRepository;
@@ -30,6 +31,7 @@ pub mod migrate;
 mod options;
 mod postgres;
 mod sqlite;
+mod words;
 
 pub use error::OpenError;
 pub use options::{Kind, Options, Target};
@@ -53,6 +55,7 @@ struct Repositories {
     messages: Arc<dyn MessageRepository>,
     deliveries: Arc<dyn DeliveryRepository>,
     worlds: Arc<dyn WorldRepository>,
+    rooms: Arc<dyn RoomRepository>,
     memories: Arc<dyn MemoryRepository>,
     runs: Arc<dyn RunRepository>,
     secrets: Arc<dyn SecretRepository>,
@@ -105,6 +108,11 @@ impl Store {
     /// Where worlds are kept.
     pub fn worlds(&self) -> Arc<dyn WorldRepository> {
         Arc::clone(&self.repositories.worlds)
+    }
+
+    /// Where rooms are kept.
+    pub fn rooms(&self) -> Arc<dyn RoomRepository> {
+        Arc::clone(&self.repositories.rooms)
     }
 
     /// Where the rest of the agent plane is kept.
@@ -162,6 +170,7 @@ where
         + MessageRepository
         + DeliveryRepository
         + WorldRepository
+        + RoomRepository
         + MemoryRepository
         + RunRepository
         + SecretRepository
@@ -174,6 +183,7 @@ where
         messages: Arc::<D>::clone(db),
         deliveries: Arc::<D>::clone(db),
         worlds: Arc::<D>::clone(db),
+        rooms: Arc::<D>::clone(db),
         memories: Arc::<D>::clone(db),
         runs: Arc::<D>::clone(db),
         secrets: Arc::<D>::clone(db),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use core_types::agents::Agent;
 use core_types::character::Character;
-use core_types::memory::{MESSAGES, Memory};
+use core_types::memory::{KeywordSearch, MESSAGES, Memory, MemoryFilter, Origin};
 use core_types::messaging::PostOutcome;
-use core_types::{AgentId, ChannelId, EntityId, JsonObject, MemoryId, MessageId, RoomId, StoreError, Timestamp};
+use core_types::{AgentId, ChannelId, EntityId, JsonObject, MemoryId, MessageId, Page, RoomId, StoreError, Timestamp};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use doolittle_persistence::{OpenError, Options, Store, Target, open};
@@ -51,6 +51,8 @@ fn memory(number: u128, agent: u128) -> Memory {
         metadata: JsonObject::new(),
         unique: true,
         created_at: Timestamp::from_millis(1),
+        origin: Origin::default(),
+        document_id: None,
     }
 }
 
@@ -124,7 +126,10 @@ async fn a_job_that_fails_hurts_nobody_in_its_group() {
             assert!(matches!(answer, Ok(2)), "{number}: {answer:?}");
         }
     }
-    assert_eq!(memories.list(AgentId::new(Uuid::from_u128(1)), MESSAGES, None, 1000).await.unwrap().len(), 120);
+    assert_eq!(
+        memories.list(AgentId::new(Uuid::from_u128(1)), MemoryFilter::table(MESSAGES), Page::first(1000)).await.unwrap().items.len(),
+        120
+    );
 }
 
 #[tokio::test]
@@ -211,4 +216,36 @@ async fn a_new_file_is_its_owners_alone() {
     }
     assert!(files >= 2, "the write-ahead log is there too");
     assert!(store.still_owner().await.unwrap());
+}
+
+#[tokio::test]
+async fn memories_from_before_there_was_an_index_of_words_are_taken_into_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let store = open_at(&path, Options::default()).await;
+    store.agents().add(agent(1), Vec::new()).await.unwrap();
+    let memories = store.memories();
+    // As an older version stored them.
+    let insert = "INSERT INTO memories (id, agent_id, table_name, room_id, entity_id, content, metadata, is_unique, created_at) \
+         SELECT randomblob(16), id, 'messages', id, id, '{\"text\":\"an old kangaroo\"}', '{}', 1, 1 FROM agents";
+    let mut stranger = stranger(&path);
+    for _ in 0..3 {
+        stranger.batch_execute(insert).unwrap();
+    }
+    let owner = AgentId::new(Uuid::from_u128(1));
+    let found = || {
+        let search = KeywordSearch { text: "kangaroos".to_owned(), limit: 10 };
+        let memories = store.memories();
+        async move { memories.search(owner, MemoryFilter::table(MESSAGES), search).await.unwrap().len() }
+    };
+    assert_eq!(found().await, 0);
+    // One that goes before it is taken in is no trouble.
+    let first = memories.list(owner, MemoryFilter::table(MESSAGES), Page::first(1)).await.unwrap().items[0].id;
+    assert_eq!(memories.remove_all(owner, MemoryFilter::id(first)).await.unwrap(), 1);
+    assert_eq!(memories.index_words(1).await.unwrap(), 1);
+    assert_eq!(found().await, 1);
+    assert_eq!(memories.index_words(10).await.unwrap(), 1);
+    assert_eq!((found().await, memories.index_words(10).await.unwrap()), (2, 0));
+    assert_eq!(memories.remove_all(owner, MemoryFilter::default()).await.unwrap(), 2);
+    assert_eq!(found().await, 0);
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use core_types::deliveries::{Claimed, DeliveryState, Trace};
 use core_types::ids::create_unique_uuid;
-use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Room};
+use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Origin, Room, Trust};
 use core_types::messaging::MessageDraft;
 use core_types::models::{ModelError, ModelProvider, ModelSize, TextResponse, Usage};
 use core_types::runs::{LogEntry, Run, RunStatus};
 use core_types::worlds::World;
-use core_types::{AgentId, Clock, EntityId, Ids, JsonObject, LogId, MemoryId, RoomId, RunId, Timestamp};
+use core_types::{Clock, EntityId, Ids, JsonObject, LogId, MemoryId, RoomId, RunId, Timestamp};
 use serde_json::{Value, json};
 
 use crate::think::Said;
@@ -41,6 +41,9 @@ pub(crate) fn plane(claimed: &Claimed, agent_name: &str) -> AgentPlane {
             name: channel.name.clone(),
             kind: room_kind(claimed),
             source: message.source_type.clone().unwrap_or_else(|| "central-bus".to_owned()),
+            server_id: None,
+            metadata: JsonObject::new(),
+            created_at: message.created_at,
         },
         entities: vec![entity(message.author_id, author_name(claimed)), entity(agent.into(), agent_name.to_owned())],
     }
@@ -69,7 +72,7 @@ pub(crate) fn attachments(claimed: &Claimed) -> Vec<Value> {
 }
 
 /// The agent's memory of the message.
-pub(crate) fn memory_of_message(claimed: &Claimed, plane: &AgentPlane, now: Timestamp) -> Memory {
+pub(crate) fn memory_of_message(claimed: &Claimed, plane: &AgentPlane, run: RunId, now: Timestamp) -> Memory {
     let agent = claimed.delivery.agent_id;
     let message = &claimed.message;
     let mut content = JsonObject::new();
@@ -86,35 +89,58 @@ pub(crate) fn memory_of_message(claimed: &Claimed, plane: &AgentPlane, now: Time
     metadata.insert("type".to_owned(), "message".into());
     metadata.insert("sourceId".to_owned(), json!(message.id));
     metadata.insert("raw".to_owned(), json!({"senderName": author_name(claimed), "senderId": message.author_id}));
-    memory(agent, agent.memory_of(message.id), message.author_id, plane, content, metadata, message.created_at.min(now))
+    let trust = if message.author_id == agent.into() { Trust::Agent } else { Trust::Participant };
+    Memory {
+        id: agent.memory_of(message.id),
+        entity_id: message.author_id,
+        content,
+        metadata,
+        created_at: message.created_at.min(now),
+        ..blank(claimed, plane, run, trust)
+    }
 }
 
 /// The agent's memory of its reply; it has the reply's id.
-pub(crate) fn memory_of_reply(claimed: &Claimed, said: &Said, plane: &AgentPlane, now: Timestamp) -> Memory {
+pub(crate) fn memory_of_reply(claimed: &Claimed, said: &Said, plane: &AgentPlane, run: RunId, now: Timestamp) -> Memory {
     let agent = claimed.delivery.agent_id;
     let mut content = said.content();
     content.insert("source".to_owned(), claimed.message.source_type.clone().unwrap_or_else(|| "central-bus".to_owned()).into());
     let answered = agent.memory_of(claimed.message.id).to_string();
     content.insert("inReplyTo".to_owned(), json!(create_unique_uuid(agent, &answered)));
     let metadata = [("type".to_owned(), json!("message")), ("sourceId".to_owned(), json!(claimed.delivery.reply_id))];
-    let id = MemoryId::new(claimed.delivery.reply_id.uuid());
-    // The agent speaks after what it answers, whatever the clock's resolution.
-    let created_at = now.max(claimed.message.created_at.plus_millis(1));
-    memory(agent, id, agent.into(), plane, content, metadata.into_iter().collect(), created_at)
+    Memory {
+        content,
+        metadata: metadata.into_iter().collect(),
+        // The agent speaks after what it answers, whatever the clock's resolution.
+        created_at: now.max(claimed.message.created_at.plus_millis(1)),
+        ..blank(claimed, plane, run, Trust::Agent)
+    }
 }
 
-fn memory(
-    agent_id: AgentId,
-    id: MemoryId,
-    entity_id: EntityId,
-    plane: &AgentPlane,
-    content: JsonObject,
-    metadata: JsonObject,
-    created_at: Timestamp,
-) -> Memory {
-    let table = MESSAGES.to_owned();
-    let (room_id, world_id) = (plane.room.id, Some(plane.world.id));
-    Memory { id, agent_id, table, room_id, world_id, entity_id, content, metadata, unique: true, created_at }
+/// A memory of the agent's own, of this conversation and this run, that says nothing yet and has the id of the reply.
+fn blank(claimed: &Claimed, plane: &AgentPlane, run: RunId, trust: Trust) -> Memory {
+    let (delivery, message) = (&claimed.delivery, &claimed.message);
+    let origin = Origin {
+        message: Some(message.id),
+        author: Some(message.author_id),
+        channel: Some(message.channel_id),
+        run: Some(run),
+        trust: Some(trust),
+    };
+    Memory {
+        id: MemoryId::new(delivery.reply_id.uuid()),
+        agent_id: delivery.agent_id,
+        table: MESSAGES.to_owned(),
+        room_id: plane.room.id,
+        world_id: Some(plane.world.id),
+        entity_id: delivery.agent_id.into(),
+        content: JsonObject::new(),
+        metadata: JsonObject::new(),
+        unique: true,
+        created_at: message.created_at,
+        origin,
+        document_id: None,
+    }
 }
 
 /// The reply as it is posted (contract §6.5).

@@ -269,13 +269,14 @@ impl Runner {
 fn finish_of(claimed: &Claimed, fence: Fence, outcome: Outcome, recorder: &mut Recorder, now: Timestamp) -> Finish {
     let delivery = &claimed.delivery;
     let plane = record::plane(claimed, recorder.agent_name());
-    let mut memories = vec![record::memory_of_message(claimed, &plane, now)];
+    let run = recorder.run_id();
+    let mut memories = vec![record::memory_of_message(claimed, &plane, run, now)];
     let mut reply = None;
     let mut room_state = None;
     if let Some(thought) = &outcome.thought {
         room_state = thought.effects.last().map(|Effect::RoomState(state)| *state);
         if let Some(said) = &thought.reply {
-            memories.push(record::memory_of_reply(claimed, said, &plane, now));
+            memories.push(record::memory_of_reply(claimed, said, &plane, run, now));
             reply = Some(record::reply(claimed, said, recorder.agent_name()));
         }
     }

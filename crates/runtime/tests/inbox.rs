@@ -7,11 +7,11 @@ use std::time::Duration;
 use core_types::actions::{Action, ActionContext, ActionError, ActionOutcome};
 use core_types::agents::AgentService;
 use core_types::deliveries::{DeliveryState, MAX_ATTEMPTS};
-use core_types::memory::MESSAGES;
+use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{MessagingService, ReplyEvent};
 use core_types::models::{ModelError, TextRequest, ToolSpec};
 use core_types::runs::RunStatus;
-use core_types::{AgentId, Caller};
+use core_types::{AgentId, Caller, Page};
 use doolittle_runtime::{ActionRegistry, Limits};
 use serde_json::{Value, json};
 use testkit::gate::Gate;
@@ -54,7 +54,7 @@ async fn a_newer_message_of_the_same_author_supersedes_a_reply_of_which_nothing_
     assert_eq!(watch.reply().await.content, "re: second");
     let turns: Vec<_> = model.requests()[1].turns.iter().map(|turn| turn.text.clone()).collect();
     assert_eq!(turns, ["first", "second"], "the newer one's context includes the older");
-    assert_eq!(house.store.memories().list(agent, MESSAGES, None, 10).await.unwrap().len(), 3);
+    assert_eq!(house.store.memories().list(agent, MemoryFilter::table(MESSAGES), Page::first(10)).await.unwrap().items.len(), 3);
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use core_types::actions::{Action, ActionContext, ActionError, ActionOutcome};
 use core_types::deliveries::DeliveryState;
-use core_types::memory::{MESSAGES, RoomState};
+use core_types::memory::{MESSAGES, MemoryFilter, RoomQuery, RoomState};
 use core_types::messaging::MessagingService;
 use core_types::models::{Capabilities, ModelError, Purpose, Role, ToolSpec, Usage};
 use core_types::runs::{LogFilter, RunStatus};
-use core_types::{Caller, MemoryId};
+use core_types::{Caller, MemoryId, Page};
 use doolittle_runtime::ActionRegistry;
 use serde_json::{Value, json};
 use testkit::house::{House, Plan, person};
@@ -43,7 +43,13 @@ async fn a_message_in_a_dm_is_answered_shown_remembered_and_recorded() {
     assert_eq!((completion.state, completion.reply_id), (DeliveryState::Replied, Some(reply.id)));
     assert_eq!(house.delivery(&completion).await.reply_id, reply.id);
 
-    let memories = house.store.memories().list(agent, MESSAGES, Some(agent.room_of(channel)), 10).await.unwrap();
+    let memories = house
+        .store
+        .memories()
+        .list(agent, MemoryFilter::table(MESSAGES).in_room(agent.room_of(channel)), Page::first(10))
+        .await
+        .unwrap()
+        .items;
     let remembered: Vec<_> = memories.iter().map(|memory| (memory.id, memory.text(), memory.entity_id)).collect();
     let said = MemoryId::new(reply.id.uuid());
     assert_eq!(remembered, [(said, "pong and more", agent.into()), (agent.memory_of(posted.id), "ping", person(1))]);
@@ -85,7 +91,7 @@ async fn in_a_group_the_model_decides_unless_a_name_a_mention_or_a_reply_does() 
 
     let asked = model.requests().iter().filter(|request| request.purpose == Purpose::Decide).count();
     assert_eq!(asked, 1, "the model is asked only where no rule decides");
-    let memories = house.store.memories().list(agent, MESSAGES, None, 10).await.unwrap();
+    let memories = house.store.memories().list(agent, MemoryFilter::table(MESSAGES), Page::first(10)).await.unwrap().items;
     assert_eq!(memories.len(), 7, "ignored messages are remembered too");
 }
 
@@ -115,7 +121,7 @@ async fn rooms_are_muted_and_followed_by_tool_calls() {
     ] {
         house.post(channel, person(1), text).await;
         assert_eq!(watch.end().await.0.state, state, "{text}");
-        let context = house.store.memories().room_context(agent, agent.room_of(channel), 5, 5).await.unwrap();
+        let context = house.store.memories().room_context(agent, RoomQuery::conversation(agent.room_of(channel), 5, 5)).await.unwrap();
         assert_eq!(context.state, room, "{text}");
     }
     let offered: Vec<_> = model.requests()[1].tools.iter().map(|tool| tool.name.clone()).collect();
@@ -271,6 +277,6 @@ async fn a_failure_for_good_is_told_to_the_reader_the_log_and_the_run() {
     assert_eq!((runs.len(), runs[0].status, runs[0].metadata["error"].as_str()), (1, RunStatus::Error, Some(reason)));
     let logs = house.store.runs().logs(agent, LogFilter { kind: Some("run_event".into()), ..all_logs() }).await.unwrap();
     assert_eq!(logs[0].body["error"], reason);
-    let memories = house.store.memories().list(agent, MESSAGES, None, 10).await.unwrap();
+    let memories = house.store.memories().list(agent, MemoryFilter::table(MESSAGES), Page::first(10)).await.unwrap().items;
     assert_eq!(memories.len(), 1, "the message is remembered whatever the end");
 }

@@ -17,7 +17,7 @@ use core_types::messaging::{
 use core_types::models::ModelProvider;
 use core_types::runs::{Run, RunFilter};
 use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, Timestamp};
-use domain::{Agents, Channels, Messaging, MessagingLimits, MessagingPorts};
+use domain::{Agents, Channels, Knowledge, Messaging, MessagingLimits, MessagingPorts};
 use persistence::{Options, Store, Target};
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 use serde_json::{Value, json};
@@ -97,6 +97,7 @@ impl House {
             secrets: store.secrets(),
             vault: Arc::<SecretVault>::clone(&vault),
             library: Arc::new(NoLibrary),
+            knowledge: Arc::new(Knowledge { agents: store.agents(), memories: store.memories(), clock: Arc::clone(&shared_clock) }),
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
         };

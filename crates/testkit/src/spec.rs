@@ -79,6 +79,9 @@ fn documented(method: &str, target: &str) -> String {
         ("DELETE", ["api", "messaging", "agents", agent, "servers", server]) => {
             format!("/api/messaging/central-servers/{server}/agents/{agent}")
         }
+        (_, ["api", "memory", agent, rest @ ..]) if matches!(rest, ["memories" | "rooms", ..]) && !["agents", "groups"].contains(agent) => {
+            format!("/api/agents/{agent}/{}", rest.join("/"))
+        }
         _ => path,
     }
 }

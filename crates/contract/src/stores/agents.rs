@@ -1,9 +1,10 @@
 //! Promises about agents and their secrets.
 
+use core_types::Page;
 use core_types::agents::Added;
 use core_types::character::{Character, Knowledge};
 use core_types::deliveries::DeliveryState;
-use core_types::memory::MESSAGES;
+use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::EventBody;
 use core_types::runs::LogFilter;
 use core_types::secrets::{SealedSecret, SecretChange};
@@ -139,7 +140,7 @@ pub async fn removing_an_agent_removes_all_that_is_its_own(stores: Stores) {
     assert_eq!(stores.agents.find(agent).await.sure(), None);
     assert_eq!(stores.secrets.list(agent).await.sure(), []);
     assert_eq!(stores.worlds_of(agent).await, []);
-    assert_eq!(stores.memories.list(agent, MESSAGES, None, 10).await.sure(), []);
+    assert_eq!(stores.memories.list(agent, MemoryFilter::table(MESSAGES), Page::first(10)).await.sure().items, []);
     assert_eq!(stores.runs_of(agent).await, []);
     assert_eq!(stores.runs.logs(agent, LogFilter { limit: 10, ..LogFilter::default() }).await.sure(), []);
     assert_eq!(stores.channels.participants(channel).await.sure(), [person(1)]);

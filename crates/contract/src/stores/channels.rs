@@ -1,7 +1,7 @@
 //! Promises about channels and who takes part in them.
 
 use core_types::deliveries::DeliveryState;
-use core_types::memory::MESSAGES;
+use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{Channel, ChannelAdded, ChannelChange, EventBody, MAX_PARTICIPANTS, Membership};
 use core_types::{JsonObject, MessageServerId, Page};
 use serde_json::json;
@@ -92,7 +92,7 @@ pub async fn removing_a_channel_forgets_what_was_said_there(stores: Stores) {
     assert_eq!(stores.messages.find(claimed.delivery.reply_id).await.sure(), None);
     assert_eq!(stores.messages.events(channel, 0, 10).await.sure(), []);
     assert_eq!(stores.messages.last_seq(channel).await.sure(), None);
-    assert_eq!(only(stores.memories.list(agent, MESSAGES, None, 10).await.sure()).text(), "elsewhere");
+    assert_eq!(only(stores.memories.list(agent, MemoryFilter::table(MESSAGES), Page::first(10)).await.sure().items).text(), "elsewhere");
     assert_eq!(only(stores.messages.list(kept, None, 10).await.sure()).id, elsewhere.message.id);
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Replied, "an end is an end");
 }

@@ -1,9 +1,9 @@
 //! Promises about changing, deleting and searching messages.
 
 use core_types::deliveries::DeliveryState;
-use core_types::memory::{FACTS, MESSAGES, Memory};
+use core_types::memory::{FACTS, MESSAGES, Memory, MemoryFilter};
 use core_types::messaging::{EventBody, MessageChange, MessageSearch};
-use core_types::{AgentId, ChannelId, MessageId};
+use core_types::{AgentId, ChannelId, MessageId, Page};
 use serde_json::json;
 
 use super::Stores;
@@ -23,8 +23,15 @@ async fn answered(stores: &Stores) -> (AgentId, ChannelId, MessageId, MessageId)
 }
 
 async fn remembered(stores: &Stores, agent: AgentId) -> Vec<String> {
-    let mut texts: Vec<_> =
-        stores.memories.list(agent, MESSAGES, None, 10).await.sure().iter().map(|memory| memory.text().to_owned()).collect();
+    let mut texts: Vec<_> = stores
+        .memories
+        .list(agent, MemoryFilter::table(MESSAGES), Page::first(10))
+        .await
+        .sure()
+        .items
+        .iter()
+        .map(|memory| memory.text().to_owned())
+        .collect();
     texts.sort_unstable();
     texts
 }
@@ -127,7 +134,7 @@ pub async fn clearing_a_channel_forgets_the_conversation(stores: Stores) {
     assert_eq!(told.iter().map(|event| event.seq).collect::<Vec<_>>(), [last + 1, last + 2]);
     assert_eq!(stores.messages.list(channel, None, 10).await.sure(), []);
     assert_eq!(remembered(&stores, agent).await, [""; 0]);
-    assert_eq!(only(stores.memories.list(agent, FACTS, None, 10).await.sure()).text(), "a fact");
+    assert_eq!(only(stores.memories.list(agent, MemoryFilter::table(FACTS), Page::first(10)).await.sure().items).text(), "a fact");
     assert_eq!(stores.messages.list(kept, None, 10).await.sure().len(), 1);
     assert_eq!(stores.say(9, channel, person(1)).await.message.seq, last + 3);
     assert_eq!(stores.messages.clear(channel_id(9), at(6)).await.sure(), []);

@@ -1,10 +1,10 @@
 //! Promises about the end of a delivery.
 
 use core_types::deliveries::{DeliveryState, Finish, LEASE_MILLIS};
-use core_types::memory::{MESSAGES, RoomState};
+use core_types::memory::{MESSAGES, MemoryFilter, RoomQuery, RoomState};
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, Channel, EventBody};
 use core_types::runs::LogFilter;
-use core_types::{AgentId, ChannelId, EntityId, StoreError};
+use core_types::{AgentId, ChannelId, EntityId, Page, StoreError};
 use serde_json::json;
 
 use super::Stores;
@@ -18,7 +18,7 @@ async fn weight(stores: &Stores, agent: AgentId, channel: ChannelId) -> [usize; 
     [
         stores.messages.events(channel, 0, 100).await.sure().len(),
         stores.messages.list(channel, None, 100).await.sure().len(),
-        stores.memories.list(agent, MESSAGES, None, 100).await.sure().len(),
+        stores.memories.list(agent, MemoryFilter::table(MESSAGES), Page::first(100)).await.sure().items.len(),
         stores.runs_of(agent).await.len(),
         stores.runs.logs(agent, filter).await.sure().len(),
     ]
@@ -43,7 +43,7 @@ pub async fn a_finish_writes_everything_at_once(stores: Stores) {
     let bodies: Vec<_> = finished.events.iter().map(|event| (event.seq, event.body.clone())).collect();
     assert_eq!(bodies, [(2, EventBody::Message(Some(reply.into()))), (3, EventBody::Complete(Some(completion)))]);
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Replied);
-    let context = stores.memories.room_context(agent, agent.room_of(channel), 10, 10).await.sure();
+    let context = stores.memories.room_context(agent, RoomQuery::conversation(agent.room_of(channel), 10, 10)).await.sure();
     assert_eq!(context.state, RoomState::Muted);
     assert_eq!(context.recent.iter().map(core_types::memory::Memory::text).collect::<Vec<_>>(), ["hello", "a reply"]);
     assert_eq!(context.entities.len(), 2);
@@ -84,7 +84,7 @@ pub async fn without_a_plane_a_finish_leaves_the_agents_memory_alone(stores: Sto
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Failed);
     assert_eq!(weight(&stores, agent, channel).await, [2, 1, 0, 1, 1]);
     assert_eq!(stores.worlds_of(agent).await, worlds);
-    assert_eq!(stores.memories.room_context(agent, agent.room_of(channel), 10, 10).await.sure().entities, []);
+    assert_eq!(stores.memories.room_context(agent, RoomQuery::conversation(agent.room_of(channel), 10, 10)).await.sure().entities, []);
 }
 
 /// A worker that lost its claim cannot write, and the one that has it can.
@@ -99,7 +99,7 @@ pub async fn a_late_finish_writes_nothing(stores: Stores) {
     assert_eq!(stores.deliveries.finish(late).await.sure(), None);
     assert_eq!(weight(&stores, agent, channel).await, before);
     assert_eq!(stores.messages.last_seq(channel).await.sure(), Some(1));
-    let context = stores.memories.room_context(agent, agent.room_of(channel), 10, 10).await.sure();
+    let context = stores.memories.room_context(agent, RoomQuery::conversation(agent.room_of(channel), 10, 10)).await.sure();
     assert_eq!(context.state, RoomState::None);
     assert_eq!(stores.state_of(&first).await, DeliveryState::Claimed);
     stores.deliveries.finish(finish_with_reply(&second, "in time", at(2))).await.sure().sure();

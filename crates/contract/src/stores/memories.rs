@@ -1,12 +1,15 @@
 //! Promises about what agents remember.
 
 use core_types::deliveries::DeliveryState;
-use core_types::memory::{FACTS, MESSAGES, Memory, RoomContext, RoomState};
-use core_types::{AgentId, ChannelId};
+use core_types::memory::{
+    DOCUMENTS, FACTS, KNOWLEDGE, MESSAGES, Memory, MemoryChange, MemoryFilter, Origin, RoomContext, RoomQuery, RoomState, Source, Trust,
+};
+use core_types::{AgentId, ChannelId, Page, RunId, WorldId};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Stores;
-use super::scene::{Sure, agent, at, channel_id, finish_as, memory, object, only, person};
+use super::scene::{ALL, Sure, agent, at, channel_id, finish_as, memory, memory_id, message_id, object, only, person};
 
 fn aged(number: u128, agent: AgentId, channel: ChannelId, table: &str, age: i64) -> Memory {
     let text = format!("{table} {number}");
@@ -24,14 +27,22 @@ pub async fn a_memory_whose_id_is_taken_is_left_as_it_is(stores: Stores) {
         content: object(json!({"text": "one", "actions": ["REPLY"], "a": null})),
         metadata: object(json!({"type": "message", "nul": "\u{0}"})),
         unique: false,
+        origin: Origin {
+            message: Some(message_id(1)),
+            author: Some(person(1)),
+            channel: Some(channel_id(1)),
+            run: Some(RunId::new(Uuid::from_u128(5))),
+            trust: Some(Trust::Participant),
+        },
         ..memory(1, agent, channel_id(1), person(1), "")
     };
     assert_eq!(stores.memories.add(vec![first.clone()]).await.sure(), 1);
     let again = memory(1, agent, channel_id(1), person(2), "other");
     assert_eq!(stores.memories.add(vec![again, memory(2, agent, channel_id(1), person(1), "two")]).await.sure(), 1);
-    let list = stores.memories.list(agent, MESSAGES, None, 10).await.sure();
+    let list = stores.memories.list(agent, MemoryFilter::table(MESSAGES), Page::first(10)).await.sure().items;
     assert_eq!(list.len(), 2);
     assert!(list.contains(&first), "{list:?}");
+    assert_eq!(stores.memories.find(agent, memory_id(1)).await.sure(), Some(first));
     assert_eq!(stores.memories.add(Vec::new()).await.sure(), 0);
 }
 
@@ -48,15 +59,17 @@ pub async fn memories_are_listed_newest_first_by_table_and_room(stores: Stores) 
         aged(6, agent, here, "anything", 1),
     ];
     stores.memories.add(memories).await.sure();
-    let list = |table: &'static str, room, limit| {
+    let list = |filter, limit| {
         let memories = stores.memories.clone();
-        async move { memories.list(agent, table, room, limit).await.sure() }
+        async move { memories.list(agent, filter, Page::first(limit)).await.sure().items }
     };
-    assert_eq!(texts(&list(MESSAGES, None, 10).await), ["messages 4", "messages 3", "messages 1", "messages 2"]);
-    assert_eq!(texts(&list(MESSAGES, Some(agent.room_of(here)), 2).await), ["messages 3", "messages 1"]);
-    assert_eq!(texts(&list(FACTS, None, 10).await), ["facts 5"]);
-    assert_eq!(texts(&list("anything", Some(agent.room_of(here)), 10).await), ["anything 6"]);
-    assert_eq!(texts(&list("nothing", None, 10).await), [""; 0]);
+    let table = MemoryFilter::table;
+    assert_eq!(texts(&list(table(MESSAGES), 10).await), ["messages 4", "messages 3", "messages 1", "messages 2"]);
+    assert_eq!(texts(&list(table(MESSAGES).in_room(agent.room_of(here)), 2).await), ["messages 3", "messages 1"]);
+    assert_eq!(texts(&list(table(FACTS), 10).await), ["facts 5"]);
+    assert_eq!(texts(&list(table("anything").in_room(agent.room_of(here)), 10).await), ["anything 6"]);
+    assert_eq!(texts(&list(table("nothing"), 10).await), [""; 0]);
+    assert_eq!(list(MemoryFilter::default(), 10).await.len(), 6);
 }
 
 /// The newest of each, the conversation in its order.
@@ -71,7 +84,7 @@ pub async fn a_room_context_shows_conversation_facts_and_people(stores: Stores) 
     memories.push(aged(9, agent, channel_id(2), MESSAGES, 50));
     stores.memories.add(memories).await.sure();
 
-    let context = stores.memories.room_context(agent, agent.room_of(channel), 3, 2).await.sure();
+    let context = stores.memories.room_context(agent, RoomQuery::conversation(agent.room_of(channel), 3, 2)).await.sure();
     assert_eq!(context.state, RoomState::Followed);
     assert_eq!(texts(&context.recent), ["messages 2", "messages 3", "messages 4"]);
     assert_eq!(texts(&context.facts), ["facts 8", "facts 7"]);
@@ -82,8 +95,9 @@ pub async fn a_room_context_shows_conversation_facts_and_people(stores: Stores) 
 /// Which is no error.
 pub async fn nothing_is_known_of_an_unknown_room(stores: Stores) {
     let agent = stores.running_agent(1).await;
-    let nothing = RoomContext { state: RoomState::None, recent: Vec::new(), facts: Vec::new(), entities: Vec::new() };
-    assert_eq!(stores.memories.room_context(agent, agent.room_of(channel_id(1)), 10, 10).await.sure(), nothing);
+    let nothing =
+        RoomContext { state: RoomState::None, recent: Vec::new(), facts: Vec::new(), knowledge: Vec::new(), entities: Vec::new() };
+    assert_eq!(stores.memories.room_context(agent, RoomQuery::conversation(agent.room_of(channel_id(1)), 10, 10)).await.sure(), nothing);
     assert_eq!(stores.worlds_of(super::scene::agent_id(9)).await, []);
 }
 
@@ -92,9 +106,128 @@ pub async fn an_agent_sees_only_its_own(stores: Stores) {
     let one = stores.running_agent(1).await;
     let two = stores.agents.add(agent(2), Vec::new()).await.sure().into_inner().id;
     stores.memories.add(vec![memory(1, one, channel_id(1), person(1), "mine")]).await.sure();
-    assert_eq!(stores.memories.list(two, MESSAGES, None, 10).await.sure(), []);
-    assert_eq!(stores.memories.list(two, MESSAGES, Some(one.room_of(channel_id(1))), 10).await.sure(), []);
-    let context = stores.memories.room_context(two, one.room_of(channel_id(1)), 10, 10).await.sure();
+    assert_eq!(stores.memories.list(two, MemoryFilter::table(MESSAGES), Page::first(10)).await.sure().items, []);
+    assert_eq!(
+        stores.memories.list(two, MemoryFilter::table(MESSAGES).in_room(one.room_of(channel_id(1))), Page::first(10)).await.sure().items,
+        []
+    );
+    let context = stores.memories.room_context(two, RoomQuery::conversation(one.room_of(channel_id(1)), 10, 10)).await.sure();
     assert_eq!(context.recent, []);
     assert_eq!(stores.worlds_of(two).await, []);
+    assert_eq!(stores.memories.find(two, memory_id(1)).await.sure(), None);
+    assert_eq!(stores.memories.find_all(two, MemoryFilter::default(), vec![memory_id(1)]).await.sure(), []);
+    let change = MemoryChange { content: Some(object(json!({"text": "yours"}))), metadata: None };
+    assert_eq!(stores.memories.update(two, memory_id(1), change).await.sure(), None);
+    assert_eq!(stores.memories.remove_all(two, MemoryFilter::id(memory_id(1))).await.sure(), 0);
+    assert_eq!(texts(&stores.memories.list(one, MemoryFilter::default(), ALL).await.sure().items), ["mine"]);
+}
+
+/// The whole length, whatever part is shown.
+pub async fn a_page_of_memories_knows_the_length_of_the_list(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    let memories = (1..=5).map(|number| aged(number, agent, channel_id(1), MESSAGES, i64::try_from(number).sure())).collect();
+    stores.memories.add(memories).await.sure();
+    for (offset, limit, shown) in [(0, 2, 2), (4, 2, 1), (5, 2, 0), (9, 0, 0), (0, 9, 5), (u32::MAX, u32::MAX, 0)] {
+        let page = stores.memories.list(agent, MemoryFilter::table(MESSAGES), Page { offset, limit }).await.sure();
+        assert_eq!((page.items.len(), page.total), (shown, 5), "{offset} {limit}");
+    }
+    let part = stores.memories.list(agent, MemoryFilter::table(MESSAGES), Page { offset: 1, limit: 2 }).await.sure();
+    assert_eq!(texts(&part.items), ["messages 4", "messages 3"]);
+}
+
+/// Each condition alone; two together mean both.
+pub async fn memories_are_filtered_by_what_they_are_and_where_they_come_from(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    let plain = |number| aged(number, agent, channel_id(1), FACTS, i64::try_from(number).sure());
+    let run = RunId::new(Uuid::from_u128(7));
+    let origin = Origin { message: Some(message_id(3)), author: Some(person(3)), run: Some(run), ..Origin::default() };
+    let metadata = object(json!({"type": "custom", "n": 1, "on": true, "other": {"type": "x"}, "quote": "a \"b\" \u{e9}"}));
+    stores
+        .memories
+        .add(vec![
+            plain(1),
+            Memory { entity_id: person(2), world_id: Some(WorldId::new(Uuid::from_u128(9))), ..plain(2) },
+            Memory { origin, ..plain(3) },
+            Memory { metadata, ..plain(4) },
+        ])
+        .await
+        .sure();
+    let with = |key: &str, value| MemoryFilter { metadata: vec![(key.to_owned(), value)], ..MemoryFilter::default() };
+    let of = |source| MemoryFilter { source: Some(source), ..MemoryFilter::default() };
+    let all = MemoryFilter::default();
+    for (filter, expected) in [
+        (MemoryFilter { entity: Some(person(2)), ..all.clone() }, "2"),
+        (MemoryFilter { world: Some(WorldId::new(Uuid::from_u128(9))), ..all.clone() }, "2"),
+        (MemoryFilter { from: Some(at(2)), to: Some(at(3)), ..all.clone() }, "32"),
+        (MemoryFilter { to: Some(at(1)), ..all.clone() }, "1"),
+        (MemoryFilter { rooms: vec![agent.room_of(channel_id(2))], ..all.clone() }, ""),
+        (MemoryFilter { rooms: vec![agent.room_of(channel_id(2)), agent.room_of(channel_id(1))], ..all.clone() }, "4321"),
+        (MemoryFilter { tables: vec![MESSAGES.to_owned(), FACTS.to_owned()], ..all.clone() }, "4321"),
+        (MemoryFilter { id: Some(memory_id(3)), ..all }, "3"),
+        (with("type", json!("custom")), "4"),
+        (with("type", json!("x")), ""),
+        (with("n", json!(1)), "4"),
+        (with("n", json!("1")), ""),
+        (with("on", json!(true)), "4"),
+        (with("quote", json!("a \"b\" \u{e9}")), "4"),
+        (with("missing", json!("")), ""),
+        (MemoryFilter { entity: Some(person(2)), ..with("type", json!("custom")) }, ""),
+        (of(Source::Message(message_id(3))), "3"),
+        (of(Source::Author(person(3))), "3"),
+        (of(Source::Author(person(1))), ""),
+        (of(Source::Run(run)), "3"),
+    ] {
+        let listed = stores.memories.list(agent, filter.clone(), ALL).await.sure();
+        let numbers: String = texts(&listed.items).concat().replace("facts ", "");
+        assert_eq!(numbers, expected, "{filter:?}");
+        let ids = (1..=9).map(memory_id).collect();
+        let found = stores.memories.find_all(agent, filter.clone(), ids).await.sure();
+        assert_eq!(found.len(), expected.len(), "{filter:?}");
+    }
+}
+
+/// The rest stays, and nothing is made where there is nothing.
+pub async fn a_change_of_a_memory_replaces_what_it_names(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    let first = Memory { metadata: object(json!({"a": 1})), ..memory(1, agent, channel_id(1), person(1), "one") };
+    stores.memories.add(vec![first.clone()]).await.sure();
+    let content = object(json!({"text": "two", "k": []}));
+    let change = MemoryChange { content: Some(content.clone()), metadata: None };
+    let changed = Memory { content, ..first };
+    assert_eq!(stores.memories.update(agent, memory_id(1), change).await.sure(), Some(changed.clone()));
+    let change = MemoryChange { content: None, metadata: Some(object(json!({"b": 2}))) };
+    let changed = Memory { metadata: object(json!({"b": 2})), ..changed };
+    assert_eq!(stores.memories.update(agent, memory_id(1), change).await.sure(), Some(changed.clone()));
+    assert_eq!(stores.memories.update(agent, memory_id(1), MemoryChange::default()).await.sure(), Some(changed.clone()));
+    assert_eq!(stores.memories.find(agent, memory_id(1)).await.sure(), Some(changed));
+    assert_eq!(stores.memories.update(agent, memory_id(2), MemoryChange::default()).await.sure(), None);
+}
+
+/// However many there are.
+pub async fn all_that_a_filter_means_is_deleted_and_nothing_else(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    let mut memories: Vec<_> = (1..=1_203).map(|number| aged(number, agent, channel_id(1), MESSAGES, 1)).collect();
+    memories.push(aged(5_000, agent, channel_id(1), FACTS, 1));
+    memories.push(aged(5_001, agent, channel_id(2), MESSAGES, 1));
+    stores.memories.add(memories).await.sure();
+    let here = MemoryFilter::table(MESSAGES).in_room(agent.room_of(channel_id(1)));
+    assert_eq!(stores.memories.remove_all(agent, MemoryFilter::id(memory_id(7))).await.sure(), 1);
+    assert_eq!(stores.memories.remove_all(agent, here.clone()).await.sure(), 1_202);
+    assert_eq!(stores.memories.remove_all(agent, here).await.sure(), 0);
+    assert_eq!(stores.memories.list(agent, MemoryFilter::default(), ALL).await.sure().total, 2);
+}
+
+/// And only with theirs.
+pub async fn fragments_go_with_their_document(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    let fragment = |number, document| Memory { document_id: Some(memory_id(document)), ..aged(number, agent, channel_id(1), KNOWLEDGE, 1) };
+    let document = |number| aged(number, agent, channel_id(1), DOCUMENTS, 1);
+    let memories = vec![document(1), fragment(2, 1), fragment(3, 1), document(4), fragment(5, 4)];
+    assert_eq!(stores.memories.add(memories.clone()).await.sure(), 5);
+    assert_eq!(stores.memories.add(memories).await.sure(), 0);
+    let of_first = MemoryFilter { document: Some(memory_id(1)), ..MemoryFilter::default() };
+    assert_eq!(stores.memories.list(agent, of_first, ALL).await.sure().total, 2);
+    assert_eq!(stores.memories.remove_all(agent, MemoryFilter::id(memory_id(1))).await.sure(), 1);
+    let left = stores.memories.list(agent, MemoryFilter::default(), ALL).await.sure();
+    assert_eq!(texts(&left.items), ["knowledge 5", "documents 4"]);
 }

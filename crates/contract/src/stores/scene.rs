@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use core_types::agents::Agent;
 use core_types::character::{Character, OneOrMany};
 use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, Fence, Finish, LEASE_MILLIS, Trace};
-use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Room};
+use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Origin, Room};
 use core_types::messaging::{Channel, ChannelAdded, Completion, MessageDraft, MessageServer, PostMessage, PostOutcome, Posted, Wake};
 use core_types::runs::{LogEntry, Run, RunFilter, RunStatus};
 use core_types::worlds::World;
@@ -136,6 +136,9 @@ pub(super) fn plane(agent: AgentId, channel: ChannelId, people: &[EntityId]) -> 
         name: "Room".to_owned(),
         kind: "GROUP".to_owned(),
         source: "test".to_owned(),
+        server_id: None,
+        metadata: JsonObject::new(),
+        created_at: at(0),
     };
     let known = std::iter::once(EntityId::from(agent)).chain(people.iter().copied());
     let entities = known.map(|id| Entity { id, agent_id: agent, names: vec![format!("Somebody {id}")], metadata: JsonObject::new() });
@@ -154,6 +157,8 @@ pub(super) fn memory(number: u128, agent: AgentId, channel: ChannelId, from: Ent
         metadata: JsonObject::new(),
         unique: true,
         created_at: at(0),
+        origin: Origin::default(),
+        document_id: None,
     }
 }
 

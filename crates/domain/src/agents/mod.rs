@@ -8,12 +8,14 @@ use core_types::agents::{
 };
 use core_types::bus::{BusEvent, EventBus, Topic};
 use core_types::character::{self, ParsedCharacter};
+use core_types::error::chain;
 use core_types::secrets::{ElizaOsSecret, SealedSecret, Secret, SecretChange, SecretRepository, Vault};
 use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Thing};
 use icu_collator::options::CollatorOptions;
 use icu_collator::{Collator, CollatorBorrowed};
 use serde_json::Value;
 
+use crate::knowledge::Knowledge;
 use crate::permission::require;
 use crate::tell::tell;
 use crate::whole::whole;
@@ -34,6 +36,8 @@ pub struct Agents {
     pub vault: Arc<dyn Vault>,
     /// Reads characters that are named by path.
     pub library: Arc<dyn CharacterLibrary>,
+    /// Takes in what characters know.
+    pub knowledge: Arc<Knowledge>,
     /// Who is told of changes.
     pub bus: Arc<dyn EventBus>,
     /// What time it is.
@@ -83,6 +87,9 @@ impl AgentService for Agents {
             let mut agent = change.agent;
             agent.updated_at = self.clock.now().max(read_at.plus_millis(1));
             if self.agents.replace(agent.clone(), read_at, secrets).await? {
+                if agent.running && agent.character.knowledge != stored.character.knowledge {
+                    self.follow(&agent).await;
+                }
                 self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
                 return self.view(agent).await;
             }
@@ -105,6 +112,7 @@ impl AgentService for Agents {
     async fn start(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
         require(caller, Permission::AgentsWrite)?;
         let agent = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
+        self.knowledge.follow(&agent).await?;
         let own = plane::own(&agent);
         let started = self.agents.start(id, own, self.clock.now()).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
         self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
@@ -131,6 +139,23 @@ impl AgentService for Agents {
 }
 
 impl Agents {
+    /// After a change that is stored: what fails here is made good at the next start of the agent or the server.
+    async fn follow(&self, agent: &Agent) {
+        if let Err(error) = self.knowledge.follow(agent).await {
+            log::error!("agent {}: what its character knows is not taken in yet: {}", agent.id, chain(&error));
+        }
+    }
+
+    /// Brings up to date what the agents that run know of their characters, as after a start of the server.
+    pub async fn follow_all(&self) -> ServiceResult<()> {
+        for summary in self.agents.list().await?.into_iter().filter(|agent| agent.running) {
+            if let Some(agent) = self.agents.find(summary.id).await? {
+                self.follow(&agent).await;
+            }
+        }
+        Ok(())
+    }
+
     async fn view(&self, agent: Agent) -> ServiceResult<AgentView> {
         let secret_names = self.secrets.list(agent.id).await?.into_iter().map(|secret| secret.name).collect();
         Ok(AgentView { agent, secret_names })

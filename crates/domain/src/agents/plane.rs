@@ -26,6 +26,9 @@ pub(super) fn own(agent: &Agent) -> AgentPlane {
             name: name.clone(),
             kind: "SELF".to_owned(),
             source: "elizaos".to_owned(),
+            server_id: None,
+            metadata: JsonObject::new(),
+            created_at: agent.created_at,
         },
         entities: vec![Entity { id: agent.id.into(), agent_id: agent.id, names: vec![name.clone()], metadata: JsonObject::new() }],
     }

@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use core_types::{AgentId, ChannelId, LogId, MessageId, MessageServerId, RunId, WorldId};
+use core_types::{AgentId, ChannelId, LogId, MemoryId, MessageId, MessageServerId, RoomId, RunId, WorldId};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
@@ -53,6 +53,18 @@ path_id!(
 path_id!(
     /// The `{world_id}` of a path.
     WorldPath(WorldId), "world_id", "Invalid world ID format"
+);
+path_id!(
+    /// The `{memory_id}` of a path.
+    MemoryPath(MemoryId), "memory_id", "Invalid memory ID format"
+);
+path_id!(
+    /// The `{document_id}` of a path.
+    DocumentPath(MemoryId), "document_id", "Invalid document ID format"
+);
+path_id!(
+    /// The `{room_id}` of a path.
+    RoomPath(RoomId), "room_id", "Invalid room ID format"
 );
 path_id!(
     /// The `{run_id}` of a path.

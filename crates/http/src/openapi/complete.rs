@@ -13,10 +13,13 @@ use crate::openapi::example;
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 11] = [
     ("agents", "Agents and their characters"),
     ("runs", "What agents did: logs and runs"),
     ("worlds", "Agents' worlds"),
+    ("memories", "What agents remember"),
+    ("documents", "Documents that agents know"),
+    ("rooms", "Agents' rooms, and groups of agents"),
     ("servers", "Message servers, and which agents listen on them"),
     ("channels", "Channels, and who takes part in them"),
     ("messages", "Messages"),

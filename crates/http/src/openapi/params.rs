@@ -35,6 +35,28 @@ impl IntoParams for ListPart {
     }
 }
 
+/// Which memories are listed.
+pub(crate) struct MemoryConditions;
+
+impl IntoParams for MemoryConditions {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let query = |name: &str, schema: Object, description: &str| optional(ParameterIn::Query, name, schema, description);
+        let text = || ObjectBuilder::new().schema_type(Type::String).max_length(Some(limits::NAME_CHARS)).build();
+        vec![
+            query("table", text(), "The table; `messages` where absent; also spelled `tableName`"),
+            query("limit", count().maximum(Some(limits::MAX_PAGE)).build(), "How many memories"),
+            query("offset", count().build(), "How many memories to leave out at the beginning"),
+            query("roomId", uuid(), "Of this room"),
+            query("channelId", uuid(), "Of the agent's room for this channel"),
+            query("entityId", uuid(), "From or about this entity"),
+            query("worldId", uuid(), "Of this world"),
+            query("type", text(), "With this `type` in the metadata, such as `message`, `document` or `fragment`"),
+            query("from", text(), "None that is older: epoch milliseconds or ISO 8601"),
+            query("to", text(), "None that is newer: epoch milliseconds or ISO 8601"),
+        ]
+    }
+}
+
 fn optional(parameter_in: ParameterIn, name: &str, schema: Object, description: &str) -> Parameter {
     let parameter = ParameterBuilder::new().name(name).parameter_in(parameter_in).required(Required::False);
     parameter.schema(Some(schema)).description(Some(description)).build()

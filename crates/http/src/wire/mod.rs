@@ -3,11 +3,14 @@
 pub(crate) mod agents;
 pub(crate) mod channels;
 pub(crate) mod character;
+pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod manage;
+pub(crate) mod memories;
 pub(crate) mod messages;
 pub(crate) mod posts;
 pub(crate) mod replies;
+pub(crate) mod rooms;
 pub(crate) mod runs;
 pub(crate) mod servers;
 pub(crate) mod system;

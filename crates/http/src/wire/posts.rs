@@ -272,7 +272,7 @@ pub(crate) struct SearchBody {
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "the schema of what `Fields::moment` reads")]
-enum Moment {
+pub(crate) enum Moment {
     Millis(i64),
     Iso(String),
 }

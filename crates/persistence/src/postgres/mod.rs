@@ -78,6 +78,15 @@ macro_rules! table {
     };
 }
 
+/// A key of a JSON object as the text of its value, or null.
+macro_rules! json_key {
+    ($column:literal, $key:expr) => {
+        diesel::dsl::sql::<diesel::sql_types::Nullable<diesel::sql_types::Text>>(concat!("(", $column, " -> "))
+            .bind::<diesel::sql_types::Text, _>($key)
+            .sql(")::text")
+    };
+}
+
 #[path = "../repos/agents.rs"]
 mod agents;
 #[path = "../repos/channels.rs"]
@@ -109,6 +118,8 @@ mod plane;
 #[path = "../repos/prepared.rs"]
 mod prepared;
 mod queue;
+#[path = "../repos/rooms.rs"]
+mod rooms;
 #[path = "../repos/runs.rs"]
 mod runs;
 #[path = "../repos/schema.rs"]
@@ -118,6 +129,7 @@ mod search;
 #[path = "../repos/servers.rs"]
 mod servers;
 mod types;
+mod words;
 #[path = "../repos/worlds.rs"]
 mod worlds;
 

@@ -6,9 +6,8 @@ use core_types::memory::MESSAGES;
 use core_types::messaging::{ChannelEvent, EventBody, Message, MessageChange};
 use core_types::{AgentId, MessageId};
 use diesel::prelude::*;
-use serde_json::Value;
 
-use super::columns::{Id, Object, Opaque};
+use super::columns::{Id, Opaque};
 use super::messages::{MessageRow, answered, find};
 use super::schema::{memories, messages, rooms};
 use super::{Conn, RunQueryDsl, deliveries, events, queue};
@@ -52,7 +51,8 @@ work! {
         let row: Option<MessageRow> = run!(update.get_result(conn)).optional()?;
         let Some(message) = row.map(|row| Arc::new(Message::from(row))) else { return Ok(None) };
         if let Some(text) = change.content {
-            run!(recall_as(conn, message.channel_id.into(), id, &text))?;
+            let remembered = run!(memories_of(conn, message.channel_id.into(), id))?;
+            run!(super::memories::set_text(conn, remembered, &text))?;
         }
         let body = EventBody::MessageUpdated(Some(Arc::clone(&message)));
         let event = run!(events::announce(conn, message.channel_id.into(), body, now))?;
@@ -101,19 +101,5 @@ work! {
         let agents: Vec<Id> = run!(rooms::table.filter(rooms::channel_id.eq(channel)).select(rooms::agent_id).load(conn))?;
         let theirs = agents.into_iter().map(|agent| Id::from(agent.to::<AgentId>().memory_of(message.to::<MessageId>())));
         Ok(std::iter::once(message).chain(theirs).collect())
-    }
-}
-
-work! {
-    /// Makes agents remember a message by this text.
-    fn recall_as(conn: &mut Conn, channel: Id, message: Id, text: &str) -> QueryResult<()> {
-        let remembered = run!(memories_of(conn, channel, message))?;
-        let rows: Vec<(Id, Object)> =
-            run!(memories::table.filter(memories::id.eq_any(remembered)).select((memories::id, memories::content)).load(conn))?;
-        for (id, Object(mut content)) in rows {
-            content.insert("text".to_owned(), Value::from(text));
-            run!(diesel::update(memories::table.find(id)).set(memories::content.eq(Object(content))).execute(conn))?;
-        }
-        Ok(())
     }
 }

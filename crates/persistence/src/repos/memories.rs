@@ -1,16 +1,24 @@
 //! What agents remember.
 
 use async_trait::async_trait;
-use core_types::memory::{FACTS, MESSAGES, Memory, MemoryRepository, RoomContext, RoomState};
-use core_types::{AgentId, RoomId, StoreResult};
+use core_types::memory::{
+    FACTS, KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository, Origin, Ranked, RoomContext,
+    RoomQuery, RoomState, Source,
+};
+use core_types::{AgentId, JsonObject, Listed, MemoryId, Page, StoreResult, Timestamp};
 use diesel::prelude::*;
 
-use super::columns::{Id, Object, time, word};
+use super::columns::{Id, Object, known_total, time, word};
 use super::plane::EntityRow;
 use super::prepared::prepared;
 use super::schema::{entities, memories, participants};
+use super::words::{self, memory_words};
 use super::{Conn, Db, RunQueryDsl};
 use crate::error::Fault;
+use crate::words::{VERSION, asked, indexed, scope};
+
+/// How many memories are deleted in one transaction.
+const STEP: u32 = 500;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = memories, treat_none_as_default_value = false)]
@@ -25,10 +33,17 @@ struct MemoryRow {
     metadata: Object,
     is_unique: bool,
     created_at: i64,
+    source_message_id: Option<Id>,
+    source_author_id: Option<Id>,
+    source_channel_id: Option<Id>,
+    source_run_id: Option<Id>,
+    trust: Option<String>,
+    document_id: Option<Id>,
 }
 
 impl From<Memory> for MemoryRow {
     fn from(memory: Memory) -> Self {
+        let origin = memory.origin;
         Self {
             id: memory.id.into(),
             agent_id: memory.agent_id.into(),
@@ -40,25 +55,88 @@ impl From<Memory> for MemoryRow {
             metadata: Object(memory.metadata),
             is_unique: memory.unique,
             created_at: memory.created_at.millis(),
+            source_message_id: origin.message.map(Id::from),
+            source_author_id: origin.author.map(Id::from),
+            source_channel_id: origin.channel.map(Id::from),
+            source_run_id: origin.run.map(Id::from),
+            trust: origin.trust.map(|trust| trust.to_string()),
+            document_id: memory.document_id.map(Id::from),
         }
     }
 }
 
-impl From<MemoryRow> for Memory {
-    fn from(row: MemoryRow) -> Self {
-        Self {
-            id: row.id.to(),
-            agent_id: row.agent_id.to(),
-            table: row.table_name,
-            room_id: row.room_id.to(),
-            world_id: row.world_id.map(Id::to),
-            entity_id: row.entity_id.to(),
-            content: row.content.0,
-            metadata: row.metadata.0,
-            unique: row.is_unique,
-            created_at: time(row.created_at),
-        }
+impl MemoryRow {
+    fn into_memory(self) -> Result<Memory, Fault> {
+        Ok(Memory {
+            id: self.id.to(),
+            agent_id: self.agent_id.to(),
+            table: self.table_name,
+            room_id: self.room_id.to(),
+            world_id: self.world_id.map(Id::to),
+            entity_id: self.entity_id.to(),
+            content: self.content.0,
+            metadata: self.metadata.0,
+            unique: self.is_unique,
+            created_at: time(self.created_at),
+            origin: Origin {
+                message: self.source_message_id.map(Id::to),
+                author: self.source_author_id.map(Id::to),
+                channel: self.source_channel_id.map(Id::to),
+                run: self.source_run_id.map(Id::to),
+                trust: self.trust.map(|trust| word("memories.trust", &trust)).transpose()?,
+            },
+            document_id: self.document_id.map(Id::to),
+        })
     }
+}
+
+fn all(rows: Vec<MemoryRow>) -> Result<Vec<Memory>, Fault> {
+    rows.into_iter().map(MemoryRow::into_memory).collect()
+}
+
+/// The words by which a memory is found.
+fn words_of(content: &JsonObject) -> Vec<String> {
+    indexed(content.get("text").and_then(|text| text.as_str()).unwrap_or_default())
+}
+
+/// The memories of an agent that a filter lets pass, ready for another condition or an order.
+macro_rules! filtered {
+    ($agent:expr, $filter:expr, $query:expr) => {{
+        let filter: &MemoryFilter = &$filter;
+        let (from, to) = (filter.from.map_or(i64::MIN, Timestamp::millis), filter.to.map_or(i64::MAX, Timestamp::millis));
+        let mut query = $query.filter(memories::agent_id.eq($agent)).into_boxed();
+        if !filter.tables.is_empty() {
+            query = query.filter(memories::table_name.eq_any(filter.tables.clone()));
+        }
+        if filter.from.is_some() || filter.to.is_some() {
+            query = query.filter(memories::created_at.between(from, to));
+        }
+        if !filter.rooms.is_empty() {
+            query = query.filter(memories::room_id.eq_any(filter.rooms.iter().copied().map(Id::from).collect::<Vec<_>>()));
+        }
+        if let Some(entity) = filter.entity {
+            query = query.filter(memories::entity_id.eq(Id::from(entity)));
+        }
+        if let Some(world) = filter.world {
+            query = query.filter(memories::world_id.eq(Id::from(world)));
+        }
+        if let Some(document) = filter.document {
+            query = query.filter(memories::document_id.eq(Id::from(document)));
+        }
+        if let Some(id) = filter.id {
+            query = query.filter(memories::id.eq(Id::from(id)));
+        }
+        query = match filter.source {
+            None => query,
+            Some(Source::Message(message)) => query.filter(memories::source_message_id.eq(Id::from(message))),
+            Some(Source::Author(author)) => query.filter(memories::source_author_id.eq(Id::from(author))),
+            Some(Source::Run(run)) => query.filter(memories::source_run_id.eq(Id::from(run))),
+        };
+        for (key, value) in &filter.metadata {
+            query = query.filter(json_key!("memories.metadata", key.clone()).eq(value.to_string()));
+        }
+        query
+    }};
 }
 
 work! {
@@ -67,11 +145,26 @@ work! {
         let mut new = 0;
         for memory in memories {
             let row = MemoryRow::from(memory);
-            if run!(diesel::insert_into(memories::table).values(&row).on_conflict_do_nothing().execute(conn))? > 0 {
-                new += 1;
+            let values = (&row, memories::words_version.eq(VERSION));
+            let insert = diesel::insert_into(memories::table).values(values).on_conflict_do_nothing().returning(memories::ordinal);
+            let ordinal: Option<i64> = run!(insert.get_result(conn)).optional()?;
+            let Some(ordinal) = ordinal else { continue };
+            new += 1;
+            let words = words_of(&row.content.0);
+            if !words.is_empty() {
+                run!(words::put(conn, ordinal, scope(row.agent_id.0, &row.table_name), &words))?;
             }
         }
         Ok(new)
+    }
+}
+
+work! {
+    /// Makes a memory findable by the words of this content alone.
+    fn reword(conn: &mut Conn, ordinal: i64, agent: Id, table: &str, content: &JsonObject) -> QueryResult<()> {
+        run!(words::forget(conn, ordinal))?;
+        let words = words_of(content);
+        if words.is_empty() { Ok(()) } else { run!(words::put(conn, ordinal, scope(agent.0, table), &words)) }
     }
 }
 
@@ -87,33 +180,41 @@ work! {
                 .select(MemoryRow::as_select())
                 .load(conn)
         )?;
-        Ok(rows.into_iter().map(Memory::from).collect())
+        all(rows)
     }
 }
 
 work! {
-    fn of_agent(conn: &mut Conn, agent: Id, table: &str, limit: u32) -> Result<Vec<Memory>, Fault> {
-        let rows: Vec<MemoryRow> = run!(
-            memories::table
-                .filter(memories::agent_id.eq(agent))
-                .filter(memories::table_name.eq(table))
-                .order((memories::created_at.desc(), memories::ordinal.desc()))
-                .limit(limit.into())
-                .select(MemoryRow::as_select())
-                .load(conn)
-        )?;
-        Ok(rows.into_iter().map(Memory::from).collect())
+    /// What of an agent's documents bears on a text; always the same statement, since every run asks it.
+    fn knowledge_about(conn: &mut Conn, agent: Id, about: &str, limit: u32) -> Result<Vec<Memory>, Fault> {
+        let asked = asked(about);
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = words::query(&[scope(agent.0, KNOWLEDGE)], &asked);
+        let found = memory_words::table
+            .inner_join(memories::table.on(memories::ordinal.eq(memory_words::ordinal)))
+            .filter(words::matching!(query.clone()))
+            .filter(memories::agent_id.eq(agent))
+            .filter(memories::table_name.eq(KNOWLEDGE))
+            .order(words::rank!(query))
+            .limit(limit.into())
+            .select(MemoryRow::as_select());
+        let rows: Vec<MemoryRow> = run!(prepared(found).load(conn))?;
+        all(rows)
     }
 }
 
 work! {
-    fn room_context(conn: &mut Conn, agent: Id, room: Id, recent: u32, facts: u32) -> Result<RoomContext, Fault> {
+    fn room_context(conn: &mut Conn, agent: Id, query: RoomQuery) -> Result<RoomContext, Fault> {
+        let room = Id::from(query.room);
         let state: Option<Option<String>> =
             run!(participants::table.find((room, agent)).select(participants::room_state).first(conn)).optional()?;
         let state = state.flatten().map_or(Ok(RoomState::None), |state| word("participants.room_state", &state))?;
-        let mut recent = run!(of_room(conn, agent, MESSAGES, room, recent))?;
+        let mut recent = run!(of_room(conn, agent, MESSAGES, room, query.recent))?;
         recent.reverse();
-        let facts = run!(of_room(conn, agent, FACTS, room, facts))?;
+        let facts = run!(of_room(conn, agent, FACTS, room, query.facts))?;
+        let knowledge = run!(knowledge_about(conn, agent, &query.about, query.knowledge))?;
         let mut from: Vec<Id> = Vec::new();
         for memory in &recent {
             let entity = Id::from(memory.entity_id);
@@ -124,25 +225,184 @@ work! {
         let named = entities::table.filter(entities::agent_id.eq(agent)).filter(entities::id.eq_any(from));
         let rows: Vec<EntityRow> = run!(prepared(named.order(entities::id).select(EntityRow::as_select())).load(conn))?;
         let entities = rows.into_iter().map(EntityRow::into_entity).collect::<Result<_, _>>()?;
-        Ok(RoomContext { state, recent, facts, entities })
+        Ok(RoomContext { state, recent, facts, knowledge, entities })
+    }
+}
+
+work! {
+    fn find(conn: &mut Conn, agent: Id, id: Id) -> Result<Option<Memory>, Fault> {
+        let row = memories::table.find(id).filter(memories::agent_id.eq(agent)).select(MemoryRow::as_select());
+        let row: Option<MemoryRow> = run!(row.first(conn)).optional()?;
+        row.map(MemoryRow::into_memory).transpose()
+    }
+}
+
+work! {
+    fn find_all(conn: &mut Conn, agent: Id, filter: MemoryFilter, ids: Vec<MemoryId>) -> Result<Vec<Memory>, Fault> {
+        let ids: Vec<Id> = ids.into_iter().map(Id::from).collect();
+        let wanted = filtered!(agent, filter, memories::table.select(MemoryRow::as_select())).filter(memories::id.eq_any(ids));
+        let rows: Vec<MemoryRow> = run!(wanted.load(conn))?;
+        all(rows)
+    }
+}
+
+work! {
+    fn list(conn: &mut Conn, agent: Id, filter: MemoryFilter, page: Page) -> Result<Listed<Memory>, Fault> {
+        let rows: Vec<MemoryRow> = run!(
+            filtered!(agent, filter, memories::table.select(MemoryRow::as_select()))
+                .order((memories::created_at.desc(), memories::ordinal.desc()))
+                .offset(page.offset.into())
+                .limit(page.limit.into())
+                .load(conn)
+        )?;
+        let total = match known_total(page, rows.len()) {
+            Some(total) => total,
+            None => run!(filtered!(agent, filter, memories::table.count()).get_result(conn))?,
+        };
+        Ok(Listed { items: all(rows)?, total: total.unsigned_abs() })
+    }
+}
+
+work! {
+    fn search(conn: &mut Conn, agent: Id, filter: MemoryFilter, search: KeywordSearch) -> Result<Vec<Ranked>, Fault> {
+        let asked = asked(&search.text);
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scopes: Vec<String> = filter.tables.iter().map(|table| scope(agent.0, table)).collect();
+        let query = words::query(&scopes, &asked);
+        let joined = memory_words::table.inner_join(memories::table.on(memories::ordinal.eq(memory_words::ordinal)));
+        let shown = joined.select((MemoryRow::as_select(), words::rank!(query.clone())));
+        let rows: Vec<(MemoryRow, f64)> = run!(
+            filtered!(agent, filter, shown)
+                .filter(words::matching!(query.clone()))
+                .order((words::rank!(query), memories::created_at.desc(), memories::ordinal.desc()))
+                .limit(search.limit.into())
+                .load(conn)
+        )?;
+        rows.into_iter().map(|(row, rank)| Ok(Ranked { memory: row.into_memory()?, score: -rank })).collect()
+    }
+}
+
+work! {
+    /// The row is locked by writing its table, so that two who change it do not lose each other's change.
+    fn update(conn: &mut Conn, agent: Id, id: Id, change: MemoryChange) -> Result<Option<Memory>, Fault> {
+        let own = memories::table.find(id).filter(memories::agent_id.eq(agent));
+        let locked = diesel::update(own)
+            .set(memories::table_name.eq(memories::table_name))
+            .returning((memories::ordinal, MemoryRow::as_returning()));
+        let row: Option<(i64, MemoryRow)> = run!(locked.get_result(conn)).optional()?;
+        let Some((ordinal, mut row)) = row else { return Ok(None) };
+        if let Some(metadata) = change.metadata {
+            row.metadata = Object(metadata);
+        }
+        if let Some(content) = change.content {
+            row.content = Object(content);
+            run!(reword(conn, ordinal, agent, &row.table_name, &row.content.0))?;
+        }
+        let changes = (memories::content.eq(&row.content), memories::metadata.eq(&row.metadata), memories::words_version.eq(VERSION));
+        run!(diesel::update(memories::table.find(id)).set(changes).execute(conn))?;
+        row.into_memory().map(Some)
+    }
+}
+
+work! {
+    /// Makes these memories have this text.
+    pub(super) fn set_text(conn: &mut Conn, ids: Vec<Id>, text: &str) -> QueryResult<()> {
+        let known = memories::table.filter(memories::id.eq_any(ids));
+        let rows: Vec<(i64, Id, Id, String, Object)> = run!(
+            known
+                .select((memories::ordinal, memories::id, memories::agent_id, memories::table_name, memories::content))
+                .load(conn)
+        )?;
+        for (ordinal, id, agent, table, Object(mut content)) in rows {
+            content.insert("text".to_owned(), text.into());
+            run!(reword(conn, ordinal, agent, &table, &content))?;
+            let changes = (memories::content.eq(Object(content)), memories::words_version.eq(VERSION));
+            run!(diesel::update(memories::table.find(id)).set(changes).execute(conn))?;
+        }
+        Ok(())
+    }
+}
+
+work! {
+    /// Some memories that the filter lets pass.
+    fn some(conn: &mut Conn, agent: Id, filter: MemoryFilter) -> Result<Vec<Id>, Fault> {
+        Ok(run!(filtered!(agent, filter, memories::table.select(memories::id)).limit(STEP.into()).load(conn))?)
+    }
+}
+
+work! {
+    fn remove(conn: &mut Conn, agent: Id, ids: Vec<Id>) -> Result<u64, Fault> {
+        let own = memories::table.filter(memories::id.eq_any(ids)).filter(memories::agent_id.eq(agent));
+        Ok(run!(diesel::delete(own).execute(conn))? as u64)
+    }
+}
+
+work! {
+    fn index_words(conn: &mut Conn, limit: u32) -> Result<u32, Fault> {
+        let pending = memories::table.filter(memories::words_version.eq(0)).order(memories::ordinal).limit(limit.into());
+        let rows: Vec<(i64, Id, Id, String, Object)> = run!(
+            pending
+                .select((memories::ordinal, memories::id, memories::agent_id, memories::table_name, memories::content))
+                .load(conn)
+        )?;
+        let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        for (ordinal, id, agent, table, content) in rows {
+            run!(reword(conn, ordinal, agent, &table, &content.0))?;
+            run!(diesel::update(memories::table.find(id)).set(memories::words_version.eq(VERSION)).execute(conn))?;
+        }
+        Ok(count)
     }
 }
 
 #[async_trait]
 impl MemoryRepository for Db {
-    async fn room_context(&self, agent: AgentId, room: RoomId, recent: u32, facts: u32) -> StoreResult<RoomContext> {
-        Ok(in_snapshot!(self, |conn| room_context(conn, agent.into(), room.into(), recent, facts))?)
+    async fn room_context(&self, agent: AgentId, query: RoomQuery) -> StoreResult<RoomContext> {
+        Ok(in_snapshot!(self, |conn| room_context(conn, agent.into(), query))?)
     }
 
     async fn add(&self, memories: Vec<Memory>) -> StoreResult<u64> {
         Ok(in_tx!(self, |conn| add(conn, memories))?)
     }
 
-    async fn list(&self, agent: AgentId, table: &str, room: Option<RoomId>, limit: u32) -> StoreResult<Vec<Memory>> {
-        let table = table.to_owned();
-        Ok(match room {
-            Some(room) => in_read!(self, |conn| of_room(conn, agent.into(), &table, room.into(), limit))?,
-            None => in_read!(self, |conn| of_agent(conn, agent.into(), &table, limit))?,
-        })
+    async fn find(&self, agent: AgentId, id: MemoryId) -> StoreResult<Option<Memory>> {
+        Ok(in_read!(self, |conn| find(conn, agent.into(), id.into()))?)
+    }
+
+    async fn find_all(&self, agent: AgentId, filter: MemoryFilter, ids: Vec<MemoryId>) -> StoreResult<Vec<Memory>> {
+        Ok(in_read!(self, |conn| find_all(conn, agent.into(), filter, ids))?)
+    }
+
+    async fn list(&self, agent: AgentId, filter: MemoryFilter, page: Page) -> StoreResult<Listed<Memory>> {
+        Ok(in_snapshot!(self, |conn| list(conn, agent.into(), filter, page))?)
+    }
+
+    async fn search(&self, agent: AgentId, filter: MemoryFilter, sought: KeywordSearch) -> StoreResult<Vec<Ranked>> {
+        Ok(in_read!(self, |conn| search(conn, agent.into(), filter, sought))?)
+    }
+
+    async fn update(&self, agent: AgentId, id: MemoryId, change: MemoryChange) -> StoreResult<Option<Memory>> {
+        Ok(in_tx!(self, |conn| update(conn, agent.into(), id.into(), change))?)
+    }
+
+    /// Looks for them on a reader, so that the writer only deletes. What is deleted is not found again.
+    async fn remove_all(&self, agent: AgentId, filter: MemoryFilter) -> StoreResult<u64> {
+        let mut removed = 0;
+        loop {
+            let wanted = filter.clone();
+            let ids = in_read!(self, |conn| some(conn, agent.into(), wanted))?;
+            let is_last = ids.len() < STEP as usize;
+            if !ids.is_empty() {
+                removed += in_tx!(self, |conn| remove(conn, agent.into(), ids))?;
+            }
+            if is_last {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn index_words(&self, limit: u32) -> StoreResult<u32> {
+        Ok(in_tx!(self, |conn| index_words(conn, limit))?)
     }
 }

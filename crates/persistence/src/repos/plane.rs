@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use core_types::memory::{AgentPlane, Entity, Room};
 use diesel::prelude::*;
 
-use super::columns::{Id, Json, Object, json, meaning};
+use super::columns::{Id, Json, Object, json, meaning, time};
 use super::schema::{entities, participants, rooms, worlds};
 use super::worlds::WorldRow;
 use super::{Conn, RunQueryDsl};
 use crate::error::Fault;
 
-#[derive(Insertable)]
+#[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = rooms, treat_none_as_default_value = false)]
-struct RoomRow {
+pub(super) struct RoomRow {
     id: Id,
     agent_id: Id,
     world_id: Id,
@@ -21,6 +21,9 @@ struct RoomRow {
     name: String,
     kind: String,
     source: String,
+    server_id: Option<Id>,
+    metadata: Object,
+    created_at: i64,
 }
 
 impl From<Room> for RoomRow {
@@ -33,6 +36,26 @@ impl From<Room> for RoomRow {
             name: room.name,
             kind: room.kind,
             source: room.source,
+            server_id: room.server_id.map(Id::from),
+            metadata: Object(room.metadata),
+            created_at: room.created_at.millis(),
+        }
+    }
+}
+
+impl From<RoomRow> for Room {
+    fn from(row: RoomRow) -> Self {
+        Self {
+            id: row.id.to(),
+            agent_id: row.agent_id.to(),
+            world_id: row.world_id.to(),
+            channel_id: row.channel_id.map(Id::to),
+            name: row.name,
+            kind: row.kind,
+            source: row.source,
+            server_id: row.server_id.map(Id::to),
+            metadata: row.metadata.0,
+            created_at: time(row.created_at),
         }
     }
 }

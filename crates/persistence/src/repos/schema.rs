@@ -127,6 +127,9 @@ tables! {
         name -> Text,
         kind -> Text,
         source -> Text,
+        server_id -> Nullable<IdSql>,
+        metadata -> JsonSql,
+        created_at -> BigInt,
     }
     entities (agent_id, id) {
         agent_id -> IdSql,
@@ -151,6 +154,13 @@ tables! {
         metadata -> JsonSql,
         is_unique -> Bool,
         created_at -> BigInt,
+        source_message_id -> Nullable<IdSql>,
+        source_author_id -> Nullable<IdSql>,
+        source_channel_id -> Nullable<IdSql>,
+        source_run_id -> Nullable<IdSql>,
+        trust -> Nullable<Text>,
+        document_id -> Nullable<IdSql>,
+        words_version -> Integer,
     }
     runs (id) {
         ordinal -> BigInt,

@@ -63,6 +63,14 @@ macro_rules! table {
     };
 }
 
+/// A key of a JSON object as the text of its value, or null.
+macro_rules! json_key {
+    ($column:literal, $key:expr) => {
+        diesel::dsl::sql::<diesel::sql_types::Nullable<diesel::sql_types::Text>>(concat!($column, " -> "))
+            .bind::<diesel::sql_types::Text, _>($key)
+    };
+}
+
 #[path = "../repos/agents.rs"]
 mod agents;
 #[path = "../repos/channels.rs"]
@@ -94,6 +102,8 @@ mod plane;
 mod prepared;
 mod queue;
 mod readers;
+#[path = "../repos/rooms.rs"]
+mod rooms;
 #[path = "../repos/runs.rs"]
 mod runs;
 #[path = "../repos/schema.rs"]
@@ -103,6 +113,7 @@ mod search;
 #[path = "../repos/servers.rs"]
 mod servers;
 mod types;
+mod words;
 #[path = "../repos/worlds.rs"]
 mod worlds;
 mod writer;

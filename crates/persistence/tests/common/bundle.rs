@@ -12,6 +12,7 @@ pub fn stores_of(store: &Store) -> Stores {
         messages: store.messages(),
         deliveries: store.deliveries(),
         worlds: store.worlds(),
+        rooms: store.rooms(),
         memories: store.memories(),
         runs: store.runs(),
         secrets: store.secrets(),

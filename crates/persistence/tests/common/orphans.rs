@@ -37,6 +37,9 @@ fn agent() -> (Agent, AgentPlane) {
         name: "Room".to_owned(),
         kind: "SELF".to_owned(),
         source: "test".to_owned(),
+        server_id: None,
+        metadata: JsonObject::new(),
+        created_at: NOW,
     };
     (agent, AgentPlane { world, room, entities: Vec::new() })
 }

@@ -1,6 +1,6 @@
 //! What the model is given: the character, what bears on the message, then as much of the recent conversation as fits.
 
-use core_types::character::{Character, Knowledge, OneOrMany};
+use core_types::character::{Character, OneOrMany};
 use core_types::memory::{Memory, RoomContext, RoomState};
 use core_types::models::{Attachment, ModelSize, Purpose, Role, TextRequest, ToolSpec, Turn};
 use serde_json::{Value, json};
@@ -9,8 +9,10 @@ use super::{Mind, recall, request, sender, template};
 use crate::record::{attachments, room_kind};
 use crate::run::RunError;
 
-/// Pieces of knowledge and facts that are given at most.
+/// Facts that are given at most.
 const RECALLED: usize = 8;
+/// What is recalled takes at most this part of the context.
+const RECALLED_PART: usize = 4;
 /// Sample conversations that are given at most.
 const EXAMPLES: usize = 5;
 /// Turns that a decision is made on.
@@ -33,7 +35,8 @@ pub(super) fn reply(mind: &Mind<'_>, room: &RoomContext, tools: Vec<ToolSpec>) -
     }
     let mut budget = Budget::for_request(mind, &request);
     let present = present_turn(mind, &mut budget);
-    let recalled = recalled(mind, room);
+    let recalled = recalled(mind, room, &budget);
+    let recalled: Vec<&str> = recalled.iter().map(String::as_str).collect();
     request.system = match custom(mind, &["messageHandlerTemplate", "replyTemplate"]) {
         Some((name, text)) => budget.must(&template::render(name, text, variables(mind, room, &recalled, &request.tools))?),
         None => system(mind, room, &recalled, &mut budget),
@@ -198,14 +201,29 @@ fn examples(character: &Character) -> String {
     if conversations.is_empty() { String::new() } else { format!("Sample conversations:\n{}", conversations.join("\n\n")) }
 }
 
-/// Facts of the room and pieces of the character's knowledge that share words with the message.
-fn recalled<'m>(mind: &'m Mind<'_>, room: &'m RoomContext) -> Vec<&'m str> {
-    let knowledge = mind.ready.agent.character.knowledge.iter().filter_map(|item| match item {
-        Knowledge::Text(text) => Some(text.as_str()),
-        Knowledge::Reference(_) => None,
-    });
-    let known: Vec<&str> = room.facts.iter().map(Memory::text).chain(knowledge).filter(|text| !text.is_empty()).collect();
-    recall::relevant(&mind.claimed.message.content, &known, RECALLED)
+/// Facts of the room that share words with the message, and the fragments of documents that do, with where they are from;
+/// as many of the best as fit into a part of the context.
+fn recalled(mind: &Mind<'_>, room: &RoomContext, budget: &Budget) -> Vec<String> {
+    let facts: Vec<&str> = room.facts.iter().map(Memory::text).filter(|text| !text.is_empty()).collect();
+    let facts = recall::relevant(&mind.claimed.message.content, &facts, RECALLED).into_iter().map(str::to_owned);
+    let mut left = budget.left / RECALLED_PART;
+    let fits = |text: &String| {
+        let cost = tokens(text);
+        let fits = cost <= left;
+        left = left.saturating_sub(cost);
+        fits
+    };
+    facts.chain(room.knowledge.iter().map(fragment)).take_while(fits).collect()
+}
+
+/// A fragment of a document with its title and its place there, counted from 1.
+fn fragment(memory: &Memory) -> String {
+    let title = memory.metadata.get("title").and_then(Value::as_str);
+    let position = memory.metadata.get("position").and_then(Value::as_u64);
+    match (title, position) {
+        (Some(title), Some(position)) => format!("{} (from {title:?}, part {})", memory.text(), position + 1),
+        _ => memory.text().to_owned(),
+    }
 }
 
 fn present_turn(mind: &Mind<'_>, budget: &mut Budget) -> Turn {

@@ -2,7 +2,7 @@
 
 use core_types::actions::{ActionContext, Effect};
 use core_types::deliveries::Claimed;
-use core_types::memory::RoomContext;
+use core_types::memory::{RoomContext, RoomQuery};
 use core_types::models::{ModelSize, Purpose, Role, TextRequest, TextResponse, TextSink, ToolCall, Turn};
 use core_types::{JsonObject, MemoryId};
 use serde_json::{Value, json};
@@ -28,6 +28,8 @@ use response::ResponseReader;
 const RECENT: u32 = 32;
 /// Facts that are read before an answer.
 const FACTS: u32 = 50;
+/// Fragments of documents that are read before an answer.
+const KNOWLEDGE: u32 = 6;
 /// How often the model is asked again after actions told it something.
 const MAX_STEPS: usize = 6;
 /// Calls that are carried out in one step; a model that asks for more is confused.
@@ -90,7 +92,14 @@ impl Mind<'_> {
     /// Perceives, decides, composes, asks the model and acts.
     pub(crate) async fn think(&self, active: &ActiveRun, recorder: &mut Recorder) -> Result<Thought, RunError> {
         let agent = self.claimed.delivery.agent_id;
-        let room = self.ports.memories.room_context(agent, recorder.room_id(), RECENT, FACTS).await?;
+        let query = RoomQuery {
+            room: recorder.room_id(),
+            recent: RECENT,
+            facts: FACTS,
+            knowledge: KNOWLEDGE,
+            about: self.claimed.message.content.clone(),
+        };
+        let room = self.ports.memories.room_context(agent, query).await?;
         if !self.should_respond(&room, recorder).await? {
             return Ok(Thought::default());
         }

@@ -95,12 +95,18 @@ async fn things(caller: &Caller) -> Vec<(&'static str, String)> {
     let message = json!({"author_id": ANN, "content": "hi"});
     let message = made(&format!("/api/messaging/central-channels/{channel}/messages"), message).await;
     let world = made(&format!("/api/agents/{agent}/worlds"), json!({"name": "w"})).await;
+    let room = made(&format!("/api/agents/{agent}/rooms"), json!({"name": "r"})).await;
+    let documents = format!("/api/memory/agents/{agent}/documents");
+    let document = caller.post(&documents, &json!({"content": "a document"})).await.data(201);
+    let document = text(&document["document"]["id"]);
     let server = made("/api/messaging/central-servers", json!({"name": "s", "sourceType": "test"})).await;
     vec![
         ("agent_id", agent),
         ("channel_id", channel),
         ("message_id", message),
         ("world_id", world),
+        ("room_id", room),
+        ("memory_id", document),
         ("server_id", server),
         ("author_id", ANN.to_owned()),
         ("message_server_id", DEFAULT.to_owned()),
@@ -115,6 +121,7 @@ fn smallest(operation: Operation, required: &BTreeSet<&str>, ids: &[(&str, Strin
     let of = |name: &str| match ids.iter().find(|(known, _)| *known == name || name == "agentId" && *known == "agent_id") {
         Some((_, id)) => json!(id),
         None if name == "raw_message" || operation.path.ends_with("/environment") => json!({}),
+        None if name == "agentIds" => json!([ids.first().map(|(_, agent)| agent)]),
         None => json!("text"),
     };
     let mut body: Map<String, Value> = required.iter().map(|name| ((*name).to_owned(), of(name))).collect();

@@ -33,6 +33,31 @@ pub const ROUTES: &[Route] = &[
     Route("POST", "/agents/{agent_id}/worlds"),
     Route("GET", "/agents/{agent_id}/worlds/{world_id}"),
     Route("PATCH", "/agents/{agent_id}/worlds/{world_id}"),
+    Route("GET", "/agents/{agent_id}/rooms"),
+    Route("POST", "/agents/{agent_id}/rooms"),
+    Route("GET", "/agents/{agent_id}/rooms/{room_id}"),
+    Route("PATCH", "/agents/{agent_id}/rooms/{room_id}"),
+    Route("DELETE", "/agents/{agent_id}/rooms/{room_id}"),
+    Route("GET", "/agents/{agent_id}/rooms/{room_id}/memories"),
+    Route("GET", "/agents/{agent_id}/memories"),
+    Route("DELETE", "/agents/{agent_id}/memories"),
+    Route("PATCH", "/agents/{agent_id}/memories/{memory_id}"),
+    Route("DELETE", "/agents/{agent_id}/memories/{memory_id}"),
+    Route("DELETE", "/agents/{agent_id}/memories/all/{room_id}"),
+    Route("GET", "/memory/agents/{agent_id}/memories"),
+    Route("DELETE", "/memory/agents/{agent_id}/memories"),
+    Route("POST", "/memory/agents/{agent_id}/search"),
+    Route("GET", "/memory/agents/{agent_id}/memories/{memory_id}"),
+    Route("PATCH", "/memory/agents/{agent_id}/memories/{memory_id}"),
+    Route("DELETE", "/memory/agents/{agent_id}/memories/{memory_id}"),
+    Route("GET", "/memory/agents/{agent_id}/memories/{memory_id}/why"),
+    Route("GET", "/memory/agents/{agent_id}/documents"),
+    Route("POST", "/memory/agents/{agent_id}/documents"),
+    Route("GET", "/memory/agents/{agent_id}/documents/{document_id}"),
+    Route("DELETE", "/memory/agents/{agent_id}/documents/{document_id}"),
+    Route("POST", "/memory/groups/{server_id}"),
+    Route("DELETE", "/memory/groups/{server_id}"),
+    Route("DELETE", "/memory/groups/{server_id}/memories"),
     Route("GET", "/messaging/message-server/current"),
     Route("GET", "/messaging/central-servers"),
     Route("POST", "/messaging/central-servers"),
@@ -96,8 +121,22 @@ const ALIASES: [(&str, &[&str]); 5] = [
     ("/system/environment", &["/system/environment/local", "/system/env/local"]),
 ];
 
+/// Parts of paths below an agent that are below `/memory` too.
+const IN_MEMORY: [&str; 2] = ["/agents/{agent_id}/memories", "/agents/{agent_id}/rooms"];
+
 /// The ids that paths have.
-const IDS: [&str; 7] = ["{agent_id}", "{channel_id}", "{server_id}", "{message_id}", "{world_id}", "{run_id}", "{log_id}"];
+const IDS: [&str; 10] = [
+    "{agent_id}",
+    "{channel_id}",
+    "{server_id}",
+    "{message_id}",
+    "{world_id}",
+    "{run_id}",
+    "{log_id}",
+    "{room_id}",
+    "{memory_id}",
+    "{document_id}",
+];
 
 impl Route {
     /// The path with this id in it.
@@ -109,7 +148,8 @@ impl Route {
     pub fn paths(self, id: &str) -> Vec<String> {
         let spellings = ALIASES.iter().filter(|(reference, _)| self.1.contains(reference));
         let others = spellings.flat_map(|(reference, aliases)| aliases.iter().map(move |alias| self.1.replacen(reference, alias, 1)));
-        std::iter::once(self.1.to_owned()).chain(others).map(|path| filled(&path, id)).collect()
+        let in_memory = IN_MEMORY.iter().any(|part| self.1.starts_with(part)).then(|| self.1.replacen("/agents", "/memory", 1));
+        std::iter::once(self.1.to_owned()).chain(others).chain(in_memory).map(|path| filled(&path, id)).collect()
     }
 
     /// Whether there is an id in the path.
@@ -143,7 +183,10 @@ impl Route {
             ("POST", "/messaging/messages/search") => Some(json!({"query": "hi"})),
             ("POST", "/messaging/central-servers") => Some(json!({"name": "x", "sourceType": "test"})),
             ("POST", "/system/environment") => Some(json!({"content": {}})),
-            ("POST", path) if path.ends_with("/worlds") => Some(json!({"name": "x"})),
+            ("POST", "/memory/agents/{agent_id}/search") => Some(json!({"query": "hi"})),
+            ("POST", "/memory/agents/{agent_id}/documents") => Some(json!({"content": "hi"})),
+            ("POST", "/memory/groups/{server_id}") => Some(json!({"agentIds": [NOTHING]})),
+            ("POST", path) if path.ends_with("/worlds") || path.ends_with("/rooms") => Some(json!({"name": "x"})),
             ("POST", path) if path.ends_with("/agents") || path.ends_with("/generate-title") => Some(json!({"agentId": NOTHING})),
             ("PATCH", _) => Some(json!({"name": "x"})),
             _ => None,
@@ -171,8 +214,22 @@ pub fn with_bodies() -> impl Iterator<Item = Route> {
 
 /// The routes that give an agent and a channel the same answer twice.
 pub fn steady() -> impl Iterator<Item = Route> {
-    let others =
-        ["/events", "/dm-channel", "{world_id}", "{message_id}", "/status", "/ping", "/health", "/version", "/server/logs", "/stream"];
+    let others = [
+        "/events",
+        "/dm-channel",
+        "{world_id}",
+        "{message_id}",
+        "{room_id}",
+        "{memory_id}",
+        "/why",
+        "{document_id}",
+        "/status",
+        "/ping",
+        "/health",
+        "/version",
+        "/server/logs",
+        "/stream",
+    ];
     ROUTES.iter().copied().filter(move |route| route.0 == "GET" && !others.iter().any(|other| route.1.ends_with(other)))
 }
 

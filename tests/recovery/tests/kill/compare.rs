@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use core_types::deliveries::{DeliveryState, MAX_ATTEMPTS};
-use core_types::memory::MESSAGES;
+use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{ChannelEvent, Completion, EventBody, Message};
-use core_types::{AgentId, ChannelId, MemoryId, MessageId};
+use core_types::{AgentId, ChannelId, MemoryId, MessageId, Page};
 use persistence::{Options, Store, Target};
 use testkit::clock::SeqIds;
 
@@ -121,7 +121,12 @@ async fn check_ends(store: &Store, events: &[ChannelEvent], posts: &[&Message], 
 /// Every agent remembers every message and every reply of its own.
 async fn check_memories(store: &Store, channel: ChannelId, posts: &[&Message], replies: &[&Message], agents: &[AgentId]) {
     for agent in agents {
-        let memories = store.memories().list(*agent, MESSAGES, Some(agent.room_of(channel)), 1_000_000).await.unwrap();
+        let memories = store
+            .memories()
+            .list(*agent, MemoryFilter::table(MESSAGES).in_room(agent.room_of(channel)), Page::first(1_000_000))
+            .await
+            .unwrap()
+            .items;
         let remembered: HashSet<MemoryId> = memories.iter().map(|memory| memory.id).collect();
         assert_eq!(remembered.len(), memories.len());
         let own = replies.iter().filter(|reply| reply.author_id == (*agent).into()).map(|reply| MemoryId::new(reply.id.uuid()));

@@ -6,21 +6,25 @@ use std::sync::{Arc, Mutex};
 use core_types::agents::{Agent, AgentCount, CreateAgent};
 use core_types::bus::Lagged;
 use core_types::character;
+use core_types::knowledge::NewDocument;
+use core_types::memory::{Memory, MemoryChange, MemoryFilter, MemorySearch, Origin, Room, Source, Trust};
 use core_types::messaging::{
     Channel, ChannelChange, Message, MessageChange, MessageSearch, MessageServer, NewChannel, NewMessage, NewServer, PostReceipt,
     ReplyEvent, ServerChange, StreamItem, Title,
 };
+use core_types::rooms::{NewGroup, NewRoom};
 use core_types::runs::{LogFilter, RunFilter};
 use core_types::system::{EnvironmentChange, EnvironmentName, LogLevel, LogLine, LogReader, MemoryUse, ServerLog, Status, SystemService};
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{
-    AgentId, Caller, ChannelId, Clock, EntityId, Json, JsonObject, Listed, LogId, MessageId, MessageServerId, Page, RunId, ServiceError,
-    ServiceResult, Timestamp, WorldId,
+    AgentId, Caller, ChannelId, Clock, EntityId, Json, JsonObject, Listed, LogId, MemoryId, MessageId, MessageServerId, Page, RoomId,
+    RunId, ServiceError, ServiceResult, Timestamp, WorldId,
 };
 use serde_json::{Value, json};
 
 mod agents;
 mod channels;
+mod memories;
 mod messaging;
 
 pub const AGENT: &str = "b850bc30-45f8-0041-a00a-83df46d8555d";
@@ -30,6 +34,8 @@ pub const SERVER: &str = "00000000-0000-0000-0000-000000000000";
 pub const MESSAGE: &str = "c8859c6f-64c5-4da1-9a57-3566ac9ccae5";
 pub const REPLY: &str = "c9eb8ba9-9d0d-4369-a025-8558f007c686";
 pub const WORLD: &str = "de945303-ce32-03a0-8c7e-89c021528532";
+/// Eliza's room for the channel.
+pub const ROOM: &str = "d09f3556-e714-0c92-bc94-0c8a68ea8018";
 pub const RUN: &str = "3101c770-0b70-42e4-9dae-63400b076441";
 pub const NOW: i64 = 1_704_067_200_007;
 
@@ -46,6 +52,18 @@ pub enum Call {
     CreateWorld(NewWorld),
     UpdateWorld(WorldId, WorldChange),
     World(WorldId),
+    Memories(MemoryFilter, Page),
+    Memory(MemoryId),
+    SearchMemories(MemorySearch),
+    UpdateMemory(MemoryId, MemoryChange),
+    RemoveMemory(MemoryId),
+    ClearMemories(Vec<RoomId>),
+    Revert(Source),
+    Room(RoomId),
+    CreateRoom(NewRoom),
+    RenameRoom(RoomId, String),
+    CreateGroup(NewGroup),
+    AddDocument(NewDocument),
     Post(NewMessage),
     Exchange(NewMessage),
     /// With the sequence number that the reader knows.
@@ -212,6 +230,45 @@ pub fn world() -> World {
         id: WORLD.parse().unwrap(),
         agent_id: AGENT.parse().unwrap(),
         name: "W".to_owned(),
+        server_id: None,
+        metadata: object(json!({"k": "v"})),
+        created_at: Timestamp::from_millis(NOW),
+    }
+}
+
+/// The agent's memory of the reply.
+pub fn memory() -> Memory {
+    Memory {
+        id: REPLY.parse().unwrap(),
+        agent_id: AGENT.parse().unwrap(),
+        table: "messages".to_owned(),
+        room_id: ROOM.parse().unwrap(),
+        world_id: None,
+        entity_id: AGENT.parse().unwrap(),
+        content: object(json!({"text": "pong"})),
+        metadata: object(json!({"type": "message"})),
+        unique: true,
+        created_at: Timestamp::from_millis(NOW),
+        origin: Origin {
+            message: Some(MESSAGE.parse().unwrap()),
+            author: Some(USER.parse().unwrap()),
+            channel: Some(CHANNEL.parse().unwrap()),
+            run: Some(RUN.parse().unwrap()),
+            trust: Some(Trust::Agent),
+        },
+        document_id: None,
+    }
+}
+
+pub fn room() -> Room {
+    Room {
+        id: ROOM.parse().unwrap(),
+        agent_id: AGENT.parse().unwrap(),
+        world_id: WORLD.parse().unwrap(),
+        channel_id: None,
+        name: "R".to_owned(),
+        kind: "DM".to_owned(),
+        source: "client".to_owned(),
         server_id: None,
         metadata: object(json!({"k": "v"})),
         created_at: Timestamp::from_millis(NOW),

@@ -1,0 +1,130 @@
+//! Finding memories: rankings by words and by meaning, and one made of both.
+
+use async_trait::async_trait;
+
+use crate::error::Source;
+use crate::memory::{Memory, MemoryFilter};
+use crate::{AgentId, MemoryId};
+
+/// What to find by words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeywordSearch {
+    /// Any text.
+    pub text: String,
+    /// At most so many memories.
+    pub limit: u32,
+}
+
+/// A memory that a ranking found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranked {
+    /// The memory.
+    pub memory: Memory,
+    /// How well it fits: more is better, and only the scores of one search compare.
+    pub score: f64,
+}
+
+/// A memory that is near in meaning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Similar {
+    /// The memory.
+    pub id: MemoryId,
+    /// The cosine of the angle between the two meanings, -1 to 1.
+    pub similarity: f64,
+}
+
+/// Why there is no ranking by meaning just now. Recall goes on without it.
+#[derive(Debug, derive_more::Display, derive_more::Error)]
+pub enum VectorError {
+    /// No embedding model is set up for this agent.
+    #[display("no embedding model is set up")]
+    NoModel,
+    /// The embedding model or the index failed.
+    #[display("the ranking by meaning failed")]
+    Failed(#[error(source)] Source),
+}
+
+/// Ranks memories by meaning. An adapter holds their vectors, follows what is added, changed and deleted, and turns the
+/// question into a vector of the same model.
+#[async_trait]
+pub trait VectorIndex: Send + Sync {
+    /// The agent's memories that pass the filter and are nearest to the text, best first, at most `limit`. The filter
+    /// counts before the ranking: what it lets pass is ranked as if there were nothing else.
+    async fn nearest(&self, agent: AgentId, filter: &MemoryFilter, text: &str, limit: u32) -> Result<Vec<Similar>, VectorError>;
+}
+
+/// The `k` of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): how much a first place counts over the
+/// places after it.
+pub const RANK_CONSTANT: u32 = 60;
+
+/// An entry of a fused ranking.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fused<T> {
+    /// What was ranked.
+    pub item: T,
+    /// 1 for the first of every ranking, near 0 for the last of one.
+    pub score: f64,
+    /// Its place in each ranking, from 0; `None` where that ranking does not have it.
+    pub places: Vec<Option<usize>>,
+}
+
+/// One ranking of several, each best first and without repetitions, by reciprocal ranks: places count, scores that do not
+/// compare do not. Of equal entries the one comes first that an earlier ranking has at the better place.
+pub fn fuse<T: Copy + Eq + std::hash::Hash>(rankings: &[Vec<T>]) -> Vec<Fused<T>> {
+    let mut order: Vec<Fused<T>> = Vec::new();
+    let mut known = std::collections::HashMap::new();
+    for (number, ranking) in rankings.iter().enumerate() {
+        for (place, item) in ranking.iter().enumerate() {
+            let index = *known.entry(*item).or_insert_with(|| {
+                order.push(Fused { item: *item, score: 0.0, places: vec![None; rankings.len()] });
+                order.len() - 1
+            });
+            if let Some(slot) = order.get_mut(index).and_then(|fused| fused.places.get_mut(number)) {
+                *slot = Some(place);
+            }
+        }
+    }
+    let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    let best = f64::from(RANK_CONSTANT) + 1.0;
+    for fused in &mut order {
+        let sum: f64 = fused.places.iter().flatten().map(|place| best / (best + count(*place))).sum();
+        fused.score = sum / count(rankings.len());
+    }
+    // A stable sort, so that equals stay in the order in which rankings gave them.
+    order.sort_by(|one, other| other.score.total_cmp(&one.score));
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(rankings: &[Vec<char>]) -> String {
+        fuse(rankings).iter().map(|fused| fused.item).collect()
+    }
+
+    #[test]
+    fn what_several_rankings_have_beats_what_one_has_at_the_same_place() {
+        assert_eq!(order(&[vec!['a', 'b', 'c'], vec!['d', 'c', 'e']]), "cadbe");
+        assert_eq!(order(&[vec!['a', 'b'], vec!['b', 'a']]), "ab");
+    }
+
+    #[test]
+    fn one_ranking_stays_as_it_is_and_none_is_empty() {
+        assert_eq!(order(&[vec!['x', 'y', 'z']]), "xyz");
+        assert_eq!(order(&[vec!['x', 'y'], Vec::new()]), "xy");
+        assert_eq!(order(&[]), "");
+    }
+
+    #[test]
+    fn scores_are_1_for_the_first_of_all_and_places_are_told() {
+        let fused = fuse(&[vec!['a', 'b'], vec!['a', 'c']]);
+        let first = fused.first().map(|first| (first.item, first.places.clone()));
+        assert_eq!(first, Some(('a', vec![Some(0), Some(0)])));
+        let scores: Vec<f64> = fused.iter().map(|fused| fused.score).collect();
+        assert!((scores[0] - 1.0).abs() < 1e-9, "{scores:?}");
+        assert!((scores[1] - 61.0 / 62.0 / 2.0).abs() < 1e-9, "{scores:?}");
+        assert_eq!(fused[1].places, [Some(1), None]);
+        assert!(scores.iter().all(|score| *score > 0.0 && *score <= 1.0), "{scores:?}");
+    }
+}

@@ -1,0 +1,148 @@
+//! What agents remember.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use core_types::agents::AgentRepository;
+use core_types::error::chain;
+use core_types::memory::{
+    DOCUMENTS, FACTS, FoundMemories, FoundMemory, KeywordSearch, MEMORIES, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository,
+    MemorySearch, MemoryService, Ranked, Reason, Similar, Source, VectorError, VectorIndex, fuse,
+};
+use core_types::messaging::MessageRepository;
+use core_types::{AgentId, Caller, Listed, MemoryId, Page, Permission, RoomId, ServiceError, ServiceResult, Thing};
+
+use crate::permission::require;
+
+/// How far down each ranking is read before they are fused.
+const DEPTH: u32 = 100;
+
+/// The tables that are forgotten together, in the spellings of all releases.
+const FORGOTTEN: [&str; 6] = [MEMORIES, MESSAGES, "message", FACTS, DOCUMENTS, "document"];
+
+/// Shows, finds, changes and deletes what agents remember.
+pub struct Memories {
+    /// Where agents are kept.
+    pub agents: Arc<dyn AgentRepository>,
+    /// Where memories are kept.
+    pub memories: Arc<dyn MemoryRepository>,
+    /// Where the messages are that memories were made of.
+    pub messages: Arc<dyn MessageRepository>,
+    /// What ranks memories by meaning, where there is such a thing.
+    pub vectors: Option<Arc<dyn VectorIndex>>,
+}
+
+#[async_trait]
+impl MemoryService for Memories {
+    async fn list(&self, caller: &Caller, agent: AgentId, filter: MemoryFilter, page: Page) -> ServiceResult<Listed<Memory>> {
+        require(caller, Permission::MemoriesRead)?;
+        self.known(agent).await?;
+        Ok(self.memories.list(agent, filter, page).await?)
+    }
+
+    async fn get(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<Memory> {
+        require(caller, Permission::MemoriesRead)?;
+        self.known(agent).await?;
+        self.memories.find(agent, id).await?.ok_or(ServiceError::NotFound(Thing::Memory))
+    }
+
+    async fn why(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<Reason> {
+        let memory = self.get(caller, agent, id).await?;
+        let message = match memory.origin.message {
+            Some(message) => self.messages.find(message).await?,
+            None => None,
+        };
+        Ok(Reason { memory, message })
+    }
+
+    async fn search(&self, caller: &Caller, agent: AgentId, search: MemorySearch) -> ServiceResult<FoundMemories> {
+        require(caller, Permission::MemoriesRead)?;
+        self.known(agent).await?;
+        let MemorySearch { text, filter, limit, threshold } = search;
+        let depth = limit.max(DEPTH);
+        let by_words = self.memories.search(agent, filter.clone(), KeywordSearch { text: text.clone(), limit: depth });
+        let (by_words, by_meaning) = tokio::join!(by_words, self.nearest(agent, &filter, &text, depth));
+        let by_words = by_words?;
+        let looked_at_meaning = by_meaning.is_some();
+        let mut memories = self.fused(agent, filter, by_words, by_meaning.unwrap_or_default()).await?;
+        memories.retain(|found| threshold.is_none_or(|least| found.similarity >= least));
+        memories.truncate(limit as usize);
+        Ok(FoundMemories { memories, by_meaning: looked_at_meaning })
+    }
+
+    async fn update(&self, caller: &Caller, agent: AgentId, id: MemoryId, change: MemoryChange) -> ServiceResult<Memory> {
+        require(caller, Permission::MemoriesWrite)?;
+        self.known(agent).await?;
+        self.memories.update(agent, id, change).await?.ok_or(ServiceError::NotFound(Thing::Memory))
+    }
+
+    async fn remove(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<()> {
+        require(caller, Permission::MemoriesWrite)?;
+        self.known(agent).await?;
+        let removed = self.memories.remove_all(agent, MemoryFilter::id(id)).await?;
+        if removed > 0 { Ok(()) } else { Err(ServiceError::NotFound(Thing::Memory)) }
+    }
+
+    async fn clear(&self, caller: &Caller, agent: AgentId, rooms: Vec<RoomId>) -> ServiceResult<u64> {
+        require(caller, Permission::MemoriesWrite)?;
+        self.known(agent).await?;
+        let filter = MemoryFilter { tables: FORGOTTEN.map(str::to_owned).to_vec(), rooms, ..MemoryFilter::default() };
+        Ok(self.memories.remove_all(agent, filter).await?)
+    }
+
+    async fn revert(&self, caller: &Caller, agent: AgentId, source: Source) -> ServiceResult<u64> {
+        require(caller, Permission::MemoriesWrite)?;
+        self.known(agent).await?;
+        Ok(self.memories.remove_all(agent, MemoryFilter { source: Some(source), ..MemoryFilter::default() }).await?)
+    }
+}
+
+impl Memories {
+    async fn known(&self, agent: AgentId) -> ServiceResult<()> {
+        if self.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
+    }
+
+    /// The ranking by meaning; `None` where there is none, for whatever reason: words are always there.
+    async fn nearest(&self, agent: AgentId, filter: &MemoryFilter, text: &str, limit: u32) -> Option<Vec<Similar>> {
+        match self.vectors.as_ref()?.nearest(agent, filter, text, limit).await {
+            Ok(similar) => Some(similar),
+            Err(VectorError::NoModel) => None,
+            Err(error) => {
+                log::warn!("memories of agent {agent} are searched by words alone: {}", chain(&error));
+                None
+            }
+        }
+    }
+
+    /// One ranking of both.
+    async fn fused(
+        &self,
+        agent: AgentId,
+        filter: MemoryFilter,
+        by_words: Vec<Ranked>,
+        by_meaning: Vec<Similar>,
+    ) -> ServiceResult<Vec<FoundMemory>> {
+        let best = by_words.first().map_or(0.0, |ranked| ranked.score);
+        let words: Vec<MemoryId> = by_words.iter().map(|ranked| ranked.memory.id).collect();
+        let meaning: Vec<MemoryId> = by_meaning.iter().map(|similar| similar.id).collect();
+        let cosines: HashMap<MemoryId, f64> = by_meaning.iter().map(|similar| (similar.id, similar.similarity)).collect();
+        let scores: HashMap<MemoryId, f64> = by_words.iter().map(|ranked| (ranked.memory.id, ranked.score)).collect();
+        let mut known: HashMap<MemoryId, Memory> = by_words.into_iter().map(|ranked| (ranked.memory.id, ranked.memory)).collect();
+        let missing: Vec<MemoryId> = meaning.iter().copied().filter(|id| !known.contains_key(id)).collect();
+        if !missing.is_empty() {
+            let read = self.memories.find_all(agent, filter, missing).await?;
+            known.extend(read.into_iter().map(|memory| (memory.id, memory)));
+        }
+        // A ranking that found nothing does not halve the scores of the other.
+        let rankings: Vec<Vec<MemoryId>> = [words, meaning].into_iter().filter(|ranking| !ranking.is_empty()).collect();
+        let found = fuse(&rankings).into_iter().filter_map(|fused| {
+            let memory = known.remove(&fused.item)?;
+            let (word, cosine) = (scores.get(&memory.id), cosines.get(&memory.id));
+            let share = word.map(|score| if best > 0.0 { (score / best).clamp(0.0, 1.0) } else { 1.0 });
+            let similarity = cosine.copied().or(share).unwrap_or_default();
+            Some(FoundMemory { memory, score: fused.score, similarity, by_words: word.is_some(), by_meaning: cosine.is_some() })
+        });
+        Ok(found.collect())
+    }
+}

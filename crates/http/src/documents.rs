@@ -1,0 +1,84 @@
+//! Documents that agents know: `/api/memory/agents/{id}/documents`.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{delete, get, post};
+use core_types::Page;
+
+use crate::app::State;
+use crate::envelope::{Envelope, gone, ok, page, success};
+use crate::errors::ApiResult;
+use crate::extract::permission::{MemoriesRead, MemoriesWrite};
+use crate::extract::{AgentPath, Authorized, DocumentPath, JsonBody, Query};
+use crate::limits;
+use crate::routing::Routes;
+use crate::wire::documents::{AddedWire, DocumentList, NewDocumentBody, new_document};
+use crate::wire::memories::MemoryWire;
+
+pub(crate) fn routes(routes: &mut Routes) {
+    routes.at("/memory/agents/{agent_id}/documents", [get().to(list), post().to(add)]);
+    routes.at("/memory/agents/{agent_id}/documents/{document_id}", [get().to(show), delete().to(remove)]);
+}
+
+/// Lists the documents of an agent.
+#[utoipa::path(
+    get,
+    path = "/api/memory/agents/{agent_id}/documents",
+    params(
+        AgentPath,
+        ("limit" = Option<u32>, Query, description = "How many documents; 20 where absent", maximum = 100),
+        ("offset" = Option<u32>, Query, description = "How many documents to leave out at the beginning"),
+    ),
+    responses(
+        (status = 200, body = Envelope<DocumentList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
+        (status = 404, description = "AGENT_NOT_FOUND"),
+    ),
+)]
+async fn list(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, query: Query) -> ApiResult {
+    let limit = query.count("limit")?.unwrap_or(limits::DOCUMENTS).min(limits::MAX_DOCUMENTS);
+    let part = Page { offset: query.count("offset")?.unwrap_or(0), limit };
+    let documents = state.services.knowledge.list(&caller, agent.0, part).await?;
+    Ok(page(documents.total, DocumentList::of(&documents.items)))
+}
+
+/// Gives an agent a document, which is split and recalled where it bears on a message. The same content again is found and
+/// costs nothing.
+#[utoipa::path(
+    post,
+    path = "/api/memory/agents/{agent_id}/documents",
+    params(AgentPath),
+    request_body = NewDocumentBody,
+    responses(
+        (status = 200, description = "The agent has it already.", body = Envelope<AddedWire>),
+        (status = 201, body = Envelope<AddedWire>),
+        (status = 404, description = "AGENT_NOT_FOUND"),
+    ),
+)]
+async fn add(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, body: JsonBody) -> ApiResult {
+    let added = state.services.knowledge.add(&caller, agent.0, new_document(body.0)?).await?;
+    let status = if added.existing { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(success(status, AddedWire::from(&added)))
+}
+
+/// Shows a document.
+#[utoipa::path(
+    get,
+    path = "/api/memory/agents/{agent_id}/documents/{document_id}",
+    params(AgentPath, DocumentPath),
+    responses((status = 200, body = Envelope<MemoryWire>), (status = 404, description = "AGENT_NOT_FOUND DOCUMENT_NOT_FOUND")),
+)]
+async fn show(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, id: DocumentPath) -> ApiResult {
+    let document = state.services.knowledge.get(&caller, agent.0, id.0).await?;
+    Ok(ok(MemoryWire::from(&document)))
+}
+
+/// Takes a document away, and its fragments.
+#[utoipa::path(
+    delete,
+    path = "/api/memory/agents/{agent_id}/documents/{document_id}",
+    params(AgentPath, DocumentPath),
+    responses((status = 204), (status = 404, description = "AGENT_NOT_FOUND DOCUMENT_NOT_FOUND")),
+)]
+async fn remove(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, id: DocumentPath) -> ApiResult {
+    state.services.knowledge.remove(&caller, agent.0, id.0).await?;
+    Ok(gone())
+}

@@ -1,0 +1,61 @@
+//! The index of words: an FTS5 table beside `memories`, whose rows a trigger deletes with theirs.
+
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use diesel::sqlite::Sqlite;
+
+use super::Conn;
+use super::schema::memories;
+
+diesel::infix_operator!(Matches, " MATCH ", Bool, backend: Sqlite);
+
+diesel::table! {
+    memory_words (ordinal) {
+        #[sql_name = "rowid"]
+        ordinal -> BigInt,
+        /// The table as a whole, which is what a query is held against.
+        #[sql_name = "memory_words"]
+        index -> Text,
+        scope -> Text,
+        words -> Text,
+        /// Less is better.
+        rank -> Double,
+    }
+}
+diesel::allow_tables_to_appear_in_same_query!(memory_words, memories);
+
+/// What `memory_words` must match.
+macro_rules! matching {
+    ($query:expr) => {
+        words::Matches::new(words::memory_words::index, diesel::IntoSql::into_sql::<diesel::sql_types::Text>($query))
+    };
+}
+pub(super) use matching;
+
+/// How little a row fits.
+macro_rules! rank {
+    ($query:expr) => {{
+        drop($query);
+        words::memory_words::rank
+    }};
+}
+pub(super) use rank;
+
+/// Asks for rows of these scopes with any of these words. Words are of letters and digits only.
+pub(super) fn query(scopes: &[String], asked: &[String]) -> String {
+    let any = |words: &[String]| words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" OR ");
+    if scopes.is_empty() { format!("words : ({})", any(asked)) } else { format!("scope : ({}) AND words : ({})", any(scopes), any(asked)) }
+}
+
+/// Makes a memory findable by these words, in place of those that it had.
+pub(super) fn put(conn: &mut Conn, ordinal: i64, scope: String, words: &[String]) -> QueryResult<()> {
+    let row = (memory_words::ordinal.eq(ordinal), memory_words::scope.eq(scope), memory_words::words.eq(words.join(" ")));
+    diesel::insert_into(memory_words::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// Makes a memory findable by no words.
+pub(super) fn forget(conn: &mut Conn, ordinal: i64) -> QueryResult<()> {
+    diesel::delete(memory_words::table.find(ordinal)).execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,16 @@
+DELETE FROM memories WHERE document_id IS NOT NULL;
+DROP INDEX rooms_of_group;
+ALTER TABLE rooms DROP COLUMN created_at;
+ALTER TABLE rooms DROP COLUMN metadata;
+ALTER TABLE rooms DROP COLUMN server_id;
+DROP TRIGGER memories_lose_words;
+DROP TABLE memory_words;
+DROP INDEX memories_without_words;
+ALTER TABLE memories DROP COLUMN words_version;
+DROP INDEX memories_of_document;
+ALTER TABLE memories DROP COLUMN document_id;
+ALTER TABLE memories DROP COLUMN trust;
+ALTER TABLE memories DROP COLUMN source_run_id;
+ALTER TABLE memories DROP COLUMN source_channel_id;
+ALTER TABLE memories DROP COLUMN source_author_id;
+ALTER TABLE memories DROP COLUMN source_message_id;

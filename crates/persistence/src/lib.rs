@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
+use core_types::media::MediaRepository;
 use core_types::memory::MemoryRepository;
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::runs::RunRepository;
@@ -54,6 +55,7 @@ struct Repositories {
     deliveries: Arc<dyn DeliveryRepository>,
     worlds: Arc<dyn WorldRepository>,
     memories: Arc<dyn MemoryRepository>,
+    media: Arc<dyn MediaRepository>,
     runs: Arc<dyn RunRepository>,
     secrets: Arc<dyn SecretRepository>,
 }
@@ -112,6 +114,11 @@ impl Store {
         Arc::clone(&self.repositories.memories)
     }
 
+    /// Where what is known of files is kept.
+    pub fn media(&self) -> Arc<dyn MediaRepository> {
+        Arc::clone(&self.repositories.media)
+    }
+
     /// Where runs and logs are kept.
     pub fn runs(&self) -> Arc<dyn RunRepository> {
         Arc::clone(&self.repositories.runs)
@@ -163,6 +170,7 @@ where
         + DeliveryRepository
         + WorldRepository
         + MemoryRepository
+        + MediaRepository
         + RunRepository
         + SecretRepository
         + 'static,
@@ -175,6 +183,7 @@ where
         deliveries: Arc::<D>::clone(db),
         worlds: Arc::<D>::clone(db),
         memories: Arc::<D>::clone(db),
+        media: Arc::<D>::clone(db),
         runs: Arc::<D>::clone(db),
         secrets: Arc::<D>::clone(db),
     }

@@ -152,6 +152,16 @@ tables! {
         is_unique -> Bool,
         created_at -> BigInt,
     }
+    media (id) {
+        id -> IdSql,
+        family -> Text,
+        owner_id -> IdSql,
+        media_type -> Text,
+        original_name -> Text,
+        size -> BigInt,
+        sha256 -> Binary,
+        created_at -> BigInt,
+    }
     runs (id) {
         ordinal -> BigInt,
         id -> IdSql,

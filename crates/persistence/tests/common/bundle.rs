@@ -13,6 +13,7 @@ pub fn stores_of(store: &Store) -> Stores {
         deliveries: store.deliveries(),
         worlds: store.worlds(),
         memories: store.memories(),
+        media: store.media(),
         runs: store.runs(),
         secrets: store.secrets(),
     }

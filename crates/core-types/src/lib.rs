@@ -14,6 +14,7 @@ pub mod character;
 pub mod clock;
 pub mod deliveries;
 pub mod error;
+pub mod fetch;
 pub mod ids;
 pub mod json;
 pub mod media;

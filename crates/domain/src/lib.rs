@@ -6,6 +6,7 @@
 
 mod agents;
 mod channels;
+mod media;
 mod messaging;
 mod permission;
 mod runs;
@@ -17,6 +18,7 @@ mod worlds;
 
 pub use agents::Agents;
 pub use channels::Channels;
+pub use media::{Attachments, Collected, Media, MediaCollector, MediaLimits, MediaPorts};
 pub use messaging::{Messaging, MessagingLimits, MessagingPorts};
 pub use runs::Runs;
 pub use servers::Servers;

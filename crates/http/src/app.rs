@@ -9,6 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 use auth::{Keyring, Limiter, RateLimits};
 use core_types::agents::AgentService;
+use core_types::media::MediaService;
 use core_types::messaging::{ChannelService, MessagingService, ServerService};
 use core_types::runs::RunService;
 use core_types::system::SystemService;
@@ -18,7 +19,7 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use crate::routing::{Routes, no_route};
-use crate::{agents, channels, events, gate, home, layer, limits, messages, openapi, runs, servers, system, worlds};
+use crate::{agents, channels, events, gate, home, layer, limits, media, messages, openapi, runs, servers, system, worlds};
 
 /// What the routes call.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct Services {
     pub channels: Arc<dyn ChannelService>,
     /// Message servers.
     pub servers: Arc<dyn ServerService>,
+    /// Files.
+    pub media: Arc<dyn MediaService>,
     /// Agents' worlds.
     pub worlds: Arc<dyn WorldService>,
     /// What agents did.
@@ -48,6 +51,8 @@ pub struct Services {
 pub struct HttpSettings {
     /// The most bytes of a JSON body.
     pub body_limit: usize,
+    /// The most bytes of an uploaded file.
+    pub upload_limit: u64,
     /// Origins (`https://app.example`) whose pages may call the API; `*` lets any page read answers where a key is
     /// required.
     pub cors_origins: Vec<String>,
@@ -71,6 +76,7 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             body_limit: limits::BODY_BYTES,
+            upload_limit: limits::UPLOAD_BYTES,
             cors_origins: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             insecure: false,
@@ -136,14 +142,22 @@ pub fn app(
     state: &AppState,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()> + use<>> {
     let mut routes = Routes::default();
-    for add in
-        [messages::routes, channels::routes, events::routes, agents::routes, worlds::routes, runs::routes, servers::routes, system::routes]
-    {
+    for add in [
+        messages::routes,
+        channels::routes,
+        media::routes,
+        events::routes,
+        agents::routes,
+        worlds::routes,
+        runs::routes,
+        servers::routes,
+        system::routes,
+    ] {
         add(&mut routes);
     }
     let api = web::scope("/api").wrap(from_fn(gate::check)).configure(|config| routes.mount(config)).default_service(web::to(no_route));
     let mut public = Routes::default();
-    for add in [system::public_routes, home::public_routes, openapi::public_routes] {
+    for add in [system::public_routes, media::public_routes, home::public_routes, openapi::public_routes] {
         add(&mut public);
     }
     App::new()

@@ -18,6 +18,7 @@ mod headers;
 mod home;
 mod layer;
 mod limits;
+mod media;
 mod messages;
 mod openapi;
 mod paths;
@@ -27,8 +28,10 @@ mod routing;
 mod runs;
 mod server;
 mod servers;
+mod serving;
 mod sse;
 mod system;
+mod uploads;
 mod wire;
 mod worlds;
 

@@ -10,6 +10,6 @@ mod sender;
 pub(crate) use authorized::{Authorized, permission};
 pub(crate) use body::JsonBody;
 pub(crate) use fields::Fields;
-pub(crate) use ids::{AgentPath, ChannelPath, LogPath, MessagePath, RunPath, ServerPath, WorldPath};
+pub(crate) use ids::{AgentPath, ChannelPath, LogPath, MediaFilePath, MessagePath, RunPath, ServerPath, WorldPath};
 pub(crate) use query::Query;
 pub(crate) use sender::Sender;

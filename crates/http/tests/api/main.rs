@@ -14,6 +14,7 @@ mod envelope;
 mod fakes;
 mod gate;
 mod headers;
+mod media;
 mod messages;
 mod rates;
 mod runs;

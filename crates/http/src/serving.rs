@@ -1,5 +1,6 @@
 //! Serving a file: whole, in part, or not at all where the reader has it; never as something that a browser would run.
 
+use std::fmt::Write as _;
 use std::future::{Ready, ready};
 use std::ops::Range;
 
@@ -140,7 +141,11 @@ fn pieces(reader: Box<dyn MediaReader>) -> impl stream::Stream<Item = Result<byt
 /// The tag is the file's content, so it is a strong one.
 fn tag(file: &MediaFile) -> String {
     let (half, _) = file.sha256.split_at(16);
-    let digits: String = half.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = half.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    });
     format!("\"{digits}\"")
 }
 
@@ -162,8 +167,15 @@ fn disposition(file: &MediaFile) -> String {
     let manner = if file.media_type.class() == MediaClass::Document { "attachment" } else { "inline" };
     let name = if file.original_name.is_empty() { file.name().to_string() } else { file.original_name.clone() };
     let plain: String = name.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect();
-    let encoded: String =
-        name.bytes().map(|byte| if is_unreserved(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect();
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        if is_unreserved(byte) {
+            encoded.push(byte.into());
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
     format!("{manner}; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 

@@ -1,8 +1,6 @@
 //! Forms with a file, taken part by part as they arrive.
 
-use std::cell::Cell;
 use std::future::{Ready, ready};
-use std::rc::Rc;
 use std::str::FromStr;
 
 use actix_multipart::{Field, Multipart, MultipartError};
@@ -46,10 +44,10 @@ impl FromRequest for UploadForm {
         if declared.is_some_and(|length| length > budget) {
             return ready(Err(too_large(limit)));
         }
-        let left = Rc::new(Cell::new(budget));
+        let mut left = budget;
         let counted = payload.take().map(move |piece| {
             let piece = piece?;
-            left.set(left.get().checked_sub(piece.len() as u64).ok_or(PayloadError::Overflow)?);
+            left = left.checked_sub(piece.len() as u64).ok_or(PayloadError::Overflow)?;
             Ok(piece)
         });
         ready(Ok(Self { parts: Multipart::new(request.headers(), counted), limit }))

@@ -21,12 +21,11 @@ pub(super) fn media_type(declared: Option<MediaType>, head: &[u8]) -> Result<Med
     let is_text = || TextCheck::default().takes(head);
     let found = infer::get(head).and_then(|found| found.mime_type().parse::<MediaType>().ok());
     match (declared, found) {
-        (Some(MediaType::Text), _) if is_text() => Ok(MediaType::Text),
+        (Some(MediaType::Text), _) | (None, None) if is_text() => Ok(MediaType::Text),
         (Some(declared), Some(found)) if is_same_container(declared, found) => Ok(declared),
         (Some(declared), Some(found)) if declared.class() == found.class() && declared.class() != MediaClass::Document => Ok(found),
         (Some(declared), Some(found)) if declared == found => Ok(found),
         (None, Some(found)) => Ok(found),
-        (None, None) if is_text() => Ok(MediaType::Text),
         (None, None) => Err(not_taken()),
         (Some(declared), Some(found)) => Err(unsupported(format!("The file is {}, not {}", found.mime(), declared.mime()))),
         (Some(declared), None) => Err(unsupported(format!("The file is not {}", declared.mime()))),
@@ -79,6 +78,8 @@ pub(super) fn no_text() -> ServiceError {
 
 #[cfg(test)]
 mod tests {
+    use core_types::media::MediaType as T;
+
     use super::*;
 
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
@@ -105,27 +106,26 @@ mod tests {
 
     #[test]
     fn the_bytes_decide_and_what_is_said_of_them_must_fit() {
-        use MediaType::*;
         for (declared, head, expected) in [
-            (Some(Png), PNG, Some(Png)),
-            (Some(Jpeg), PNG, Some(Png)),
-            (None, JPEG, Some(Jpeg)),
-            (None, WAV, Some(Wav)),
-            (Some(Pdf), PDF, Some(Pdf)),
-            (Some(Webm), WEBM, Some(Webm)),
-            (Some(WebmAudio), WEBM, Some(WebmAudio)),
-            (None, WEBM, Some(Webm)),
-            (Some(Mp4Audio), MP4, Some(Mp4Audio)),
-            (Some(Text), HTML, Some(Text)),
-            (None, b"just words", Some(Text)),
-            (Some(Png), HTML, None),
-            (Some(Png), SVG, None),
-            (Some(Jpeg), EXE, None),
-            (Some(Png), PDF, None),
-            (Some(Png), MP4, None),
-            (Some(Mp3), WEBM, None),
-            (Some(Text), PNG, None),
-            (Some(Text), b"Latin \xe9 one", None),
+            (Some(T::Png), PNG, Some(T::Png)),
+            (Some(T::Jpeg), PNG, Some(T::Png)),
+            (None, JPEG, Some(T::Jpeg)),
+            (None, WAV, Some(T::Wav)),
+            (Some(T::Pdf), PDF, Some(T::Pdf)),
+            (Some(T::Webm), WEBM, Some(T::Webm)),
+            (Some(T::WebmAudio), WEBM, Some(T::WebmAudio)),
+            (None, WEBM, Some(T::Webm)),
+            (Some(T::Mp4Audio), MP4, Some(T::Mp4Audio)),
+            (Some(T::Text), HTML, Some(T::Text)),
+            (None, b"just words", Some(T::Text)),
+            (Some(T::Png), HTML, None),
+            (Some(T::Png), SVG, None),
+            (Some(T::Jpeg), EXE, None),
+            (Some(T::Png), PDF, None),
+            (Some(T::Png), MP4, None),
+            (Some(T::Mp3), WEBM, None),
+            (Some(T::Text), PNG, None),
+            (Some(T::Text), b"Latin \xe9 one", None),
             (None, EXE, None),
             (None, b"\0\0\0\0", None),
         ] {

@@ -227,7 +227,7 @@ fn present_turn(mind: &Mind<'_>, attached: Attached, budget: &mut Budget) -> Tur
         // No more than half of what is left, so that the next text and the conversation have room too.
         let text = Budget { left: budget.left / 2 }.must(&text);
         budget.left = budget.left.saturating_sub(tokens(&text) + TURN_TOKENS);
-        turn.text.push_str(&format!("\n\n[attached text: {title}]\n{text}\n[end of {title}]"));
+        turn.text.extend(["\n\n[attached text: ", title, "]\n", &text, "\n[end of ", title, "]"]);
     }
     turn
 }

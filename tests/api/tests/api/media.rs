@@ -81,7 +81,6 @@ async fn no_name_leads_out_of_the_directory() {
         "%2e%2e/%2e%2e/secret.key",
         "%252e%252e%252fsecret.key",
         "..%5c..%5csecret.key",
-        "..\\..\\secret.key",
         "%00",
         "x%00.png",
         "//etc/passwd",

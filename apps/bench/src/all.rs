@@ -60,6 +60,7 @@ const RUNS: &[(&str, &[Figure])] = &[
     ("ping --limit", &[RATE, figure("share of the bare handler", "/limit/ratio", Bar::AtLeast(0.8)), CPU_SHARE, P50, P99, RSS]),
     ("agents", &[RATE, P50, P99]),
     ("read", &[figure("per second", "/rate_per_s", Bar::AtLeast(8_000.0)), P50, P99, RSS]),
+    ("read --spread", &[RATE, P50, P99]),
     ("submit --connections 1", &[RATE, P50, P99]),
     ("submit --connections 16", &[RATE, P50, P99]),
     (

@@ -145,6 +145,9 @@ pub struct ReadArgs {
     /// Messages that are read at once.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub page: u16,
+    /// Read from all over the channel, which is more than the server keeps written, and not its newest messages alone.
+    #[arg(long)]
+    pub spread: bool,
 }
 
 /// Parameters of `submit`.

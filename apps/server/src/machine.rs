@@ -1,10 +1,24 @@
 //! The machine that the server runs on.
 
+use std::sync::Arc;
+
 use core_types::system::{Machine, MemoryUse};
 use sysinfo::{Error, MemoryRefreshKind, Process, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
+use tokio::sync::Notify;
 
 /// This process, on the machine or in the container that it runs in.
-pub struct ThisMachine;
+#[derive(Default)]
+pub struct ThisMachine {
+    stopping: Arc<Notify>,
+}
+
+impl ThisMachine {
+    /// Resolves when the process was asked to end.
+    pub fn stopping(&self) -> impl Future<Output = ()> + Send + use<> {
+        let stopping = Arc::clone(&self.stopping);
+        async move { stopping.notified().await }
+    }
+}
 
 impl Machine for ThisMachine {
     fn memory(&self) -> MemoryUse {
@@ -12,6 +26,11 @@ impl Machine for ThisMachine {
             log::warn!("this system does not say how much memory is in use: {error}");
             MemoryUse { used: 0, total: 0 }
         })
+    }
+
+    fn stop(&self) {
+        // A permit is kept where nobody waits yet.
+        self.stopping.notify_one();
     }
 }
 
@@ -31,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_process_uses_some_of_what_there_is() {
-        let MemoryUse { used, total } = ThisMachine.memory();
+        let MemoryUse { used, total } = ThisMachine::default().memory();
         assert!(used > 1 << 20 && used <= total, "{used} of {total} bytes");
     }
 }

@@ -1,14 +1,14 @@
 //! The key under which agents' secrets are kept: derived from `SECRET_SALT` where that is set, else a random key in a
 //! file of the data directory.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use auth::{KEY_BYTES, SecretVault};
 
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
+use crate::private_file;
 
 /// The name of the key file in the data directory.
 pub const FILE: &str = "secret.key";
@@ -37,7 +37,8 @@ fn keys(data_dir: &Path) -> Result<Vec<[u8; KEY_BYTES]>, Failure> {
     let path = data_dir.join(FILE);
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(|error| unusable(data_dir, "cannot be made").because(error))?;
-    write(&path, &hex::encode(key)).map_err(|error| unusable(data_dir, "cannot be written").because(error))?;
+    // A key that was used must not be lost with the power.
+    private_file::write(&path, &hex::encode(key)).map_err(|error| unusable(data_dir, "cannot be written").because(error))?;
     Ok(vec![key])
 }
 
@@ -63,23 +64,6 @@ fn damaged(data_dir: &Path) -> Failure {
 fn unusable(data_dir: &Path, message: &str) -> Failure {
     let path = data_dir.join(FILE);
     Failure::new(Exit::DataDir, format!("the key file {} {message}; without it the agents' secrets cannot be read", path.display()))
-}
-
-/// Writes a file that is whole or not there, for its owner only. A key that was used must not be lost with the power.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let partial = path.with_added_extension("partial");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&partial)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&partial, path)?;
-    match path.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,9 @@ use crate::characters::{CharacterDirectory, ELIZA};
 use crate::clock::{SystemClock, SystemIds, SystemRandomness};
 use crate::config::{Bucket, Config};
 use crate::exit::{Exit, Failure};
+use crate::live_settings::LiveSettings;
 use crate::lock::DataLock;
+use crate::logging;
 use crate::machine::ThisMachine;
 use crate::secret_key;
 use crate::startup::Started;
@@ -78,7 +80,8 @@ pub async fn serve_until(
     let files = media_store(config).await?;
     let kept_in = files.describe();
     let bus: Arc<dyn EventBus> = Arc::new(InProcessBus::new());
-    let models = models(config)?;
+    let settings = LiveSettings::new(config);
+    let models = models(&settings)?;
     let provider = models.default_provider().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
 
     let agents = Arc::new(Agents {
@@ -112,15 +115,25 @@ pub async fn serve_until(
     let upkeep =
         Upkeep { messages: store.messages(), runs: store.runs(), media: collector, clock: Arc::clone(&clock), retention: config.retention };
     let upkeep = tokio::spawn(upkeep.run());
+    let following = tokio::spawn(follow(settings.clone(), Arc::clone(&minds)));
+    let machine = Arc::new(ThisMachine::default());
+    let told_to_stop = machine.stopping();
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let state = AppState::new(services(config, &store, Shared { agents, minds, files, bus, clock, ids }), http_settings(config));
+    let shared = Shared { agents, minds, files, bus, clock, ids, machine, settings };
+    let state = AppState::new(services(config, &store, shared), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
     ready(&started_text(config, address, &store, &kept_in, provider.as_ref(), &listed));
 
     let stopper = server.stopper();
     let mut serving = pin!(server.wait());
+    let stop = async {
+        tokio::select! {
+            () = stop => {}
+            () = told_to_stop => {}
+        }
+    };
     let outcome = tokio::select! {
         outcome = &mut serving => Ok(outcome),
         () = stop => Ok({
@@ -138,8 +151,17 @@ pub async fn serve_until(
         )),
     };
     upkeep.abort();
+    following.abort();
     store.close().await;
     outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+}
+
+/// Lets agents see settings that have changed: at their next run.
+async fn follow(settings: LiveSettings, minds: Arc<ReadyAgents>) {
+    loop {
+        settings.changed().await;
+        minds.forget_all();
+    }
 }
 
 /// Resolves when another server works on the database.
@@ -224,10 +246,10 @@ fn attachments(store: &Store, files: &Arc<dyn MediaStore>) -> Result<Attachments
     Ok(Attachments { media: store.media(), store: Arc::clone(files), fetcher: Arc::new(fetcher) })
 }
 
-fn models(config: &Config) -> Result<ModelRegistry, Failure> {
+fn models(settings: &LiveSettings) -> Result<ModelRegistry, Failure> {
     let client = outbound::Client::new(outbound::Limits::default())
         .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
-    let registry = ModelRegistry::new(Arc::new(config.clone()), Arc::new(ElizaConnector));
+    let registry = ModelRegistry::new(Arc::new(settings.clone()), Arc::new(ElizaConnector));
     let registry = models_openai::connectors(&client).into_iter().fold(registry, |registry, connector| registry.with(Arc::new(connector)));
     Ok(registry.with(Arc::new(models_anthropic::connector(client))))
 }
@@ -249,10 +271,12 @@ struct Shared {
     bus: Arc<dyn EventBus>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    machine: Arc<ThisMachine>,
+    settings: LiveSettings,
 }
 
 fn services(config: &Config, store: &Store, shared: Shared) -> Services {
-    let Shared { agents, minds, files, bus, clock, ids } = shared;
+    let Shared { agents, minds, files, bus, clock, ids, machine, settings } = shared;
     let keyring = Keyring::new(config.server.key.as_ref());
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
@@ -282,7 +306,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         media: Arc::new(Media::new(media_ports, media_limits, keyring.requires_key())),
         worlds: Arc::new(Worlds { agents: store.agents(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
         runs: Arc::new(Runs { agents: store.agents(), runs: store.runs() }),
-        system: Arc::new(System { agents: store.agents(), machine: Arc::new(ThisMachine) }),
+        system: Arc::new(System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings) }),
         clock,
         keyring,
     }

@@ -15,6 +15,8 @@ pub enum Permission {
     MessagesWrite,
     /// See how the server is doing.
     SystemRead,
+    /// Read the server's log, see and change its settings, stop it.
+    SystemManage,
 }
 
 /// The one who asks, after verification.
@@ -26,6 +28,7 @@ pub struct Caller {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Subject {
     Owner,
+    Anyone,
 }
 
 impl Caller {
@@ -34,24 +37,31 @@ impl Caller {
         Self { subject: Subject::Owner }
     }
 
+    /// Whoever reaches a server without a key that was told to let everybody in: the same, but for the server itself.
+    pub const fn anyone() -> Self {
+        Self { subject: Subject::Anyone }
+    }
+
     /// Whether the caller may use this permission.
-    pub const fn may(&self, _permission: Permission) -> bool {
+    pub const fn may(&self, permission: Permission) -> bool {
         match self.subject {
             Subject::Owner => true,
+            Subject::Anyone => !matches!(permission, Permission::SystemManage),
         }
     }
 
     /// Whether the caller may let an agent of this server speak, on the doors that allow it at all.
     pub const fn may_speak_as_agent(&self) -> bool {
         match self.subject {
-            Subject::Owner => true,
+            Subject::Owner | Subject::Anyone => true,
         }
     }
 
     /// The name under which the caller's idempotency keys are kept.
     pub const fn name(&self) -> &'static str {
         match self.subject {
-            Subject::Owner => "owner",
+            // Without a key they are one and the same person, at this machine or another.
+            Subject::Owner | Subject::Anyone => "owner",
         }
     }
 }

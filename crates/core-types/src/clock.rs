@@ -37,8 +37,24 @@ impl Timestamp {
         let (seconds, millis) = (millis.div_euclid(1_000), millis.rem_euclid(1_000));
         let Ok(moment) = OffsetDateTime::from_unix_timestamp(seconds) else { return String::new() };
         let ((year, month, day), (hour, minute, second)) = (moment.to_calendar_date(), moment.to_hms());
-        // By hand, since every message that is read has two of these and the general formatter interprets its format.
-        format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z", u8::from(month))
+        // Digit by digit, since every message that is read has two of these: formatters took a tenth of reading a page.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let year = year.unsigned_abs();
+        for (end, digits, mut number) in [
+            (4, 4, year),
+            (7, 2, u32::from(u8::from(month))),
+            (10, 2, day.into()),
+            (13, 2, hour.into()),
+            (16, 2, minute.into()),
+            (19, 2, second.into()),
+            (23, 3, millis.unsigned_abs().try_into().unwrap_or_default()),
+        ] {
+            for place in text.iter_mut().take(end).skip(end - digits).rev() {
+                *place += u8::try_from(number % 10).unwrap_or_default();
+                number /= 10;
+            }
+        }
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     /// Reads what clients send for a moment: all digits are epoch milliseconds, anything else is ISO 8601 with an

@@ -79,6 +79,8 @@ pub enum InvalidCode {
     NoAgent,
     /// `INVALID_REQUEST`: an upload has no file, or nowhere to go.
     Request,
+    /// `INVALID_INPUT`: a settings file cannot have this.
+    Input,
 }
 
 /// What a service can fail with.

@@ -1,11 +1,10 @@
 //! JSON that we keep and hand on without looking into it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::DeserializeOwned;
-use serde::{Serialize, Serializer};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -43,11 +42,11 @@ impl Json {
         if !self.may_have(key) {
             return None;
         }
-        serde_json::from_str(self.entries().get(key)?.get()).ok()
+        serde_json::from_str(self.entries().get(key)?).ok()
     }
 
     /// The entries of an object as they are written; none where it is no object.
-    pub fn entries(&self) -> BTreeMap<Cow<'_, str>, &RawValue> {
+    pub fn entries(&self) -> Entries<'_> {
         serde_json::from_str(self.as_str()).unwrap_or_default()
     }
 
@@ -61,6 +60,68 @@ impl Json {
         serde_json::from_str(self.as_str()).ok()
     }
 }
+
+/// The entries of an object, in order, as they are written: a key that is repeated is here twice, and its last value counts.
+/// Objects here are small, and a list of few is searched sooner than a tree is made.
+#[derive(Debug, Clone, Default)]
+pub struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Entries<'a> {
+    /// The text of the value under a key.
+    pub fn get(&self, key: &str) -> Option<&'a str> {
+        self.0.iter().rfind(|(known, _)| known == key).map(|(_, value)| value.get())
+    }
+
+    /// Keeps those whose key and text of the value fit.
+    pub fn retain(&mut self, mut fits: impl FnMut(&str, &str) -> bool) {
+        self.0.retain(|(key, value)| fits(key, value.get()));
+    }
+
+    /// Puts other entries in the place of those with their keys, or behind all.
+    pub fn replace(&mut self, others: Self) {
+        self.0.retain(|(key, _)| others.get(key).is_none());
+        self.0.extend(others.0);
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'de> Visitor<'de> for EntriesVisitor {
+    type Value = Entries<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((Key(key), value)) = map.next_entry()? {
+            entries.push((key, value));
+        }
+        Ok(Entries(entries))
+    }
+}
+
+/// A key, borrowed where it is written without escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// An empty object.
 impl Default for Json {
@@ -116,6 +177,18 @@ mod tests {
         for bad in ["", "{", "{} {}", "{\"a\":}", "nul"] {
             assert!(Json::parse(bad.to_owned()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn entries_keep_their_order_and_the_last_of_a_key_counts() {
+        let object = Json::parse(r#"{"b": 1, "a": [ ], "b": 2, "c": null}"#.to_owned()).unwrap();
+        assert_eq!((object.get::<u32>("b"), object.get::<u32>("d")), (Some(2), None));
+        let other = Json::parse(r#"{"\u0061": 3}"#.to_owned()).unwrap();
+        let mut entries = object.entries();
+        entries.retain(|_, value| value != "null");
+        entries.replace(other.entries());
+        assert_eq!(serde_json::to_string(&entries).unwrap(), r#"{"b":1,"b":2,"a":3}"#);
+        assert!(Json::from(json!([1])).entries().is_empty());
     }
 
     #[test]

@@ -1,11 +1,13 @@
-//! How the server is doing.
+//! The server itself: how it is doing, its log, its settings, its end.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use core_types::ServiceResult;
 use core_types::agents::{AgentCount, AgentRepository};
-use core_types::system::{Machine, Status, SystemService};
+use core_types::system::{Environment, EnvironmentChange, EnvironmentName, Machine, ServerLog, Status, SystemService};
+use core_types::{Caller, Permission, ServiceResult};
+
+use crate::permission::require;
 
 /// Answers from the database, so that a health answer means that it can be read.
 pub struct System {
@@ -13,6 +15,10 @@ pub struct System {
     pub agents: Arc<dyn AgentRepository>,
     /// What the server runs on.
     pub machine: Arc<dyn Machine>,
+    /// What it says.
+    pub log: Arc<dyn ServerLog>,
+    /// Its settings file.
+    pub environment: Arc<dyn Environment>,
 }
 
 #[async_trait]
@@ -23,5 +29,26 @@ impl SystemService for System {
 
     async fn status(&self) -> ServiceResult<Status> {
         Ok(Status { agents: self.agents.count().await?, memory: self.machine.memory() })
+    }
+
+    fn log(&self, caller: &Caller) -> ServiceResult<Arc<dyn ServerLog>> {
+        require(caller, Permission::SystemManage)?;
+        Ok(Arc::clone(&self.log))
+    }
+
+    async fn environment(&self, caller: &Caller) -> ServiceResult<Vec<EnvironmentName>> {
+        require(caller, Permission::SystemManage)?;
+        self.environment.names().await
+    }
+
+    async fn change_environment(&self, caller: &Caller, changes: Vec<EnvironmentChange>) -> ServiceResult<()> {
+        require(caller, Permission::SystemManage)?;
+        self.environment.change(changes).await
+    }
+
+    fn stop(&self, caller: &Caller) -> ServiceResult<()> {
+        require(caller, Permission::SystemManage)?;
+        self.machine.stop();
+        Ok(())
     }
 }

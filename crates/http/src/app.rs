@@ -18,8 +18,9 @@ use core_types::{Clock, Timestamp};
 use ipnet::IpNet;
 use tokio::sync::watch;
 
+use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
-use crate::{agents, channels, events, gate, home, layer, limits, media, messages, openapi, runs, servers, system, worlds};
+use crate::{agents, channels, events, gate, home, layer, limits, manage, media, messages, openapi, runs, servers, system, worlds};
 
 /// What the routes call.
 #[derive(Clone)]
@@ -95,6 +96,7 @@ pub(crate) struct Shared {
     pub(crate) settings: HttpSettings,
     pub(crate) started: Timestamp,
     pub(crate) limiter: Limiter,
+    pub(crate) pages: Pages,
     closing: watch::Sender<bool>,
 }
 
@@ -128,7 +130,7 @@ impl AppState {
     pub fn new(services: Services, settings: HttpSettings) -> Self {
         let started = services.clock.now();
         let limiter = Limiter::new(settings.rate_limits);
-        Self(web::Data::new(Shared { services, settings, started, limiter, closing: watch::Sender::new(false) }))
+        Self(web::Data::new(Shared { services, settings, started, limiter, pages: Pages::new(), closing: watch::Sender::new(false) }))
     }
 
     /// Ends event streams and gives up waiting for replies, so that a graceful stop is quick.
@@ -152,6 +154,7 @@ pub fn app(
         runs::routes,
         servers::routes,
         system::routes,
+        manage::routes,
     ] {
         add(&mut routes);
     }

@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -50,6 +51,17 @@ pub(crate) fn page(total: u64, data: impl Serialize) -> HttpResponse {
 /// `{success: true, data, warnings}`; without warnings the key is absent.
 pub(crate) fn warned(status: StatusCode, data: impl Serialize, warnings: &[String]) -> HttpResponse {
     respond(status, &Warned { success: true, data, warnings })
+}
+
+/// The body of [`ok`], to keep.
+pub(crate) fn write(data: impl Serialize) -> Result<Bytes, ApiError> {
+    let body = serde_json::to_vec(&Envelope { success: true, data }).map_err(ApiError::internal)?;
+    Ok(body.into())
+}
+
+/// Status 200 with a body that was written before.
+pub(crate) fn written(body: Bytes) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body)
 }
 
 /// Any JSON body, for the few routes that have no envelope in the contract.

@@ -55,6 +55,7 @@ codes! {
     BadRequest = "BAD_REQUEST", BAD_REQUEST, "A field or a parameter is missing, of another type, or beyond its bounds.";
     CreateError = "CREATE_ERROR", BAD_REQUEST, "No agent can be made of this.";
     UpdateError = "UPDATE_ERROR", BAD_REQUEST, "The agent cannot be changed like this.";
+    InvalidInput = "INVALID_INPUT", BAD_REQUEST, "A settings file cannot have these names or values.";
     NoAgent = "NO_AGENT", BAD_REQUEST, "Nobody in the channel would answer.";
     InvalidRequest = "INVALID_REQUEST", BAD_REQUEST, "The form is none, has no file or more than one, or does not say whose the file is.";
     InvalidJson = "INVALID_JSON", BAD_REQUEST, "The body is no JSON object, nested too deeply, or contains U+0000.";
@@ -92,6 +93,7 @@ impl From<InvalidCode> for Code {
             InvalidCode::Update => Self::UpdateError,
             InvalidCode::NoAgent => Self::NoAgent,
             InvalidCode::Request => Self::InvalidRequest,
+            InvalidCode::Input => Self::InvalidInput,
         }
     }
 }

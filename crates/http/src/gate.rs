@@ -43,7 +43,7 @@ pub(crate) async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Resul
 fn caller(request: &ServiceRequest, shared: &Shared) -> Result<Caller, ApiError> {
     let keyring = &shared.services.keyring;
     if let Some(owner) = keyring.keyless() {
-        return at_this_machine(request, shared).map(|()| owner).map_err(refused);
+        return keyless(request, shared, owner).map_err(refused);
     }
     let headers = request.headers();
     presented(headers)
@@ -66,15 +66,13 @@ fn refused(reason: &str) -> ApiError {
     ApiError::new(Code::Forbidden, message)
 }
 
-/// Whether the request comes from this machine, and not by way of a web page or a proxy; else why not.
-fn at_this_machine(request: &ServiceRequest, shared: &Shared) -> Result<(), &'static str> {
+/// Who comes without a key where none is asked for: the owner, from this machine and not by way of a web page or a proxy. A
+/// server that lets everybody in does not take them for the owner.
+fn keyless(request: &ServiceRequest, shared: &Shared, owner: Caller) -> Result<Caller, &'static str> {
     let insecure = shared.settings.insecure;
-    let local_peer = request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    if !insecure && !local_peer {
-        return Err("The request comes from another machine");
-    }
-    if !insecure && request.headers().keys().any(|name| is_forwarding(name.as_str())) {
-        return Err("The request was forwarded");
+    let near = at_this_machine(request);
+    if !insecure {
+        near?;
     }
     if !is_meant_for_us(request, insecure) {
         return Err("The request's Host is not this machine");
@@ -82,6 +80,17 @@ fn at_this_machine(request: &ServiceRequest, shared: &Shared) -> Result<(), &'st
     let allowed = |origin: &str| is_loopback_origin(origin) || is_listed(origin, &shared.settings.cors_origins);
     if !request.headers().get_all(header::ORIGIN).all(|origin| origin.to_str().is_ok_and(allowed)) {
         return Err("The request comes from a web page whose origin is not in CORS_ORIGIN");
+    }
+    Ok(if near.is_ok() { owner } else { Caller::anyone() })
+}
+
+/// Whether the request comes from this machine; else why not.
+fn at_this_machine(request: &ServiceRequest) -> Result<(), &'static str> {
+    if !request.peer_addr().is_some_and(|peer| peer.ip().to_canonical().is_loopback()) {
+        return Err("The request comes from another machine");
+    }
+    if request.headers().keys().any(|name| is_forwarding(name.as_str())) {
+        return Err("The request was forwarded");
     }
     Ok(())
 }

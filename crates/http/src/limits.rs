@@ -20,6 +20,10 @@ pub(crate) const CONNECTIONS: usize = 10_000;
 /// How long a graceful stop waits for running requests, unless set otherwise.
 pub(crate) const SHUTDOWN_TIME: Duration = Duration::from_secs(20);
 
+/// The most bytes of written pages of messages that are kept, and of one of them.
+pub(crate) const PAGES_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const KEPT_PAGE_BYTES: usize = 256 * 1024;
+
 /// The page of a list where the caller names no limit.
 pub(crate) const PAGE: u32 = 50;
 /// The most entries of a page; a larger limit is clamped to it.
@@ -31,6 +35,9 @@ pub(crate) const RUN_PAGE: u32 = 20;
 pub(crate) const MAX_RUN_PAGE: u32 = 100;
 /// The page of a log where the caller names no limit.
 pub(crate) const LOG_PAGE: u32 = 10;
+/// The page of the server's log where the caller names no limit, and how far back it begins where it does not say.
+pub(crate) const SERVER_LOG_PAGE: u32 = 100;
+pub(crate) const SERVER_LOG_TIME: i64 = 60 * 60 * 1_000;
 /// How many kinds of log lines a request may leave out.
 pub(crate) const EXCLUDED_TYPES: usize = 50;
 

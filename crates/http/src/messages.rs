@@ -4,15 +4,16 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{delete, get, patch, post};
-use core_types::messaging::{Door, PostReceipt};
+use core_types::messaging::{Door, MessagePage, PostReceipt};
 use serde_json::json;
 
 use crate::app::State;
-use crate::envelope::{Envelope, Warned, gone, ok, respond, success, warned};
+use crate::envelope::{Envelope, Warned, gone, ok, respond, success, warned, write, written};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{MessagesRead, MessagesWrite};
 use crate::extract::{Authorized, ChannelPath, JsonBody, MessagePath, Query, Sender};
 use crate::limits;
+use crate::pages::{Page, PageOf};
 use crate::replies::Replies;
 use crate::routing::Routes;
 use crate::sse;
@@ -50,8 +51,21 @@ pub(crate) fn routes(routes: &mut Routes) {
 )]
 async fn list(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, query: Query) -> ApiResult {
     let (before, limit) = (query.moment("before")?, query.page(&["limit"], limits::PAGE)?);
-    let messages = state.services.messaging.list(&caller, id.0, before, limit).await?;
-    Ok(ok(MessageList::of(&messages)))
+    let place = PageOf { channel: id.0, before, limit };
+    let kept = state.pages.get(&place);
+    let known = kept.as_ref().map(|page| page.version);
+    let page = state.services.messaging.page(&caller, id.0, before, limit, known).await?;
+    Ok(match (page, kept) {
+        (MessagePage::Known, Some(kept)) => written(kept.body),
+        (MessagePage::Known, None) => ok(MessageList::of(&[])),
+        (MessagePage::Read(version, messages), _) => {
+            let body = write(MessageList::of(&messages))?;
+            if let Some(version) = version {
+                state.pages.keep(place, Page { version, body: body.clone() });
+            }
+            written(body)
+        }
+    })
 }
 
 /// Posts a message to a channel.

@@ -8,11 +8,13 @@ use actix_web::http::Uri;
 use actix_web::http::uri::PathAndQuery;
 
 /// Beginnings of paths that have other names, and the name that the routes have.
-const NAMES: [(&str, &str); 4] = [
+const NAMES: [(&str, &str); 6] = [
     ("/api/messaging/channels", "/api/messaging/central-channels"),
     ("/api/messaging/servers", "/api/messaging/central-servers"),
     ("/api/messaging/message-servers", "/api/messaging/central-servers"),
     ("/api/messaging/external-messages", "/api/messaging/ingest-external"),
+    ("/api/system/environment/local", "/api/system/environment"),
+    ("/api/system/env/local", "/api/system/environment"),
 ];
 
 /// Rewrites the request's path to the one spelling that routes are written in. Ids lose their case with it, which is how

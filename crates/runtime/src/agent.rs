@@ -105,6 +105,8 @@ pub struct ReadyAgents {
 struct Cache {
     agents: HashMap<AgentId, (u64, Arc<ReadyAgent>)>,
     uses: u64,
+    /// How often everything was forgotten, so that what was begun before is not kept after.
+    forgotten: u64,
 }
 
 impl ReadyAgents {
@@ -115,9 +117,13 @@ impl ReadyAgents {
 
     /// The agent in the given version, or in a newer one where it has changed since.
     pub(crate) async fn get(&self, id: AgentId, version: Timestamp) -> Result<Arc<ReadyAgent>, NotReady> {
-        if let Some(ready) = self.ready.lock().find(id, version) {
-            return Ok(ready);
-        }
+        let forgotten = {
+            let mut cache = self.ready.lock();
+            if let Some(ready) = cache.find(id, version) {
+                return Ok(ready);
+            }
+            cache.forgotten
+        };
         let agent = self.ports.agents.find(id).await?.ok_or(NotReady::Gone)?;
         let settings = self.settings(&agent).await?;
         let choice = self.models.choose(&settings, &agent.character.plugins)?;
@@ -125,13 +131,24 @@ impl ReadyAgents {
             log::warn!("agent {}: plugins without effect here: {}", agent.character.name, choice.ignored_plugins.join(", "));
         }
         let ready = Arc::new(ReadyAgent { agent, settings, provider: choice.provider });
-        self.ready.lock().keep(id, Arc::clone(&ready));
+        let mut cache = self.ready.lock();
+        if cache.forgotten == forgotten {
+            cache.keep(id, Arc::clone(&ready));
+        }
+        drop(cache);
         Ok(ready)
     }
 
     /// Forgets an agent that has changed or is gone, and with it its opened secrets.
     pub(crate) fn forget(&self, id: AgentId) {
         self.ready.lock().agents.remove(&id);
+    }
+
+    /// Forgets all agents, since what they are made ready with has changed.
+    pub fn forget_all(&self) {
+        let mut ready = self.ready.lock();
+        ready.agents.clear();
+        ready.forgotten += 1;
     }
 
     async fn settings(&self, agent: &Agent) -> Result<AgentSettings, NotReady> {

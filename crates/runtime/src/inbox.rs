@@ -28,6 +28,9 @@ const RENEWAL: Duration = Duration::from_secs(10);
 /// The longest sleep: what a lost wake-up costs at most.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// The shortest sleep.
+const BREATH: Duration = Duration::from_millis(20);
+
 /// The pause after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,7 +45,10 @@ struct Shared {
     limits: Limits,
     active: Arc<ActiveRuns>,
     runner: Arc<Runner>,
+    /// Something may be due.
     wake: Notify,
+    /// A run has ended.
+    ended: Notify,
     /// Counts what was heard of agents, so that a claim on its way does not miss it.
     changes: AtomicU64,
     stopping: watch::Sender<bool>,
@@ -66,6 +72,7 @@ impl Runtime {
             active,
             runner,
             wake: Notify::new(),
+            ended: Notify::new(),
             changes: AtomicU64::new(0),
             stopping: watch::Sender::new(false),
         });
@@ -100,7 +107,7 @@ impl Drop for Runtime {
 impl Shared {
     async fn idle(&self) {
         loop {
-            let mut ended = pin!(self.wake.notified());
+            let mut ended = pin!(self.ended.notified());
             // Listening before looking, so that an end in between is not missed.
             ended.as_mut().enable();
             if self.active.len() == 0 {
@@ -136,7 +143,7 @@ impl Shared {
         } else if self.changes.load(Ordering::SeqCst) != changes {
             self.look_after_agents().await;
         }
-        Ok(count > 0)
+        Ok(count == room)
     }
 
     fn spawn(self: &Arc<Self>, claimed: Claimed) {
@@ -144,16 +151,34 @@ impl Shared {
         tokio::spawn(async move { under_way.shared.runner.run(claimed, &under_way.run).await });
     }
 
-    /// How long nothing becomes due by itself. Where there is no room, the end of a run wakes the inbox.
+    /// Waits until something may be due. What a run that ends makes due, there is a look at first: most often that is
+    /// nothing, and a claim is a write.
+    async fn wait(&self, stopping: &mut watch::Receiver<bool>) -> StoreResult<()> {
+        let mut has_ended = false;
+        loop {
+            let quiet = self.quiet().await?;
+            if has_ended && quiet.is_zero() {
+                return Ok(());
+            }
+            // A lease that ran out while its run goes on here is due, and must not make a busy loop.
+            tokio::select! {
+                () = self.wake.notified() => return Ok(()),
+                () = sleep(quiet.max(BREATH)) => return Ok(()),
+                _ = stopping.changed() => return Ok(()),
+                () = self.ended.notified() => has_ended = true,
+            }
+        }
+    }
+
+    /// How long nothing becomes due by itself. Where there is no room, that is until a run ends.
     async fn quiet(&self) -> StoreResult<Duration> {
         if self.active.len() >= self.limits.runs {
             return Ok(LOOK_AGAIN);
         }
         let now = self.ports.clock.now();
         let due = self.ports.deliveries.next_due(self.active.busy(self.limits.runs_per_agent)).await?;
-        let wait = due.map_or(LOOK_AGAIN, |due| Duration::from_millis(u64::try_from(due.millis() - now.millis()).unwrap_or(0)));
-        // A lease that ran out while its run goes on here is due, and must not make a busy loop.
-        Ok(wait.clamp(Duration::from_millis(20), LOOK_AGAIN))
+        let quiet = due.map_or(LOOK_AGAIN, |due| Duration::from_millis(u64::try_from(due.millis() - now.millis()).unwrap_or(0)));
+        Ok(quiet.min(LOOK_AGAIN))
     }
 
     /// Stops the runs of an agent that does not run any more. Where that cannot be seen, giving back is safe: whoever
@@ -187,27 +212,25 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.shared.active.end(&self.run);
         // Two may be waiting: the claimer, and `stop`.
-        self.shared.wake.notify_one();
-        self.shared.wake.notify_waiters();
+        self.shared.ended.notify_one();
+        self.shared.ended.notify_waiters();
     }
 }
 
 async fn claim_all(shared: Arc<Shared>) {
     let mut stopping = shared.stopping.subscribe();
     while !*stopping.borrow() {
-        let pause = match shared.claim().await {
+        let waited = match shared.claim().await {
             Ok(true) => continue,
-            Ok(false) => shared.quiet().await,
+            Ok(false) => shared.wait(&mut stopping).await,
             Err(error) => Err(error),
         };
-        let pause = pause.unwrap_or_else(|error| {
+        if let Err(error) = waited {
             log::error!("cannot claim deliveries: {}", chain(&error));
-            PAUSE
-        });
-        tokio::select! {
-            () = shared.wake.notified() => {}
-            () = sleep(pause) => {}
-            _ = stopping.changed() => {}
+            tokio::select! {
+                () = sleep(PAUSE) => {}
+                _ = stopping.changed() => {}
+            }
         }
     }
 }

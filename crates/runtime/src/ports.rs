@@ -54,6 +54,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { run_timeout: Duration::from_mins(2), runs: 64, runs_per_agent: 8, output_tokens: 2_048, context_tokens: 32_768 }
+        Self { run_timeout: Duration::from_mins(2), runs: 64, runs_per_agent: 32, output_tokens: 2_048, context_tokens: 32_768 }
     }
 }

@@ -92,6 +92,16 @@ impl TestServer {
     pub async fn stop(&mut self) {
         let Some(Running { stop, thread, .. }) = self.running.take() else { return };
         let _ = stop.send(());
+        Self::join(thread).await;
+    }
+
+    /// Waits until the server has ended by itself.
+    pub async fn ended(&mut self) {
+        let running = self.running.take().expect("a running server");
+        Self::join(running.thread).await;
+    }
+
+    async fn join(thread: JoinHandle<Result<(), String>>) {
         let ended = tokio::task::spawn_blocking(|| thread.join()).await.expect("a joined thread");
         ended.expect("a server that does not panic").expect("a server that ends well");
     }

@@ -24,6 +24,38 @@ pub fn parse(text: &str) -> Result<Vec<(String, String)>, MalformedLine> {
     Ok(entries)
 }
 
+/// The text of a `.env` after changes: a name with its new value, or none to remove it. Everything else stays as it is,
+/// comments included; new names come last. The values must be ones that [`parse`] reads: without control characters.
+pub fn changed(text: &str, changes: &[(&str, Option<&str>)]) -> String {
+    let mut left = changes.to_vec();
+    let mut lines: Vec<String> = Vec::new();
+    // Of a name that comes twice the last counts, so that is the one that changes; the others go.
+    for line in text.lines().rev() {
+        let name = parse_line(line.trim()).ok().flatten().map(|(name, _)| name);
+        let is_it = |(changed, _): &(&str, Option<&str>)| name.as_deref() == Some(*changed);
+        if !changes.iter().any(is_it) {
+            lines.push(line.to_owned());
+        } else if let Some(place) = left.iter().position(is_it) {
+            let (name, value) = left.remove(place);
+            lines.extend(value.map(|value| entry(name, value)));
+        }
+    }
+    lines.reverse();
+    lines.extend(left.into_iter().filter_map(|(name, value)| value.map(|value| entry(name, value))));
+    lines.into_iter().fold(String::new(), |text, line| text + &line + "\n")
+}
+
+fn entry(name: &str, value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@,+=".contains(&byte);
+    if value.bytes().all(plain) {
+        format!("{name}={value}")
+    } else if value.contains('\'') {
+        format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        format!("{name}='{value}'")
+    }
+}
+
 fn parse_line(line: &str) -> Result<Option<(String, String)>, &'static str> {
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -86,7 +118,7 @@ fn end(after: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{changed, parse};
 
     #[test]
     fn every_form_of_a_line_is_read() {
@@ -105,6 +137,17 @@ mod tests {
             let expected: Vec<(String, String)> = expected.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
             assert_eq!(parse(line), Ok(expected), "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_change_leaves_the_rest_as_it_is_and_is_read_back() {
+        let text = "# keys\nA=1\n\nexport B='two' # why\nA=3\nC=4";
+        let after = changed(text, &[("A", Some("x y")), ("C", None), ("D", Some("it's \"so\" \\n $")), ("E", None)]);
+        assert_eq!(after, "# keys\n\nexport B='two' # why\nA='x y'\nD=\"it's \\\"so\\\" \\\\n $\"\n");
+        let read = parse(&after).unwrap();
+        assert_eq!(read.last().unwrap().1, "it's \"so\" \\n $");
+        assert_eq!(changed("", &[("A", Some(""))]), "A=\n");
+        assert_eq!(changed(text, &[]), format!("{text}\n"));
     }
 
     #[test]

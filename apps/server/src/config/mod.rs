@@ -14,7 +14,7 @@ use log::LevelFilter;
 pub mod dotenv;
 pub mod environment;
 pub mod file;
-mod resolve;
+pub(crate) mod resolve;
 pub mod setting;
 pub mod show;
 pub mod table;
@@ -63,6 +63,8 @@ pub struct Config {
     pub values: Vec<Resolved>,
     /// What was read and has no effect.
     pub warnings: Vec<String>,
+    /// Where all this came from.
+    pub sources: Sources,
 }
 
 /// Settings of the HTTP server.
@@ -147,10 +149,15 @@ pub struct Retention {
 impl Config {
     /// The settings by these sources.
     pub fn load(sources: &Sources) -> Result<Self, InvalidConfig> {
-        resolve(sources).map(Self::from_resolution)
+        resolve(sources).map(|resolution| Self::from_resolution(resolution, sources))
     }
 
-    fn from_resolution(resolution: Resolution) -> Self {
+    /// The same with this text in the place of the `.env` of the data directory.
+    pub(crate) fn load_with_dotenv(sources: &Sources, text: &str) -> Result<Self, InvalidConfig> {
+        resolve::resolve_with_dotenv(sources, text).map(|resolution| Self::from_resolution(resolution, sources))
+    }
+
+    fn from_resolution(resolution: Resolution, sources: &Sources) -> Self {
         let Resolution { mut values, warnings } = resolution;
         derive(&mut values);
         let read = Reader(&values);
@@ -205,6 +212,7 @@ impl Config {
             client_key: read.secret(SettingId::Key).or_else(|| read.secret(SettingId::ClientKey)),
             values,
             warnings,
+            sources: sources.clone(),
         }
     }
 

@@ -12,10 +12,13 @@ use super::table::SettingId;
 use super::{InvalidConfig, dotenv, file};
 
 /// The most bytes that a settings file may have.
-const MAX_FILE: u64 = 1 << 20;
+pub(crate) const MAX_FILE: u64 = 1 << 20;
+
+/// The name of the settings file in the data directory.
+pub(crate) const DOTENV: &str = ".env";
 
 /// Where values come from. The `.env` is found by the data directory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The command line.
     pub flags: BTreeMap<SettingId, String>,
@@ -38,6 +41,15 @@ pub struct Resolution {
 
 /// Finds the value of every setting and checks it. All problems are reported together.
 pub fn resolve(sources: &Sources) -> Result<Resolution, InvalidConfig> {
+    resolve_with(sources, |path| read(path))
+}
+
+/// The same with this text in the place of the `.env`.
+pub(crate) fn resolve_with_dotenv(sources: &Sources, text: &str) -> Result<Resolution, InvalidConfig> {
+    resolve_with(sources, |_| Ok(text.to_owned()))
+}
+
+fn resolve_with(sources: &Sources, read_dotenv: impl FnOnce(&Path) -> io::Result<String>) -> Result<Resolution, InvalidConfig> {
     let mut problems = Vec::new();
     let mut warnings = Vec::new();
     let file = Layer::file(sources, &mut problems);
@@ -48,7 +60,9 @@ pub fn resolve(sources: &Sources) -> Result<Resolution, InvalidConfig> {
         path: PathBuf::new(),
     };
     let data_dir = pick(SettingId::DataDir, &[&flags, &environment, &file]).value;
-    let dotenv = Layer::dotenv(data_dir.as_ref().map_or("", Secret::reveal), &mut problems, &mut warnings);
+    let dotenv = Path::new(data_dir.as_ref().map_or("", Secret::reveal)).join(DOTENV);
+    let text = read_dotenv(&dotenv);
+    let dotenv = Layer::dotenv(dotenv, text, &mut problems, &mut warnings);
     let layers = [&flags, &environment, &dotenv, &file];
     let values: Vec<Resolved> = SettingId::ALL.iter().map(|id| pick(*id, &layers)).collect();
     for resolved in &values {
@@ -83,9 +97,8 @@ impl Layer {
         Self { values: present(&values), origin: |_, path| Origin::File(path.to_owned()), path }
     }
 
-    fn dotenv(data_dir: &str, problems: &mut Vec<String>, warnings: &mut Vec<String>) -> Self {
-        let path = Path::new(data_dir).join(".env");
-        let entries = match read(&path).map(|text| dotenv::parse(&text)) {
+    fn dotenv(path: PathBuf, text: io::Result<String>, problems: &mut Vec<String>, warnings: &mut Vec<String>) -> Self {
+        let entries = match text.map(|text| dotenv::parse(&text)) {
             Ok(Ok(entries)) => entries,
             Ok(Err(malformed)) => {
                 problems.push(format!("{}: {malformed}", path.display()));
@@ -108,7 +121,7 @@ impl Layer {
 }
 
 /// Reads a settings file; one larger than the limit is an error.
-fn read(path: &Path) -> io::Result<String> {
+pub(crate) fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     let length = fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
     if length as u64 > MAX_FILE {

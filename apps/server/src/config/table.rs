@@ -95,7 +95,7 @@ settings! {
     MaxRuns = Setting::new("MAX_CONCURRENT_RUNS", "runs.max_concurrent", count(10_000), "Messages that are being answered at once, all agents together")
         .default("64");
     MaxRunsPerAgent = Setting::new("MAX_CONCURRENT_RUNS_PER_AGENT", "runs.max_concurrent_per_agent", count(10_000),
-        "The same for one agent").default("8");
+        "The same for one agent").default("32");
     ReplyWait = Setting::new("REPLY_WAIT_SECONDS", "replies.wait_seconds", count(3_600),
         "The longest that a request with transport http waits for its reply").default("120");
     MaxWaiting = Setting::new("MAX_WAITING_REPLIES", "replies.max_waiting", count(100_000), "Requests that wait for a reply at once")

@@ -1,6 +1,6 @@
 //! Promises about posting, finding and listing messages.
 
-use core_types::messaging::{Channel, EventBody, MessageDraft, PostMessage, PostOutcome};
+use core_types::messaging::{Channel, EventBody, MessageChange, MessageDraft, MessagePage, PostMessage, PostOutcome};
 use core_types::{Json, MessageServerId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -107,22 +107,25 @@ pub async fn without_channel_or_server_nothing_is_stored(stores: Stores) {
     assert_eq!(stores.messages.last_seq(channel_id(1)).await.sure(), None);
 }
 
-/// A known one is a reference, which lasts as long as what it refers to.
+/// One that the channel has is a reference, which lasts as long as what it refers to.
 pub async fn an_unknown_answered_message_is_kept_as_metadata(stores: Stores) {
     let (here, there) = (stores.open_channel(1, &[]).await, stores.open_channel(2, &[]).await);
-    stores.say(1, there, person(1)).await;
+    stores.say(1, here, person(1)).await;
+    stores.say(5, there, person(1)).await;
     let answer = |number, answered| MessageDraft { in_reply_to: Some(message_id(answered)), ..draft(number, here, person(1), "yes") };
     let known = written(stores.messages.post(post_of(answer(2, 1), at(0))).await.sure()).message;
     assert_eq!((known.in_reply_to, &known.metadata), (Some(message_id(1)), &Json::default()));
-    let unknown = written(stores.messages.post(post_of(answer(3, 77), at(0))).await.sure()).message;
-    assert_eq!((unknown.in_reply_to, &unknown.metadata), (None, &json!({"inReplyTo": message_id(77).to_string()}).into()));
-    assert_eq!(stores.messages.find(unknown.id).await.sure(), Some((*unknown).clone()));
+    for (number, answered) in [(3, 77), (6, 5)] {
+        let unknown = written(stores.messages.post(post_of(answer(number, answered), at(0))).await.sure()).message;
+        assert_eq!((unknown.in_reply_to, &unknown.metadata), (None, &json!({"inReplyTo": message_id(answered).to_string()}).into()));
+        assert_eq!(stores.messages.find(unknown.id).await.sure(), Some((*unknown).clone()));
+    }
     let mut own = answer(4, 77);
     own.metadata = json!({"inReplyTo": "mine"}).into();
     let own = written(stores.messages.post(post_of(own, at(0))).await.sure()).message;
     assert_eq!(own.metadata, json!({"inReplyTo": "mine"}).into());
 
-    stores.channels.remove(there, at(1)).await.sure().sure();
+    stores.messages.remove(here, message_id(1), at(1)).await.sure();
     assert_eq!(stores.messages.find(known.id).await.sure().sure().in_reply_to, None);
 }
 
@@ -146,4 +149,40 @@ pub async fn messages_are_listed_newest_first_and_page_without_overlap(stores: S
     assert_eq!(seen, [7, 6, 5, 4, 3, 2, 1]);
     assert_eq!(stores.messages.list(channel, None, 0).await.sure(), []);
     assert_eq!(stores.messages.list(channel_id(3), None, 3).await.sure(), []);
+}
+
+/// Whatever changes a page makes a new version; what happens in other channels does not.
+pub async fn a_page_is_known_until_its_channel_changes(stores: Stores) {
+    let (channel, other) = (stores.open_channel(1, &[]).await, stores.open_channel(2, &[]).await);
+    let read = async |known| match stores.messages.page(channel, None, 10, known).await.sure() {
+        MessagePage::Known => None,
+        MessagePage::Read(version, messages) => Some((version.sure(), messages.len())),
+    };
+    let (mut version, count) = read(None).await.sure();
+    assert_eq!(count, 0);
+    let mut changed = async |count| {
+        let (new, now) = read(Some(version)).await.sure();
+        assert_eq!(now, count);
+        assert_ne!(new, version);
+        version = new;
+        stores.say(50 + u128::try_from(new.seq).sure(), other, person(1)).await;
+        assert_eq!(read(Some(version)).await, None);
+    };
+    stores.say(1, channel, person(1)).await;
+    changed(1).await;
+    stores.say(2, channel, person(1)).await;
+    changed(2).await;
+    let text = MessageChange { content: Some("changed".to_owned()), ..MessageChange::default() };
+    stores.messages.update(message_id(1), text, at(1)).await.sure().sure();
+    changed(2).await;
+    stores.messages.remove(channel, message_id(1), at(2)).await.sure();
+    changed(1).await;
+    stores.messages.clear(channel, at(3)).await.sure();
+    changed(0).await;
+    // As many events as there were, in another channel of the same id.
+    stores.channels.remove(channel, at(4)).await.sure().sure();
+    let again = Channel { created_at: at(5), ..super::scene::channel(1) };
+    stores.channels.add(again, Vec::new()).await.sure();
+    changed(0).await;
+    assert_eq!(stores.messages.page(channel_id(9), None, 10, None).await.sure(), MessagePage::Read(None, Vec::new()));
 }

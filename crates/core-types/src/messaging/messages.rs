@@ -114,6 +114,36 @@ pub struct FoundMessages {
     pub searched_to: Option<Timestamp>,
 }
 
+/// The state of a channel's messages: while it is the same, so is every page of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelVersion {
+    /// The sequence number of the last event; everything that changes a message is one.
+    pub seq: i64,
+    /// When the last message was posted and when the channel was made, which tell it from an earlier one of the same id.
+    pub last_message_at: Timestamp,
+    /// See `last_message_at`.
+    pub created_at: Timestamp,
+}
+
+/// A page of a channel's messages, for a reader who may know it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MessagePage {
+    /// The channel is in the version that the reader knows.
+    Known,
+    /// The messages, newest first, as they were in this version of the channel or later; no version of an unknown channel.
+    Read(Option<ChannelVersion>, Vec<Message>),
+}
+
+impl MessagePage {
+    /// The messages, where they were read.
+    pub fn messages(self) -> Vec<Message> {
+        match self {
+            Self::Known => Vec::new(),
+            Self::Read(_, messages) => messages,
+        }
+    }
+}
+
 /// Where messages and channel events are kept. Every method is one transaction; one that the caller stops waiting for
 /// may still commit, which is why callers choose ids.
 #[async_trait]
@@ -124,8 +154,20 @@ pub trait MessageRepository: Send + Sync {
     /// The message with this id.
     async fn find(&self, id: MessageId) -> StoreResult<Option<Message>>;
 
-    /// Up to `limit` messages of a channel older than `before`, newest first. Empty for an unknown channel.
-    async fn list(&self, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> StoreResult<Vec<Message>>;
+    /// Up to `limit` messages of a channel older than `before`, newest first, unless the reader knows them: the channel is
+    /// still in the version `known`. Empty for an unknown channel.
+    async fn page(
+        &self,
+        channel: ChannelId,
+        before: Option<Timestamp>,
+        limit: u32,
+        known: Option<ChannelVersion>,
+    ) -> StoreResult<MessagePage>;
+
+    /// [`page`](Self::page) for a reader who knows nothing.
+    async fn list(&self, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> StoreResult<Vec<Message>> {
+        Ok(self.page(channel, before, limit, None).await?.messages())
+    }
 
     /// Messages of any channel, newest first.
     async fn search(&self, search: MessageSearch) -> StoreResult<FoundMessages>;
@@ -184,8 +226,21 @@ pub trait MessagingService: Send + Sync {
     /// Posts a message that one agent must answer and returns the reply as it is made.
     async fn exchange(&self, caller: &Caller, message: NewMessage) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)>;
 
-    /// Up to `limit` messages of a channel older than `before`, newest first. Empty for an unknown channel.
-    async fn list(&self, caller: &Caller, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> ServiceResult<Vec<Message>>;
+    /// Up to `limit` messages of a channel older than `before`, newest first, unless the reader knows them: the channel is
+    /// still in the version `known`. Empty for an unknown channel.
+    async fn page(
+        &self,
+        caller: &Caller,
+        channel: ChannelId,
+        before: Option<Timestamp>,
+        limit: u32,
+        known: Option<ChannelVersion>,
+    ) -> ServiceResult<MessagePage>;
+
+    /// [`page`](Self::page) for a reader who knows nothing.
+    async fn list(&self, caller: &Caller, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> ServiceResult<Vec<Message>> {
+        Ok(self.page(caller, channel, before, limit, None).await?.messages())
+    }
 
     /// One message.
     async fn get(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message>;

@@ -8,8 +8,8 @@ use core_types::agents::AgentRepository;
 use core_types::bus::{BusEvent, EventBus, Topic};
 use core_types::deliveries::DeliveryRepository;
 use core_types::messaging::{
-    ChannelEvent, Door, EventBody, EventStream, FoundMessages, Message, MessageChange, MessageRepository, MessageSearch, MessagingService,
-    NewMessage, PostOutcome, PostReceipt, Posted, ReplyStream, Title, Wake,
+    ChannelEvent, ChannelVersion, Door, EventBody, EventStream, FoundMessages, Message, MessageChange, MessagePage, MessageRepository,
+    MessageSearch, MessagingService, NewMessage, PostOutcome, PostReceipt, Posted, ReplyStream, Title, Wake,
 };
 use core_types::models::AgentModels;
 use core_types::{
@@ -152,9 +152,16 @@ impl MessagingService for Messaging {
         Ok((receipt, Box::new(reply)))
     }
 
-    async fn list(&self, caller: &Caller, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> ServiceResult<Vec<Message>> {
+    async fn page(
+        &self,
+        caller: &Caller,
+        channel: ChannelId,
+        before: Option<Timestamp>,
+        limit: u32,
+        known: Option<ChannelVersion>,
+    ) -> ServiceResult<MessagePage> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.ports.messages.list(channel, before, limit).await?)
+        Ok(self.ports.messages.page(channel, before, limit, known).await?)
     }
 
     async fn get(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message> {

@@ -33,7 +33,7 @@ pub(crate) mod permission {
         };
     }
 
-    grants!(AgentsRead AgentsWrite MessagesRead MessagesWrite SystemRead);
+    grants!(AgentsRead AgentsWrite MessagesRead MessagesWrite SystemManage SystemRead);
 }
 
 /// A caller who may do `P`. Without one there is no handler: the gate finds the caller, this asks for the permission.

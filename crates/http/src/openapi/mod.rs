@@ -83,6 +83,17 @@ pub(crate) use reader::public_routes;
         crate::system::figures,
         crate::system::health,
         crate::system::alive,
+        crate::manage::hello,
+        crate::manage::version,
+        crate::manage::config,
+        crate::manage::servers,
+        crate::manage::log,
+        crate::manage::log_by_post,
+        crate::manage::clear_log,
+        crate::manage::follow_log,
+        crate::manage::environment,
+        crate::manage::change_environment,
+        crate::manage::stop,
     )
 )]
 struct Annotations;

@@ -1,12 +1,9 @@
 //! Messages on the wire: the `camelCase` form of the central plane, and the `snake_case` form of elizaOS's bus.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
+use core_types::json::Entries;
 use core_types::messaging::{FoundMessages, Message, Title};
 use core_types::{ChannelId, EntityId, Json, MessageId, MessageServerId, Timestamp};
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -101,10 +98,10 @@ impl<'a> MessageWire<'a> {
         let mut wire = Self::stored(message);
         let Some(raw) = message.raw.as_ref().filter(|raw| SHOWN.iter().any(|key| raw.may_have(key))) else { return wire };
         let mut shown = raw.entries();
-        shown.retain(|key, value| SHOWN.contains(&&**key) && value.get() != "null");
+        shown.retain(|key, value| SHOWN.contains(&key) && value != "null");
         if !shown.is_empty() {
             let mut metadata = message.metadata.entries();
-            metadata.extend(shown);
+            metadata.replace(shown);
             wire.metadata = Metadata::Joined(metadata);
         }
         wire
@@ -119,7 +116,7 @@ const SHOWN: [&str; 3] = ["thought", "actions", "attachments"];
 #[serde(untagged)]
 enum Metadata<'a> {
     Stored(&'a Json),
-    Joined(BTreeMap<Cow<'a, str>, &'a RawValue>),
+    Joined(Entries<'a>),
 }
 
 /// What the bus form has under names of its own.

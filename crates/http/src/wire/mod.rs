@@ -4,6 +4,7 @@ pub(crate) mod agents;
 pub(crate) mod channels;
 pub(crate) mod character;
 pub(crate) mod events;
+pub(crate) mod manage;
 pub(crate) mod media;
 pub(crate) mod messages;
 pub(crate) mod posts;

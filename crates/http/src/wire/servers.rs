@@ -30,7 +30,7 @@ impl<'a> ServerList<'a> {
 #[derive(Serialize, Clone, Copy, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = MessageServer)]
-struct ServerWire<'a> {
+pub(crate) struct ServerWire<'a> {
     #[schema(value_type = Uuid)]
     id: MessageServerId,
     #[schema(example = "Support")]

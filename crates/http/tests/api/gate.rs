@@ -120,7 +120,11 @@ async fn insecure_lets_other_machines_in_but_still_no_foreign_page() {
         &[("host", "localhost"), ("x-forwarded-for", "1.2.3.4")],
     ] {
         assert_eq!(api.send(remote(headers)).await.status, 200, "{headers:?}");
+        // What concerns the server itself is for this machine all the same.
+        api.send(remote(headers).uri("/api/server/logs")).await.error(403, "FORBIDDEN");
+        api.send(remote(headers).uri("/api/server/stop").method(actix_web::http::Method::POST)).await.error(403, "FORBIDDEN");
     }
+    assert_eq!(api.send(near(&[("host", "localhost")]).uri("/api/server/logs")).await.status, 200);
     api.send(remote(&[("host", "rebound.example")])).await.error(403, "FORBIDDEN");
     api.send(remote(&[("host", "localhost"), ("origin", "https://evil.example")])).await.error(403, "FORBIDDEN");
 }

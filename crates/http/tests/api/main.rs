@@ -14,6 +14,7 @@ mod envelope;
 mod fakes;
 mod gate;
 mod headers;
+mod manage;
 mod media;
 mod messages;
 mod rates;

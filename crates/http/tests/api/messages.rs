@@ -63,11 +63,26 @@ async fn a_page_is_bounded_and_starts_where_the_caller_says() {
     ] {
         let api = Api::open();
         assert_eq!(api.get(&format!("{}{query}", messages())).await.status, 200, "{query}");
-        assert_eq!(api.fakes.calls(), [Call::List(CHANNEL.parse().unwrap(), before, limit)], "{query}");
+        assert_eq!(api.fakes.calls(), [Call::List(CHANNEL.parse().unwrap(), before, limit, None)], "{query}");
     }
     for query in ["?limit=-1", "?limit=abc", "?limit=1.5", "?before=junk", "?before=-5"] {
         Api::open().get(&format!("{}{query}", messages())).await.error(400, "BAD_REQUEST");
     }
+}
+
+#[actix_web::test]
+async fn a_page_is_read_again_only_where_its_channel_has_changed() {
+    let api = Api::open();
+    let channel = CHANNEL.parse().unwrap();
+    let listed = |limit, known| Call::List(channel, None, limit, known);
+    let first = api.get(&messages()).await;
+    assert_eq!(api.get(&messages()).await.body, first.body);
+    let shorter = api.get(&format!("{}?limit=0", messages())).await;
+    assert_eq!(shorter.data(200), json!({ "messages": [] }), "another page");
+    *api.fakes.later.lock().unwrap() += 1;
+    let changed = api.get(&messages()).await;
+    assert_eq!(changed.data(200)["messages"][0]["content"], "8");
+    assert_eq!(api.fakes.calls(), [listed(50, None), listed(50, Some(7)), listed(0, None), listed(50, Some(7))]);
 }
 
 #[actix_web::test]

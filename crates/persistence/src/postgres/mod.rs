@@ -39,6 +39,13 @@ macro_rules! in_tx {
     }};
 }
 
+/// The same for what a power cut may undo, since it is then done again. Saying so would cost here what it saves.
+macro_rules! in_passing_tx {
+    ($($tx:tt)*) => {
+        in_tx!($($tx)*)
+    };
+}
+
 /// Runs a unit of work that reads with one statement.
 macro_rules! in_read {
     ($db:expr, |$conn:ident| $work:expr) => {{

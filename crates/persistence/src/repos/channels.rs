@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use core_types::messaging::{Channel, ChannelAdded, ChannelChange, ChannelEvent, ChannelRepository, EventBody, Membership};
+use core_types::messaging::{Channel, ChannelAdded, ChannelChange, ChannelEvent, ChannelRepository, ChannelVersion, EventBody, Membership};
 use core_types::{ChannelId, EntityId, Listed, MessageServerId, Page, StoreResult, Timestamp};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
@@ -134,6 +134,15 @@ work! {
         )
         .optional()?;
         Ok(place.map(|(seq, last_message_at)| (seq, last_message_at.max(now))))
+    }
+}
+
+work! {
+    /// The version of a channel's messages.
+    pub(super) fn version(conn: &mut Conn, id: Id) -> QueryResult<Option<ChannelVersion>> {
+        let columns = (channels::last_seq, channels::last_message_at, channels::created_at);
+        let row: Option<(i64, i64, i64)> = run!(channels::table.find(id).select(columns).first(conn)).optional()?;
+        Ok(row.map(|(seq, message, created)| ChannelVersion { seq, last_message_at: time(message), created_at: time(created) }))
     }
 }
 

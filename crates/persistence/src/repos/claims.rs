@@ -79,21 +79,13 @@ work! {
             .order(later.field(deliveries::seq).desc())
             .limit(1)
             .select(later.field(deliveries::message_id));
-        let rows: Vec<(DeliveryRow, MessageRow, ChannelRow, i64, Option<Id>)> = run!(
-            deliveries::table
-                .inner_join(messages::table.on(messages::id.eq(deliveries::message_id)))
-                .inner_join(channels::table.on(channels::id.eq(deliveries::channel_id)))
-                .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
-                .filter(deliveries::id.eq_any(ids))
-                .select((
-                    DeliveryRow::as_select(),
-                    MessageRow::as_select(),
-                    ChannelRow::as_select(),
-                    agents::updated_at,
-                    newer.single_value(),
-                ))
-                .load(conn)
-        )?;
+        let query = deliveries::table
+            .inner_join(messages::table.on(messages::id.eq(deliveries::message_id)))
+            .inner_join(channels::table.on(channels::id.eq(deliveries::channel_id)))
+            .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
+            .filter(deliveries::id.eq_any(ids))
+            .select((DeliveryRow::as_select(), MessageRow::as_select(), ChannelRow::as_select(), agents::updated_at, newer.single_value()));
+        let rows: Vec<(DeliveryRow, MessageRow, ChannelRow, i64, Option<Id>)> = run!(prepared(query).load(conn))?;
         let mut claimed = HashMap::with_capacity(rows.len());
         for (delivery, message, channel, version, newer) in rows {
             let one = Claimed {
@@ -150,7 +142,7 @@ work! {
             deliveries::given_back.eq(deliveries::given_back + given_back),
             deliveries::due_at.eq(due_at),
         );
-        Ok(run!(prepared(diesel::update(held).set(change)).execute(conn))? > 0)
+        Ok(run!(diesel::update(held).set(change).execute(conn))? > 0)
     }
 }
 
@@ -177,7 +169,7 @@ work! {
             .filter(deliveries::due_at.is_not_null())
             .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
         let pending = (deliveries::state.eq(DeliveryState::Pending.to_string()), deliveries::due_at.eq(now));
-        let recovered = run!(prepared(diesel::update(claimed).set(pending)).execute(conn))?;
+        let recovered = run!(diesel::update(claimed).set(pending).execute(conn))?;
         Ok(u64::try_from(recovered).unwrap_or(u64::MAX))
     }
 }

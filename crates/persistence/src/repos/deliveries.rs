@@ -176,7 +176,8 @@ work! {
             .filter(deliveries::attempt.eq(fence.attempt))
             .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
         let change = (deliveries::state.eq(state.to_string()), deliveries::due_at.eq(None::<i64>), deliveries::ended_at.eq(now));
-        Ok(run!(prepared(diesel::update(held).set(change)).execute(conn))? > 0)
+        let ended: Option<Id> = run!(prepared(diesel::update(held).set(change).returning(deliveries::id)).get_result(conn)).optional()?;
+        Ok(ended.is_some())
     }
 }
 
@@ -195,7 +196,8 @@ work! {
         .optional()?;
         if let Some(oldest) = oldest {
             let due = deliveries::due_at.eq(deliveries::created_at.nullable());
-            run!(prepared(diesel::update(deliveries::table.find(oldest)).set(due)).execute(conn))?;
+            let promote = diesel::update(deliveries::table.find(oldest)).set(due).returning(deliveries::id);
+            let _: Id = run!(prepared(promote).get_result(conn))?;
         }
         Ok(())
     }
@@ -217,7 +219,7 @@ work! {
             deliveries::due_at.eq(None::<i64>),
             deliveries::ended_at.eq(now),
         );
-        Ok(run!(prepared(diesel::update(open).set(change)).execute(conn))? > 0)
+        Ok(run!(diesel::update(open).set(change).execute(conn))? > 0)
     }
 }
 
@@ -296,7 +298,8 @@ impl DeliveryRepository for Db {
     async fn claim(&self, request: ClaimRequest) -> StoreResult<Vec<Claimed>> {
         for _ in 0..CLAIM_ROUNDS {
             let (round, now) = (request.clone(), request.now.millis());
-            let (claimed, orphans) = in_tx!(self, |conn| claims::claim(conn, round))?;
+            // A claim that is lost leaves a delivery that waits to be claimed.
+            let (claimed, orphans) = in_passing_tx!(self, |conn| claims::claim(conn, round))?;
             if !orphans.is_empty() {
                 log::warn!("{} deliveries are cancelled, because their messages are gone", orphans.len());
             }
@@ -315,7 +318,7 @@ impl DeliveryRepository for Db {
     }
 
     async fn renew(&self, held: Vec<Fence>, lease_until: Timestamp) -> StoreResult<Vec<Fence>> {
-        Ok(in_tx!(self, |conn| claims::renew(conn, held, lease_until.millis()))?)
+        Ok(in_passing_tx!(self, |conn| claims::renew(conn, held, lease_until.millis()))?)
     }
 
     async fn finish(&self, end: Finish) -> StoreResult<Option<Finished>> {

@@ -38,7 +38,7 @@ work! {
         }
         let Some(known) = run!(find(conn, id))? else { return Ok(None) };
         let mut metadata = change.metadata.unwrap_or(known.metadata);
-        let in_reply_to = run!(answered(conn, change.in_reply_to, &mut metadata))?;
+        let in_reply_to = run!(answered(conn, known.channel_id.into(), change.in_reply_to, &mut metadata))?;
         let changes = MessageChanges {
             content: change.content.clone(),
             raw: change.raw.map(Opaque),

@@ -8,7 +8,6 @@ use diesel::prelude::*;
 use super::channels::{Turn, event_place, message_place};
 use super::columns::{Id, json, time};
 use super::messages::{Entered, Entry, enter};
-use super::prepared::prepared;
 use super::schema::participants;
 use super::{Conn, RunQueryDsl, deliveries, events, memories, plane, queue, runs};
 use crate::error::{Fault, Undo};
@@ -97,7 +96,7 @@ work! {
         let row = (participants::room_id.eq(room), participants::entity_id.eq(agent), participants::room_state.eq(Some(&state)));
         let key = (participants::room_id, participants::entity_id);
         let insert = diesel::insert_into(participants::table).values(row);
-        run!(prepared(insert.on_conflict(key).do_update().set(participants::room_state.eq(Some(&state)))).execute(conn))?;
+        run!(insert.on_conflict(key).do_update().set(participants::room_state.eq(Some(&state))).execute(conn))?;
         Ok(())
     }
 }

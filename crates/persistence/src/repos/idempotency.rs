@@ -5,7 +5,6 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::columns::Id;
-use super::prepared::prepared;
 use super::schema::idempotency;
 use super::{Conn, RunQueryDsl};
 use crate::error::Fault;
@@ -49,7 +48,7 @@ work! {
     pub(super) fn take_over(conn: &mut Conn, key: &IdempotencyKey, message: Id, now: i64) -> QueryResult<()> {
         let record = idempotency::table.find((&key.caller, &key.route, &key.key));
         let change = (idempotency::message_id.eq(message), idempotency::created_at.eq(now));
-        run!(prepared(diesel::update(record).set(change)).execute(conn))?;
+        run!(diesel::update(record).set(change).execute(conn))?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use diesel::prelude::*;
 
 use super::columns::{Id, Object, time, word};
 use super::plane::EntityRow;
+use super::prepared::prepared;
 use super::schema::{entities, memories, participants};
 use super::{Conn, Db, RunQueryDsl};
 use crate::error::Fault;
@@ -120,14 +121,8 @@ work! {
                 from.push(entity);
             }
         }
-        let rows: Vec<EntityRow> = run!(
-            entities::table
-                .filter(entities::agent_id.eq(agent))
-                .filter(entities::id.eq_any(from))
-                .order(entities::id)
-                .select(EntityRow::as_select())
-                .load(conn)
-        )?;
+        let named = entities::table.filter(entities::agent_id.eq(agent)).filter(entities::id.eq_any(from));
+        let rows: Vec<EntityRow> = run!(prepared(named.order(entities::id).select(EntityRow::as_select())).load(conn))?;
         let entities = rows.into_iter().map(EntityRow::into_entity).collect::<Result<_, _>>()?;
         Ok(RoomContext { state, recent, facts, entities })
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::messaging::{
-    ChannelAdded, ChannelEvent, EventBody, EventKind, FoundMessages, IdempotencyKey, Message, MessageChange, MessageDraft,
-    MessageRepository, MessageSearch, PostMessage, PostOutcome, Posted, Wake,
+    ChannelAdded, ChannelEvent, ChannelVersion, EventBody, EventKind, FoundMessages, IdempotencyKey, Message, MessageChange, MessageDraft,
+    MessagePage, MessageRepository, MessageSearch, PostMessage, PostOutcome, Posted, Wake,
 };
 use core_types::{ChannelId, Ids, Json, MessageId, StoreResult, Timestamp};
 use diesel::dsl::exists;
@@ -16,7 +16,7 @@ use super::channels::{Place, Turn, add_channel, message_place};
 use super::columns::{Id, Opaque, time};
 use super::idempotency::{self, Claim};
 use super::schema::{agents, messages};
-use super::{Conn, Db, RunQueryDsl, deliveries, edits, events, search};
+use super::{Conn, Db, RunQueryDsl, channels, deliveries, edits, events, search};
 use crate::error::{Fault, Undo, settled};
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -105,10 +105,12 @@ pub(super) enum Entered {
 }
 
 work! {
-    /// The message that is answered, if there is one of this id; else the id is kept in the metadata.
-    pub(super) fn answered(conn: &mut Conn, id: Option<MessageId>, metadata: &mut Json) -> QueryResult<Option<MessageId>> {
+    /// The message that is answered, if the channel has it; else the id is kept in the metadata. So what becomes of a
+    /// message changes nothing in other channels.
+    pub(super) fn answered(conn: &mut Conn, channel: Id, id: Option<MessageId>, metadata: &mut Json) -> QueryResult<Option<MessageId>> {
         let Some(id) = id else { return Ok(None) };
-        let known: bool = run!(diesel::select(exists(messages::table.find(Id::from(id)))).get_result(conn))?;
+        let here = messages::table.find(Id::from(id)).filter(messages::channel_id.eq(channel));
+        let known: bool = run!(diesel::select(exists(here)).get_result(conn))?;
         if !known {
             let mut object = metadata.to_object();
             object.entry("inReplyTo").or_insert_with(|| Value::String(id.to_string()));
@@ -122,7 +124,7 @@ work! {
     /// Writes a message with its event and its deliveries. Posts and replies both come here.
     pub(super) fn enter(conn: &mut Conn, entry: Entry, ids: &dyn Ids) -> Result<Entered, Fault> {
         let Entry { mut draft, place, source_key, wake, now } = entry;
-        draft.in_reply_to = run!(answered(conn, draft.in_reply_to, &mut draft.metadata))?;
+        draft.in_reply_to = run!(answered(conn, place.channel.id.into(), draft.in_reply_to, &mut draft.metadata))?;
         let row = MessageRow::new(draft, &place);
         let values = (&row, messages::source_key.eq(source_key));
         if run!(diesel::insert_into(messages::table).values(values).on_conflict_do_nothing().execute(conn))? == 0 {
@@ -271,6 +273,18 @@ work! {
     }
 }
 
+work! {
+    /// The version is read first: what is written between the two is then in the page, and the next reader sees a newer
+    /// version.
+    fn page(conn: &mut Conn, channel: Id, before: i64, limit: u32, known: Option<ChannelVersion>) -> Result<MessagePage, Fault> {
+        let version = run!(channels::version(conn, channel))?;
+        if known.is_some() && known == version {
+            return Ok(MessagePage::Known);
+        }
+        Ok(MessagePage::Read(version, run!(list(conn, channel, before, limit))?))
+    }
+}
+
 #[async_trait]
 impl MessageRepository for Db {
     async fn post(&self, post_message: PostMessage) -> StoreResult<PostOutcome> {
@@ -282,9 +296,15 @@ impl MessageRepository for Db {
         Ok(in_read!(self, |conn| find(conn, id.into()))?)
     }
 
-    async fn list(&self, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> StoreResult<Vec<Message>> {
+    async fn page(
+        &self,
+        channel: ChannelId,
+        before: Option<Timestamp>,
+        limit: u32,
+        known: Option<ChannelVersion>,
+    ) -> StoreResult<MessagePage> {
         let before = before.map_or(i64::MAX, Timestamp::millis);
-        Ok(in_read!(self, |conn| list(conn, channel.into(), before, limit))?)
+        Ok(in_read!(self, |conn| page(conn, channel.into(), before, limit, known))?)
     }
 
     async fn search(&self, search: MessageSearch) -> StoreResult<FoundMessages> {

@@ -1,16 +1,17 @@
-//! Updates that are prepared once.
+//! Statements that are prepared once though Diesel would prepare them anew each time.
 
 use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::{QueryResult, RunQueryDsl};
 
-/// An update that always has the same text. Diesel prepares every update anew, because one with optional columns has a text
-/// for each choice of them; preparing took a tenth of the writer's time.
+/// A statement that has one text, or few: an update without optional columns, a short list of ids. Diesel prepares every such
+/// statement anew, because others of its kind have a text for each choice of columns or length of list; preparing took a
+/// tenth of the writer's time.
 pub(super) struct Prepared<U>(U);
 
-/// Says that this update has no optional columns, and so is worth keeping.
-pub(super) fn prepared<U>(update: U) -> Prepared<U> {
-    Prepared(update)
+/// Says that a statement is worth keeping. It must return rows: what Diesel merely executes on SQLite, it asks past this.
+pub(super) fn prepared<U>(statement: U) -> Prepared<U> {
+    Prepared(statement)
 }
 
 impl<U: Query> Query for Prepared<U> {

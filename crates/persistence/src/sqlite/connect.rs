@@ -13,12 +13,17 @@ use crate::error::OpenError;
 use crate::migrate;
 use crate::options::Options;
 
+/// Commits are safe from a power cut from now on; so they are at first.
+pub(super) const SYNCED: &str = "PRAGMA synchronous = FULL;";
+/// Commits are safe from the end of the process from now on. The next synced one makes them safe from a power cut too.
+pub(super) const WRITTEN: &str = "PRAGMA synchronous = NORMAL;";
+
 /// Opens the connection that writes. The file is created where there is none, for its owner alone.
 pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Conn, OpenError> {
     create(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
     let mut conn = connect(path)?;
     conn.batch_execute(&format!(
-        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; {SYNCED} PRAGMA foreign_keys = ON; \
          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = 4000; \
          PRAGMA journal_size_limit = 67108864;",
         options.busy_timeout.as_millis(),

@@ -27,7 +27,14 @@ macro_rules! run {
 /// Runs a unit of work in a transaction of its own and waits for its commit.
 macro_rules! in_tx {
     ($db:expr, |$conn:ident| $work:expr) => {
-        $db.writer.run(move |$conn: &mut Conn| $work).await?
+        $db.writer.run(crate::sqlite::writer::Durability::Synced, move |$conn: &mut Conn| $work).await?
+    };
+}
+
+/// The same for what a power cut may undo, since it is then done again.
+macro_rules! in_passing_tx {
+    ($db:expr, |$conn:ident| $work:expr) => {
+        $db.writer.run(crate::sqlite::writer::Durability::Written, move |$conn: &mut Conn| $work).await?
     };
 }
 

@@ -101,7 +101,8 @@ pub(super) fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<I
             deliveries::attempt.eq(deliveries::attempt + 1),
             deliveries::due_at.eq(request.lease_until.millis()),
         );
-        prepared(diesel::update(deliveries::table.find(id)).set(claim)).execute(conn)?;
+        let claim = diesel::update(deliveries::table.find(id)).set(claim).returning(deliveries::id);
+        let _: Id = prepared(claim).get_result(conn)?;
     }
     Ok(taken)
 }

@@ -29,8 +29,17 @@ pub(super) struct Writer {
 }
 
 enum Order {
-    Run(Box<dyn Job>),
+    Run(Box<dyn Job>, Durability),
     Close(oneshot::Sender<()>),
+}
+
+/// What a commit promises.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// That a power cut undoes nothing.
+    Synced,
+    /// That the end of the process undoes nothing. A power cut may, so this is for what is then done again.
+    Written,
 }
 
 /// A unit of work and whoever waits for it.
@@ -76,13 +85,13 @@ impl Writer {
         let patience = options.patience;
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || Loop { conn, orders, path, options }.serve())
+            .spawn(move || Loop { conn, orders, path, options, synced: true }.serve())
             .map_err(|error| OpenError::Failed { source: Box::new(error) })?;
         Ok(Self { queue, patience })
     }
 
     /// Queues a unit of work and waits for the commit. While the queue is full this waits, within bounds.
-    pub(super) async fn run<T, E, F>(&self, work: F) -> StoreResult<Result<T, E>>
+    pub(super) async fn run<T, E, F>(&self, durability: Durability, work: F) -> StoreResult<Result<T, E>>
     where
         F: FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -90,7 +99,7 @@ impl Writer {
     {
         let (caller, answer) = oneshot::channel();
         let job = Box::new(Waiting { work: Some(work), result: None, caller });
-        self.queue.send_timeout(Order::Run(job), self.patience).await.map_err(|error| {
+        self.queue.send_timeout(Order::Run(job, durability), self.patience).await.map_err(|error| {
             StoreError::Unavailable(match error {
                 SendTimeoutError::Timeout(_) => "the write queue is full".into(),
                 SendTimeoutError::Closed(_) => "the database is closed".into(),
@@ -114,6 +123,8 @@ struct Loop {
     orders: mpsc::Receiver<Order>,
     path: PathBuf,
     options: Options,
+    /// Whether commits are synced at present.
+    synced: bool,
 }
 
 impl Loop {
@@ -122,9 +133,13 @@ impl Loop {
         let mut group: Vec<Box<dyn Job>> = Vec::new();
         while let Some(first) = self.orders.blocking_recv() {
             let mut next = Some(first);
+            let mut synced = false;
             while let Some(order) = next {
                 match order {
-                    Order::Run(job) => group.push(job),
+                    Order::Run(job, durability) => {
+                        synced |= durability == Durability::Synced;
+                        group.push(job);
+                    }
                     Order::Close(done) => {
                         // Nothing more is taken; what is queued already is still received.
                         self.orders.close();
@@ -134,7 +149,7 @@ impl Loop {
                 next = if group.len() < GROUP { self.orders.try_recv().ok() } else { None };
             }
             if !group.is_empty() {
-                self.commit(&mut group);
+                self.commit(&mut group, synced);
             }
         }
         if let Err(error) = self.conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)") {
@@ -146,8 +161,12 @@ impl Loop {
         }
     }
 
-    fn commit(&mut self, group: &mut Vec<Box<dyn Job>>) {
+    fn commit(&mut self, group: &mut Vec<Box<dyn Job>>, synced: bool) {
         let run = || {
+            if self.synced != synced {
+                self.conn.batch_execute(if synced { connect::SYNCED } else { connect::WRITTEN })?;
+                self.synced = synced;
+            }
             self.conn.immediate_transaction(|conn| {
                 for job in group.iter_mut() {
                     job.run(conn);
@@ -170,7 +189,7 @@ impl Loop {
     /// A connection whose commit failed may still be inside the transaction.
     fn reconnect(&mut self) {
         match connect::for_writing(&self.path, &self.options) {
-            Ok(conn) => self.conn = conn,
+            Ok(conn) => (self.conn, self.synced) = (conn, true),
             Err(error) => log::error!("the writer could not connect again: {error}"),
         }
     }
@@ -193,15 +212,45 @@ mod tests {
         let mut conn = connect::for_writing(&path, &options).unwrap();
         conn.batch_execute("CREATE TABLE kept (id INTEGER PRIMARY KEY)").unwrap();
         let writer = Writer::start(conn, path, options).unwrap();
-        assert!(matches!(writer.run(insert).await, Ok(Ok(1))));
+        assert!(matches!(writer.run(Durability::Synced, insert).await, Ok(Ok(1))));
         let broken = |conn: &mut Conn| -> Result<usize, QueryError> {
             insert(conn)?;
             panic!("a defect")
         };
-        assert!(writer.run(broken).await.is_err());
-        assert!(matches!(writer.run(insert).await, Ok(Ok(1))), "the writer goes on");
+        assert!(writer.run(Durability::Synced, broken).await.is_err());
+        assert!(matches!(writer.run(Durability::Synced, insert).await, Ok(Ok(1))), "the writer goes on");
         let empty = |conn: &mut Conn| diesel::sql_query("DELETE FROM kept").execute(conn);
-        assert!(matches!(writer.run(empty).await, Ok(Ok(2))), "nothing of the defect is kept");
+        assert!(matches!(writer.run(Durability::Synced, empty).await, Ok(Ok(2))), "nothing of the defect is kept");
+        writer.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_synced_unless_nothing_in_it_asks_for_that() {
+        #[derive(diesel::QueryableByName)]
+        struct Level {
+            #[diesel(sql_type = diesel::sql_types::Integer)]
+            synchronous: i32,
+        }
+        let level = |conn: &mut Conn| diesel::sql_query("PRAGMA synchronous").get_result::<Level>(conn).map(|level| level.synchronous);
+        let directory = tempfile::tempdir().unwrap();
+        let (path, options) = (directory.path().join("writer.db"), Options::default());
+        let writer = Writer::start(connect::for_writing(&path, &options).unwrap(), path, options).unwrap();
+        for (durability, expected) in [(Durability::Written, 1), (Durability::Synced, 2), (Durability::Written, 1)] {
+            assert_eq!(writer.run(durability, level).await.unwrap().unwrap(), expected);
+        }
+        // While the writer is held, the others gather in one group.
+        let (release, released) = std::sync::mpsc::channel();
+        let hold = move |_: &mut Conn| -> Result<(), QueryError> {
+            released.recv().unwrap();
+            Ok(())
+        };
+        let (_, one, other, ()) = tokio::join!(
+            writer.run(Durability::Written, hold),
+            writer.run(Durability::Written, level),
+            writer.run(Durability::Synced, level),
+            async { release.send(()).unwrap() }
+        );
+        assert_eq!((one.unwrap().unwrap(), other.unwrap().unwrap()), (2, 2));
         writer.close().await;
     }
 
@@ -223,7 +272,7 @@ mod tests {
                 released.recv().unwrap();
                 Ok(())
             };
-            holding.run(hold).await
+            holding.run(Durability::Synced, hold).await
         });
         running.await.unwrap();
         let orphan = |conn: &mut Conn| -> Result<usize, QueryError> {
@@ -237,13 +286,14 @@ mod tests {
             assert_eq!(rows, 1);
             Err(QueryError::RollbackTransaction)
         };
-        let (orphan, seen, ()) = tokio::join!(writer.run(orphan), writer.run(seen), async { release.send(()).unwrap() });
+        let (orphan, seen, ()) =
+            tokio::join!(writer.run(Durability::Synced, orphan), writer.run(Durability::Synced, seen), async { release.send(()).unwrap() });
         assert!(matches!(hold.await.unwrap(), Ok(Ok(()))));
         assert!(orphan.is_err(), "{orphan:?}");
         assert!(seen.is_err(), "{seen:?}");
-        assert!(matches!(writer.run(insert).await, Ok(Ok(1))), "the writer goes on");
+        assert!(matches!(writer.run(Durability::Synced, insert).await, Ok(Ok(1))), "the writer goes on");
         let empty = |conn: &mut Conn| diesel::sql_query("DELETE FROM kept").execute(conn);
-        assert!(matches!(writer.run(empty).await, Ok(Ok(1))), "nothing of the group is kept");
+        assert!(matches!(writer.run(Durability::Synced, empty).await, Ok(Ok(1))), "nothing of the group is kept");
         writer.close().await;
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::caller::{Answer, Request};
 
-use crate::support::{open, running_agent, snapshot, with};
+use crate::support::{dm, exchange, open, running_agent, saying, snapshot, with};
 
 /// The answer without what changes from release to release and from second to second.
 fn shown(answer: &Answer) -> String {
@@ -89,4 +89,32 @@ async fn a_page_of_an_allowed_origin_may_read_and_no_other() {
     foreign.get("/api/agents").await.error(403, "FORBIDDEN");
     let answer = foreign.send(Request::new("OPTIONS", "/api/agents")).await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, None));
+}
+
+#[tokio::test]
+async fn a_model_that_is_set_over_the_api_answers_the_next_message() {
+    let model = saying("from the new model").await;
+    let (server, ann) = open().await;
+    let (_, channel) = dm(&server, &ann).await;
+    let said = async |text| exchange(&ann, &channel, text, "http").await.data(201)["agentResponse"]["text"].clone();
+    assert_ne!(said("hello").await, "from the new model");
+    let content = json!({"OPENAI_API_KEY": "sk-new-and-secret", "OPENAI_BASE_URL": model.base_url(), "SECRET_SALT": "x"});
+    ann.post("/api/system/environment", &json!({ "content": content })).await.error(403, "FORBIDDEN");
+    assert!(!server.directory().join(".env").exists(), "one refused name refuses all");
+
+    let content = json!({"OPENAI_API_KEY": "sk-new-and-secret", "OPENAI_BASE_URL": model.base_url()});
+    assert_eq!(ann.post("/api/system/environment", &json!({ "content": content })).await.status, 200);
+    assert_eq!(said("and now?").await, "from the new model");
+    assert_eq!(model.requests()[0].header("authorization"), Some("Bearer sk-new-and-secret"));
+    let shown = ann.get("/api/system/environment").await;
+    assert_eq!(shown.data(200), json!({"OPENAI_API_KEY": "********", "OPENAI_BASE_URL": "********"}));
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_ends_in_order_and_begins_again() {
+    let (mut server, ann) = open().await;
+    assert_eq!(ann.post("/api/server/stop", &json!({})).await.status, 200);
+    server.ended().await;
+    server.begin().await;
+    assert_eq!(server.caller().get("/api/server/ping").await.status, 200);
 }

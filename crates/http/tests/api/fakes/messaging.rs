@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::messaging::{
-    EventStream, FoundMessages, Message, MessageChange, MessageSearch, MessagingService, NewMessage, PostReceipt, ReplyEvent, ReplyStream,
-    StreamItem, Title,
+    ChannelVersion, EventStream, FoundMessages, Message, MessageChange, MessagePage, MessageSearch, MessagingService, NewMessage,
+    PostReceipt, ReplyEvent, ReplyStream, StreamItem, Title,
 };
 use core_types::{AgentId, Caller, ChannelId, MessageId, ServiceResult, Timestamp};
 
@@ -48,9 +48,23 @@ impl MessagingService for Fakes {
         Ok((self.receipt(message), Box::new(Replies(replies))))
     }
 
-    async fn list(&self, _: &Caller, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> ServiceResult<Vec<Message>> {
-        self.note(Call::List(channel, before, limit))?;
-        Ok(vec![message(); usize::try_from(limit.min(1)).unwrap()])
+    async fn page(
+        &self,
+        _: &Caller,
+        channel: ChannelId,
+        before: Option<Timestamp>,
+        limit: u32,
+        known: Option<ChannelVersion>,
+    ) -> ServiceResult<MessagePage> {
+        self.note(Call::List(channel, before, limit, known.map(|version| version.seq)))?;
+        let (message, now) = (message(), Timestamp::from_millis(NOW));
+        let seq = message.seq + *self.later.lock().unwrap();
+        let version = ChannelVersion { seq, last_message_at: now, created_at: now };
+        if known == Some(version) {
+            return Ok(MessagePage::Known);
+        }
+        let content = if seq == message.seq { message.content.clone() } else { format!("{seq}") };
+        Ok(MessagePage::Read(Some(version), vec![Message { content, ..message }; usize::try_from(limit.min(1)).unwrap()]))
     }
 
     async fn get(&self, _: &Caller, id: MessageId) -> ServiceResult<Message> {

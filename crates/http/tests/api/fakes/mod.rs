@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use core_types::agents::{Agent, AgentCount, CreateAgent};
+use core_types::bus::Lagged;
 use core_types::character;
 use core_types::media::{MediaFile, MediaName, MediaPlace, MediaType, UploadHead};
 use core_types::messaging::{
@@ -12,11 +13,11 @@ use core_types::messaging::{
     ReplyEvent, ServerChange, StreamItem, Title,
 };
 use core_types::runs::{LogFilter, RunFilter};
-use core_types::system::{MemoryUse, Status, SystemService};
+use core_types::system::{EnvironmentChange, EnvironmentName, LogLevel, LogLine, LogReader, MemoryUse, ServerLog, Status, SystemService};
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{
-    AgentId, ChannelId, Clock, EntityId, Json, JsonObject, Listed, LogId, MediaId, MessageId, MessageServerId, Page, RunId, ServiceError,
-    ServiceResult, Timestamp, WorldId,
+    AgentId, Caller, ChannelId, Clock, EntityId, Json, JsonObject, Listed, LogId, MediaId, MessageId, MessageServerId, Page, RunId,
+    ServiceError, ServiceResult, Timestamp, WorldId,
 };
 use serde_json::{Value, json};
 
@@ -38,6 +39,7 @@ pub const NOW: i64 = 1_704_067_200_007;
 /// What a call was about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Call {
+    ChangeEnvironment(Vec<(String, Option<String>)>),
     Create(CreateAgent),
     Update(JsonObject),
     Logs(LogFilter),
@@ -49,7 +51,8 @@ pub enum Call {
     World(WorldId),
     Post(NewMessage),
     Exchange(NewMessage),
-    List(ChannelId, Option<Timestamp>, u32),
+    /// With the sequence number that the reader knows.
+    List(ChannelId, Option<Timestamp>, u32, Option<i64>),
     Complete(ChannelId),
     Subscribe(Option<i64>),
     Message(MessageId),
@@ -91,6 +94,8 @@ pub struct Fakes {
     pub repeated: Mutex<bool>,
     pub warnings: Mutex<Vec<String>>,
     pub active_agents: Mutex<u64>,
+    /// How many events have followed the message.
+    pub later: Mutex<i64>,
     /// How a title turns out.
     pub title: Mutex<Option<Title>>,
     /// The type of every file.
@@ -255,5 +260,56 @@ impl SystemService for Fakes {
     async fn status(&self) -> ServiceResult<Status> {
         self.note(Call::Other("status"))?;
         Ok(Status { agents: AgentCount { running: 2, total: 3 }, memory: MemoryUse { used: 5, total: 7 } })
+    }
+
+    fn log(&self, _: &Caller) -> ServiceResult<Arc<dyn ServerLog>> {
+        self.note(Call::Other("log"))?;
+        Ok(Arc::new(FakeLog))
+    }
+
+    async fn environment(&self, _: &Caller) -> ServiceResult<Vec<EnvironmentName>> {
+        self.note(Call::Other("environment"))?;
+        let name = |name: &str, overridden| EnvironmentName { name: name.to_owned(), overridden };
+        Ok(vec![name("OPENAI_API_KEY", true), name("SMALL_MODEL", false)])
+    }
+
+    async fn change_environment(&self, _: &Caller, changes: Vec<EnvironmentChange>) -> ServiceResult<()> {
+        let shown = changes.into_iter().map(|(name, value)| (name, value.map(|value| value.reveal().to_owned())));
+        self.note(Call::ChangeEnvironment(shown.collect()))
+    }
+
+    fn stop(&self, _: &Caller) -> ServiceResult<()> {
+        self.note(Call::Other("stop"))
+    }
+}
+
+/// A log of four lines, the first of them two hours old; who reads along sees the last, misses some, and then the log ends.
+struct FakeLog;
+
+fn line(number: i64) -> Arc<LogLine> {
+    let (level, hours) =
+        [(LogLevel::Info, 2), (LogLevel::Info, 0), (LogLevel::Warn, 0), (LogLevel::Error, 0)][usize::try_from(number).unwrap()];
+    let time = Timestamp::from_millis(NOW - hours * 60 * 60 * 1_000);
+    Arc::new(LogLine { time, level, target: "doolittle".to_owned(), message: format!("line {number} of Ada") })
+}
+
+impl ServerLog for FakeLog {
+    fn lines(&self) -> Vec<Arc<LogLine>> {
+        (0..4).map(line).collect()
+    }
+
+    fn clear(&self) {}
+
+    fn follow(&self) -> Box<dyn LogReader> {
+        Box::new(FakeReader(VecDeque::from([Ok(Some(line(3))), Err(Lagged), Ok(None)])))
+    }
+}
+
+struct FakeReader(VecDeque<Result<Option<Arc<LogLine>>, Lagged>>);
+
+#[async_trait::async_trait]
+impl LogReader for FakeReader {
+    async fn next(&mut self) -> Result<Option<Arc<LogLine>>, Lagged> {
+        self.0.pop_front().unwrap()
     }
 }

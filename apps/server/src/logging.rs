@@ -42,7 +42,7 @@ pub fn start(level: LevelFilter) {
         })
         .build();
     let most = logger.filter();
-    if log::set_boxed_log(Box::new(Keeping { logger, last: Arc::clone(&LAST) })).is_ok() {
+    if log::set_boxed_logger(Box::new(Keeping { logger, last: Arc::clone(&LAST) })).is_ok() {
         log::set_max_level(most);
     } else {
         log::debug!("logging had been started before");
@@ -166,8 +166,8 @@ mod tests {
         last.clear();
         assert_eq!(last.lines(), []);
         let long = "é".repeat(LINE);
-        let record = Record::builder().level(Level::Warn).target("doolittle_http").args(format_args!("{long}")).build();
-        let LogLine { level, message, .. } = line(&record);
+        let LogLine { level, message, .. } =
+            line(&Record::builder().level(Level::Warn).target("doolittle_http").args(format_args!("{long}")).build());
         assert_eq!((level, message.len()), (LogLevel::Warn, LINE));
     }
 

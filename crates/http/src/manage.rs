@@ -3,9 +3,9 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{delete, get, post};
 use bytes::Bytes;
+use core_types::Page;
 use core_types::bus::Lagged;
 use core_types::system::LogReader;
-use core_types::{Page, Timestamp};
 use futures_util::{Stream, StreamExt, stream};
 
 use crate::app::State;

@@ -1,5 +1,7 @@
 //! A directory keeps the promises of a store of files, and some of its own.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! A bucket keeps the promises of a store of files, on a server that speaks S3: `moto_server`, started for each test, from
 //! `DOOLITTLE_MOTO_SERVER` or the path. `.ci/s3-server` installs it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails by panicking, like the test")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -93,7 +93,7 @@ impl Server {
 }
 
 async fn make() -> Option<(Arc<dyn MediaStore>, Server)> {
-    let server = server()?;
+    let server = tokio::task::spawn_blocking(server).await.unwrap()?;
     Some((Arc::new(MediaS3::new(&server.settings()).unwrap()), server))
 }
 

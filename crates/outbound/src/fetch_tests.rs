@@ -93,8 +93,8 @@ async fn what_is_not_public_is_not_even_asked() {
         "/media/x.png".to_owned(),
         "data:text/plain,x".to_owned(),
     ] {
-        let fetched = fetcher.fetch(&url, 100).await;
-        assert!(matches!(fetched, Err(FetchError::Forbidden { .. })), "{url}: {fetched:?}");
+        let outcome = fetcher.fetch(&url, 100).await;
+        assert!(matches!(outcome, Err(FetchError::Forbidden { .. })), "{url}: {outcome:?}");
     }
 }
 

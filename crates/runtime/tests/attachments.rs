@@ -1,6 +1,6 @@
 //! What a model is given of a message's attachments.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a helper of a test fails by panicking, like the test")]
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

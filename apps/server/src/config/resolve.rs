@@ -41,7 +41,7 @@ pub struct Resolution {
 
 /// Finds the value of every setting and checks it. All problems are reported together.
 pub fn resolve(sources: &Sources) -> Result<Resolution, InvalidConfig> {
-    resolve_with(sources, |path| read(path))
+    resolve_with(sources, read)
 }
 
 /// The same with this text in the place of the `.env`.

@@ -1,4 +1,4 @@
-//! Files: uploads, and how they are served.
+//! Files: uploads, and how they are shown.
 
 use testkit::caller::{Answer, Caller, Request};
 use testkit::server::TestServer;
@@ -40,13 +40,13 @@ async fn ann_uploads_a_picture_as_the_reference_shows_and_anybody_sees_it() {
     assert_eq!(data["url"], format!("/media/uploads/agents/{agent}/{}", text(&data["filename"])));
     snapshot!("file_uploaded", uploaded);
     let anybody = server.caller();
-    let served = anybody.get(&url(&uploaded)).await;
-    assert_eq!((served.status, served.body.as_slice(), served.header("content-length")), (200, PNG, Some("70")));
+    let shown = anybody.get(&url(&uploaded)).await;
+    assert_eq!((shown.status, shown.body.as_slice(), shown.header("content-length")), (200, PNG, Some("70")));
     let head = anybody.send(Request::new("HEAD", &url(&uploaded))).await;
-    assert_eq!((head.status, head.header("content-length"), head.header("etag")), (200, Some("70"), served.header("etag")));
+    assert_eq!((head.status, head.header("content-length"), head.header("etag")), (200, Some("70"), shown.header("etag")));
     let part = anybody.send(Request::get(&url(&uploaded)).header("range", "bytes=1-3")).await;
     assert_eq!((part.status, part.body.as_slice(), part.header("content-range")), (206, &b"PNG"[..], Some("bytes 1-3/70")));
-    let known = Request::get(&url(&uploaded)).header("if-none-match", served.header("etag").unwrap());
+    let known = Request::get(&url(&uploaded)).header("if-none-match", shown.header("etag").unwrap());
     assert_eq!(anybody.send(known).await.status, 304);
 }
 
@@ -58,10 +58,10 @@ async fn a_file_outlives_the_server_and_is_in_its_own_place_only() {
     let url = url(&uploaded);
     server.restart().await;
     let ann = server.caller();
-    let served = ann.get(&url).await;
-    assert_eq!((served.status, served.text().as_str()), (200, "Grüße"));
-    assert_eq!(served.header("content-type"), Some("text/plain; charset=utf-8"));
-    assert!(served.header("content-disposition").unwrap().starts_with("attachment; "));
+    let shown = ann.get(&url).await;
+    assert_eq!((shown.status, shown.text().as_str()), (200, "Grüße"));
+    assert_eq!(shown.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert!(shown.header("content-disposition").unwrap().starts_with("attachment; "));
     ann.get(&url.replace(&channel, NOTHING)).await.error(404, "FILE_NOT_FOUND");
     ann.get(&url.replace("channels", "agents")).await.error(404, "FILE_NOT_FOUND");
     ann.get(&url.replace(".txt", ".png")).await.error(404, "FILE_NOT_FOUND");

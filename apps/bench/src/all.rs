@@ -48,6 +48,9 @@ const RSS: Figure = figure("memory after it, MiB", "/rss_mib", Bar::None);
 const IDLE: f64 = 28.6;
 const THOUSAND: f64 = 114.4;
 
+/// 20 MB.
+const UPLOADING: f64 = 19.1;
+
 /// A run in which other programs had more of the processors than this is made again, so often at most.
 const DISTURBED: f64 = 0.1;
 const ATTEMPTS: usize = 3;
@@ -75,6 +78,14 @@ const RUNS: &[(&str, &[Figure])] = &[
     ("submit --connections 64 --agent", &[RATE, P50, P99, RSS]),
     ("round-trip", &[RATE, figure("p50, ms", "/p50_ms", Bar::AtMost(3.0)), P99]),
     ("round-trip --users 32", &[figure("per second", "/rate_per_s", Bar::AtLeast(1_500.0)), P50, P99, RSS]),
+    (
+        "upload --limit",
+        &[
+            figure("MiB a second", "/mib_per_s", Bar::None),
+            figure("share of a synced write", "/limit/ratio", Bar::AtLeast(0.6)),
+            figure("memory growth, MiB", "/rss_growth_mib", Bar::AtMost(UPLOADING)),
+        ],
+    ),
     ("start", &[figure("to a ping, p50, ms", "/ping_p50_ms", Bar::None), figure("to a reply, p50, ms", "/p50_ms", Bar::AtMost(150.0))]),
     (
         "memory --agents 0,1,100,1000",

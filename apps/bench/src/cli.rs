@@ -87,6 +87,8 @@ pub enum Scenario {
     Submit(SubmitArgs),
     /// Post messages to an agent and wait for its replies, each user in a channel of their own
     RoundTrip(RoundTripArgs),
+    /// Upload large files
+    Upload(UploadArgs),
     /// Start the server on an existing database with one agent, up to a ping and up to a first reply
     Start(StartArgs),
     /// The server's memory, idle with more and more started agents, and after a load
@@ -172,6 +174,20 @@ pub struct RoundTripArgs {
     /// Users, each of whom sends the next message when the last one is answered.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub users: u16,
+}
+
+/// Parameters of `upload`.
+#[derive(Debug, Clone, Args)]
+pub struct UploadArgs {
+    /// Connections, each of which uploads the next file when the last one is stored.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=32))]
+    pub connections: u16,
+    /// The size of a file in MiB; the server takes 50 unless it is told otherwise.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub mib: u16,
+    /// Measure synced writes of the same file before and after, and say what share of them the uploads are.
+    #[arg(long)]
+    pub limit: bool,
 }
 
 /// Parameters of `start`.

@@ -138,6 +138,22 @@ impl Target {
         request.into_bytes()
     }
 
+    /// A request, complete: a form with one file.
+    pub fn form(&self, path: &str, name: &str, kind: &str, content: &[u8]) -> Vec<u8> {
+        let edge = "bench-5f1e0c7a";
+        let before =
+            format!("--{edge}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\nContent-Type: {kind}\r\n\r\n");
+        let after = format!("\r\n--{edge}--\r\n");
+        let mut head = format!("POST {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
+        // Writing to a String cannot fail.
+        if let Some(key) = &self.key {
+            let _ = write!(head, "X-API-KEY: {key}\r\n");
+        }
+        let length = before.len() + content.len() + after.len();
+        let _ = write!(head, "Content-Type: multipart/form-data; boundary={edge}\r\nContent-Length: {length}\r\n\r\n");
+        [head.as_bytes(), before.as_bytes(), content, after.as_bytes()].concat()
+    }
+
     /// A load on this server for the time that the options say.
     pub fn load(&self, lanes: Vec<Lane>, expected: Expected) -> Load {
         load(&self.common, self.address, self.pid, lanes, expected)

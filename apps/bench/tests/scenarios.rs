@@ -90,6 +90,13 @@ fn round_trip_of_one_user_and_of_some() {
 }
 
 #[test]
+fn upload_and_its_limit() {
+    let line = briefly(&["upload", "--mib", "2", "--connections", "2", "--limit"]);
+    assert_figures(&line, FIGURES);
+    assert_figures(&line, &["/mib_per_s", "/rss_growth_mib", "/limit/before_per_s", "/limit/after_per_s", "/limit/ratio"]);
+}
+
+#[test]
 fn start() {
     let line = briefly(&["start", "--times", "2"]);
     assert_figures(&line, &["/p50_ms", "/p99_ms", "/ping_p50_ms", "/ping_p99_ms", "/rss_mib"]);

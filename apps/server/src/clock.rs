@@ -1,6 +1,7 @@
-//! The real clock and the real source of ids. Everything else takes them as `Clock` and `Ids`.
+//! The real clock and the real sources of ids and of chance. Everything else takes them as `Clock`, `Ids` and `Randomness`.
 
-use core_types::{Clock, Ids, Timestamp};
+use core_types::error::Source;
+use core_types::{Clock, Ids, Randomness, Timestamp};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -27,11 +28,34 @@ impl Ids for SystemIds {
     }
 }
 
+/// The system's source of random numbers that nobody can guess.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemRandomness;
+
+impl Randomness for SystemRandomness {
+    fn bits(&self) -> Result<u128, Source> {
+        let mut bits = [0; 16];
+        getrandom::fill(&mut bits)?;
+        Ok(u128::from_ne_bytes(bits))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use core_types::{Clock as _, Ids as _};
+    use core_types::{Clock as _, Ids as _, Randomness as _};
 
-    use super::{SystemClock, SystemIds};
+    use super::{SystemClock, SystemIds, SystemRandomness};
+
+    #[test]
+    fn random_bits_are_all_in_use() {
+        let (mut ever, mut always) = (0, u128::MAX);
+        for _ in 0..200 {
+            let bits = SystemRandomness.bits().unwrap();
+            ever |= bits;
+            always &= bits;
+        }
+        assert_eq!((ever, always), (u128::MAX, 0));
+    }
 
     #[test]
     fn the_clock_tells_a_time_after_this_was_written() {

@@ -166,9 +166,8 @@ mod tests {
         last.clear();
         assert_eq!(last.lines(), []);
         let long = "é".repeat(LINE);
-        let mut record = Record::builder();
-        record.level(Level::Warn).target("doolittle_http");
-        let LogLine { level, message, .. } = line(&record.args(format_args!("{long}")).build());
+        let LogLine { level, message, .. } =
+            line(&Record::builder().level(Level::Warn).target("doolittle_http").args(format_args!("{long}")).build());
         assert_eq!((level, message.len()), (LogLevel::Warn, LINE));
     }
 

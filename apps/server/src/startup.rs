@@ -19,6 +19,8 @@ pub struct Started<'a> {
     pub data_dir: &'a Path,
     /// The database, without credentials, such as `SQLite, ./.doolittle/doolittle.db`.
     pub database: &'a str,
+    /// Where uploaded files are kept.
+    pub files: &'a str,
     /// The model providers that the settings connect, the one that answers first.
     pub models: &'a [String],
     /// Whether requests must carry a key.
@@ -43,6 +45,7 @@ impl Started<'_> {
         for (label, value) in [
             ("data", self.data_dir.display().to_string()),
             ("database", self.database.to_owned()),
+            ("files", self.files.to_owned()),
             ("models", self.models()),
             ("key", self.key().to_owned()),
             ("agents", self.agents()),
@@ -120,6 +123,7 @@ mod tests {
             address: address.parse().unwrap(),
             data_dir: Path::new("./.doolittle"),
             database: "SQLite, ./.doolittle/doolittle.db",
+            files: "./.doolittle/media",
             models: &[],
             key: false,
             running,
@@ -136,6 +140,7 @@ mod tests {
             "listens on http://127.0.0.1:3000\n",
             "data      ./.doolittle\n",
             "database  SQLite, ./.doolittle/doolittle.db\n",
+            "files     ./.doolittle/media\n",
             "models    eliza\n",
             "key       none: programs on this machine",
             "agents    1 of 1 running: Eliza\n",

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use core_types::ServiceResult;
 use core_types::error::chain;
 use core_types::memory::MemoryRepository;
 use core_types::messaging::MessageRepository;
 use core_types::runs::RunRepository;
-use core_types::{Clock, StoreResult, Timestamp};
+use core_types::{Clock, Timestamp};
+use domain::{Collected, MediaCollector};
 use tokio::time::sleep;
 
 use crate::config::Retention;
 
 /// How often upkeep begins.
 const EVERY: Duration = Duration::from_mins(10);
+/// In how many rounds all stored files are compared with what is known of them: once a day.
+const ROUNDS_TO_STRAYS: u32 = 144;
 /// Rows forgotten in one transaction, so that writers never wait long.
 const BATCH: u32 = 500;
 /// The pause between two transactions.
@@ -29,6 +33,8 @@ pub struct Upkeep {
     pub memories: Arc<dyn MemoryRepository>,
     /// Holds runs and logs.
     pub runs: Arc<dyn RunRepository>,
+    /// Removes files that nobody owns.
+    pub media: MediaCollector,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// How long things are kept.
@@ -38,15 +44,27 @@ pub struct Upkeep {
 impl Upkeep {
     /// Works until it is dropped.
     pub async fn run(self) {
-        loop {
-            if let Err(error) = self.round().await {
-                log::error!("upkeep failed and is tried again later: {}", chain(&error));
+        for round in (0..ROUNDS_TO_STRAYS).cycle() {
+            // One that fails does not keep the other from its work.
+            for done in [self.rows().await, self.files(round == 0).await] {
+                if let Err(error) = done {
+                    log::error!("upkeep failed and is tried again later: {}", chain(&error));
+                }
             }
             sleep(EVERY).await;
         }
     }
 
-    async fn round(&self) -> StoreResult<()> {
+    async fn files(&self, strays_too: bool) -> ServiceResult<()> {
+        let orphans = self.media.orphans().await?.orphans;
+        let Collected { unknown, unfinished, .. } = if strays_too { self.media.strays().await? } else { Collected::default() };
+        if orphans + unknown + unfinished > 0 {
+            log::info!("removed {orphans} files without agent or channel, {unknown} unknown ones and {unfinished} unfinished ones");
+        }
+        Ok(())
+    }
+
+    async fn rows(&self) -> ServiceResult<()> {
         // There is something to do only after an update of the program.
         while self.memories.index_words(BATCH).await? > 0 {
             sleep(BREATH).await;
@@ -87,7 +105,9 @@ mod tests {
 
     fn upkeep(house: &House, retention: Retention) -> Upkeep {
         let clock: Arc<dyn Clock> = Arc::<testkit::clock::SteppedClock>::clone(&house.clock);
-        Upkeep { messages: house.store.messages(), memories: house.store.memories(), runs: house.store.runs(), clock, retention }
+        let stores = &house.store;
+        let (messages, memories, runs) = (stores.messages(), stores.memories(), stores.runs());
+        Upkeep { messages, memories, runs, media: house.collector(), clock, retention }
     }
 
     #[tokio::test]
@@ -105,13 +125,13 @@ mod tests {
         let logs = || async { house.store.runs().logs(agent, LogFilter { limit: 100, ..LogFilter::default() }).await.unwrap().len() };
         let day = Duration::from_hours(24);
         let plenty = Retention { events: day, event_count: 100, logs: day, log_count: 100 };
-        upkeep(&house, plenty).round().await.unwrap();
+        upkeep(&house, plenty).rows().await.unwrap();
         assert_eq!((seqs().await.len(), logs().await), (6, 6));
-        upkeep(&house, Retention { event_count: 2, log_count: 1, ..plenty }).round().await.unwrap();
+        upkeep(&house, Retention { event_count: 2, log_count: 1, ..plenty }).rows().await.unwrap();
         assert!(seqs().await.len() <= 2 && seqs().await.last() == Some(&6), "{:?}", seqs().await);
         assert!(logs().await <= 1);
         house.clock.advance(25 * 60 * 60 * 1000);
-        upkeep(&house, plenty).round().await.unwrap();
+        upkeep(&house, plenty).rows().await.unwrap();
         assert_eq!((seqs().await.len(), logs().await), (0, 0));
         assert_eq!(house.texts(channel).await, ["one", "pong", "two", "pong"]);
     }

@@ -11,17 +11,23 @@ use bus::InProcessBus;
 use core_types::agents::{AgentService, AgentSummary, CreateAgent};
 use core_types::bus::EventBus;
 use core_types::error::chain;
+use core_types::media::MediaStore;
 use core_types::models::{ModelProvider, ModelSize};
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
-use domain::{Agents, Channels, Knowledge, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Worlds};
+use domain::{
+    Agents, Attachments, Channels, Knowledge, Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits,
+    MessagingPorts, Rooms, Runs, Servers, System, Worlds,
+};
 use http_api::{AppState, HttpSettings, Services};
+use media_files::MediaFiles;
+use media_s3::{MediaS3, S3Settings};
 use models_eliza::ElizaConnector;
 use persistence::{OpenError, Options, Store, Target};
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 
 use crate::characters::{CharacterDirectory, ELIZA};
-use crate::clock::{SystemClock, SystemIds};
-use crate::config::Config;
+use crate::clock::{SystemClock, SystemIds, SystemRandomness};
+use crate::config::{Bucket, Config};
 use crate::exit::{Exit, Failure};
 use crate::live_settings::LiveSettings;
 use crate::lock::DataLock;
@@ -71,6 +77,8 @@ pub async fn serve_until(
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);
     let vault = Arc::new(secret_key::vault(config)?);
     let store = open(config).await?;
+    let files = media_store(config).await?;
+    let kept_in = files.describe();
     let bus: Arc<dyn EventBus> = Arc::new(InProcessBus::new());
     let settings = LiveSettings::new(config);
     let models = models(&settings)?;
@@ -95,6 +103,7 @@ pub async fn serve_until(
         vault,
         deliveries: store.deliveries(),
         memories: store.memories(),
+        attachments: Arc::new(attachments(&store, &files)?),
         runs: store.runs(),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
@@ -104,10 +113,12 @@ pub async fn serve_until(
     let runtime = Runtime::start(Arc::clone(&minds), ActionRegistry::default(), run_limits(config))
         .await
         .map_err(|error| Failure::new(Exit::Database, "the deliveries cannot be taken up").because(error))?;
+    let collector = MediaCollector { media: store.media(), store: Arc::clone(&files), clock: Arc::clone(&clock) };
     let upkeep = Upkeep {
         messages: store.messages(),
         memories: store.memories(),
         runs: store.runs(),
+        media: collector,
         clock: Arc::clone(&clock),
         retention: config.retention,
     };
@@ -124,11 +135,11 @@ pub async fn serve_until(
     let told_to_stop = machine.stopping();
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let shared = Shared { agents, knowledge, minds, bus, clock, ids, machine, settings };
+    let shared = Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings };
     let state = AppState::new(services(config, &store, shared), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
-    ready(&started_text(config, address, &store, provider.as_ref(), &listed));
+    ready(&started_text(config, address, &store, &kept_in, provider.as_ref(), &listed));
 
     let stopper = server.stopper();
     let mut serving = pin!(server.wait());
@@ -208,6 +219,48 @@ pub async fn open(config: &Config) -> Result<Store, Failure> {
     })
 }
 
+/// Opens the configured store of files.
+async fn media_store(config: &Config) -> Result<Arc<dyn MediaStore>, Failure> {
+    if let Some(bucket) = &config.media.bucket {
+        return Ok(Arc::new(media_bucket(bucket).await?));
+    }
+    let files = MediaFiles::open(config.media.dir.clone()).await.map_err(|error| {
+        let message = format!("the media directory {} cannot be used; mend its permissions or set MEDIA_DIR", config.media.dir.display());
+        Failure::new(Exit::DataDir, message).because(chain(&error))
+    })?;
+    Ok(Arc::new(files))
+}
+
+async fn media_bucket(bucket: &Bucket) -> Result<MediaS3, Failure> {
+    let credentials = match (bucket.key_id.clone(), bucket.key.clone()) {
+        (Some(id), Some(key)) => Some((id, key)),
+        (None, None) => None,
+        _ => {
+            let message = "MEDIA_S3_ACCESS_KEY_ID and MEDIA_S3_SECRET_ACCESS_KEY go together: set both or neither";
+            return Err(Failure::new(Exit::Usage, message));
+        }
+    };
+    let settings = S3Settings {
+        bucket: bucket.name.clone(),
+        region: bucket.region.clone(),
+        endpoint: bucket.endpoint.clone(),
+        prefix: bucket.prefix.clone(),
+        credentials,
+    };
+    let files = MediaS3::new(&settings).map_err(|error| Failure::new(Exit::Usage, error.to_string()).because(chain(&error)))?;
+    let advice = "check MEDIA_S3_BUCKET, MEDIA_S3_ENDPOINT, MEDIA_S3_REGION and the keys";
+    files.check().await.map_err(|error| {
+        Failure::new(Exit::Failure, format!("the {} cannot be read; {advice}", files.describe())).because(chain(&error))
+    })?;
+    Ok(files)
+}
+
+fn attachments(store: &Store, files: &Arc<dyn MediaStore>) -> Result<Attachments, Failure> {
+    let fetcher =
+        outbound::PublicFetcher::new().map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
+    Ok(Attachments { media: store.media(), store: Arc::clone(files), fetcher: Arc::new(fetcher) })
+}
+
 fn models(settings: &LiveSettings) -> Result<ModelRegistry, Failure> {
     let client = outbound::Client::new(outbound::Limits::default())
         .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
@@ -230,6 +283,7 @@ struct Shared {
     agents: Arc<Agents>,
     knowledge: Arc<Knowledge>,
     minds: Arc<ReadyAgents>,
+    files: Arc<dyn MediaStore>,
     bus: Arc<dyn EventBus>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -238,7 +292,8 @@ struct Shared {
 }
 
 fn services(config: &Config, store: &Store, shared: Shared) -> Services {
-    let Shared { agents, knowledge, minds, bus, clock, ids, machine, settings } = shared;
+    let Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings } = shared;
+    let keyring = Keyring::new(config.server.key.as_ref());
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
         messages: store.messages(),
@@ -251,6 +306,14 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
     };
     let servers = Servers { servers: store.servers(), bus: Arc::clone(&bus), clock: Arc::clone(&clock), ids: Arc::clone(&ids) };
     let channels = Channels { servers: store.servers(), channels: store.channels(), bus, clock: Arc::clone(&clock), ids };
+    let media_ports = MediaPorts {
+        media: store.media(),
+        store: files,
+        channels: store.channels(),
+        clock: Arc::clone(&clock),
+        randomness: Arc::new(SystemRandomness),
+    };
+    let media_limits = MediaLimits { file_bytes: config.media.max_upload, ..MediaLimits::default() };
     Services {
         agents,
         messaging: Arc::new(Messaging::new(ports, limits)),
@@ -265,17 +328,19 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
             clock: Arc::clone(&clock),
         }),
         knowledge,
+        media: Arc::new(Media::new(media_ports, media_limits, keyring.requires_key())),
         worlds: Arc::new(Worlds { agents: store.agents(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
         runs: Arc::new(Runs { agents: store.agents(), runs: store.runs() }),
         system: Arc::new(System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings) }),
         clock,
-        keyring: Keyring::new(config.server.key.as_ref()),
+        keyring,
     }
 }
 
 fn http_settings(config: &Config) -> HttpSettings {
     HttpSettings {
         body_limit: config.server.max_payload,
+        upload_limit: config.media.max_upload,
         cors_origins: config.server.cors_origins.clone(),
         insecure: config.server.insecure,
         rate_limits: config.server.rate_limits,
@@ -308,6 +373,7 @@ fn started_text(
     config: &Config,
     address: std::net::SocketAddr,
     store: &Store,
+    files: &str,
     provider: &dyn ModelProvider,
     listed: &[AgentSummary],
 ) -> String {
@@ -320,6 +386,7 @@ fn started_text(
         address,
         data_dir: &config.data_dir,
         database: store.describe(),
+        files,
         models: &[models],
         key: config.server.key.is_some(),
         running: &running,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
+use core_types::media::MediaRepository;
 use core_types::memory::MemoryRepository;
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::rooms::RoomRepository;
@@ -23,6 +24,7 @@ pub mod claiming;
 pub mod edits;
 pub mod events;
 pub mod finishing;
+pub mod media;
 pub mod memories;
 pub mod posting;
 pub mod recall;
@@ -57,6 +59,8 @@ pub struct Stores {
     pub rooms: Arc<dyn RoomRepository>,
     /// Where the rest of the agent plane is kept.
     pub memories: Arc<dyn MemoryRepository>,
+    /// Where what is known of files is kept.
+    pub media: Arc<dyn MediaRepository>,
     /// Where runs and logs are kept.
     pub runs: Arc<dyn RunRepository>,
     /// Where sealed secrets are kept.
@@ -188,6 +192,9 @@ macro_rules! store_contract {
             finishing::after_its_channel_or_agent_is_gone_a_finish_writes_nothing,
             finishing::a_taken_reply_id_undoes_the_whole_finish,
             finishing::a_reply_wakes_other_agents_where_the_channel_allows_it,
+            media::a_file_is_known_as_it_was_stored_until_it_is_removed,
+            media::a_taken_file_id_is_refused,
+            media::files_without_their_agent_or_channel_are_orphans,
             memories::a_memory_whose_id_is_taken_is_left_as_it_is,
             memories::memories_are_listed_newest_first_by_table_and_room,
             memories::a_room_context_shows_conversation_facts_and_people,
@@ -246,6 +253,7 @@ mod tests {
             ("edits", include_str!("stores/edits.rs")),
             ("events", include_str!("stores/events.rs")),
             ("finishing", include_str!("stores/finishing.rs")),
+            ("media", include_str!("stores/media.rs")),
             ("memories", include_str!("stores/memories.rs")),
             ("posting", include_str!("stores/posting.rs")),
             ("recall", include_str!("stores/recall.rs")),

@@ -5,6 +5,8 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 use uuid::Uuid;
 
+use crate::error::Source;
+
 /// A moment: whole milliseconds since the Unix epoch, the precision of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -84,6 +86,12 @@ pub trait Ids: Send + Sync {
     /// A new UUID, never given before. No secret: the server's (version 7) grow with time, so that indexes are
     /// written at their end.
     fn uuid(&self) -> Uuid;
+}
+
+/// Where numbers come from that nobody can guess.
+pub trait Randomness: Send + Sync {
+    /// 128 random bits; fails where the system has none.
+    fn bits(&self) -> Result<u128, Source>;
 }
 
 #[cfg(test)]

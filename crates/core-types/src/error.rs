@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use derive_more::{Display, Error};
 
+use crate::media::MediaStoreError;
 use crate::models::ModelError;
 
 /// The cause of an error, kept for the log and never shown to a caller.
@@ -71,6 +72,9 @@ pub enum Thing {
     /// A document that an agent knows.
     #[display("Document")]
     Document,
+    /// An uploaded or generated file.
+    #[display("File")]
+    File,
 }
 
 /// Which of the wire's codes a rejected request carries; the route decides (contract §1.2).
@@ -84,6 +88,8 @@ pub enum InvalidCode {
     Request,
     /// `NO_AGENT`: a reply was asked for where no running agent listens.
     NoAgent,
+    /// `INVALID_REQUEST`: an upload has no file, or nowhere to go.
+    Upload,
     /// `INVALID_INPUT`: a settings file cannot have this.
     Input,
 }
@@ -108,6 +114,18 @@ pub enum ServiceError {
         /// What it contradicts.
         message: String,
     },
+    /// A file is larger than files may be; nothing was stored.
+    #[display("The file is larger than {limit} bytes")]
+    TooLarge {
+        /// The most bytes of a file.
+        limit: u64,
+    },
+    /// A file is of a type that is not taken, or is not of the type that it was declared to be; nothing was stored.
+    #[display("{message}")]
+    Unsupported {
+        /// What is wrong with it.
+        message: String,
+    },
     /// The caller may not do this.
     #[display("{message}")]
     Forbidden {
@@ -126,7 +144,7 @@ pub enum ServiceError {
     #[display("{_0}")]
     Model(#[error(not(source))] ModelError),
     /// The store could not answer; nothing is known to have changed.
-    #[display("The server's database cannot do this now; try again later")]
+    #[display("The server's storage cannot do this now; try again later")]
     Unavailable(#[error(source)] Source),
     /// A defect of the server.
     #[display("Internal server error")]
@@ -150,6 +168,15 @@ impl ServiceError {
     /// A refusal.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::Forbidden { message: message.into() }
+    }
+}
+
+impl From<MediaStoreError> for ServiceError {
+    fn from(error: MediaStoreError) -> Self {
+        match error {
+            MediaStoreError::Unavailable(_) | MediaStoreError::ReadOnly(_) => Self::Unavailable(Box::new(error)),
+            MediaStoreError::Defect(_) => Self::Internal(Box::new(error)),
+        }
     }
 }
 

@@ -100,6 +100,17 @@ id!(
     /// A line in an agent's log.
     LogId
 );
+id!(
+    /// A file. Its 128 bits are random: whoever knows them may read the file.
+    MediaId
+);
+
+impl MediaId {
+    /// The id of these bits.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(Uuid::from_u128(bits))
+    }
+}
 
 impl From<AgentId> for EntityId {
     fn from(agent: AgentId) -> Self {

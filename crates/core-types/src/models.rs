@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use derive_more::{Display, Error};
 use serde_json::Value;
 
@@ -52,6 +53,8 @@ pub struct Attachment {
     pub content_type: String,
     /// Its name or title.
     pub title: String,
+    /// Its bytes, where the model may see them; where there are none it is mentioned by name.
+    pub content: Option<Bytes>,
 }
 
 /// One contribution to the conversation.

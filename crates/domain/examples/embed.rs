@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use core_types::agents::{AgentService, CharacterLibrary, CharacterUnavailable, CreateAgent};
 use core_types::bus::EventBus;
+use core_types::media::{AttachmentContent, AttachmentReader, AttachmentUnreadable};
 use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent};
 use core_types::models::{Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage};
 use core_types::{Caller, Clock, EntityId, Ids, MessageServerId, Secret, Timestamp};
@@ -57,13 +58,20 @@ impl Ids for System {
     }
 }
 
-/// This program reads no character files.
+/// This program reads no files, of characters or attached to messages.
 struct NoFiles;
 
 #[async_trait]
 impl CharacterLibrary for NoFiles {
     async fn read(&self, _path: &str) -> Result<Value, CharacterUnavailable> {
         Err(CharacterUnavailable { message: "this program reads no character files".to_owned() })
+    }
+}
+
+#[async_trait]
+impl AttachmentReader for NoFiles {
+    async fn read(&self, _url: &str, _limit: usize) -> Result<AttachmentContent, AttachmentUnreadable> {
+        Err(AttachmentUnreadable { message: "this program reads no attachments".to_owned() })
     }
 }
 
@@ -91,6 +99,7 @@ async fn main() -> Result<(), Failure> {
         vault,
         deliveries: store.deliveries(),
         memories: store.memories(),
+        attachments: Arc::new(NoFiles),
         runs: store.runs(),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),

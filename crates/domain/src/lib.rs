@@ -7,6 +7,7 @@
 mod agents;
 mod channels;
 mod knowledge;
+mod media;
 mod memories;
 mod messaging;
 mod permission;
@@ -21,6 +22,7 @@ mod worlds;
 pub use agents::Agents;
 pub use channels::Channels;
 pub use knowledge::Knowledge;
+pub use media::{Attachments, Collected, Media, MediaCollector, MediaLimits, MediaPorts};
 pub use memories::Memories;
 pub use messaging::{Messaging, MessagingLimits, MessagingPorts};
 pub use rooms::Rooms;

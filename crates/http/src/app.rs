@@ -10,6 +10,7 @@ use actix_web::{App, Error, web};
 use auth::{Keyring, Limiter, RateLimits};
 use core_types::agents::AgentService;
 use core_types::knowledge::KnowledgeService;
+use core_types::media::MediaService;
 use core_types::memory::MemoryService;
 use core_types::messaging::{ChannelService, MessagingService, ServerService};
 use core_types::rooms::RoomService;
@@ -23,8 +24,8 @@ use tokio::sync::watch;
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::{
-    agents, channels, documents, events, gate, home, layer, limits, manage, memories, messages, openapi, rooms, runs, servers, system,
-    worlds,
+    agents, channels, documents, events, gate, home, layer, limits, manage, media, memories, messages, openapi, rooms, runs, servers,
+    system, worlds,
 };
 
 /// What the routes call.
@@ -44,6 +45,8 @@ pub struct Services {
     pub rooms: Arc<dyn RoomService>,
     /// Agents' documents.
     pub knowledge: Arc<dyn KnowledgeService>,
+    /// Files.
+    pub media: Arc<dyn MediaService>,
     /// Agents' worlds.
     pub worlds: Arc<dyn WorldService>,
     /// What agents did.
@@ -61,6 +64,8 @@ pub struct Services {
 pub struct HttpSettings {
     /// The most bytes of a JSON body.
     pub body_limit: usize,
+    /// The most bytes of an uploaded file.
+    pub upload_limit: u64,
     /// Origins (`https://app.example`) whose pages may call the API; `*` lets any page read answers where a key is
     /// required.
     pub cors_origins: Vec<String>,
@@ -84,6 +89,7 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             body_limit: limits::BODY_BYTES,
+            upload_limit: limits::UPLOAD_BYTES,
             cors_origins: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             insecure: false,
@@ -153,6 +159,7 @@ pub fn app(
     for add in [
         messages::routes,
         channels::routes,
+        media::routes,
         events::routes,
         agents::routes,
         worlds::routes,
@@ -168,7 +175,7 @@ pub fn app(
     }
     let api = web::scope("/api").wrap(from_fn(gate::check)).configure(|config| routes.mount(config)).default_service(web::to(no_route));
     let mut public = Routes::default();
-    for add in [system::public_routes, home::public_routes, openapi::public_routes] {
+    for add in [system::public_routes, media::public_routes, home::public_routes, openapi::public_routes] {
         add(&mut public);
     }
     App::new()

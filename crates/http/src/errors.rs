@@ -58,6 +58,7 @@ codes! {
     InvalidInput = "INVALID_INPUT", BAD_REQUEST, "A settings file cannot have these names or values.";
     NoAgent = "NO_AGENT", BAD_REQUEST, "Nobody in the channel would answer.";
     MissingParam = "MISSING_PARAM", BAD_REQUEST, "The name of a room is missing.";
+    InvalidRequest = "INVALID_REQUEST", BAD_REQUEST, "The form is none, has no file or more than one, or does not say whose the file is.";
     InvalidJson = "INVALID_JSON", BAD_REQUEST, "The body is no JSON object, nested too deeply, or contains U+0000.";
     InvalidContentType = "INVALID_CONTENT_TYPE", BAD_REQUEST, "The body's type is not `application/json`.";
     Unauthorized = "UNAUTHORIZED", UNAUTHORIZED, "The key is missing or wrong.";
@@ -72,17 +73,20 @@ codes! {
     MemoryNotFound = "MEMORY_NOT_FOUND", NOT_FOUND, "The agent has no such memory.";
     RoomNotFound = "ROOM_NOT_FOUND", NOT_FOUND, "The agent has no such room.";
     DocumentNotFound = "DOCUMENT_NOT_FOUND", NOT_FOUND, "The agent has no such document.";
+    FileNotFound = "FILE_NOT_FOUND", NOT_FOUND, "There is no such file.";
     RequestTimeout = "REQUEST_TIMEOUT", REQUEST_TIMEOUT, "The body did not arrive in time.";
     Conflict = "CONFLICT", CONFLICT, "The same id or idempotency key was used for another body.";
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", PAYLOAD_TOO_LARGE, "The body is too large.";
-    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, "The body is compressed, or a document is of a type that is not read.";
+    FileTooLarge = "FILE_TOO_LARGE", PAYLOAD_TOO_LARGE, "The file is too large.";
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, "The body is compressed; or the file is of a type that is not taken, or not what it is said to be; or the document is of a type that is not read.";
+    RangeNotSatisfiable = "RANGE_NOT_SATISFIABLE", RANGE_NOT_SATISFIABLE, "The file has no such bytes; `Content-Range` says how many it has.";
     UnprocessableEntity = "UNPROCESSABLE_ENTITY", UNPROCESSABLE_ENTITY, "`BAD_REQUEST` of the routes that only the reference page has.";
     RateLimitExceeded = "RATE_LIMIT_EXCEEDED", TOO_MANY_REQUESTS, "Too many requests; `Retry-After` says when to ask again.";
     UploadRateLimitExceeded = "UPLOAD_RATE_LIMIT_EXCEEDED", TOO_MANY_REQUESTS, "Too many uploads; `Retry-After` says when to ask again.";
     InternalServerError = "INTERNAL_SERVER_ERROR", INTERNAL_SERVER_ERROR, "A defect of the server; its log has the cause.";
     ProcessingError = "PROCESSING_ERROR", INTERNAL_SERVER_ERROR, "The agent or its model gave up.";
     Overloaded = "OVERLOADED", SERVICE_UNAVAILABLE, "Too much waits already; `Retry-After` says when to ask again.";
-    Unavailable = "UNAVAILABLE", SERVICE_UNAVAILABLE, "The database cannot be reached, or the server is stopping.";
+    Unavailable = "UNAVAILABLE", SERVICE_UNAVAILABLE, "The database or the media store cannot be reached, or the server is stopping.";
     ReplyTimeout = "REPLY_TIMEOUT", GATEWAY_TIMEOUT, "The agent did not reply in time; a later reply will be in the channel.";
 }
 
@@ -92,6 +96,7 @@ impl From<InvalidCode> for Code {
             InvalidCode::Create => Self::CreateError,
             InvalidCode::Update => Self::UpdateError,
             InvalidCode::NoAgent => Self::NoAgent,
+            InvalidCode::Upload => Self::InvalidRequest,
             InvalidCode::Input => Self::InvalidInput,
             InvalidCode::Request => Self::BadRequest,
         }
@@ -110,6 +115,7 @@ impl From<Thing> for Code {
             Thing::Memory => Self::MemoryNotFound,
             Thing::Room => Self::RoomNotFound,
             Thing::Document => Self::DocumentNotFound,
+            Thing::File => Self::FileNotFound,
         }
     }
 }
@@ -229,6 +235,8 @@ impl From<ServiceError> for ApiError {
             ServiceError::Invalid { code, .. } => Self::new(code.into(), message),
             ServiceError::NotFound(thing) => Self::new(thing.into(), message).detailed(json!({})),
             ServiceError::Conflict { .. } => Self::new(Code::Conflict, message),
+            ServiceError::TooLarge { .. } => Self::new(Code::FileTooLarge, message),
+            ServiceError::Unsupported { .. } => Self::new(Code::UnsupportedMediaType, message),
             ServiceError::Forbidden { .. } => Self::new(Code::Forbidden, message),
             ServiceError::Overloaded { retry_after, .. } => Self::new(Code::Overloaded, message).retry_after(retry_after),
             ServiceError::Model(_) => Self::new(Code::ProcessingError, message),

@@ -21,7 +21,8 @@ impl Known {
         Self(lists.flat_map(|list| list.split(',')).map(|tag| opaque(tag).to_owned()).collect())
     }
 
-    fn has(&self, tag: &str) -> bool {
+    /// Whether the reader has what this tag names.
+    pub(crate) fn has(&self, tag: &str) -> bool {
         self.0.iter().any(|known| known == "*" || known == opaque(tag))
     }
 }

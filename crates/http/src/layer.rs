@@ -1,6 +1,9 @@
 //! The outermost layer, through which every request and answer passes.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody, None as NoBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -9,6 +12,7 @@ use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
+use bytes::Bytes;
 use futures_util::FutureExt;
 
 use crate::app::State;
@@ -60,9 +64,30 @@ pub(crate) fn decorated(error: &Error, decorate: impl FnOnce(&mut HeaderMap)) ->
     InternalError::from_response("answered by a layer", response).into()
 }
 
-/// The answer to a HEAD request sends no body, so an endless one must not even begin.
+/// The answer to a HEAD request sends no body, so an endless one must not even begin, and a file need not be read.
 fn without_stream(response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
-    response.map_body(|_, body| if body.size() == BodySize::Stream { NoBody::new().boxed() } else { body })
+    response.map_body(|_, body| match body.try_into_bytes() {
+        Ok(bytes) => bytes.boxed(),
+        Err(body) => match body.size() {
+            BodySize::Sized(length) => Unsent(length).boxed(),
+            BodySize::None | BodySize::Stream => NoBody::new().boxed(),
+        },
+    })
+}
+
+/// A body of which only the length is told.
+struct Unsent(u64);
+
+impl MessageBody for Unsent {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0)
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -20,6 +20,7 @@ mod home;
 mod layer;
 mod limits;
 mod manage;
+mod media;
 mod memories;
 mod messages;
 mod openapi;
@@ -32,8 +33,10 @@ mod routing;
 mod runs;
 mod server;
 mod servers;
+mod serving;
 mod sse;
 mod system;
+mod uploads;
 mod wire;
 mod worlds;
 

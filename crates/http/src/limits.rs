@@ -69,6 +69,16 @@ pub(crate) const GROUP_AGENTS: usize = 1_000;
 /// The most characters of an `Idempotency-Key`.
 pub(crate) const IDEMPOTENCY_KEY_CHARS: usize = 255;
 
+/// The most bytes of an uploaded file, unless set otherwise: elizaOS's 50 MiB.
+pub(crate) const UPLOAD_BYTES: u64 = 50 * 1024 * 1024;
+/// What the form around a file may add to it.
+pub(crate) const UPLOAD_OVERHEAD: u64 = 64 * 1024;
+/// The most fields of a form beside its file, and the most bytes of one.
+pub(crate) const UPLOAD_FIELDS: usize = 16;
+pub(crate) const UPLOAD_FIELD_BYTES: usize = 1_024;
+/// An upload must have arrived within this time, and may never be silent for longer than `BODY_TIME`.
+pub(crate) const UPLOAD_TIME: Duration = Duration::from_mins(30);
+
 /// A stream that has nothing to say sends a comment this often, so that a reader that left is noticed.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a reader of events should wait before it connects again, in milliseconds.

@@ -62,7 +62,7 @@ fn other_name(path: &str) -> Option<String> {
     }
     if let Some(rest) = path.strip_prefix("/api/memory/") {
         let (agent, rest) = rest.split_once('/').filter(|(agent, _)| !["agents", "groups"].contains(agent))?;
-        let of_agents = ["memories", "rooms"].iter().any(|name| rest.strip_prefix(name).filter(at_a_boundary).is_some());
+        let of_agents = ["memories", "rooms"].iter().any(|name| rest.strip_prefix(name).as_ref().is_some_and(at_a_boundary));
         return of_agents.then(|| format!("/api/agents/{agent}/{rest}"));
     }
     NAMES.iter().find_map(|(name, ours)| Some([ours, path.strip_prefix(name).filter(at_a_boundary)?].concat()))

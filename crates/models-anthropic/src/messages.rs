@@ -1,7 +1,7 @@
 //! The conversation as the API wants it: two roles by turns, each with blocks of content, the user's first and last.
 
 use core_types::models::{Attachment, Role, TextRequest, ToolCall, Turn};
-use outbound::models::{Contribution, is_public_image, several_people};
+use outbound::models::{Contribution, image, is_image, several_people};
 use serde_json::{Value, json};
 
 const USER: &str = "user";
@@ -19,7 +19,7 @@ struct Message {
     content: Vec<Value>,
 }
 
-/// The `messages` of a request. Images go along where the model can see them and can reach them; other attachments are
+/// The `messages` of a request. Images go along where the model can see them; other attachments are
 /// mentioned by name.
 pub(crate) fn messages(request: &TextRequest, images: bool) -> Vec<Value> {
     let several = several_people(&request.turns);
@@ -55,14 +55,16 @@ fn message(turn: &Turn, several: bool, images: bool) -> Message {
 /// Images come before the words about them, as Anthropic recommends.
 fn contribution(turn: &Turn, several: bool, images: bool) -> Vec<Value> {
     let Contribution { text, images } = Contribution::of(turn, several, |attachment| images && can_be_seen(attachment));
-    let pictures = images.into_iter().map(|image| json!({"type": "image", "source": {"type": "url", "url": image.url}}));
+    let pictures = images
+        .into_iter()
+        .filter_map(image)
+        .map(|(kind, data)| json!({"type": "image", "source": {"type": "base64", "media_type": kind, "data": data}}));
     pictures.chain(spoken(&text)).collect()
 }
 
-/// An image that the API fetches: of a format that it knows, from an address that it reaches, over TLS.
+/// An image of a format that the API knows.
 fn can_be_seen(attachment: &Attachment) -> bool {
-    let known = FORMATS.iter().any(|format| format.eq_ignore_ascii_case(&attachment.content_type));
-    known && attachment.url.starts_with("https://") && is_public_image(attachment)
+    is_image(attachment) && FORMATS.contains(&attachment.content_type.as_str())
 }
 
 /// The API refuses blank texts.

@@ -66,25 +66,28 @@ fn calls_are_followed_by_their_answers() {
 }
 
 #[test]
-fn only_images_that_can_be_fetched_are_sent_as_images() {
+fn only_images_whose_bytes_are_there_are_sent_as_images() {
     let mentioned = |title: &str, kind: &str| json!([{"type": "text", "text": format!("Look\n[attached: {title}, {kind}]")}]);
-    let image = "https://example.com/a.png";
-    for (url, kind, title, images, expected) in [
+    let bytes = Some(&b"PNG"[..]);
+    for (content, kind, title, images, expected) in [
         (
-            image,
+            bytes,
             "image/png",
             "A",
             true,
-            json!([{"type": "image", "source": {"type": "url", "url": image}}, {"type": "text", "text": "Look"}]),
+            json!([
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "UE5H"}},
+                {"type": "text", "text": "Look"},
+            ]),
         ),
-        (image, "image/png", "A", false, mentioned("A", "image/png")),
-        ("https://example.com/a.svg", "image/svg+xml", "A", true, mentioned("A", "image/svg+xml")),
-        ("http://example.com/a.png", "image/png", "A", true, mentioned("A", "image/png")),
-        ("https://192.168.0.7/a.png", "image/png", "", true, mentioned("without a name", "image/png")),
-        ("/media/a.png", "", "A", true, mentioned("A", "unknown type")),
+        (bytes, "image/png", "A", false, mentioned("A", "image/png")),
+        (bytes, "image/svg+xml", "A", true, mentioned("A", "image/svg+xml")),
+        (None, "image/png", "", true, mentioned("without a name", "image/png")),
+        (None, "", "A", true, mentioned("A", "unknown type")),
     ] {
-        let attachment = Attachment { url: url.to_owned(), content_type: kind.to_owned(), title: title.to_owned() };
+        let (url, content) = ("https://example.com/a.png".to_owned(), content.map(Into::into));
+        let attachment = Attachment { url, content_type: kind.to_owned(), title: title.to_owned(), content };
         let turn = Turn { attachments: vec![attachment], ..user("Ann", "Look") };
-        assert_eq!(written(vec![turn], images)[0]["content"], expected, "{url} {kind} {images}");
+        assert_eq!(written(vec![turn], images)[0]["content"], expected, "{kind} {images}");
     }
 }

@@ -9,7 +9,8 @@ const MANNER: Manner<'_, Field> = Manner { model: "m", images: true, at_default_
 
 fn request() -> TextRequest {
     let url = "https://example.com/a.png".to_owned();
-    let picture = Attachment { url, content_type: "image/png".to_owned(), title: "A".to_owned() };
+    let content = Some(b"PNG"[..].into());
+    let picture = Attachment { url, content_type: "image/png".to_owned(), title: "A".to_owned(), content };
     TextRequest {
         turns: vec![Turn { attachments: vec![picture], ..Turn::text(Role::User, "Ann", "Look") }],
         tools: vec![ToolSpec { name: "T".to_owned(), description: "d".to_owned(), parameters: json!({"type": "object"}) }],
@@ -20,7 +21,7 @@ fn request() -> TextRequest {
 
 #[test]
 fn a_request_has_all_fields_and_can_do_without_some() {
-    let picture = json!({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}});
+    let picture = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "UE5H"}});
     let messages = json!([{"role": "user", "content": [picture, {"type": "text", "text": "Look"}]}]);
     assert_eq!(
         body(&request(), MANNER),

@@ -43,7 +43,9 @@ fn failed(kind: &str) -> Value {
 
 #[tokio::test]
 async fn the_request_is_what_the_api_wants() {
-    let picture = Attachment { url: "https://example.com/a.png".to_owned(), content_type: "image/png".to_owned(), title: "A".to_owned() };
+    let content = Some(b"PNG"[..].into());
+    let url = "https://example.com/a.png".to_owned();
+    let picture = Attachment { url, content_type: "image/png".to_owned(), title: "A".to_owned(), content };
     let call = ToolCall { id: "toolu_7".to_owned(), name: "DICE".to_owned(), arguments: json!({"sides": 6}) };
     let turns = vec![
         Turn::text(Role::User, "Ann", "Hello"),

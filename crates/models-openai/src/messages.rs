@@ -1,10 +1,10 @@
 //! The conversation as the API wants it.
 
 use core_types::models::{Role, TextRequest, ToolCall, Turn};
-use outbound::models::{Contribution, is_public_image, several_people};
+use outbound::models::{Contribution, image, is_image, several_people};
 use serde_json::{Value, json};
 
-/// The `messages` of a request. Images go along where the model can see them and can reach them; other attachments are
+/// The `messages` of a request. Images go along where the model can see them; other attachments are
 /// mentioned by name.
 pub(crate) fn messages(request: &TextRequest, images: bool) -> Vec<Value> {
     let several = several_people(&request.turns);
@@ -31,12 +31,15 @@ fn call(call: &ToolCall) -> Value {
 }
 
 fn user_content(turn: &Turn, several: bool, images: bool) -> Value {
-    let Contribution { text, images } = Contribution::of(turn, several, |attachment| images && is_public_image(attachment));
+    let Contribution { text, images } = Contribution::of(turn, several, |attachment| images && is_image(attachment));
     if images.is_empty() {
         return Value::String(text);
     }
     let words = (!text.is_empty()).then(|| json!({"type": "text", "text": text}));
-    let pictures = images.into_iter().map(|image| json!({"type": "image_url", "image_url": {"url": image.url}}));
+    let pictures = images.into_iter().filter_map(image).map(|(kind, data)| {
+        let url = format!("data:{kind};base64,{data}");
+        json!({"type": "image_url", "image_url": {"url": url}})
+    });
     words.into_iter().chain(pictures).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::ClientBuilder;
 use reqwest::redirect::Policy;
 use rustls::crypto::{CryptoProvider, ring};
 use url::{Host, Url};
@@ -51,10 +52,9 @@ impl Client {
     /// # Errors
     /// [`OutboundError::Setup`] where the HTTP library cannot be set up.
     pub fn new(limits: Limits) -> Result<Self, OutboundError> {
-        install_crypto_provider();
-        let proxied = build(|| builder(limits))?;
+        let proxied = build_with(|builder| builder.connect_timeout(limits.connect))?;
         // A proxy for the world outside cannot reach this machine's own loopback.
-        let direct = build(|| builder(limits).no_proxy())?;
+        let direct = build_with(|builder| builder.connect_timeout(limits.connect).no_proxy())?;
         Ok(Self { proxied, direct, limits })
     }
 
@@ -79,15 +79,12 @@ impl std::fmt::Debug for Client {
     }
 }
 
-fn builder(limits: Limits) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .user_agent(concat!("doolittle/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(limits.connect)
-        .redirect(Policy::none())
-        .referer(false)
-}
-
-fn build(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<reqwest::Client, OutboundError> {
+/// A client with the ways of all of them, and those that `more` adds.
+pub(crate) fn build_with(more: impl Fn(ClientBuilder) -> ClientBuilder) -> Result<reqwest::Client, OutboundError> {
+    install_crypto_provider();
+    let common =
+        || ClientBuilder::new().user_agent(concat!("doolittle/", env!("CARGO_PKG_VERSION"))).redirect(Policy::none()).referer(false);
+    let builder = || more(common());
     builder().build().or_else(|error| {
         log::warn!("no trusted certificates were found, https addresses cannot be reached: {error:?}");
         builder().tls_certs_only([]).build().map_err(|error| OutboundError::Setup { source: Box::new(error) })

@@ -5,13 +5,16 @@
 //! followed. Base URLs come from the operator, so loopback and private addresses are allowed. Credentials never appear
 //! in an error or in `Debug`.
 //!
-//! On top of it, [`models`] holds what the adapters of model services share.
+//! What callers name is fetched by a [`PublicFetcher`], from public addresses alone.
+//!
+//! On top of the client, [`models`] holds what the adapters of model services share.
 
 mod answer;
 mod client;
 mod endpoint;
 mod error;
 mod events;
+mod fetch;
 pub mod models;
 mod retry;
 mod sse;
@@ -21,5 +24,6 @@ pub use client::{Client, Limits};
 pub use endpoint::{Auth, Endpoint, Method, Opened};
 pub use error::OutboundError;
 pub use events::EventStream;
+pub use fetch::PublicFetcher;
 pub use retry::Retries;
 pub use sse::{Event, EventDecoder, EventTooLong};

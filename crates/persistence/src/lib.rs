@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
+use core_types::media::MediaRepository;
 use core_types::memory::MemoryRepository;
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::rooms::RoomRepository;
@@ -57,6 +58,7 @@ struct Repositories {
     worlds: Arc<dyn WorldRepository>,
     rooms: Arc<dyn RoomRepository>,
     memories: Arc<dyn MemoryRepository>,
+    media: Arc<dyn MediaRepository>,
     runs: Arc<dyn RunRepository>,
     secrets: Arc<dyn SecretRepository>,
 }
@@ -120,6 +122,11 @@ impl Store {
         Arc::clone(&self.repositories.memories)
     }
 
+    /// Where what is known of files is kept.
+    pub fn media(&self) -> Arc<dyn MediaRepository> {
+        Arc::clone(&self.repositories.media)
+    }
+
     /// Where runs and logs are kept.
     pub fn runs(&self) -> Arc<dyn RunRepository> {
         Arc::clone(&self.repositories.runs)
@@ -172,6 +179,7 @@ where
         + WorldRepository
         + RoomRepository
         + MemoryRepository
+        + MediaRepository
         + RunRepository
         + SecretRepository
         + 'static,
@@ -185,6 +193,7 @@ where
         worlds: Arc::<D>::clone(db),
         rooms: Arc::<D>::clone(db),
         memories: Arc::<D>::clone(db),
+        media: Arc::<D>::clone(db),
         runs: Arc::<D>::clone(db),
         secrets: Arc::<D>::clone(db),
     }

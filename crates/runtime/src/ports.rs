@@ -6,6 +6,7 @@ use std::time::Duration;
 use core_types::agents::AgentRepository;
 use core_types::bus::EventBus;
 use core_types::deliveries::DeliveryRepository;
+use core_types::media::AttachmentReader;
 use core_types::memory::MemoryRepository;
 use core_types::runs::RunRepository;
 use core_types::secrets::{SecretRepository, Vault};
@@ -24,6 +25,8 @@ pub struct Ports {
     pub deliveries: Arc<dyn DeliveryRepository>,
     /// What agents remember.
     pub memories: Arc<dyn MemoryRepository>,
+    /// Reads what messages have attached.
+    pub attachments: Arc<dyn AttachmentReader>,
     /// Where model calls outside of runs are logged.
     pub runs: Arc<dyn RunRepository>,
     /// Wakes the inbox and carries replies to their readers.

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use core_types::{Clock, Ids, Timestamp};
+use core_types::error::Source;
+use core_types::{Clock, Ids, Randomness, Timestamp};
 use uuid::Uuid;
 
 /// A clock that stands still.
@@ -64,6 +65,12 @@ impl SeqIds {
 impl Ids for SeqIds {
     fn uuid(&self) -> Uuid {
         Self::nth(self.0.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+}
+
+impl Randomness for SeqIds {
+    fn bits(&self) -> Result<u128, Source> {
+        Ok(self.uuid().as_u128())
     }
 }
 

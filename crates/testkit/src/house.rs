@@ -11,13 +11,18 @@ use bus::InProcessBus;
 use core_types::agents::{AgentService, CharacterLibrary, CharacterUnavailable, CreateAgent};
 use core_types::bus::{BusEvent, EventBus, Subscription, Topic};
 use core_types::deliveries::{Delivery, DeliveryState};
+use core_types::fetch::{FetchError, Fetched, Fetcher};
+use core_types::media::{MediaFile, MediaPlace, MediaService, MediaStore, UploadHead};
 use core_types::messaging::{
     ChannelService, Completion, Door, EventBody, Message, MessagingService, NewChannel, NewMessage, PostReceipt, StreamItem,
 };
 use core_types::models::ModelProvider;
 use core_types::runs::{Run, RunFilter};
-use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, Timestamp};
-use domain::{Agents, Channels, Knowledge, Messaging, MessagingLimits, MessagingPorts};
+use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, ServiceResult, Timestamp};
+use domain::{
+    Agents, Attachments, Channels, Knowledge, Media, MediaCollector, MediaLimits, MediaPorts, Messaging, MessagingLimits, MessagingPorts,
+};
+use media_files::MediaFiles;
 use persistence::{Options, Store, Target};
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 use serde_json::{Value, json};
@@ -39,6 +44,16 @@ impl CharacterLibrary for NoLibrary {
     }
 }
 
+/// Fetches nothing: a house has no way out.
+struct NoWayOut;
+
+#[async_trait::async_trait]
+impl Fetcher for NoWayOut {
+    async fn fetch(&self, _url: &str, _limit: usize) -> Result<Fetched, FetchError> {
+        Err(FetchError::Failed { reason: "there is no way out".to_owned() })
+    }
+}
+
 /// How a house is set up.
 pub struct Plan {
     /// The model of every agent that has no other.
@@ -49,12 +64,23 @@ pub struct Plan {
     pub limits: Limits,
     /// What bounds those who wait for replies.
     pub messaging: MessagingLimits,
+    /// Gets what attachments elsewhere are.
+    pub fetcher: Arc<dyn Fetcher>,
+    /// What bounds files.
+    pub media: MediaLimits,
 }
 
 impl Plan {
     /// The usual bounds and the built-in actions.
     pub fn with(model: Arc<dyn ModelProvider>) -> Self {
-        Self { model, actions: ActionRegistry::default(), limits: Limits::default(), messaging: MessagingLimits::default() }
+        Self {
+            model,
+            actions: ActionRegistry::default(),
+            limits: Limits::default(),
+            messaging: MessagingLimits::default(),
+            fetcher: Arc::new(NoWayOut),
+            media: MediaLimits::default(),
+        }
     }
 }
 
@@ -70,6 +96,10 @@ pub struct House {
     pub messaging: Messaging,
     /// Channels.
     pub channels: Channels,
+    /// Files.
+    pub media: Media,
+    /// Where the bytes of files are: in `media` of the house's directory.
+    pub files: Arc<dyn MediaStore>,
     /// The time.
     pub clock: Arc<SteppedClock>,
     /// The agents made ready to run.
@@ -101,12 +131,16 @@ impl House {
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
         };
+        let files = MediaFiles::open(directory.join("media")).await.expect("a directory for files");
+        let files: Arc<dyn MediaStore> = Arc::new(files);
+        let attachments = Attachments { media: store.media(), store: Arc::clone(&files), fetcher: Arc::clone(&plan.fetcher) };
         let ports = Ports {
             agents: store.agents(),
             secrets: store.secrets(),
             vault,
             deliveries: store.deliveries(),
             memories: store.memories(),
+            attachments: Arc::new(attachments),
             runs: store.runs(),
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
@@ -123,9 +157,30 @@ impl House {
             ids: Arc::clone(&ids),
         };
         let messaging = Messaging::new(messaging_ports, plan.messaging);
+        let media_ports = MediaPorts {
+            media: store.media(),
+            store: Arc::clone(&files),
+            channels: store.channels(),
+            clock: Arc::clone(&shared_clock),
+            randomness: Arc::new(SeqIds::default()),
+        };
+        let media = Media::new(media_ports, plan.media, true);
         let channels = Channels { servers: store.servers(), channels: store.channels(), bus: Arc::clone(&bus), clock: shared_clock, ids };
-        let mut house =
-            Self { store, bus, agents, messaging, channels, clock, runtime: None, minds, plan, directory, _temporary: temporary };
+        let mut house = Self {
+            store,
+            bus,
+            agents,
+            messaging,
+            channels,
+            media,
+            files,
+            clock,
+            runtime: None,
+            minds,
+            plan,
+            directory,
+            _temporary: temporary,
+        };
         house.start_runtime().await;
         house
     }
@@ -133,6 +188,22 @@ impl House {
     /// The directory of the database.
     pub fn directory(&self) -> &std::path::Path {
         &self.directory
+    }
+
+    /// What removes files that nobody owns.
+    pub fn collector(&self) -> MediaCollector {
+        let clock: Arc<dyn Clock> = Arc::<SteppedClock>::clone(&self.clock);
+        MediaCollector { media: self.store.media(), store: Arc::clone(&self.files), clock }
+    }
+
+    /// Uploads a file in pieces of a thousand bytes.
+    pub async fn upload(&self, place: MediaPlace, declared: Option<&str>, name: &str, bytes: &[u8]) -> ServiceResult<MediaFile> {
+        let head = UploadHead { declared_type: declared.map(str::to_owned), file_name: Some(name.to_owned()) };
+        let mut upload = self.media.begin(&Caller::owner(), head).await?;
+        for piece in bytes.chunks(1_000) {
+            upload.write(piece.to_vec().into()).await?;
+        }
+        upload.keep(place).await
     }
 
     /// Starts the runtime, which must not run.

@@ -108,7 +108,8 @@ fn problems(operation: Operation, status: u16, content_type: Option<&str>, body:
         return if body.is_empty() { Vec::new() } else { vec![format!("{status} has a body")] };
     };
     let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
-    let Some(content) = contents.get(media) else { return vec![format!("{status} has no {media:?}")] };
+    // A file may be of any type that is taken.
+    let Some(content) = contents.get(media).or_else(|| contents.get("*/*")) else { return vec![format!("{status} has no {media:?}")] };
     if media != "application/json" {
         return Vec::new();
     }

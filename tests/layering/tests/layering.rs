@@ -41,7 +41,9 @@ const EXCLUSIVE: &[(&[&str], &[&str])] = &[
     (&["rusqlite"], &["bench"]),
     // The program needs actix's system to run the server in.
     (&["actix-web", "actix-ws", "actix-multipart", "actix-files"], &["doolittle-http", "doolittle", "bench"]),
-    (&["reqwest"], &["doolittle-outbound"]),
+    // Object storage comes with its own client of the same library, whose TLS its adapter must choose.
+    (&["reqwest"], &["doolittle-outbound", "doolittle-media-s3"]),
+    (&["object_store"], &["doolittle-media-s3"]),
 ];
 
 /// What `core-types` must not name: it does no I/O and knows no framework.

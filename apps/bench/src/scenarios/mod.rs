@@ -18,6 +18,7 @@ mod read;
 mod round_trip;
 mod start;
 mod submit;
+mod upload;
 
 pub(crate) use ping::{OK, PATH as PING};
 
@@ -29,6 +30,7 @@ pub fn run(scenario: &Scenario, common: &Common) -> Outcome<Option<Line>> {
         Scenario::Read(arguments) => read::run(arguments, common),
         Scenario::Submit(arguments) => submit::run(arguments, common),
         Scenario::RoundTrip(arguments) => round_trip::run(arguments, common),
+        Scenario::Upload(arguments) => upload::run(arguments, common),
         Scenario::Start(arguments) => start::run(arguments, common),
         Scenario::Memory(arguments) => memory::run(arguments, common),
         Scenario::Limits(Limit::Http(arguments)) => limits::http::run(arguments, common),

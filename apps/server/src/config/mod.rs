@@ -51,6 +51,8 @@ pub struct Config {
     pub secret_salt: Option<Secret>,
     /// What it was derived from before.
     pub old_secret_salt: Option<Secret>,
+    /// Uploaded files.
+    pub media: MediaConfig,
     /// How much agents do at once and for how long.
     pub runs: RunLimits,
     /// How long things are kept.
@@ -86,6 +88,34 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Threads that serve HTTP.
     pub workers: usize,
+}
+
+/// Settings of uploaded files.
+#[derive(Debug, Clone)]
+pub struct MediaConfig {
+    /// The most bytes of a file.
+    pub max_upload: u64,
+    /// Where files are kept.
+    pub dir: PathBuf,
+    /// A bucket in place of the directory.
+    pub bucket: Option<Bucket>,
+}
+
+/// A bucket of S3.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// The address of its service; Amazon's own where absent.
+    pub endpoint: Option<String>,
+    /// What comes before the names of files.
+    pub prefix: String,
+    /// Who asks.
+    pub key_id: Option<Secret>,
+    /// The key to it.
+    pub key: Option<Secret>,
 }
 
 /// Bounds on what agents do.
@@ -154,6 +184,18 @@ impl Config {
             postgres_url: read.secret(SettingId::PostgresUrl),
             secret_salt: read.secret(SettingId::SecretSalt),
             old_secret_salt: read.secret(SettingId::OldSecretSalt),
+            media: MediaConfig {
+                max_upload: setting::size(read.text(SettingId::MaxUpload), 0, u64::MAX).unwrap_or_default(),
+                dir: read.text(SettingId::MediaDir).into(),
+                bucket: read.filled(SettingId::S3Bucket).map(|name| Bucket {
+                    name,
+                    region: read.text(SettingId::S3Region).to_owned(),
+                    endpoint: read.filled(SettingId::S3Endpoint),
+                    prefix: read.text(SettingId::S3Prefix).trim_matches('/').to_owned(),
+                    key_id: read.secret(SettingId::S3KeyId),
+                    key: read.secret(SettingId::S3Key),
+                }),
+            },
             runs: RunLimits {
                 timeout: Duration::from_secs(read.number(SettingId::RunTimeout)),
                 max_concurrent: read.count(SettingId::MaxRuns),
@@ -194,6 +236,7 @@ fn derive(values: &mut [Resolved]) {
     for resolved in values.iter_mut().filter(|resolved| resolved.value.is_none()) {
         let value = match resolved.id {
             SettingId::CharactersDir => data_dir.join("characters").to_string_lossy().into_owned(),
+            SettingId::MediaDir => data_dir.join("media").to_string_lossy().into_owned(),
             SettingId::HttpWorkers => workers.to_string(),
             _ => continue,
         };
@@ -212,6 +255,10 @@ impl Reader<'_> {
 
     fn secret(&self, id: SettingId) -> Option<Secret> {
         Some(self.text(id)).filter(|text| !text.is_empty()).map(Secret::new)
+    }
+
+    fn filled(&self, id: SettingId) -> Option<String> {
+        Some(self.text(id)).filter(|text| !text.is_empty()).map(str::to_owned)
     }
 
     fn number(&self, id: SettingId) -> u64 {

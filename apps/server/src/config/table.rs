@@ -57,6 +57,20 @@ settings! {
         "Web origins that may call the server, separated by commas; loopback always may").flag("cors-origin").operator_only();
     MaxPayload = Setting::new("EXPRESS_MAX_PAYLOAD", "server.max_payload", Kind::Size { least: 1 << 10, most: 1 << 28 },
         "The largest JSON body").flag("max-payload").default("2mb");
+    MaxUpload = Setting::new("MEDIA_MAX_UPLOAD", "media.max_upload", Kind::Size { least: 1 << 10, most: 1 << 36 },
+        "The largest file that can be uploaded").flag("media-max-upload").default("50mb");
+    MediaDir = Setting::new("MEDIA_DIR", "media.dir", Kind::Path, "The directory in which uploaded files are kept")
+        .flag("media-dir").derived("<data-dir>/media").operator_only();
+    S3Bucket = Setting::new("MEDIA_S3_BUCKET", "media.s3.bucket", Kind::Text,
+        "A bucket of S3 in which uploaded files are kept, in place of the directory").operator_only();
+    S3Endpoint = Setting::new("MEDIA_S3_ENDPOINT", "media.s3.endpoint", Kind::HttpUrl,
+        "The address of a service that speaks S3; Amazon's own where unset").operator_only();
+    S3Region = Setting::new("MEDIA_S3_REGION", "media.s3.region", Kind::Text, "The region of the bucket").default("us-east-1").operator_only();
+    S3Prefix = Setting::new("MEDIA_S3_PREFIX", "media.s3.prefix", Kind::Text, "What comes before the names of files in the bucket")
+        .operator_only();
+    S3KeyId = Setting::new("MEDIA_S3_ACCESS_KEY_ID", "media.s3.access_key_id", Kind::Key,
+        "Who asks for the bucket; the role of the machine where unset").secret().operator_only();
+    S3Key = Setting::new("MEDIA_S3_SECRET_ACCESS_KEY", "media.s3.secret_access_key", Kind::Key, "The key to it").secret().operator_only();
     RateLimitMax = Setting::new("RATE_LIMIT_MAX", "server.rate_limit.max", Kind::Number { least: 0, most: 1_000_000_000 },
         "Requests that one key, or one address without a key, may make in a window; 0 for no limit").flag("rate-limit-max").default("1000");
     RateLimitWindow = Setting::new("RATE_LIMIT_WINDOW", "server.rate_limit.window_seconds", count(86_400), "The window in seconds")
@@ -181,6 +195,8 @@ mod tests {
             "SERVER_INSECURE",
             "CORS_ORIGIN",
             "TRUSTED_PROXIES",
+            "MEDIA_DIR",
+            "MEDIA_S3_ENDPOINT",
         ] {
             assert!(!SettingId::by_name(name).unwrap().setting().api_writable, "{name}");
         }

@@ -20,8 +20,8 @@ async fn remember(stores: &Stores, agent: AgentId, table: &str, texts: &[&str]) 
 
 async fn search(stores: &Stores, agent: AgentId, filter: MemoryFilter, text: &str, limit: u32) -> Vec<String> {
     let found = stores.memories.search(agent, filter, KeywordSearch { text: text.to_owned(), limit }).await.sure();
-    let scores: Vec<f64> = found.iter().map(|ranked| ranked.score).collect();
-    assert!(scores.is_sorted_by(|one, other| one >= other) && scores.iter().all(|score| score.is_finite()), "{scores:?}");
+    let ranking: Vec<f64> = found.iter().map(|ranked| ranked.score).collect();
+    assert!(ranking.is_sorted_by(|one, other| one >= other) && ranking.iter().all(|score| score.is_finite()), "{ranking:?}");
     found.into_iter().map(|ranked| ranked.memory.text().to_owned()).collect()
 }
 
@@ -112,7 +112,7 @@ pub async fn filters_count_before_the_ranking(stores: Stores) {
         (two, MemoryFilter::default(), "a fox that"),
     ] {
         let found = search(&stores, agent, filter.clone(), "fox", 3).await;
-        assert!(found.len() == 1 && found[0].starts_with(expected), "{filter:?}: {found:?}");
+        assert!(found.len() == 1 && found.iter().all(|text| text.starts_with(expected)), "{filter:?}: {found:?}");
     }
     assert_eq!(search(&stores, one, messages(), "fox", 3).await.len(), 3);
     assert_eq!(search(&stores, one, MemoryFilter::default(), "foxes", 100).await.len(), 54);

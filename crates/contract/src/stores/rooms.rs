@@ -36,7 +36,7 @@ pub async fn a_room_comes_with_its_world_and_its_agent(stores: Stores) {
     let given = made(1, one);
     let placed = PlacedRoom { room: given.room.clone(), world: Some(given.world.clone()) };
     assert_eq!(stores.rooms.add(given.clone()).await.sure(), Some(Added::New(placed.clone())));
-    assert_eq!(stores.worlds_of(one).await, [given.world.clone()]);
+    assert_eq!(stores.worlds_of(one).await, std::slice::from_ref(&given.world));
     let context = stores.memories.room_context(one, RoomQuery::conversation(given.room.id, 1, 1)).await.sure();
     assert_eq!(context.state, RoomState::Followed);
     let other = AgentPlane { room: Room { name: "Other".to_owned(), ..given.room.clone() }, ..given };

@@ -4,7 +4,8 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use core_types::{AgentId, ChannelId, LogId, MemoryId, MessageId, MessageServerId, RoomId, RunId, WorldId};
+use core_types::media::MediaName;
+use core_types::{AgentId, ChannelId, LogId, MemoryId, MessageId, MessageServerId, RoomId, RunId, ServiceError, Thing, WorldId};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
@@ -74,3 +75,22 @@ path_id!(
     /// The `{log_id}` of a path.
     LogPath(LogId), "log_id", "Invalid log ID format"
 );
+
+/// The `{filename}` of a path, which is a name that we gave. What is none names no file.
+pub(crate) struct MediaFilePath(pub(crate) MediaName);
+
+impl FromRequest for MediaFilePath {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let name = request.match_info().get("filename").and_then(|text| text.parse().ok());
+        ready(name.map(Self).ok_or_else(|| ServiceError::NotFound(Thing::File).into()))
+    }
+}
+
+impl IntoParams for MediaFilePath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![params::text("filename")]
+    }
+}

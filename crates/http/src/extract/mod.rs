@@ -10,6 +10,8 @@ mod sender;
 pub(crate) use authorized::{Authorized, permission};
 pub(crate) use body::JsonBody;
 pub(crate) use fields::Fields;
-pub(crate) use ids::{AgentPath, ChannelPath, DocumentPath, LogPath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath, WorldPath};
+pub(crate) use ids::{
+    AgentPath, ChannelPath, DocumentPath, LogPath, MediaFilePath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath, WorldPath,
+};
 pub(crate) use query::Query;
 pub(crate) use sender::Sender;

@@ -13,7 +13,7 @@ use crate::openapi::example;
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("agents", "Agents and their characters"),
     ("runs", "What agents did: logs and runs"),
     ("worlds", "Agents' worlds"),
@@ -24,6 +24,7 @@ const TAGS: [(&str, &str); 11] = [
     ("channels", "Channels, and who takes part in them"),
     ("messages", "Messages"),
     ("events", "Streams of what happens"),
+    ("media", "Files: uploading them, and where they are served"),
     ("system", "How the server is doing"),
 ];
 
@@ -113,7 +114,10 @@ fn errors(operation: &mut Value) -> Errors {
     if has_parameter(operation, |parameter| parameter["in"] == "query" || parameter["name"] == "Idempotency-Key") {
         codes.push(Code::BadRequest);
     }
-    if operation.get("requestBody").is_some() {
+    if operation.pointer("/requestBody/content/multipart~1form-data").is_some() {
+        codes.extend([Code::InvalidRequest, Code::InvalidId, Code::RequestTimeout, Code::FileTooLarge, Code::UnsupportedMediaType]);
+        codes.push(Code::UploadRateLimitExceeded);
+    } else if operation.get("requestBody").is_some() {
         let ours = [Code::BadRequest, Code::InvalidId, Code::InvalidJson, Code::InvalidContentType];
         codes.extend(ours);
         codes.extend([Code::RequestTimeout, Code::PayloadTooLarge, Code::UnsupportedMediaType]);

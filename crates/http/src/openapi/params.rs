@@ -12,6 +12,12 @@ pub(crate) fn id(name: &str) -> Parameter {
     ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True).schema(Some(uuid())).build()
 }
 
+/// A text in a path.
+pub(crate) fn text(name: &str) -> Parameter {
+    let schema = ObjectBuilder::new().schema_type(Type::String).build();
+    ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True).schema(Some(schema)).build()
+}
+
 /// The schema of an id.
 pub(crate) fn uuid() -> Object {
     ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).build()

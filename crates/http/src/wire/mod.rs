@@ -6,6 +6,7 @@ pub(crate) mod character;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod manage;
+pub(crate) mod media;
 pub(crate) mod memories;
 pub(crate) mod messages;
 pub(crate) mod posts;

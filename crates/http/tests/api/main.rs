@@ -15,6 +15,7 @@ mod fakes;
 mod gate;
 mod headers;
 mod manage;
+mod media;
 mod memories;
 mod messages;
 mod rates;

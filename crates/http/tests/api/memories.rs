@@ -12,7 +12,7 @@ fn paths() -> [String; 3] {
     ["/api/memory/agents/", "/api/agents/", "/api/memory/"].map(|prefix| format!("{prefix}{AGENT}/memories"))
 }
 
-fn shown(created_at: Value) -> Value {
+fn shown(created_at: &Value) -> Value {
     json!({
         "id": REPLY, "type": "messages", "content": {"text": "pong"}, "entityId": AGENT, "agentId": AGENT, "roomId": ROOM,
         "unique": true, "metadata": {"type": "message"}, "createdAt": created_at,
@@ -20,7 +20,7 @@ fn shown(created_at: Value) -> Value {
 }
 
 fn iso() -> Value {
-    shown(json!("2024-01-01T00:00:00.007Z"))
+    shown(&json!("2024-01-01T00:00:00.007Z"))
 }
 
 fn messages() -> MemoryFilter {
@@ -31,7 +31,7 @@ fn messages() -> MemoryFilter {
 async fn each_path_has_its_form_of_times_and_its_page() {
     for (path, expected, limit) in paths()
         .into_iter()
-        .zip([iso(), shown(json!(NOW)), shown(json!(NOW))])
+        .zip([iso(), shown(&json!(NOW)), shown(&json!(NOW))])
         .zip([50, 1_000, 1_000])
         .map(|((path, shown), limit)| (path, shown, limit))
     {
@@ -97,7 +97,7 @@ async fn a_room_is_named_by_its_own_id_or_by_its_channels() {
     let api = Api::open();
     for prefix in ["/api/agents", "/api/memory"] {
         let answer = api.get(&format!("{prefix}/{AGENT}/rooms/{CHANNEL}/memories?before=5&tableName=facts")).await;
-        assert_eq!(answer.data(200), json!({"memories": [shown(json!(NOW))]}));
+        assert_eq!(answer.data(200), json!({"memories": [shown(&json!(NOW))]}));
         let filter = MemoryFilter {
             rooms: vec![ROOM.parse().unwrap(), CHANNEL.parse().unwrap()],
             to: Some(Timestamp::from_millis(5)),

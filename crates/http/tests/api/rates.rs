@@ -72,7 +72,7 @@ async fn uploads_have_a_limit_of_their_own() {
     for path in ["/api/media/upload", "/api/audio/transcribe", "/api/messaging/channels/x/upload-media"] {
         let answer = api.post(path, serde_json::json!({})).await;
         if path == "/api/media/upload" {
-            assert_eq!((answer.status, answer.header("ratelimit-limit")), (404, Some("1")));
+            assert_eq!((answer.status, answer.header("ratelimit-limit")), (400, Some("1")));
         } else {
             answer.error(429, "UPLOAD_RATE_LIMIT_EXCEEDED");
         }

@@ -75,6 +75,7 @@ impl Api {
             messaging: fakes.clone(),
             channels: fakes.clone(),
             servers: fakes.clone(),
+            media: fakes.clone(),
             worlds: fakes.clone(),
             memories: fakes.clone(),
             rooms: fakes.clone(),

@@ -1,9 +1,8 @@
 //! What looks alike in the conversations of every API.
 
-use std::net::IpAddr;
-
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use core_types::models::{Attachment, Role, Turn};
-use url::{Host, Url};
 
 /// Whether more than one person speaks; names are only of use, and only cost tokens, where that is so.
 pub fn several_people(turns: &[Turn]) -> bool {
@@ -36,23 +35,14 @@ impl<'a> Contribution<'a> {
     }
 }
 
-/// An image that a service can fetch itself: one on this machine or network would make it refuse the whole request.
-pub fn is_public_image(attachment: &Attachment) -> bool {
-    let url = Url::parse(&attachment.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    attachment.content_type.starts_with("image/") && url.is_some_and(|url| is_public(&url))
+/// An image that a model can be shown: its type, and its bytes in base64. Services are sent the bytes and never an address,
+/// since one that they cannot reach makes them refuse the whole request.
+pub fn image(attachment: &Attachment) -> Option<(&str, String)> {
+    let content = attachment.content.as_ref().filter(|_| is_image(attachment))?;
+    Some((&attachment.content_type, STANDARD.encode(content)))
 }
 
-fn is_public(url: &Url) -> bool {
-    let address = match url.host() {
-        Some(Host::Domain(name)) => return name.contains('.') && !matches!(name.rsplit('.').next(), Some("local" | "localhost")),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address),
-        None => return false,
-    };
-    match address.to_canonical() {
-        IpAddr::V4(address) => !(address.is_loopback() || address.is_private() || address.is_link_local() || address.is_unspecified()),
-        IpAddr::V6(address) => {
-            !(address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local() || address.is_unspecified())
-        }
-    }
+/// Whether an attachment is an image whose bytes are there.
+pub fn is_image(attachment: &Attachment) -> bool {
+    attachment.content.is_some() && attachment.content_type.starts_with("image/")
 }

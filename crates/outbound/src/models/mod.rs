@@ -13,7 +13,7 @@ mod profile;
 mod provider;
 
 pub use connector::RemoteConnector;
-pub use conversation::{Contribution, is_public_image, several_people};
+pub use conversation::{Contribution, image, is_image, several_people};
 pub use dialect::{Broken, Dialect, Manner, Progress, refused_field, shortest_decimal};
 pub use draft::{CallDraft, Draft};
 pub use failure::explanation;

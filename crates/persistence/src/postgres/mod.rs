@@ -107,6 +107,8 @@ mod finish;
 #[path = "../repos/idempotency.rs"]
 mod idempotency;
 mod lock;
+#[path = "../repos/media.rs"]
+mod media;
 #[path = "../repos/members.rs"]
 mod members;
 #[path = "../repos/memories.rs"]

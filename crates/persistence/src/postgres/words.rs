@@ -62,7 +62,7 @@ impl ToSql<TsVector, Pg> for Vector {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::BigInt;
     use super::TsVector;
 
     memory_words (ordinal) {

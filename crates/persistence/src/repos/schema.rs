@@ -162,6 +162,16 @@ tables! {
         document_id -> Nullable<IdSql>,
         words_version -> Integer,
     }
+    media (id) {
+        id -> IdSql,
+        family -> Text,
+        owner_id -> IdSql,
+        media_type -> Text,
+        original_name -> Text,
+        size -> BigInt,
+        sha256 -> Binary,
+        created_at -> BigInt,
+    }
     runs (id) {
         ordinal -> BigInt,
         id -> IdSql,

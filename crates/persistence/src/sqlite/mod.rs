@@ -90,6 +90,8 @@ mod events;
 mod finish;
 #[path = "../repos/idempotency.rs"]
 mod idempotency;
+#[path = "../repos/media.rs"]
+mod media;
 #[path = "../repos/members.rs"]
 mod members;
 #[path = "../repos/memories.rs"]

@@ -2,11 +2,12 @@
 
 use core_types::character::{Character, OneOrMany};
 use core_types::memory::{Memory, RoomContext, RoomState};
-use core_types::models::{Attachment, ModelSize, Purpose, Role, TextRequest, ToolSpec, Turn};
+use core_types::models::{ModelSize, Purpose, Role, TextRequest, ToolSpec, Turn};
 use serde_json::{Value, json};
 
+use super::attached::{self, Attached, AttachedText};
 use super::{Mind, recall, request, sender, template};
-use crate::record::{attachments, room_kind};
+use crate::record::room_kind;
 use crate::run::RunError;
 
 /// Facts that are given at most.
@@ -19,6 +20,8 @@ const EXAMPLES: usize = 5;
 const DECISION_TURNS: usize = 8;
 /// Tokens of a decision; some models think aloud first.
 const DECISION_TOKENS: u32 = 256;
+/// What an image costs, in tokens, from above for most services.
+const IMAGE_TOKENS: usize = 1_600;
 /// What the text around each turn costs, in tokens.
 const TURN_TOKENS: usize = 8;
 
@@ -28,13 +31,13 @@ fn tokens(text: &str) -> usize {
 }
 
 /// The request for a reply.
-pub(super) fn reply(mind: &Mind<'_>, room: &RoomContext, tools: Vec<ToolSpec>) -> Result<TextRequest, RunError> {
+pub(super) fn reply(mind: &Mind<'_>, room: &RoomContext, attached: Attached, tools: Vec<ToolSpec>) -> Result<TextRequest, RunError> {
     let mut request = request(mind, ModelSize::Large, Purpose::Reply);
     if mind.ready.provider.capabilities().tools {
         request.tools = tools;
     }
     let mut budget = Budget::for_request(mind, &request);
-    let present = present_turn(mind, &mut budget);
+    let present = present_turn(mind, attached, &mut budget);
     let recalled = recalled(mind, room, &budget);
     let recalled: Vec<&str> = recalled.iter().map(String::as_str).collect();
     request.system = match custom(mind, &["messageHandlerTemplate", "replyTemplate"]) {
@@ -51,7 +54,8 @@ pub(super) fn decision(mind: &Mind<'_>, room: &RoomContext) -> Result<TextReques
     let mut request = request(mind, ModelSize::Small, Purpose::Decide);
     request.max_output_tokens = DECISION_TOKENS;
     let mut budget = Budget::for_request(mind, &request);
-    let present = present_turn(mind, &mut budget);
+    let mentioned = Attached { attachments: attached::mentioned(mind), texts: Vec::new() };
+    let present = present_turn(mind, mentioned, &mut budget);
     request.system = match custom(mind, &["shouldRespondTemplate"]) {
         Some((name, text)) => budget.must(&template::render(name, text, variables(mind, room, &[], &[]))?),
         None => budget.must(&decision_system(&mind.ready.agent.character)),
@@ -226,16 +230,24 @@ fn fragment(memory: &Memory) -> String {
     }
 }
 
-fn present_turn(mind: &Mind<'_>, budget: &mut Budget) -> Turn {
+/// The message with what came with it. An image that does not fit is mentioned; a text is cut.
+fn present_turn(mind: &Mind<'_>, attached: Attached, budget: &mut Budget) -> Turn {
     let mut turn = Turn::text(Role::User, sender(mind), budget.must(&mind.claimed.message.content));
-    turn.attachments = attachments(mind.claimed).iter().filter_map(attachment).collect();
+    for mut attachment in attached.attachments {
+        match budget.left.checked_sub(IMAGE_TOKENS).filter(|_| attachment.content.is_some()) {
+            Some(left) => budget.left = left,
+            None => attachment.content = None,
+        }
+        turn.attachments.push(attachment);
+    }
+    for AttachedText { title, text } in attached.texts {
+        let title = if title.is_empty() { "without a name" } else { &title };
+        // No more than half of what is left, so that the next text and the conversation have room too.
+        let text = Budget { left: budget.left / 2 }.must(&text);
+        budget.left = budget.left.saturating_sub(tokens(&text) + TURN_TOKENS);
+        turn.text.extend(["\n\n[attached text: ", title, "]\n", &text, "\n[end of ", title, "]"]);
+    }
     turn
-}
-
-fn attachment(value: &Value) -> Option<Attachment> {
-    let text = |names: &[&str]| names.iter().find_map(|name| value.get(*name)?.as_str()).unwrap_or_default().to_owned();
-    let url = text(&["url"]);
-    (!url.is_empty()).then(|| Attachment { url, content_type: text(&["contentType", "type"]), title: text(&["title", "name"]) })
 }
 
 /// The newest memories that fit, oldest first.

@@ -14,6 +14,7 @@ use crate::record::{self, ModelCall, Recorder};
 use crate::run::RunError;
 
 pub(crate) mod actions;
+mod attached;
 mod compose;
 mod decide;
 mod recall;
@@ -117,7 +118,8 @@ impl Mind<'_> {
 
     async fn respond(&self, room: &RoomContext, active: &ActiveRun, recorder: &mut Recorder) -> Result<Thought, RunError> {
         let context = self.action_context(room, recorder);
-        let mut request = compose::reply(self, room, self.actions.offered(context))?;
+        let attached = attached::read(self).await;
+        let mut request = compose::reply(self, room, attached, self.actions.offered(context))?;
         let mut progress = Progress::default();
         let (shower, forward) = show::channel(self, active);
         let talk = async {

@@ -29,7 +29,7 @@ impl Record {
     }
 
     /// A text without what differs from run to run: known ids by their names, others as `[id1]`, `[id2]`, ... in order
-    /// of appearance, ISO times as `[time]`, epoch milliseconds and durations as `[ms]`, ports of this machine as `[port]`.
+    /// of appearance, ids of files as `[file]`, ISO times as `[time]`, epoch milliseconds and durations as `[ms]`, ports of this machine as `[port]`.
     pub(super) fn redacted(&self, text: &str) -> String {
         let names = &self.locked().names;
         let mut redactor = Redactor { names, others: Vec::new() };
@@ -58,6 +58,7 @@ impl Redactor<'_> {
                 _ if in_a_word => (None, 0),
                 _ if measured.is_some() && digits(rest) > 0 => (measured, digits(rest)),
                 _ if rest.get(..36).is_some_and(is_uuid) => (rest.get(..36).map(|id| self.named(id)), 36),
+                _ if rest.get(..32).is_some_and(is_file_id) => (Some("[file]".to_owned()), 32),
                 _ if rest.get(..24).is_some_and(is_iso) => (Some("[time]".to_owned()), 24),
                 _ if is_millis(rest) => (Some("[ms]".to_owned()), 13),
                 _ => (None, 0),
@@ -100,6 +101,11 @@ fn is_uuid(text: &str) -> bool {
     fits(text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")
 }
 
+/// The id of a file is nothing but digits.
+fn is_file_id(text: &str) -> bool {
+    fits(text, &"x".repeat(32))
+}
+
 fn is_iso(text: &str) -> bool {
     fits(text, "dddd-dd-ddTdd:dd:dd.dddZ")
 }
@@ -130,6 +136,7 @@ mod tests {
             ("550e8400-e29b-41d4-a716-446655440000", "650e8400-e29b-41d4-a716-446655440000", "750e8400-e29b-41d4-a716-446655440000");
         let text =
             format!("{bob} {alice} \"{eve}\" {bob} 2024-01-01T00:00:00.007Z, 1704067200007; 17040672000071 ü {}", bob.to_uppercase());
+        assert_eq!(record.redacted("/0f8e2d5c9b3a47168e5d2c1b0a9f8e7d.png 0f8e2d5c"), "/[file].png 0f8e2d5c");
         let expected = format!("[id1] [alice] \"[id2]\" [id1] [time], [ms]; 17040672000071 ü {}", bob.to_uppercase());
         assert_eq!(record.redacted(&text), expected);
         assert_eq!(

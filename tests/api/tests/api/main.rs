@@ -17,6 +17,7 @@ mod events;
 mod exchange;
 mod idempotency;
 mod lifecycle;
+mod media;
 mod memories;
 mod messages;
 mod models;

@@ -95,6 +95,10 @@ pub const ROUTES: &[Route] = &[
     Route("PATCH", "/messaging/action/{message_id}"),
     Route("POST", "/messaging/ingest-external"),
     Route("POST", "/messaging/complete"),
+    Route("POST", "/messaging/central-channels/{channel_id}/upload-media"),
+    Route("POST", "/media/upload"),
+    Route("POST", "/media/agents/{agent_id}/upload-media"),
+    Route("POST", "/media/channels/{channel_id}/upload-media"),
     Route("GET", "/server/ping"),
     Route("GET", "/server/status"),
     Route("GET", "/server/health"),
@@ -180,10 +184,9 @@ impl Route {
             ("POST", "/messaging/central-channels") => Some(json!({"name": "x", "server_id": DEFAULT})),
             ("POST", "/messaging/central-channels/{channel_id}/messages") => Some(json!({"author_id": ANN, "content": "hi"})),
             ("POST", "/messaging/submit" | "/messaging/action" | "/messaging/ingest-external" | "/messaging/complete") => Some(message),
-            ("POST", "/messaging/messages/search") => Some(json!({"query": "hi"})),
+            ("POST", "/messaging/messages/search" | "/memory/agents/{agent_id}/search") => Some(json!({"query": "hi"})),
             ("POST", "/messaging/central-servers") => Some(json!({"name": "x", "sourceType": "test"})),
             ("POST", "/system/environment") => Some(json!({"content": {}})),
-            ("POST", "/memory/agents/{agent_id}/search") => Some(json!({"query": "hi"})),
             ("POST", "/memory/agents/{agent_id}/documents") => Some(json!({"content": "hi"})),
             ("POST", "/memory/groups/{server_id}") => Some(json!({"agentIds": [NOTHING]})),
             ("POST", path) if path.ends_with("/worlds") || path.ends_with("/rooms") => Some(json!({"name": "x"})),
@@ -256,9 +259,19 @@ fn written() -> BTreeSet<String> {
 
 #[test]
 fn the_table_has_every_route_of_the_server() {
-    let public =
-        ["GET /", "GET /home.css", "GET /healthz", "GET /health", "GET /api/openapi.json", "GET /api/docs", "GET /api/docs/{file}"]
-            .map(str::to_owned);
+    let public = [
+        "GET /",
+        "GET /home.css",
+        "GET /healthz",
+        "GET /health",
+        "GET /api/openapi.json",
+        "GET /api/docs",
+        "GET /api/docs/{file}",
+        "GET /media/uploads/agents/{agent_id}/{filename}",
+        "GET /media/uploads/channels/{channel_id}/{filename}",
+        "GET /media/generated/{agent_id}/{filename}",
+    ]
+    .map(str::to_owned);
     let known: BTreeSet<String> = ROUTES.iter().map(|Route(method, path)| format!("{method} {path}")).chain(public).collect();
     assert_eq!(known, written());
 }

@@ -1,12 +1,14 @@
 //! Services that remember what they were asked and answer what the test told them.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use core_types::agents::{Agent, AgentCount, CreateAgent};
 use core_types::bus::Lagged;
 use core_types::character;
 use core_types::knowledge::NewDocument;
+use core_types::media::{MediaFile, MediaName, MediaPlace, MediaType, UploadHead};
 use core_types::memory::{Memory, MemoryChange, MemoryFilter, MemorySearch, Origin, Room, Source, Trust};
 use core_types::messaging::{
     Channel, ChannelChange, Message, MessageChange, MessageSearch, MessageServer, NewChannel, NewMessage, NewServer, PostReceipt,
@@ -17,13 +19,14 @@ use core_types::runs::{LogFilter, RunFilter};
 use core_types::system::{EnvironmentChange, EnvironmentName, LogLevel, LogLine, LogReader, MemoryUse, ServerLog, Status, SystemService};
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{
-    AgentId, Caller, ChannelId, Clock, EntityId, Json, JsonObject, Listed, LogId, MemoryId, MessageId, MessageServerId, Page, RoomId,
-    RunId, ServiceError, ServiceResult, Timestamp, WorldId,
+    AgentId, Caller, ChannelId, Clock, EntityId, Json, JsonObject, Listed, LogId, MediaId, MemoryId, MessageId, MessageServerId, Page,
+    RoomId, RunId, ServiceError, ServiceResult, Timestamp, WorldId,
 };
 use serde_json::{Value, json};
 
 mod agents;
 mod channels;
+mod media;
 mod memories;
 mod messaging;
 
@@ -86,6 +89,10 @@ pub enum Call {
     RemoveServer(MessageServerId),
     Link(MessageServerId, AgentId),
     Unlink(MessageServerId, AgentId),
+    Begin(UploadHead),
+    Keep(MediaPlace, Vec<u8>),
+    Find(MediaPlace, MediaName),
+    Read(Range<u64>),
     Page(Page),
     Other(&'static str),
 }
@@ -93,7 +100,7 @@ pub enum Call {
 /// All services in one.
 #[derive(Default)]
 pub struct Fakes {
-    pub calls: Mutex<Vec<Call>>,
+    pub calls: Arc<Mutex<Vec<Call>>>,
     /// What the next call fails with.
     pub error: Mutex<Option<ServiceError>>,
     /// Whether the next call panics.
@@ -109,6 +116,8 @@ pub struct Fakes {
     pub later: Mutex<i64>,
     /// How a title turns out.
     pub title: Mutex<Option<Title>>,
+    /// The type of every file.
+    pub media_type: Mutex<Option<MediaType>>,
     /// How long every list is said to be.
     pub total: Mutex<u64>,
 }
@@ -271,6 +280,21 @@ pub fn room() -> Room {
         source: "client".to_owned(),
         server_id: None,
         metadata: object(json!({"k": "v"})),
+        created_at: Timestamp::from_millis(NOW),
+    }
+}
+
+/// What every file holds.
+pub const CONTENT: &[u8] = b"0123456789";
+
+pub fn file(place: MediaPlace, media_type: MediaType) -> MediaFile {
+    MediaFile {
+        id: MediaId::from_bits(7),
+        place,
+        media_type,
+        original_name: "pixel.png".to_owned(),
+        size: CONTENT.len() as u64,
+        sha256: [0xab; 32],
         created_at: Timestamp::from_millis(NOW),
     }
 }

@@ -1,0 +1,160 @@
+//! A file that is being taken.
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use core_types::media::{MediaFile, MediaName, MediaPlace, MediaType, MediaWriter, Upload};
+use core_types::{InvalidCode, MediaId, ServiceError, ServiceResult, Thing};
+use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::sniff::{self, HEAD, TextCheck};
+use super::{MediaLimits, MediaPorts};
+
+/// Characters of the sender's name for the file that are kept.
+const NAME_CHARS: usize = 255;
+
+/// Takes the bytes of a file: holds back the first until they tell what it is, then hands all on to the store.
+pub(super) struct Receiving {
+    ports: MediaPorts,
+    limits: MediaLimits,
+    known_channels_only: bool,
+    declared: Option<MediaType>,
+    file_name: String,
+    size: u64,
+    hash: Sha256,
+    head: BytesMut,
+    begun: Option<Begun>,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// A file whose type and name are known.
+struct Begun {
+    id: MediaId,
+    media_type: MediaType,
+    text: Option<TextCheck>,
+    writer: Box<dyn MediaWriter>,
+}
+
+impl Receiving {
+    pub(super) fn new(
+        ports: MediaPorts,
+        limits: MediaLimits,
+        known_channels_only: bool,
+        declared: Option<MediaType>,
+        file_name: String,
+        slot: OwnedSemaphorePermit,
+    ) -> Self {
+        let (hash, head) = (Sha256::new(), BytesMut::new());
+        Self { ports, limits, known_channels_only, declared, file_name, size: 0, hash, head, begun: None, _slot: slot }
+    }
+
+    /// Decides what the file is, and begins to store it.
+    async fn begin(&mut self) -> ServiceResult<Begun> {
+        let media_type = sniff::media_type(self.declared, &self.head)?;
+        let id = MediaId::from_bits(self.ports.randomness.bits().map_err(ServiceError::Internal)?);
+        let writer = self.ports.store.create(MediaName::new(id, media_type)).await?;
+        let text = (media_type == MediaType::Text).then(TextCheck::default);
+        let mut begun = Begun { id, media_type, text, writer };
+        begun.write(std::mem::take(&mut self.head).freeze()).await?;
+        Ok(begun)
+    }
+
+    /// The refusal of a place where the file cannot go. Exclusive, since a writer is not for two threads to look at.
+    async fn check(&mut self, place: MediaPlace) -> ServiceResult<()> {
+        let MediaPlace::Channel(channel) = place else { return Ok(()) };
+        if self.file_name.contains("..") || self.file_name.contains('/') {
+            // No path is made of it; elizaOS refuses it here, and its clients may count on that.
+            return Err(ServiceError::invalid(InvalidCode::Upload, "Invalid filename detected"));
+        }
+        if self.known_channels_only && self.ports.channels.find(channel).await?.is_none() {
+            return Err(ServiceError::NotFound(Thing::Channel));
+        }
+        Ok(())
+    }
+}
+
+impl Begun {
+    async fn write(&mut self, piece: Bytes) -> ServiceResult<()> {
+        if self.text.as_mut().is_some_and(|text| !text.takes(&piece)) {
+            return Err(sniff::no_text());
+        }
+        Ok(self.writer.write(piece).await?)
+    }
+}
+
+#[async_trait]
+impl Upload for Receiving {
+    async fn write(&mut self, piece: Bytes) -> ServiceResult<()> {
+        self.size += piece.len() as u64;
+        if self.size > self.limits.file_bytes {
+            return Err(ServiceError::TooLarge { limit: self.limits.file_bytes });
+        }
+        self.hash.update(&piece);
+        if let Some(begun) = &mut self.begun {
+            return begun.write(piece).await;
+        }
+        self.head.extend_from_slice(&piece);
+        if self.head.len() >= HEAD {
+            self.begun = Some(self.begin().await?);
+        }
+        Ok(())
+    }
+
+    async fn keep(mut self: Box<Self>, place: MediaPlace) -> ServiceResult<MediaFile> {
+        if self.size == 0 {
+            return Err(ServiceError::invalid(InvalidCode::Upload, "The file is empty"));
+        }
+        self.check(place).await?;
+        let Begun { id, media_type, text, writer } = match self.begun.take() {
+            Some(begun) => begun,
+            None => self.begin().await?,
+        };
+        if text.is_some_and(|text| !text.may_end()) {
+            return Err(sniff::no_text());
+        }
+        writer.finish().await?;
+        let file = MediaFile {
+            id,
+            place,
+            media_type,
+            original_name: plain_name(&self.file_name),
+            size: self.size,
+            sha256: std::mem::take(&mut self.hash).finalize().into(),
+            created_at: self.ports.clock.now(),
+        };
+        // A crash between the two leaves a file that nobody knows, which is collected.
+        if let Err(error) = self.ports.media.add(file.clone()).await {
+            let _ = self.ports.store.remove(file.name()).await;
+            return Err(error.into());
+        }
+        Ok(file)
+    }
+}
+
+/// What the sender calls the file, without directories and control characters.
+fn plain_name(name: &str) -> String {
+    let base = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    base.chars().filter(|letter| !letter.is_control()).take(NAME_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_name;
+
+    #[test]
+    fn names_lose_their_directories_and_control_characters() {
+        for (given, expected) in [
+            ("pixel.png", "pixel.png"),
+            ("../../evil.png", "evil.png"),
+            ("C:\\Users\\ann\\photo.jpg", "photo.jpg"),
+            ("/etc/passwd", "passwd"),
+            ("a\0b\r\nc.txt", "abc.txt"),
+            ("..", ".."),
+            ("Grüße.txt", "Grüße.txt"),
+            ("", ""),
+        ] {
+            assert_eq!(plain_name(given), expected, "{given:?}");
+        }
+        assert_eq!(plain_name(&"é".repeat(1_000)).chars().count(), 255);
+    }
+}

@@ -1,0 +1,146 @@
+//! Forms with a file, taken part by part as they arrive.
+
+use std::future::{Ready, ready};
+use std::str::FromStr;
+
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::{FromRequest, HttpRequest};
+use core_types::media::{MediaPlace, MediaService, Upload, UploadHead};
+use core_types::{Caller, RoomId};
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
+
+use crate::app::State;
+use crate::errors::{ApiError, ApiResult, Code};
+use crate::limits;
+
+/// The part of a form that is the file.
+const FILE: &str = "file";
+
+/// A form with a file, not read yet. All of the request has one budget: the largest file, and a little for what is around it.
+pub(crate) struct UploadForm {
+    parts: Multipart,
+    limit: u64,
+}
+
+/// What a form had in it.
+pub(crate) struct Received {
+    /// The file, which is nowhere yet.
+    pub(crate) upload: Box<dyn Upload>,
+    fields: Vec<(String, String)>,
+}
+
+impl FromRequest for UploadForm {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let limit = request.app_data::<State>().map_or(limits::UPLOAD_BYTES, |state| state.settings.upload_limit);
+        let budget = limit.saturating_add(limits::UPLOAD_OVERHEAD);
+        let declared = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > budget) {
+            return ready(Err(too_large(limit)));
+        }
+        let mut left = budget;
+        let counted = payload.take().map(move |piece| {
+            let piece = piece?;
+            left = left.checked_sub(piece.len() as u64).ok_or(PayloadError::Overflow)?;
+            Ok(piece)
+        });
+        ready(Ok(Self { parts: Multipart::new(request.headers(), counted), limit }))
+    }
+}
+
+impl UploadForm {
+    /// Reads the form to its end. The file goes to where files are kept while it arrives; it is dropped where the form is not
+    /// as it should be.
+    pub(crate) async fn receive(mut self, media: &dyn MediaService, caller: &Caller) -> ApiResult<Received> {
+        let end = Instant::now() + limits::UPLOAD_TIME;
+        let mut upload = None;
+        let mut fields = Vec::new();
+        while let Some(mut part) = arrived(self.parts.next(), end, self.limit).await? {
+            let name = part.name().unwrap_or_default().to_owned();
+            if name == FILE && upload.is_none() {
+                upload = Some(self.file(&mut part, media, caller, end).await?);
+            } else if name == FILE {
+                return Err(invalid("Only one file can be uploaded at a time"));
+            } else if file_name(&part).is_some() {
+                return Err(invalid("The file must be in the field `file`"));
+            } else if fields.len() == limits::UPLOAD_FIELDS {
+                return Err(invalid(format!("The form has more than {} fields", limits::UPLOAD_FIELDS)));
+            } else {
+                fields.push((name, self.text(&mut part, end).await?));
+            }
+        }
+        let upload = upload.ok_or_else(|| invalid("No media file provided"))?;
+        Ok(Received { upload, fields })
+    }
+
+    async fn file(&self, part: &mut Field, media: &dyn MediaService, caller: &Caller, end: Instant) -> ApiResult<Box<dyn Upload>> {
+        let head = UploadHead { declared_type: part.content_type().map(ToString::to_string), file_name: file_name(part) };
+        let mut upload = media.begin(caller, head).await?;
+        while let Some(piece) = arrived(part.next(), end, self.limit).await? {
+            upload.write(piece).await?;
+        }
+        Ok(upload)
+    }
+
+    async fn text(&self, part: &mut Field, end: Instant) -> ApiResult<String> {
+        let mut text = Vec::new();
+        while let Some(piece) = arrived(part.next(), end, self.limit).await? {
+            text.extend_from_slice(&piece);
+            if text.len() > limits::UPLOAD_FIELD_BYTES {
+                return Err(invalid(format!("A field of the form has more than {} bytes", limits::UPLOAD_FIELD_BYTES)));
+            }
+        }
+        String::from_utf8(text).map_err(|_| invalid("A field of the form is not text in UTF-8"))
+    }
+}
+
+impl Received {
+    /// Where the form says that the file belongs: to the agent that it names, else to the channel.
+    pub(crate) fn place(&self) -> ApiResult<MediaPlace> {
+        let agent = self.id(&["agentId", "agent_id"])?.map(MediaPlace::Agent);
+        let channel = self.id(&["channelId", "channel_id"])?.map(MediaPlace::Channel);
+        self.id::<RoomId>(&["roomId", "room_id"])?;
+        agent.or(channel).ok_or_else(|| invalid("agentId or channelId is required"))
+    }
+
+    fn id<T: FromStr>(&self, names: &[&str]) -> ApiResult<Option<T>> {
+        let found = self.fields.iter().find(|(name, value)| names.contains(&name.as_str()) && !value.is_empty());
+        let bad = |name: &str| ApiError::new(Code::InvalidId, format!("Invalid {name} format"));
+        found.map(|(name, value)| value.parse().map_err(|_| bad(name))).transpose()
+    }
+}
+
+/// The next of a stream of parts or pieces, which may neither be silent too long nor go on too long.
+async fn arrived<T>(next: impl Future<Output = Option<Result<T, MultipartError>>>, end: Instant, limit: u64) -> ApiResult<Option<T>> {
+    match timeout_at(end.min(Instant::now() + limits::BODY_TIME), next).await {
+        Err(_) => Err(ApiError::new(Code::RequestTimeout, "The request body did not arrive in time")),
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(arrived))) => Ok(Some(arrived)),
+        Ok(Some(Err(MultipartError::Payload(PayloadError::Overflow)))) => Err(too_large(limit)),
+        Ok(Some(Err(MultipartError::Incomplete | MultipartError::Payload(_)))) => Err(invalid("The request body ended early")),
+        Ok(Some(Err(MultipartError::ContentTypeMissing | MultipartError::ContentTypeIncompatible))) => {
+            Err(invalid("No media file provided: the body must be multipart/form-data"))
+        }
+        Ok(Some(Err(error))) => Err(invalid(format!("The form cannot be read: {error}"))),
+    }
+}
+
+fn file_name(part: &Field) -> Option<String> {
+    let disposition = part.content_disposition()?;
+    let plain = disposition.get_filename().map(str::to_owned);
+    plain.or_else(|| String::from_utf8(disposition.get_filename_ext()?.value.clone()).ok())
+}
+
+fn invalid(message: impl Into<String>) -> ApiError {
+    ApiError::new(Code::InvalidRequest, message)
+}
+
+fn too_large(limit: u64) -> ApiError {
+    ApiError::new(Code::FileTooLarge, format!("The file is larger than {limit} bytes"))
+}

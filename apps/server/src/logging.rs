@@ -166,8 +166,9 @@ mod tests {
         last.clear();
         assert_eq!(last.lines(), []);
         let long = "é".repeat(LINE);
-        let LogLine { level, message, .. } =
-            line(&Record::builder().level(Level::Warn).target("doolittle_http").args(format_args!("{long}")).build());
+        let mut record = Record::builder();
+        record.level(Level::Warn).target("doolittle_http");
+        let LogLine { level, message, .. } = line(&record.args(format_args!("{long}")).build());
         assert_eq!((level, message.len()), (LogLevel::Warn, LINE));
     }
 

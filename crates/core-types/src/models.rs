@@ -200,11 +200,11 @@ pub enum ModelError {
         retry_after: Option<Duration>,
     },
     /// Nobody answers at the provider's address.
-    #[display("{provider} cannot be reached at {url}; is it running?")]
+    #[display("{provider} cannot be reached; is it running?")]
     Unreachable {
         /// The provider.
         provider: String,
-        /// Its address, without credentials.
+        /// Its address, without credentials; for the operator alone, and so no part of the message.
         url: String,
         /// Why.
         source: Source,

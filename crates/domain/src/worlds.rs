@@ -11,7 +11,7 @@ use core_types::{AgentId, Caller, Clock, Listed, Page, Permission, ServiceError,
 use crate::permission::require;
 
 /// How often another id is tried where one is taken.
-const ID_TRIES: i64 = 16;
+const ID_TRIES: i64 = 200;
 
 /// Creates, shows and changes agents' worlds.
 pub struct Worlds {

@@ -65,6 +65,7 @@ async fn create(caller: Authorized<AgentsWrite>, state: State, body: JsonBody) -
         (status = 200, body = Envelope<AgentWire>),
         (status = 400, description = "UPDATE_ERROR"),
         (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
     ),
 )]
 async fn update(caller: Authorized<AgentsWrite>, state: State, id: AgentPath, body: JsonBody) -> ApiResult {

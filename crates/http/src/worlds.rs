@@ -67,7 +67,11 @@ async fn show(caller: Authorized<AgentsRead>, state: State, agent: AgentPath, id
     path = "/api/agents/{agent_id}/worlds",
     params(AgentPath),
     request_body = NewWorldBody,
-    responses((status = 201, body = Envelope<ShownWorld>), (status = 404, description = "AGENT_NOT_FOUND")),
+    responses(
+        (status = 201, body = Envelope<ShownWorld>),
+        (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
+    ),
 )]
 async fn create(caller: Authorized<AgentsWrite>, state: State, agent: AgentPath, body: JsonBody) -> ApiResult {
     let world = state.services.worlds.create(&caller, agent.0, new_world(body.0)?).await?;

@@ -56,7 +56,7 @@ impl Running<'_> {
 
     async fn begin(&mut self, case: &Case) -> Result<(), String> {
         let nonce = self.world.uuid();
-        self.scope.set("n", nonce.get(..8).unwrap_or_default().into());
+        self.scope.set("n", nonce.get(28..).unwrap_or_default().into());
         self.scope.set("S", DEFAULT_SERVER.into());
         self.scope.set("plugins", self.world.plugins());
         for name in ["U", "U2", "X"] {

@@ -142,7 +142,7 @@ impl World {
     /// A new agent that does not run.
     pub async fn agent(&self, caller: &Caller) -> Result<String, String> {
         let nonce = self.uuid();
-        let name = format!("Conf {}", nonce.get(..8).unwrap_or_default());
+        let name = format!("Conf {}", nonce.get(28..).unwrap_or_default());
         let body = json!({"agent": {"name": name, "bio": ["b1", "b2"], "plugins": PLUGINS}});
         self.make(caller, Request::post("/api/agents", &body), 201, "/data/id").await
     }

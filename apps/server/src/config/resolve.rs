@@ -1,6 +1,7 @@
 //! Which value holds: flag > environment > `<data-dir>/.env` > TOML file > default.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub(crate) const MAX_FILE: u64 = 1 << 20;
 pub(crate) const DOTENV: &str = ".env";
 
 /// Where values come from. The `.env` is found by the data directory.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// The command line.
     pub flags: BTreeMap<SettingId, String>,
@@ -28,6 +29,19 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The directory whose `doolittle.toml` is read where the command line names none; empty for the present one.
     pub working_dir: PathBuf,
+}
+
+/// Without the values, of which some are secrets.
+impl fmt::Debug for Sources {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Sources")
+            .field("flags", &self.flags.keys())
+            .field("environment", &self.environment.keys())
+            .field("file", &self.file)
+            .field("working_dir", &self.working_dir)
+            .finish()
+    }
 }
 
 /// Every setting, in the order of the table, and what is worth a warning.

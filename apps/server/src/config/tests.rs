@@ -131,7 +131,7 @@ fn defaults_make_a_whole_configuration() {
     assert_eq!(config.characters_dir, place.directory.path().join("data/characters"));
     assert!(config.server.workers >= 1 && config.default_agent && !config.server.insecure);
     assert_eq!(config.runs.timeout, Duration::from_mins(2));
-    assert_eq!((config.runs.max_concurrent, config.runs.max_concurrent_per_agent, config.runs.max_waiting), (64, 8, 1024));
+    assert_eq!((config.runs.max_concurrent, config.runs.max_concurrent_per_agent, config.runs.max_waiting), (64, 32, 1024));
     assert_eq!(config.retention.events, Duration::from_hours(30 * 24));
     assert!(config.server.key.is_none() && config.postgres_url.is_none() && config.server.cors_origins.is_empty());
 }

@@ -22,7 +22,7 @@ mod patch;
 mod plane;
 
 /// How often an update is tried again when another one came in between.
-const UPDATE_TRIES: usize = 5;
+const UPDATE_TRIES: usize = 100;
 
 /// Keeps agents and their secrets.
 pub struct Agents {

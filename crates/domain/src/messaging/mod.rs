@@ -249,7 +249,8 @@ impl MessagingService for Messaging {
         // Subscribed before looking, so that nothing falls between the two.
         let subscription = self.ports.bus.subscribe(Topic::Channel(channel)).await;
         let last = self.ports.messages.last_seq(channel).await?.ok_or(ServiceError::NotFound(Thing::Channel))?;
-        let position = after.map_or(last, |after| after.clamp(0, last));
+        // Who has seen more than there is knows an earlier channel of this id: to that reader everything is new.
+        let position = after.map_or(last, |after| if after > last { 0 } else { after.max(0) });
         Ok(Box::new(events::Events::new(Arc::clone(&self.ports.messages), subscription, channel, position, last)))
     }
 }

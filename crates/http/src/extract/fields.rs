@@ -22,9 +22,14 @@ impl Fields {
         names.iter().find(|name| self.0.get(**name).is_some_and(|value| !value.is_null())).and_then(|name| self.0.swap_remove(*name))
     }
 
-    /// An id.
+    /// A field of any type but an empty text.
+    fn filled(&mut self, names: &[&str]) -> Option<Value> {
+        self.value(names).filter(|value| value.as_str() != Some(""))
+    }
+
+    /// An id; an empty text counts as absent.
     pub(crate) fn id<T: FromStr>(&mut self, names: &[&str]) -> ApiResult<Option<T>> {
-        self.value(names).map(|value| parse_id(&value, label(names))).transpose()
+        self.filled(names).map(|value| parse_id(&value, label(names))).transpose()
     }
 
     /// An id that must be there.
@@ -73,7 +78,7 @@ impl Fields {
         self.value(names).map(|value| number(value).map(|count| u32::try_from(count).unwrap_or(u32::MAX)).ok_or_else(bad)).transpose()
     }
 
-    /// A moment: epoch milliseconds or ISO 8601.
+    /// A moment: epoch milliseconds or ISO 8601; an empty text counts as absent.
     pub(crate) fn moment(&mut self, names: &[&str]) -> ApiResult<Option<Timestamp>> {
         let moment = |value: Value| match value {
             Value::Number(number) => Timestamp::parse(&number.to_string()),
@@ -81,7 +86,7 @@ impl Fields {
             _ => None,
         };
         let bad = || ApiError::bad_request(format!("{} must be epoch milliseconds or an ISO 8601 time", label(names)));
-        self.value(names).map(|value| moment(value).ok_or_else(bad)).transpose()
+        self.filled(names).map(|value| moment(value).ok_or_else(bad)).transpose()
     }
 
     /// An object.

@@ -214,7 +214,7 @@ pub(crate) struct NewAgent {
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "the schema of what the domain reads as an agent's change")]
 pub(crate) struct AgentChange {
-    #[schema(min_length = 1, max_length = 128, example = "Eliza")]
+    #[schema(min_length = 1, max_length = 128, example = "Eliza", nullable = false)]
     name: Option<String>,
     username: Option<String>,
     system: Option<String>,
@@ -229,13 +229,14 @@ pub(crate) struct AgentChange {
     knowledge: Option<Vec<character::Knowledge>>,
     plugins: Option<Vec<String>>,
     /// Merged with what there is; `null` takes a key away.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     settings: Option<()>,
     /// Merged with what there is: a text sets a secret, `null` removes it, its mask leaves it as it is.
     #[schema(value_type = Option<Object>)]
     secrets: Option<()>,
     style: Option<character::Style>,
-    /// Whether the agent may be started.
+    /// Kept and shown; whether the agent runs is for `start` and `stop` to say.
+    #[schema(nullable = false)]
     enabled: Option<bool>,
 }
 

@@ -30,7 +30,10 @@ impl Connection {
     pub(super) fn transport_error(&self, error: OutboundError) -> ModelError {
         let provider = self.name();
         match error {
-            OutboundError::Unreachable { url, source } => ModelError::Unreachable { provider, url, source },
+            OutboundError::Unreachable { url, source } => {
+                log::warn!("{provider} cannot be reached at {url}");
+                ModelError::Unreachable { provider, url, source }
+            }
             OutboundError::TimedOut { limit, .. } => ModelError::TimedOut { provider, limit },
             OutboundError::TooLarge { .. } => ModelError::Unreadable { provider, message: error.to_string() },
             OutboundError::Cut { .. } => {

@@ -114,7 +114,7 @@ fn smallest(operation: Operation, required: &BTreeSet<&str>, ids: &[(&str, Strin
     }
     let of = |name: &str| match ids.iter().find(|(known, _)| *known == name || name == "agentId" && *known == "agent_id") {
         Some((_, id)) => json!(id),
-        None if name == "raw_message" => json!({}),
+        None if name == "raw_message" || operation.path.ends_with("/environment") => json!({}),
         None => json!("text"),
     };
     let mut body: Map<String, Value> = required.iter().map(|name| ((*name).to_owned(), of(name))).collect();

@@ -86,7 +86,11 @@ async fn without_a_body_a_route_says_what_it_misses() {
             // Every field is optional: it finds the newest messages.
             continue;
         }
-        let code = if route.1 == "/agents" { "CREATE_ERROR" } else { "BAD_REQUEST" };
+        let code = match route.1 {
+            "/agents" => "CREATE_ERROR",
+            "/system/environment" => "INVALID_INPUT",
+            _ => "BAD_REQUEST",
+        };
         let request = || Request::new("POST", &route.path(&channel));
         for empty in [request(), request().json_bytes(""), request().json_bytes("{}"), request().header("content-length", "0")] {
             cases.push((empty, 400, code));

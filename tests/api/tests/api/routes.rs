@@ -77,15 +77,27 @@ pub const ROUTES: &[Route] = &[
     Route("GET", "/server/ping"),
     Route("GET", "/server/status"),
     Route("GET", "/server/health"),
+    Route("GET", "/server/hello"),
+    Route("GET", "/server/logs"),
+    Route("POST", "/server/logs"),
+    Route("DELETE", "/server/logs"),
+    Route("GET", "/server/logs/stream"),
+    Route("GET", "/server/debug/servers"),
+    Route("POST", "/server/stop"),
     Route("GET", "/system/status"),
+    Route("GET", "/system/version"),
+    Route("GET", "/system/config"),
+    Route("GET", "/system/environment"),
+    Route("POST", "/system/environment"),
 ];
 
 /// Other spellings of a part of a path.
-const ALIASES: [(&str, &[&str]); 4] = [
+const ALIASES: [(&str, &[&str]); 5] = [
     ("/central-servers", &["/servers", "/message-servers"]),
     ("/central-channels", &["/channels"]),
     ("}/servers", &["}/message-servers"]),
     ("/ingest-external", &["/external-messages"]),
+    ("/system/environment", &["/system/environment/local", "/system/env/local"]),
 ];
 
 /// The ids that paths have.
@@ -109,6 +121,11 @@ impl Route {
         self.1.contains('{')
     }
 
+    /// Whether what the route does can be had over and over: the server goes on, and the answer has an end.
+    pub fn can_be_repeated(self) -> bool {
+        !matches!(self.1, "/server/stop" | "/server/logs/stream")
+    }
+
     /// Whether the route reads a body.
     pub fn reads_body(self) -> bool {
         self.body().is_some()
@@ -129,6 +146,7 @@ impl Route {
             ("POST", "/messaging/submit" | "/messaging/action" | "/messaging/ingest-external" | "/messaging/complete") => Some(message),
             ("POST", "/messaging/messages/search") => Some(json!({"query": "hi"})),
             ("POST", "/messaging/central-servers") => Some(json!({"name": "x", "sourceType": "test"})),
+            ("POST", "/system/environment") => Some(json!({"content": {}})),
             ("POST", path) if path.ends_with("/worlds") => Some(json!({"name": "x"})),
             ("POST", path) if path.ends_with("/agents") || path.ends_with("/generate-title") => Some(json!({"agentId": NOTHING})),
             ("PATCH", _) => Some(json!({"name": "x"})),
@@ -157,7 +175,8 @@ pub fn with_bodies() -> impl Iterator<Item = Route> {
 
 /// The routes that give an agent and a channel the same answer twice.
 pub fn steady() -> impl Iterator<Item = Route> {
-    let others = ["/events", "/dm-channel", "{world_id}", "{message_id}", "/status", "/ping", "/health"];
+    let others =
+        ["/events", "/dm-channel", "{world_id}", "{message_id}", "/status", "/ping", "/health", "/version", "/server/logs", "/stream"];
     ROUTES.iter().copied().filter(move |route| route.0 == "GET" && !others.iter().any(|other| route.1.ends_with(other)))
 }
 

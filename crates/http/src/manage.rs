@@ -14,6 +14,7 @@ use crate::errors::ApiResult;
 use crate::extract::permission::{MessagesRead, SystemManage, SystemRead};
 use crate::extract::{Authorized, JsonBody, Query};
 use crate::limits;
+use crate::openapi::params::LogConditions;
 use crate::routing::Routes;
 use crate::sse;
 use crate::wire::manage::{
@@ -64,13 +65,7 @@ async fn servers(caller: Authorized<MessagesRead>, state: State) -> ApiResult {
 #[utoipa::path(
     get,
     path = "/api/server/logs",
-    params(
-        ("since" = Option<String>, Query, description = "From when on: epoch milliseconds, or an ISO 8601 time; the last hour where absent"),
-        ("level" = Option<String>, Query, description = "One of `levels`; all where absent"),
-        ("agentName" = Option<String>, Query, description = "Only lines with this in them"),
-        ("agentId" = Option<String>, Query, description = "Only lines with this in them"),
-        ("limit" = Option<u32>, Query, description = "How many lines; 100 where absent", maximum = 1000),
-    ),
+    params(LogConditions),
     responses((status = 200, body = LogLinesWire)),
 )]
 async fn log(caller: Authorized<SystemManage>, state: State, query: Query) -> ApiResult {
@@ -81,13 +76,7 @@ async fn log(caller: Authorized<SystemManage>, state: State, query: Query) -> Ap
 #[utoipa::path(
     post,
     path = "/api/server/logs",
-    params(
-        ("since" = Option<String>, Query, description = "From when on: epoch milliseconds, or an ISO 8601 time; the last hour where absent"),
-        ("level" = Option<String>, Query, description = "One of `levels`; all where absent"),
-        ("agentName" = Option<String>, Query, description = "Only lines with this in them"),
-        ("agentId" = Option<String>, Query, description = "Only lines with this in them"),
-        ("limit" = Option<u32>, Query, description = "How many lines; 100 where absent", maximum = 1000),
-    ),
+    params(LogConditions),
     responses((status = 200, body = LogLinesWire)),
 )]
 async fn log_by_post(caller: Authorized<SystemManage>, state: State, query: Query) -> ApiResult {

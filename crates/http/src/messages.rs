@@ -57,7 +57,7 @@ async fn list(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, q
     let page = state.services.messaging.page(&caller, id.0, before, limit, known).await?;
     Ok(match (page, kept) {
         (MessagePage::Known, Some(kept)) => written(kept.body),
-        (MessagePage::Known, None) => ok(MessageList::of(&[])),
+        (MessagePage::Known, None) => return Err(ApiError::internal("a page is said to be known that is not kept")),
         (MessagePage::Read(version, messages), _) => {
             let body = write(MessageList::of(&messages))?;
             if let Some(version) = version {

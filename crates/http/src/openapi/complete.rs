@@ -13,7 +13,7 @@ use crate::openapi::example;
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     ("agents", "Agents and their characters"),
     ("runs", "What agents did: logs and runs"),
     ("worlds", "Agents' worlds"),
@@ -26,6 +26,7 @@ const TAGS: [(&str, &str); 12] = [
     ("events", "Streams of what happens"),
     ("media", "Files: uploading them, and where they are served"),
     ("system", "How the server is doing"),
+    ("manage", "The server itself: its version, its log, its settings, its end"),
 ];
 
 /// Codes by the status that they come with.

@@ -41,6 +41,24 @@ impl IntoParams for ListPart {
     }
 }
 
+/// Which lines of the server's log are told.
+pub(crate) struct LogConditions;
+
+impl IntoParams for LogConditions {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text =
+            |name, description| optional(ParameterIn::Query, name, ObjectBuilder::new().schema_type(Type::String).build(), description);
+        let most = count().maximum(Some(limits::MAX_PAGE)).build();
+        vec![
+            text("since", "From when on: epoch milliseconds, or an ISO 8601 time; the last hour where absent"),
+            text("level", "One of `levels`; all where absent"),
+            text("agentName", "Only lines with this in them"),
+            text("agentId", "Only lines with this in them"),
+            optional(ParameterIn::Query, "limit", most, "How many lines; 100 where absent"),
+        ]
+    }
+}
+
 /// Which memories are listed.
 pub(crate) struct MemoryConditions;
 

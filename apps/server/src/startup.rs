@@ -23,6 +23,8 @@ pub struct Started<'a> {
     pub files: &'a str,
     /// The model providers that the settings connect, the one that answers first.
     pub models: &'a [String],
+    /// What attests the server, where something does.
+    pub tee: Option<&'a str>,
     /// Whether requests must carry a key.
     pub key: bool,
     /// The agents that run, by name.
@@ -47,9 +49,13 @@ impl Started<'_> {
             ("database", self.database.to_owned()),
             ("files", self.files.to_owned()),
             ("models", self.models()),
+            ("tee", self.tee.unwrap_or_default().to_owned()),
             ("key", self.key().to_owned()),
             ("agents", self.agents()),
-        ] {
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "  {label:<9} {}", terminal::line(&value));
         }
@@ -125,6 +131,7 @@ mod tests {
             database: "SQLite, ./.doolittle/doolittle.db",
             files: "./.doolittle/media",
             models: &[],
+            tee: None,
             key: false,
             running,
             agents: running.len(),
@@ -171,6 +178,14 @@ mod tests {
         let keyed = Started { key: true, ..started("0.0.0.0:3000", &[]) }.text();
         assert!(keyed.contains("X-API-KEY: $ELIZA_SERVER_AUTH_TOKEN") && keyed.contains("http://127.0.0.1:3000/"), "{keyed}");
         assert!(started("0.0.0.0:3000", &[]).text().contains("OTHER MACHINES MAY CONNECT"));
+    }
+
+    #[test]
+    fn what_attests_the_server_is_told_where_something_does() {
+        let plain = started("127.0.0.1:3000", &[]);
+        assert!(!plain.text().contains("  tee "));
+        let attested = Started { tee: Some("SIMULATED: the evidence is made up"), ..plain }.text();
+        assert!(attested.contains("  tee       SIMULATED: the evidence is made up\n"), "{attested}");
     }
 
     #[test]

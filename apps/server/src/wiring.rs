@@ -15,8 +15,8 @@ use core_types::media::MediaStore;
 use core_types::models::{ModelProvider, ModelSize};
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
-    Agents, Attachments, Channels, Knowledge, Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits,
-    MessagingPorts, Rooms, Runs, Servers, System, Worlds,
+    Agents, Attachments, Channels, Enclave, Knowledge, Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging,
+    MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Tee, Worlds,
 };
 use http_api::{AppState, HttpSettings, Services};
 use media_files::MediaFiles;
@@ -35,6 +35,7 @@ use crate::logging;
 use crate::machine::ThisMachine;
 use crate::secret_key;
 use crate::startup::Started;
+use crate::tee;
 use crate::upkeep::Upkeep;
 
 /// How long runs under way may finish when the server stops; what is left is tried again at the next start.
@@ -76,6 +77,8 @@ pub async fn serve_until(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);
     let vault = Arc::new(secret_key::vault(config)?);
+    let enclave = tee::enclave(config).await?;
+    let attests = enclave.as_ref().map(Enclave::describe);
     let store = open(config).await?;
     let files = media_store(config).await?;
     let kept_in = files.describe();
@@ -135,11 +138,11 @@ pub async fn serve_until(
     let told_to_stop = machine.stopping();
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let shared = Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings };
+    let shared = Shared { agents, knowledge, minds, files, enclave, bus, clock, ids, machine, settings };
     let state = AppState::new(services(config, &store, shared), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
-    ready(&started_text(config, address, &store, &kept_in, provider.as_ref(), &listed));
+    ready(&started_text(config, address, &store, &kept_in, attests.as_deref(), provider.as_ref(), &listed));
 
     let stopper = server.stopper();
     let mut serving = pin!(server.wait());
@@ -284,6 +287,7 @@ struct Shared {
     knowledge: Arc<Knowledge>,
     minds: Arc<ReadyAgents>,
     files: Arc<dyn MediaStore>,
+    enclave: Option<Enclave>,
     bus: Arc<dyn EventBus>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -292,7 +296,8 @@ struct Shared {
 }
 
 fn services(config: &Config, store: &Store, shared: Shared) -> Services {
-    let Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings } = shared;
+    let Shared { agents, knowledge, minds, files, enclave, bus, clock, ids, machine, settings } = shared;
+    let tee = Tee { agents: Arc::<Agents>::clone(&agents), runs: store.runs(), clock: Arc::clone(&clock), enclave };
     let keyring = Keyring::new(config.server.key.as_ref());
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
@@ -332,6 +337,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         worlds: Arc::new(Worlds { agents: store.agents(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
         runs: Arc::new(Runs { agents: store.agents(), runs: store.runs() }),
         system: Arc::new(System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings) }),
+        tee: Arc::new(tee),
         clock,
         keyring,
     }
@@ -374,6 +380,7 @@ fn started_text(
     address: std::net::SocketAddr,
     store: &Store,
     files: &str,
+    tee: Option<&str>,
     provider: &dyn ModelProvider,
     listed: &[AgentSummary],
 ) -> String {
@@ -388,6 +395,7 @@ fn started_text(
         database: store.describe(),
         files,
         models: &[models],
+        tee,
         key: config.server.key.is_some(),
         running: &running,
         agents: listed.len(),

@@ -6,3 +6,4 @@ pub mod bus;
 pub mod media;
 pub mod models;
 pub mod stores;
+pub mod tee;

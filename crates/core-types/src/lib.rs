@@ -28,6 +28,7 @@ pub mod runs;
 pub mod secrets;
 pub mod settings;
 pub mod system;
+pub mod tee;
 pub mod worlds;
 
 pub use caller::{Caller, Permission};

@@ -16,6 +16,7 @@ use core_types::messaging::{ChannelService, MessagingService, ServerService};
 use core_types::rooms::RoomService;
 use core_types::runs::RunService;
 use core_types::system::SystemService;
+use core_types::tee::TeeService;
 use core_types::worlds::WorldService;
 use core_types::{Clock, Timestamp};
 use ipnet::IpNet;
@@ -25,7 +26,7 @@ use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::{
     agents, channels, documents, events, gate, home, layer, limits, manage, media, memories, messages, openapi, rooms, runs, servers,
-    system, worlds,
+    system, tee, worlds,
 };
 
 /// What the routes call.
@@ -53,6 +54,8 @@ pub struct Services {
     pub runs: Arc<dyn RunService>,
     /// Health.
     pub system: Arc<dyn SystemService>,
+    /// What is attested.
+    pub tee: Arc<dyn TeeService>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who a key belongs to.
@@ -170,6 +173,7 @@ pub fn app(
         servers::routes,
         system::routes,
         manage::routes,
+        tee::routes,
     ] {
         add(&mut routes);
     }

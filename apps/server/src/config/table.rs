@@ -35,6 +35,9 @@ const fn count(most: u64) -> Kind {
     Kind::Number { least: 1, most }
 }
 
+/// What can attest; [`super::TeeMode`] has the same.
+const TEE_MODES: &[&str] = &["off", "dstack", "configfs", "simulator"];
+
 settings! {
     DataDir = Setting::new("ELIZA_DATA_DIR", "data_dir", Kind::Path, "Where everything is kept that must survive")
         .flag("data-dir").default("./.doolittle").operator_only();
@@ -89,6 +92,13 @@ settings! {
         "What the key for agents' secrets is derived from; a key file in the data directory where unset").secret().operator_only();
     OldSecretSalt = Setting::new("SECRET_SALT_PREVIOUS", "secret_salt_previous", Kind::Text,
         "The SECRET_SALT from before: secrets that it encrypted, here or in elizaOS, are still read").secret().operator_only();
+
+    TeeMode = Setting::new("TEE_MODE", "tee.mode", Kind::OneOf(TEE_MODES),
+        "What attests this server: off, dstack, configfs or simulator (which proves nothing)").flag("tee-mode").default("off").operator_only();
+    DstackSocket = Setting::new("TEE_DSTACK_SOCKET", "tee.dstack_socket", Kind::Path, "The socket of dstack's guest agent")
+        .default("/var/run/dstack.sock").operator_only();
+    ConfigfsDir = Setting::new("TEE_CONFIGFS_DIR", "tee.configfs_dir", Kind::Path, "The kernel's directory for reports of the hardware")
+        .default("/sys/kernel/config/tsm/report").operator_only();
 
     RunTimeout = Setting::new("RUN_TIMEOUT_SECONDS", "runs.timeout_seconds", count(3_600), "The longest that an agent works on one message")
         .default("120");
@@ -197,6 +207,9 @@ mod tests {
             "TRUSTED_PROXIES",
             "MEDIA_DIR",
             "MEDIA_S3_ENDPOINT",
+            "TEE_MODE",
+            "TEE_DSTACK_SOCKET",
+            "TEE_CONFIGFS_DIR",
         ] {
             assert!(!SettingId::by_name(name).unwrap().setting().api_writable, "{name}");
         }

@@ -26,4 +26,5 @@ mod sockets;
 mod streams;
 mod support;
 mod system;
+mod tee;
 mod worlds;

@@ -27,4 +27,5 @@ mod servers;
 mod snapshots;
 mod support;
 mod system;
+mod tee;
 mod worlds;

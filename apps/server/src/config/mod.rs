@@ -224,7 +224,7 @@ impl Config {
                 }),
             },
             tee: TeeConfig {
-                mode: read.text(SettingId::TeeMode).to_ascii_lowercase().parse().unwrap_or(TeeMode::Off),
+                mode: read.text(SettingId::TeeMode).parse().unwrap_or(TeeMode::Off),
                 dstack_socket: read.text(SettingId::DstackSocket).into(),
                 configfs_dir: read.text(SettingId::ConfigfsDir).into(),
             },

@@ -69,8 +69,6 @@ pub enum Kind {
     },
     /// A log level.
     Level,
-    /// One of these words, in any case.
-    OneOf(&'static [&'static str]),
     /// Web origins, separated by commas.
     Origins,
     /// IP addresses or networks, separated by commas.
@@ -174,7 +172,6 @@ impl Kind {
             Self::Switch => "true|false",
             Self::Size { .. } => "SIZE",
             Self::Level => "LEVEL",
-            Self::OneOf(_) => "WORD",
             Self::Origins => "ORIGINS",
             Self::Networks => "NETWORKS",
             Self::HttpUrl | Self::PostgresUrl => "URL",
@@ -194,7 +191,6 @@ impl Kind {
             Self::Switch => switch(value).map(drop),
             Self::Size { least, most } => size(value, least, most).map(drop),
             Self::Level => level(value).map(drop),
-            Self::OneOf(words) => one_of(value, words).map(drop),
             Self::Origins => origins(value).map(drop),
             Self::Networks => networks(value).map(drop),
             Self::HttpUrl => address(value, &["http://", "https://"], false),
@@ -259,12 +255,6 @@ pub(super) fn level(value: &str) -> Result<LevelFilter, String> {
     value.parse().map_err(|_| "must be one of off, error, warn, info, debug, trace".to_owned())
 }
 
-/// The word as the list spells it.
-pub(super) fn one_of<'a>(value: &str, words: &[&'a str]) -> Result<&'a str, String> {
-    let word = words.iter().find(|word| word.eq_ignore_ascii_case(value)).copied();
-    word.ok_or_else(|| format!("must be one of {}", words.join(", ")))
-}
-
 pub(super) fn origins(value: &str) -> Result<Vec<String>, String> {
     value.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(origin).collect()
 }
@@ -324,8 +314,6 @@ mod tests {
             (payload, "mb", false),
             (Kind::Level, "Debug", true),
             (Kind::Level, "loud", false),
-            (Kind::OneOf(&["off", "on"]), "OFF", true),
-            (Kind::OneOf(&["off", "on"]), "of", false),
             (Kind::Host, "127.0.0.1", true),
             (Kind::Host, "::1", true),
             (Kind::Host, "localhost", true),

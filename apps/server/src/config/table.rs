@@ -35,9 +35,6 @@ const fn count(most: u64) -> Kind {
     Kind::Number { least: 1, most }
 }
 
-/// What can attest; [`super::TeeMode`] has the same.
-const TEE_MODES: &[&str] = &["off", "dstack", "configfs", "simulator"];
-
 settings! {
     DataDir = Setting::new("ELIZA_DATA_DIR", "data_dir", Kind::Path, "Where everything is kept that must survive")
         .flag("data-dir").default("./.doolittle").operator_only();
@@ -93,7 +90,7 @@ settings! {
     OldSecretSalt = Setting::new("SECRET_SALT_PREVIOUS", "secret_salt_previous", Kind::Text,
         "The SECRET_SALT from before: secrets that it encrypted, here or in elizaOS, are still read").secret().operator_only();
 
-    TeeMode = Setting::new("TEE_MODE", "tee.mode", Kind::OneOf(TEE_MODES),
+    TeeMode = Setting::new("TEE_MODE", "tee.mode", Kind::Choice(&["off", "dstack", "configfs", "simulator"]),
         "What attests this server: off, dstack, configfs or simulator (which proves nothing)").flag("tee-mode").default("off").operator_only();
     DstackSocket = Setting::new("TEE_DSTACK_SOCKET", "tee.dstack_socket", Kind::Path, "The socket of dstack's guest agent")
         .default("/var/run/dstack.sock").operator_only();

@@ -116,8 +116,8 @@ mod tests {
     async fn the_mode_says_what_attests_and_simulated_keys_stay_apart() {
         let directory = tempfile::tempdir().unwrap();
         assert!(enclave(&config(directory.path(), &[])).await.unwrap().is_none());
-        assert!(enclave(&config(directory.path(), &[(SettingId::TeeMode, "OFF")])).await.unwrap().is_none());
-        let simulated = enclave(&config(directory.path(), &[(SettingId::TeeMode, "Simulator")])).await.unwrap().unwrap();
+        assert!(enclave(&config(directory.path(), &[(SettingId::TeeMode, "off")])).await.unwrap().is_none());
+        let simulated = enclave(&config(directory.path(), &[(SettingId::TeeMode, "simulator")])).await.unwrap().unwrap();
         assert!(simulated.describe().starts_with("SIMULATED"));
         assert!(directory.path().join(SIMULATED_FILE).exists() && !directory.path().join(FILE).exists());
     }

@@ -12,6 +12,8 @@ pub mod clock;
 pub mod config;
 pub mod data_dir;
 pub mod exit;
+pub mod figures;
+pub mod knowledge_files;
 pub mod live_settings;
 pub mod lock;
 pub mod logging;

@@ -22,6 +22,10 @@ pub fn main() -> ExitCode {
             return u8::try_from(asked.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
+    // Within narrow bounds, and with nothing of ours around it.
+    if let Some(Verb::ReadDocument { format }) = &cli.verb {
+        return documents::serve(format);
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -53,7 +57,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Agent { verb, server, json } => system()?.block_on(client::agents::run(&config, verb, &server, json)),
         Verb::Config { json: true, .. } => print(&format!("{:#}\n", config::show::json(&config))),
         Verb::Config { .. } => print(&config::show::text(&config)),
-        Verb::Openapi => Ok(()),
+        Verb::Openapi | Verb::ReadDocument { .. } => Ok(()),
     }
 }
 

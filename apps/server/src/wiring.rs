@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,11 @@ use core_types::bus::EventBus;
 use core_types::error::chain;
 use core_types::media::MediaStore;
 use core_types::models::{ModelProvider, ModelSize};
+use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
-    Agents, Attachments, Channels, Knowledge, Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits,
-    MessagingPorts, Rooms, Runs, Servers, System, Worlds,
+    Agents, Attachments, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging,
+    MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Worlds,
 };
 use http_api::{AppState, HttpSettings, Services};
 use media_files::MediaFiles;
@@ -29,6 +31,8 @@ use crate::characters::{CharacterDirectory, ELIZA};
 use crate::clock::{SystemClock, SystemIds, SystemRandomness};
 use crate::config::{Bucket, Config};
 use crate::exit::{Exit, Failure};
+use crate::figures::{self, PrometheusFigures};
+use crate::knowledge_files::KnowledgeDirectory;
 use crate::live_settings::LiveSettings;
 use crate::lock::DataLock;
 use crate::logging;
@@ -75,6 +79,7 @@ pub async fn serve_until(
     let address = listener.local_addr().map_err(|error| Failure::new(Exit::Failure, "the port was lost").because(error))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);
+    let counted = PrometheusFigures::begin();
     let vault = Arc::new(secret_key::vault(config)?);
     let store = open(config).await?;
     let files = media_store(config).await?;
@@ -84,7 +89,13 @@ pub async fn serve_until(
     let models = models(&settings)?;
     let provider = models.default_provider().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
 
-    let knowledge = Arc::new(Knowledge { agents: store.agents(), memories: store.memories(), clock: Arc::clone(&clock) });
+    let knowledge = Arc::new(Knowledge::new(KnowledgePorts {
+        agents: store.agents(),
+        memories: store.memories(),
+        reader: Arc::new(document_reader()?),
+        files: Arc::new(KnowledgeDirectory::new(config.knowledge_dir.clone())),
+        clock: Arc::clone(&clock),
+    }));
     let agents = Arc::new(Agents {
         agents: store.agents(),
         secrets: store.secrets(),
@@ -103,6 +114,7 @@ pub async fn serve_until(
         vault,
         deliveries: store.deliveries(),
         memories: store.memories(),
+        reflections: store.reflections(),
         attachments: Arc::new(attachments(&store, &files)?),
         runs: store.runs(),
         bus: Arc::clone(&bus),
@@ -131,11 +143,13 @@ pub async fn serve_until(
         upkeep.run().await;
     });
     let following = tokio::spawn(follow(settings.clone(), Arc::clone(&minds)));
+    let counting = tokio::spawn(figures::keep_small(counted.clone()));
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
+    let figures = PrometheusFigures::new(counted, store.agents(), store.deliveries(), Arc::<ThisMachine>::clone(&machine));
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let shared = Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings };
+    let shared = Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings, figures: Arc::new(figures) };
     let state = AppState::new(services(config, &store, shared), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
@@ -167,6 +181,7 @@ pub async fn serve_until(
     };
     upkeep.abort();
     following.abort();
+    counting.abort();
     store.close().await;
     outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
 }
@@ -255,6 +270,17 @@ async fn media_bucket(bucket: &Bucket) -> Result<MediaS3, Failure> {
     Ok(files)
 }
 
+/// Documents are read by this same program, started anew for each.
+fn document_reader() -> Result<documents::Isolated, Failure> {
+    // By this name it is found even after its file was replaced.
+    let own = Path::new("/proc/self/exe");
+    if own.exists() {
+        return Ok(documents::Isolated::new(own));
+    }
+    let program = std::env::current_exe().map_err(|error| Failure::new(Exit::Failure, "the program cannot find itself").because(error))?;
+    Ok(documents::Isolated::new(program))
+}
+
 fn attachments(store: &Store, files: &Arc<dyn MediaStore>) -> Result<Attachments, Failure> {
     let fetcher =
         outbound::PublicFetcher::new().map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
@@ -274,6 +300,7 @@ fn run_limits(config: &Config) -> Limits {
         run_timeout: config.runs.timeout,
         runs: config.runs.max_concurrent,
         runs_per_agent: config.runs.max_concurrent_per_agent,
+        reflect_every: config.runs.reflect_every,
         ..Limits::default()
     }
 }
@@ -289,10 +316,11 @@ struct Shared {
     ids: Arc<dyn Ids>,
     machine: Arc<ThisMachine>,
     settings: LiveSettings,
+    figures: Arc<dyn Figures>,
 }
 
 fn services(config: &Config, store: &Store, shared: Shared) -> Services {
-    let Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings } = shared;
+    let Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings, figures } = shared;
     let keyring = Keyring::new(config.server.key.as_ref());
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
@@ -331,7 +359,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         media: Arc::new(Media::new(media_ports, media_limits, keyring.requires_key())),
         worlds: Arc::new(Worlds { agents: store.agents(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
         runs: Arc::new(Runs { agents: store.agents(), runs: store.runs() }),
-        system: Arc::new(System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings) }),
+        system: Arc::new(System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures }),
         clock,
         keyring,
     }

@@ -109,6 +109,13 @@ pub trait Environment: Send + Sync {
     async fn change(&self, changes: Vec<EnvironmentChange>) -> ServiceResult<()>;
 }
 
+/// The server's figures.
+#[async_trait]
+pub trait Figures: Send + Sync {
+    /// All of them as they are now, in the text format of Prometheus (version 0.0.4).
+    async fn text(&self) -> ServiceResult<String>;
+}
+
 /// What a transport can ask about the server itself.
 #[async_trait]
 pub trait SystemService: Send + Sync {
@@ -117,6 +124,9 @@ pub trait SystemService: Send + Sync {
 
     /// Counts and figures.
     async fn status(&self) -> ServiceResult<Status>;
+
+    /// The server's figures, for Prometheus.
+    async fn figures(&self, caller: &Caller) -> ServiceResult<String>;
 
     /// The server's log.
     fn log(&self, caller: &Caller) -> ServiceResult<Arc<dyn ServerLog>>;

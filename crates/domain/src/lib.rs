@@ -21,7 +21,7 @@ mod worlds;
 
 pub use agents::Agents;
 pub use channels::Channels;
-pub use knowledge::Knowledge;
+pub use knowledge::{Knowledge, KnowledgePorts};
 pub use media::{Attachments, Collected, Media, MediaCollector, MediaLimits, MediaPorts};
 pub use memories::Memories;
 pub use messaging::{Messaging, MessagingLimits, MessagingPorts};

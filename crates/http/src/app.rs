@@ -24,8 +24,8 @@ use tokio::sync::watch;
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::{
-    agents, channels, documents, events, gate, home, layer, limits, manage, media, memories, messages, openapi, rooms, runs, servers,
-    system, worlds,
+    agents, channels, documents, events, figures, gate, home, layer, limits, manage, media, memories, messages, openapi, rooms, runs,
+    servers, system, worlds,
 };
 
 /// What the routes call.
@@ -155,7 +155,7 @@ impl AppState {
 pub fn app(
     state: &AppState,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()> + use<>> {
-    let mut routes = Routes::default();
+    let mut routes = Routes::below("/api");
     for add in [
         messages::routes,
         channels::routes,
@@ -175,7 +175,7 @@ pub fn app(
     }
     let api = web::scope("/api").wrap(from_fn(gate::check)).configure(|config| routes.mount(config)).default_service(web::to(no_route));
     let mut public = Routes::default();
-    for add in [system::public_routes, media::public_routes, home::public_routes, openapi::public_routes] {
+    for add in [system::public_routes, figures::public_routes, media::public_routes, home::public_routes, openapi::public_routes] {
         add(&mut public);
     }
     App::new()

@@ -14,6 +14,7 @@ mod errors;
 mod etag;
 mod events;
 mod extract;
+mod figures;
 mod gate;
 mod headers;
 mod home;

@@ -11,6 +11,7 @@ mod inbox;
 mod models;
 mod ports;
 mod record;
+mod reflect;
 mod run;
 mod think;
 

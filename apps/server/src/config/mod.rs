@@ -39,6 +39,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The directory below which `characterPath` may name files.
     pub characters_dir: PathBuf,
+    /// Where the files lie that a character's knowledge may name.
+    pub knowledge_dir: PathBuf,
     /// How much is logged.
     pub log_level: LevelFilter,
     /// Whether an empty database gets the agent Eliza.
@@ -127,6 +129,8 @@ pub struct RunLimits {
     pub max_concurrent: usize,
     /// Runs at once of one agent.
     pub max_concurrent_per_agent: usize,
+    /// Memories of a conversation between two looks back at it; 0 for none.
+    pub reflect_every: u32,
     /// The longest that a request waits for its reply.
     pub reply_wait: Duration,
     /// Requests that wait for a reply at once.
@@ -164,6 +168,7 @@ impl Config {
         Self {
             data_dir: read.text(SettingId::DataDir).into(),
             characters_dir: read.text(SettingId::CharactersDir).into(),
+            knowledge_dir: read.text(SettingId::KnowledgeDir).into(),
             log_level: setting::level(read.text(SettingId::LogLevel)).unwrap_or(LevelFilter::Info),
             default_agent: read.switch(SettingId::DefaultAgent),
             server: ServerConfig {
@@ -200,6 +205,7 @@ impl Config {
                 timeout: Duration::from_secs(read.number(SettingId::RunTimeout)),
                 max_concurrent: read.count(SettingId::MaxRuns),
                 max_concurrent_per_agent: read.count(SettingId::MaxRunsPerAgent),
+                reflect_every: read.amount(SettingId::ReflectEvery),
                 reply_wait: Duration::from_secs(read.number(SettingId::ReplyWait)),
                 max_waiting: read.count(SettingId::MaxWaiting),
             },

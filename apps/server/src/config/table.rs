@@ -40,6 +40,8 @@ settings! {
         .flag("data-dir").default("./.doolittle").operator_only();
     CharactersDir = Setting::new("ELIZA_DATA_DIR_CHARACTERS", "characters_dir", Kind::Path,
         "The directory below which `characterPath` may name files").flag("characters-dir").derived("<data-dir>/characters").operator_only();
+    KnowledgeDir = Setting::new("KNOWLEDGE_PATH", "knowledge_dir", Kind::Path,
+        "The directory below which `knowledge` of a character may name files and directories").flag("knowledge-dir").derived("<data-dir>/knowledge").operator_only();
     LogLevel = Setting::new("LOG_LEVEL", "log_level", Kind::Level, "How much is logged: off, error, warn, info, debug or trace")
         .flag("log-level").default("info");
     DefaultAgent = Setting::new("DEFAULT_AGENT", "default_agent", Kind::Switch,
@@ -96,6 +98,9 @@ settings! {
         .default("64");
     MaxRunsPerAgent = Setting::new("MAX_CONCURRENT_RUNS_PER_AGENT", "runs.max_concurrent_per_agent", count(10_000),
         "The same for one agent").default("32");
+    ReflectEvery = Setting::new("REFLECT_EVERY", "runs.reflect_every", Kind::Number { least: 0, most: 64 },
+        "An agent looks back at a conversation and notes facts, with its small model, whenever so much was said; 0 turns this off")
+        .default("8");
     ReplyWait = Setting::new("REPLY_WAIT_SECONDS", "replies.wait_seconds", count(3_600),
         "The longest that a request with transport http waits for its reply").default("120");
     MaxWaiting = Setting::new("MAX_WAITING_REPLIES", "replies.max_waiting", count(100_000), "Requests that wait for a reply at once")

@@ -106,6 +106,7 @@ pub(crate) use reader::public_routes;
         crate::system::status,
         crate::system::api_health,
         crate::system::figures,
+        crate::figures::figures,
         crate::system::health,
         crate::system::alive,
         crate::manage::hello,

@@ -99,6 +99,8 @@ impl Mind<'_> {
             facts: FACTS,
             knowledge: KNOWLEDGE,
             about: self.claimed.message.content.clone(),
+            // By what the channel is, whatever the message says of it: what somebody told elsewhere is for their ears only.
+            alone_with: self.claimed.channel.kind.eq_ignore_ascii_case("DM").then_some(self.claimed.message.author_id),
         };
         let room = self.ports.memories.room_context(agent, query).await?;
         if !self.should_respond(&room, recorder).await? {

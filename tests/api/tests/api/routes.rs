@@ -264,6 +264,7 @@ fn the_table_has_every_route_of_the_server() {
         "GET /home.css",
         "GET /healthz",
         "GET /health",
+        "GET /metrics",
         "GET /api/openapi.json",
         "GET /api/docs",
         "GET /api/docs/{file}",

@@ -319,6 +319,11 @@ impl SystemService for Fakes {
         Ok(Status { agents: AgentCount { running: 2, total: 3 }, memory: MemoryUse { used: 5, total: 7 } })
     }
 
+    async fn figures(&self, _: &Caller) -> ServiceResult<String> {
+        self.note(Call::Other("figures"))?;
+        Ok("doolittle_agents 3\n".to_owned())
+    }
+
     fn log(&self, _: &Caller) -> ServiceResult<Arc<dyn ServerLog>> {
         self.note(Call::Other("log"))?;
         Ok(Arc::new(FakeLog))

@@ -5,4 +5,5 @@
 pub mod bus;
 pub mod media;
 pub mod models;
+pub mod speech;
 pub mod stores;

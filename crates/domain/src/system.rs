@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::agents::{AgentCount, AgentRepository};
+use core_types::speech::AgentSpeech;
 use core_types::system::{Environment, EnvironmentChange, EnvironmentName, Machine, ServerLog, Status, SystemService};
 use core_types::{Caller, Permission, ServiceResult};
 
@@ -19,6 +20,8 @@ pub struct System {
     pub log: Arc<dyn ServerLog>,
     /// Its settings file.
     pub environment: Arc<dyn Environment>,
+    /// What speaks and hears for agents.
+    pub speech: Arc<dyn AgentSpeech>,
 }
 
 #[async_trait]
@@ -28,7 +31,7 @@ impl SystemService for System {
     }
 
     async fn status(&self) -> ServiceResult<Status> {
-        Ok(Status { agents: self.agents.count().await?, memory: self.machine.memory() })
+        Ok(Status { agents: self.agents.count().await?, memory: self.machine.memory(), speech: self.speech.engines() })
     }
 
     fn log(&self, caller: &Caller) -> ServiceResult<Arc<dyn ServerLog>> {

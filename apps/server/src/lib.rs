@@ -23,6 +23,7 @@ mod private_file;
 mod program;
 pub mod secret_key;
 pub mod serve;
+pub mod speech;
 pub mod startup;
 pub mod terminal;
 pub mod upkeep;

@@ -44,7 +44,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         _ => {}
     }
     let environment = config::environment::settings().map_err(|problems| invalid(&config::InvalidConfig { problems }))?;
-    let sources = Sources { flags: cli.settings.0, environment, file: cli.config, working_dir: std::path::PathBuf::new() };
+    let program_path = config::environment::program_path();
+    let sources = Sources { flags: cli.settings.0, environment, file: cli.config, working_dir: std::path::PathBuf::new(), program_path };
     let config = Config::load(&sources).map_err(|error| invalid(&error))?;
     logging::start(level(&verb, config.log_level));
     for warning in &config.warnings {

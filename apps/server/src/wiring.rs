@@ -14,11 +14,12 @@ use core_types::bus::EventBus;
 use core_types::error::chain;
 use core_types::media::MediaStore;
 use core_types::models::{ModelProvider, ModelSize};
+use core_types::speech::{AgentSpeech as _, SpeechEngines};
 use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
-    Agents, Attachments, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging,
-    MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Worlds,
+    Agents, Attachments, Audio, AudioPorts, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Memories,
+    Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Worlds,
 };
 use http_api::{AppState, HttpSettings, Services};
 use media_files::MediaFiles;
@@ -37,9 +38,9 @@ use crate::live_settings::LiveSettings;
 use crate::lock::DataLock;
 use crate::logging;
 use crate::machine::ThisMachine;
-use crate::secret_key;
 use crate::startup::Started;
 use crate::upkeep::Upkeep;
+use crate::{secret_key, speech};
 
 /// How long runs under way may finish when the server stops; what is left is tried again at the next start.
 const GRACE: Duration = Duration::from_secs(10);
@@ -121,7 +122,7 @@ pub async fn serve_until(
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let minds = Arc::new(ReadyAgents::new(ports, models));
+    let minds = Arc::new(ReadyAgents::new(ports, models).with_speech(speech::registry(config, &settings).await?));
     let runtime = Runtime::start(Arc::clone(&minds), ActionRegistry::default(), run_limits(config))
         .await
         .map_err(|error| Failure::new(Exit::Database, "the deliveries cannot be taken up").because(error))?;
@@ -142,6 +143,7 @@ pub async fn serve_until(
         }
         upkeep.run().await;
     });
+    let engines = minds.engines();
     let following = tokio::spawn(follow(settings.clone(), Arc::clone(&minds)));
     let counting = tokio::spawn(figures::keep_small(counted.clone()));
     let machine = Arc::new(ThisMachine::default());
@@ -153,7 +155,7 @@ pub async fn serve_until(
     let state = AppState::new(services(config, &store, shared), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
-    ready(&started_text(config, address, &store, &kept_in, provider.as_ref(), &listed));
+    ready(&started_text(config, address, &store, &kept_in, provider.as_ref(), &engines, &listed));
 
     let stopper = server.stopper();
     let mut serving = pin!(server.wait());
@@ -327,7 +329,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         messages: store.messages(),
         deliveries: store.deliveries(),
         agents: store.agents(),
-        models: minds,
+        models: Arc::<ReadyAgents>::clone(&minds),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
@@ -342,9 +344,16 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         randomness: Arc::new(SystemRandomness),
     };
     let media_limits = MediaLimits { file_bytes: config.media.max_upload, ..MediaLimits::default() };
+    let messaging = Arc::new(Messaging::new(ports, limits));
+    let audio = Audio::new(AudioPorts {
+        speech: Arc::<ReadyAgents>::clone(&minds),
+        messaging: Arc::<Messaging>::clone(&messaging),
+        channels: store.channels(),
+    });
+    let system = System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures, speech: minds };
     Services {
         agents,
-        messaging: Arc::new(Messaging::new(ports, limits)),
+        messaging,
         channels: Arc::new(channels),
         servers: Arc::new(servers),
         memories: Arc::new(Memories { agents: store.agents(), memories: store.memories(), messages: store.messages(), vectors: None }),
@@ -357,9 +366,10 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         }),
         knowledge,
         media: Arc::new(Media::new(media_ports, media_limits, keyring.requires_key())),
+        audio: Arc::new(audio),
         worlds: Arc::new(Worlds { agents: store.agents(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
         runs: Arc::new(Runs { agents: store.agents(), runs: store.runs() }),
-        system: Arc::new(System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures }),
+        system: Arc::new(system),
         clock,
         keyring,
     }
@@ -403,6 +413,7 @@ fn started_text(
     store: &Store,
     files: &str,
     provider: &dyn ModelProvider,
+    engines: &SpeechEngines,
     listed: &[AgentSummary],
 ) -> String {
     let running: Vec<(AgentId, String)> = listed.iter().filter(|agent| agent.running).map(|agent| (agent.id, agent.name.clone())).collect();
@@ -416,6 +427,7 @@ fn started_text(
         database: store.describe(),
         files,
         models: &[models],
+        speech: engines,
         key: config.server.key.is_some(),
         running: &running,
         agents: listed.len(),

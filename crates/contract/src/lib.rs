@@ -6,4 +6,5 @@ pub mod bus;
 pub mod documents;
 pub mod media;
 pub mod models;
+pub mod speech;
 pub mod stores;

@@ -7,6 +7,7 @@ use derive_more::{Display, FromStr};
 
 use crate::agents::AgentCount;
 use crate::bus::Lagged;
+use crate::speech::SpeechEngines;
 use crate::{Caller, Secret, ServiceResult, Timestamp};
 
 /// Memory in bytes.
@@ -28,12 +29,14 @@ pub trait Machine: Send + Sync {
 }
 
 /// How the server is doing, in figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// Its agents.
     pub agents: AgentCount,
     /// Its memory.
     pub memory: MemoryUse,
+    /// What speaks and hears.
+    pub speech: SpeechEngines,
 }
 
 /// How important a line of the log is. What we write has one of five levels; elizaOS has four more.

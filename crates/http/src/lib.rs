@@ -7,6 +7,7 @@
 
 mod agents;
 mod app;
+mod audio;
 mod channels;
 mod documents;
 mod envelope;

@@ -19,12 +19,14 @@ mod dialect;
 mod messages;
 mod request;
 mod service;
+mod speech;
 
 use outbound::Client;
 use outbound::models::RemoteConnector;
 
 pub use dialect::ChatCompletions;
 pub use service::Service;
+pub use speech::OpenAiSpeech;
 
 /// A connector for this service, which reaches it through this client.
 pub const fn connector(client: Client, service: Service) -> RemoteConnector<ChatCompletions> {

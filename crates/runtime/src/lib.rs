@@ -13,10 +13,12 @@ mod ports;
 mod record;
 mod reflect;
 mod run;
+mod speech;
 mod think;
 
 pub use agent::ReadyAgents;
 pub use inbox::Runtime;
 pub use models::ModelRegistry;
 pub use ports::{Limits, Ports};
+pub use speech::SpeechRegistry;
 pub use think::actions::ActionRegistry;

@@ -55,6 +55,8 @@ pub struct Config {
     pub old_secret_salt: Option<Secret>,
     /// Uploaded files.
     pub media: MediaConfig,
+    /// Programs that speak and hear.
+    pub speech: SpeechConfig,
     /// How much agents do at once and for how long.
     pub runs: RunLimits,
     /// How long things are kept.
@@ -118,6 +120,29 @@ pub struct Bucket {
     pub key_id: Option<Secret>,
     /// The key to it.
     pub key: Option<Secret>,
+}
+
+/// Settings of programs that speak and hear.
+#[derive(Debug, Clone)]
+pub struct SpeechConfig {
+    /// Whether one may speak.
+    pub speaks: bool,
+    /// Whether one may hear.
+    pub hears: bool,
+    /// The voice where the character names none.
+    pub voice: Option<String>,
+    /// The directory of piper's voices.
+    pub piper_voices: Option<PathBuf>,
+    /// The file of whisper.cpp's model.
+    pub whisper_model: Option<PathBuf>,
+    /// Programs at once.
+    pub max_concurrent: usize,
+    /// Requests that wait for one.
+    pub max_waiting: usize,
+    /// The longest that a program may work.
+    pub timeout: Duration,
+    /// The longest recording.
+    pub max_recording: Duration,
 }
 
 /// Bounds on what agents do.
@@ -200,6 +225,17 @@ impl Config {
                     key_id: read.secret(SettingId::S3KeyId),
                     key: read.secret(SettingId::S3Key),
                 }),
+            },
+            speech: SpeechConfig {
+                speaks: !["none", "openai"].contains(&read.text(SettingId::Synthesizer)),
+                hears: !["none", "openai"].contains(&read.text(SettingId::Transcriber)),
+                voice: read.filled(SettingId::Voice),
+                piper_voices: read.filled(SettingId::PiperVoices).map(PathBuf::from),
+                whisper_model: read.filled(SettingId::WhisperModel).map(PathBuf::from),
+                max_concurrent: read.count(SettingId::SpeechAtOnce),
+                max_waiting: read.count(SettingId::SpeechWaiting),
+                timeout: Duration::from_secs(read.number(SettingId::SpeechTimeout)),
+                max_recording: Duration::from_secs(read.number(SettingId::SpeechSeconds)),
             },
             runs: RunLimits {
                 timeout: Duration::from_secs(read.number(SettingId::RunTimeout)),

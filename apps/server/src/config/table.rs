@@ -124,6 +124,13 @@ settings! {
         "How long a model may be silent before the request is given up");
     OpenaiContext = Setting::new("OPENAI_CONTEXT_TOKENS", "models.openai.context_tokens", Kind::Number { least: 256, most: 4_294_967_295 },
         "How many tokens a request and its answer may have together");
+    OpenaiSpeech = Setting::new("OPENAI_TTS_MODEL", "models.openai.tts_model", Kind::Text,
+        "The OpenAI model that speaks, `gpt-4o-mini-tts` where unset; a server that only speaks its API is asked for speech where this is set");
+    OpenaiVoice = Setting::new("OPENAI_TTS_VOICE", "models.openai.tts_voice", Kind::Text,
+        "Its voice where the character names none that it has; `nova` where unset");
+    OpenaiManner = Setting::new("OPENAI_TTS_INSTRUCTIONS", "models.openai.tts_instructions", Kind::Text, "How it should speak");
+    OpenaiHearing = Setting::new("OPENAI_TRANSCRIPTION_MODEL", "models.openai.transcription_model", Kind::Text,
+        "The OpenAI model that hears, `gpt-4o-mini-transcribe` where unset; the same holds for other servers");
     OllamaUrl = Setting::new("OLLAMA_API_ENDPOINT", "models.ollama.endpoint", Kind::HttpUrl, "The address of an Ollama server");
     OllamaSmall = Setting::new("OLLAMA_SMALL_MODEL", "models.ollama.small_model", Kind::Text, "The Ollama model for decisions");
     OllamaLarge = Setting::new("OLLAMA_LARGE_MODEL", "models.ollama.large_model", Kind::Text, "The Ollama model for replies");
@@ -139,6 +146,24 @@ settings! {
         "How long an Anthropic model may be silent before the request is given up");
     AnthropicContext = Setting::new("ANTHROPIC_CONTEXT_TOKENS", "models.anthropic.context_tokens", Kind::Number { least: 256, most: 4_294_967_295 },
         "How many tokens a request to Anthropic and its answer may have together");
+
+    Synthesizer = Setting::new("SPEECH_SYNTHESIZER", "speech.synthesizer", Kind::Choice(&["auto", "none", "openai", "piper", "flite", "espeak-ng"]),
+        "What speaks for agents").default("auto");
+    Transcriber = Setting::new("SPEECH_TRANSCRIBER", "speech.transcriber", Kind::Choice(&["auto", "none", "openai", "whisper", "pocketsphinx"]),
+        "What hears for agents").default("auto");
+    Voice = Setting::new("SPEECH_VOICE", "speech.voice", Kind::Text,
+        "The voice of a program where the character names none that it has; one of its own where unset");
+    PiperVoices = Setting::new("PIPER_VOICES", "speech.piper_voices", Kind::Path,
+        "A directory of piper's voices (`<name>.onnx`), with which piper speaks").operator_only();
+    WhisperModel = Setting::new("WHISPER_MODEL", "speech.whisper_model", Kind::Path,
+        "A model of whisper.cpp (a file of ggml), with which whisper-cli hears").operator_only();
+    SpeechAtOnce = Setting::new("SPEECH_MAX_CONCURRENT", "speech.max_concurrent", count(256), "Programs that speak or hear at once").default("2");
+    SpeechWaiting = Setting::new("SPEECH_MAX_WAITING", "speech.max_waiting", Kind::Number { least: 0, most: 10_000 },
+        "Requests that wait for one of these").default("16");
+    SpeechTimeout = Setting::new("SPEECH_TIMEOUT_SECONDS", "speech.timeout_seconds", count(3_600), "The longest that a program may work")
+        .default("120");
+    SpeechSeconds = Setting::new("SPEECH_MAX_SECONDS", "speech.max_seconds", count(3_600), "The longest recording that a program hears")
+        .default("600");
 
     ClientKey = Setting::new("ELIZAOS_API_KEY", "client.key", Kind::Key,
         "The key that `chat` and `agent` send, where ELIZA_SERVER_AUTH_TOKEN is unset").secret();
@@ -202,6 +227,8 @@ mod tests {
             "TRUSTED_PROXIES",
             "MEDIA_DIR",
             "MEDIA_S3_ENDPOINT",
+            "PIPER_VOICES",
+            "WHISPER_MODEL",
         ] {
             assert!(!SettingId::by_name(name).unwrap().setting().api_writable, "{name}");
         }

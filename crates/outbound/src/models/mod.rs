@@ -11,6 +11,7 @@ mod draft;
 mod failure;
 mod profile;
 mod provider;
+mod service;
 
 pub use connector::RemoteConnector;
 pub use conversation::{Contribution, image, is_image, several_people};
@@ -19,3 +20,4 @@ pub use draft::{CallDraft, Draft};
 pub use failure::explanation;
 pub use profile::{ModelNames, Profile};
 pub use provider::RemoteProvider;
+pub use service::{Asked, RemoteService};

@@ -75,11 +75,19 @@ impl Decoding {
     fn run(&self, recording: &Path, media_type: MediaType, output: &Path) -> Result<(), Refusal> {
         let mut format = opened(recording, media_type)?;
         let track = format.default_track(TrackType::Audio).ok_or(Refusal::Codec("an unknown kind of"))?;
-        let id = track.id;
+        let (id, declared) = (track.id, track.num_frames);
         let parameters =
             track.codec_params.as_ref().and_then(|parameters| parameters.audio()).ok_or(Refusal::Codec("an unknown kind of"))?;
         let named = if parameters.codec == CODEC_ID_OPUS { "Opus" } else { "an unknown kind of" };
         let decoder = symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default());
+        // What says itself that it is too long need not be decoded; what does not is counted. In a WAV the greatest length is also
+        // what recorders write that do not know the end yet.
+        if let (Some(frames), Some(rate)) = (declared, parameters.sample_rate)
+            && frames > self.most.as_secs() * u64::from(rate)
+            && media_type != MediaType::Wav
+        {
+            return Err(Refusal::Unreadable(too_long(self.most)));
+        }
         let mut decoder = decoder.map_err(|error| match error {
             Error::Unsupported(_) => Refusal::Codec(named),
             _ => unreadable(media_type),

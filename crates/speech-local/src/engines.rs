@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use core_types::media::{HeldFile, MediaType};
 use core_types::models::{ModelError, ModelSettings};
 use core_types::speech::{Sound, SpeechConnector, SpeechError, SpeechRequest, SpeechSynthesizer, Transcriber};
+use tokio::time::timeout;
 
 use crate::Limits;
 use crate::decode::{self, Refusal};
@@ -181,8 +182,10 @@ impl Listener {
         let engine = self.hearing.name();
         let media_type = recording.media_type;
         let (received, prepared) = (desk.receive("recording", recording).await?, desk.file("recording.wav"));
-        let most = self.workshop.limits.recording;
-        match decode::decode(received.clone(), media_type, prepared.clone(), most).await {
+        let Limits { recording: most, time, .. } = self.workshop.limits;
+        let decoding = timeout(time, decode::decode(received.clone(), media_type, prepared.clone(), most));
+        let decoded = decoding.await.map_err(|_| ModelError::TimedOut { provider: "the decoder of recordings".to_owned(), limit: time })?;
+        match decoded {
             Ok(()) => Ok(prepared),
             Err(Refusal::Codec(codec)) => match &self.workshop.ffmpeg {
                 Some(ffmpeg) => {

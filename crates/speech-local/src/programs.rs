@@ -28,11 +28,18 @@ pub struct Found {
     pub present: Vec<Arc<dyn SpeechConnector>>,
 }
 
-/// Looks for programs. What is set and cannot be used is told in the log.
+/// The programs that are looked for, but for the one that only decodes.
+const PROGRAMS: [&str; 5] = ["flite", "espeak-ng", "piper", "pocketsphinx_continuous", "whisper-cli"];
+
+/// Looks for programs. What is set and cannot be used is told in the log. Where none could be used nothing is made.
 ///
 /// # Errors
 /// Where the scratch directory cannot be used.
 pub async fn find(settings: LocalSettings) -> io::Result<Found> {
+    let is_set = settings.piper_voices.is_some() || settings.whisper_model.is_some();
+    if !is_set && !PROGRAMS.iter().any(|name| on_path(&settings.path, name).is_some()) {
+        return Ok(Found::default());
+    }
     let scratch = settings.scratch.clone();
     let scratch = tokio::task::spawn_blocking(move || Scratch::take(&scratch)).await.map_err(io::Error::other)??;
     let path = settings.path.clone();
@@ -50,6 +57,9 @@ pub async fn find(settings: LocalSettings) -> io::Result<Found> {
         found.configured.extend(search.whisper());
         found.present.extend(search.pocketsphinx());
     }
+    let engines = found.configured.iter().chain(&found.present).map(|engine| engine.name());
+    let names: Vec<_> = engines.chain(search.workshop.ffmpeg.as_ref().map(|_| "ffmpeg")).collect();
+    log::info!("programs for speech: {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") });
     Ok(found)
 }
 
@@ -138,7 +148,7 @@ impl Search<'_> {
             input: b"",
             directory: desk.path(),
             output: None,
-            time: PROBE.min(self.workshop.limits.time),
+            time: PROBE,
         };
         match job.run().await {
             Ok(ended) => Some(format!("{}\n{}", String::from_utf8_lossy(&ended.said), ended.complaints)),

@@ -47,10 +47,9 @@ impl Resampler {
         while let Some(chunk) = self.pending.get(done..done + CHUNK) {
             done += CHUNK;
             let made = processed(inner, chunk, None);
-            let made = made.get(self.skip.min(made.len())..).unwrap_or_default();
+            let made = without(&made, &mut self.skip);
             self.given += made.len() as u64;
             give(made);
-            self.skip = 0;
         }
         self.pending.drain(..done);
     }
@@ -71,17 +70,23 @@ impl Resampler {
             rest.resize(CHUNK, 0.0);
             let made = processed(&mut inner, &rest, Some(count));
             let left = usize::try_from(wanted - self.given).unwrap_or(usize::MAX);
-            let made = made.get(self.skip.min(made.len())..).unwrap_or_default();
-            let made = made.get(..left.min(made.len())).unwrap_or_default();
-            if made.is_empty() && self.skip == 0 {
+            if made.is_empty() {
                 return;
             }
-            self.skip = 0;
+            let made = without(&made, &mut self.skip);
+            let made = made.get(..left.min(made.len())).unwrap_or_default();
             self.given += made.len() as u64;
             give(made);
             rest.clear();
         }
     }
+}
+
+/// The samples after those that are to be skipped, of which so many fewer are left.
+fn without<'a>(made: &'a [f32], skip: &mut usize) -> &'a [f32] {
+    let (skipped, made) = made.split_at((*skip).min(made.len()));
+    *skip -= skipped.len();
+    made
 }
 
 /// What the filter makes of a chunk, of which only the first `count` samples are sound. Nothing, where it cannot be made: the

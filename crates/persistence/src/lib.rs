@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
+use core_types::embeddings::VectorRepository;
 use core_types::media::MediaRepository;
 use core_types::memory::MemoryRepository;
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
@@ -58,6 +59,7 @@ struct Repositories {
     worlds: Arc<dyn WorldRepository>,
     rooms: Arc<dyn RoomRepository>,
     memories: Arc<dyn MemoryRepository>,
+    vectors: Arc<dyn VectorRepository>,
     media: Arc<dyn MediaRepository>,
     runs: Arc<dyn RunRepository>,
     secrets: Arc<dyn SecretRepository>,
@@ -122,6 +124,11 @@ impl Store {
         Arc::clone(&self.repositories.memories)
     }
 
+    /// Where the vectors of memories are kept.
+    pub fn vectors(&self) -> Arc<dyn VectorRepository> {
+        Arc::clone(&self.repositories.vectors)
+    }
+
     /// Where what is known of files is kept.
     pub fn media(&self) -> Arc<dyn MediaRepository> {
         Arc::clone(&self.repositories.media)
@@ -179,6 +186,7 @@ where
         + WorldRepository
         + RoomRepository
         + MemoryRepository
+        + VectorRepository
         + MediaRepository
         + RunRepository
         + SecretRepository
@@ -193,6 +201,7 @@ where
         worlds: Arc::<D>::clone(db),
         rooms: Arc::<D>::clone(db),
         memories: Arc::<D>::clone(db),
+        vectors: Arc::<D>::clone(db),
         media: Arc::<D>::clone(db),
         runs: Arc::<D>::clone(db),
         secrets: Arc::<D>::clone(db),

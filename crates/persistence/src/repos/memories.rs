@@ -12,6 +12,7 @@ use super::columns::{Id, Object, known_total, time, word};
 use super::plane::EntityRow;
 use super::prepared::prepared;
 use super::schema::{entities, memories, participants};
+use super::vectors::renew;
 use super::words::{self, memory_words};
 use super::{Conn, Db, RunQueryDsl};
 use crate::error::Fault;
@@ -138,6 +139,7 @@ macro_rules! filtered {
         query
     }};
 }
+pub(super) use filtered;
 
 work! {
     /// Stores those whose id is free; returns how many.
@@ -299,6 +301,7 @@ work! {
         if let Some(content) = change.content {
             row.content = Object(content);
             run!(reword(conn, ordinal, agent, &row.table_name, &row.content.0))?;
+            run!(renew(conn, ordinal))?;
         }
         let changes = (memories::content.eq(&row.content), memories::metadata.eq(&row.metadata), memories::words_version.eq(VERSION));
         run!(diesel::update(memories::table.find(id)).set(changes).execute(conn))?;
@@ -318,6 +321,7 @@ work! {
         for (ordinal, id, agent, table, Object(mut content)) in rows {
             content.insert("text".to_owned(), text.into());
             run!(reword(conn, ordinal, agent, &table, &content))?;
+            run!(renew(conn, ordinal))?;
             let changes = (memories::content.eq(Object(content)), memories::words_version.eq(VERSION));
             run!(diesel::update(memories::table.find(id)).set(changes).execute(conn))?;
         }

@@ -23,6 +23,8 @@ pub struct Started<'a> {
     pub files: &'a str,
     /// The model providers that the settings connect, the one that answers first.
     pub models: &'a [String],
+    /// The model by which memories are found by their meaning.
+    pub embeddings: Option<&'a str>,
     /// Whether requests must carry a key.
     pub key: bool,
     /// The agents that run, by name.
@@ -47,6 +49,7 @@ impl Started<'_> {
             ("database", self.database.to_owned()),
             ("files", self.files.to_owned()),
             ("models", self.models()),
+            ("memories", self.memories()),
             ("key", self.key().to_owned()),
             ("agents", self.agents()),
         ] {
@@ -67,6 +70,13 @@ impl Started<'_> {
         match self.models {
             [] => "none; agents cannot answer".to_owned(),
             models => models.join(", "),
+        }
+    }
+
+    fn memories(&self) -> String {
+        match self.embeddings {
+            Some(model) => format!("found by words and by meaning ({model})"),
+            None => "found by words alone".to_owned(),
         }
     }
 
@@ -125,6 +135,7 @@ mod tests {
             database: "SQLite, ./.doolittle/doolittle.db",
             files: "./.doolittle/media",
             models: &[],
+            embeddings: Some("static/en"),
             key: false,
             running,
             agents: running.len(),

@@ -12,6 +12,7 @@ use core_types::agents::{AgentService, AgentSummary, CreateAgent};
 use core_types::bus::EventBus;
 use core_types::error::chain;
 use core_types::media::MediaStore;
+use core_types::memory::VectorIndex;
 use core_types::models::{ModelProvider, ModelSize};
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
@@ -23,11 +24,13 @@ use media_files::MediaFiles;
 use media_s3::{MediaS3, S3Settings};
 use models_eliza::ElizaConnector;
 use persistence::{OpenError, Options, Store, Target};
+use recall::Recall;
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 
 use crate::characters::{CharacterDirectory, ELIZA};
 use crate::clock::{SystemClock, SystemIds, SystemRandomness};
 use crate::config::{Bucket, Config};
+use crate::embedders::ServerEmbedders;
 use crate::exit::{Exit, Failure};
 use crate::live_settings::LiveSettings;
 use crate::lock::DataLock;
@@ -83,6 +86,9 @@ pub async fn serve_until(
     let settings = LiveSettings::new(config);
     let models = models(&settings)?;
     let provider = models.default_provider().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let embedders = Arc::new(embedders(&settings, config)?);
+    let recall = Arc::new(Recall::new(store.vectors(), Arc::<ServerEmbedders>::clone(&embedders), recall_limits(config)));
+    let vectors: Arc<dyn VectorIndex> = Arc::<Recall>::clone(&recall);
 
     let knowledge = Arc::new(Knowledge { agents: store.agents(), memories: store.memories(), clock: Arc::clone(&clock) });
     let agents = Arc::new(Agents {
@@ -103,6 +109,7 @@ pub async fn serve_until(
         vault,
         deliveries: store.deliveries(),
         memories: store.memories(),
+        vectors: Some(Arc::clone(&vectors)),
         attachments: Arc::new(attachments(&store, &files)?),
         runs: store.runs(),
         bus: Arc::clone(&bus),
@@ -131,15 +138,17 @@ pub async fn serve_until(
         upkeep.run().await;
     });
     let following = tokio::spawn(follow(settings.clone(), Arc::clone(&minds)));
+    let recalling = tokio::spawn(async move { recall.run().await });
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let shared = Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings };
+    let shared = Shared { agents, knowledge, minds, vectors, files, bus, clock, ids, machine, settings };
     let state = AppState::new(services(config, &store, shared), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
-    ready(&started_text(config, address, &store, &kept_in, provider.as_ref(), &listed));
+    let found = Models { provider: provider.as_ref(), embeddings: embedders.model() };
+    ready(&started_text(config, address, &store, &kept_in, &found, &listed));
 
     let stopper = server.stopper();
     let mut serving = pin!(server.wait());
@@ -167,6 +176,7 @@ pub async fn serve_until(
     };
     upkeep.abort();
     following.abort();
+    recalling.abort();
     store.close().await;
     outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
 }
@@ -269,6 +279,18 @@ fn models(settings: &LiveSettings) -> Result<ModelRegistry, Failure> {
     Ok(registry.with(Arc::new(models_anthropic::connector(client))))
 }
 
+fn embedders(settings: &LiveSettings, config: &Config) -> Result<ServerEmbedders, Failure> {
+    let client = outbound::Client::new(outbound::Limits::default())
+        .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
+    let embedders = ServerEmbedders::new(settings, &client, &config.embeddings.provider);
+    embedders.map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+}
+
+fn recall_limits(config: &Config) -> recall::Limits {
+    let rate = Some(config.embeddings.rate).filter(|rate| *rate > 0);
+    recall::Limits { question: config.embeddings.query_time, rate }
+}
+
 fn run_limits(config: &Config) -> Limits {
     Limits {
         run_timeout: config.runs.timeout,
@@ -283,6 +305,7 @@ struct Shared {
     agents: Arc<Agents>,
     knowledge: Arc<Knowledge>,
     minds: Arc<ReadyAgents>,
+    vectors: Arc<dyn VectorIndex>,
     files: Arc<dyn MediaStore>,
     bus: Arc<dyn EventBus>,
     clock: Arc<dyn Clock>,
@@ -292,7 +315,7 @@ struct Shared {
 }
 
 fn services(config: &Config, store: &Store, shared: Shared) -> Services {
-    let Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings } = shared;
+    let Shared { agents, knowledge, minds, vectors, files, bus, clock, ids, machine, settings } = shared;
     let keyring = Keyring::new(config.server.key.as_ref());
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
@@ -319,7 +342,12 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         messaging: Arc::new(Messaging::new(ports, limits)),
         channels: Arc::new(channels),
         servers: Arc::new(servers),
-        memories: Arc::new(Memories { agents: store.agents(), memories: store.memories(), messages: store.messages(), vectors: None }),
+        memories: Arc::new(Memories {
+            agents: store.agents(),
+            memories: store.memories(),
+            messages: store.messages(),
+            vectors: Some(vectors),
+        }),
         rooms: Arc::new(Rooms {
             agents: store.agents(),
             worlds: store.worlds(),
@@ -369,14 +397,21 @@ async fn ensure_default_agent(agents: &dyn AgentService) -> Result<(), ServiceEr
     Ok(())
 }
 
+/// The models that the server found.
+struct Models<'a> {
+    provider: &'a dyn ModelProvider,
+    embeddings: Option<&'a str>,
+}
+
 fn started_text(
     config: &Config,
     address: std::net::SocketAddr,
     store: &Store,
     files: &str,
-    provider: &dyn ModelProvider,
+    found: &Models<'_>,
     listed: &[AgentSummary],
 ) -> String {
+    let provider = found.provider;
     let running: Vec<(AgentId, String)> = listed.iter().filter(|agent| agent.running).map(|agent| (agent.id, agent.name.clone())).collect();
     let (small, large) = (provider.model(ModelSize::Small), provider.model(ModelSize::Large));
     let name = provider.name();
@@ -388,6 +423,7 @@ fn started_text(
         database: store.describe(),
         files,
         models: &[models],
+        embeddings: found.embeddings,
         key: config.server.key.is_some(),
         running: &running,
         agents: listed.len(),

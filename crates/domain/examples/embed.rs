@@ -99,6 +99,7 @@ async fn main() -> Result<(), Failure> {
         vault,
         deliveries: store.deliveries(),
         memories: store.memories(),
+        vectors: None,
         attachments: Arc::new(NoFiles),
         runs: store.runs(),
         bus: Arc::clone(&bus),

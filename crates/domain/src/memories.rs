@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use core_types::agents::AgentRepository;
 use core_types::error::chain;
 use core_types::memory::{
-    DOCUMENTS, EmbeddingProgress, FACTS, FoundMemories, FoundMemory, KeywordSearch, MEMORIES, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository,
-    MemorySearch, MemoryService, Nearest, Ranked, Reason, Shortfall, Similar, Source, VectorError, VectorIndex, fuse,
+    DOCUMENTS, EmbeddingProgress, FACTS, FoundMemories, FoundMemory, KeywordSearch, MEMORIES, MESSAGES, Memory, MemoryChange, MemoryFilter,
+    MemoryRepository, MemorySearch, MemoryService, Nearest, Ranked, Reason, Shortfall, Similar, Source, VectorError, VectorIndex, fuse,
 };
 use core_types::messaging::MessageRepository;
 use core_types::{AgentId, Caller, Listed, MemoryId, Page, Permission, RoomId, ServiceError, ServiceResult, Thing};

@@ -100,8 +100,7 @@ impl SentenceModel {
         let (begin, end, padding) = (mark("[CLS]")?, mark("[SEP]")?, mark("[PAD]")?);
         let (pieces, pooling) = (pieces(directory)?, pooling(directory)?);
         let threads = [Arc::new(ThreadPool::with_num_threads(1)), Arc::new(ThreadPool::with_num_threads(1))];
-        let mut model =
-            Self { graph, ids, mask, kinds, vocabulary, begin, end, padding, pieces, pooling, dimension: 0, version, threads };
+        let mut model = Self { graph, ids, mask, kinds, vocabulary, begin, end, padding, pieces, pooling, dimension: 0, version, threads };
         // Files may be silent or wrong about it; an answer is not.
         let first = model.embed(&["a".to_owned()], false)?;
         model.dimension = first.first().map_or(0, Vec::len);

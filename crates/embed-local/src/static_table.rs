@@ -96,8 +96,7 @@ impl Table {
         let mut sum = vec![0.0_f32; self.dimension];
         for piece in self.vocabulary.cut(text, PIECES) {
             let piece = piece as usize;
-            let (Some(scale), Some(row)) =
-                (self.scales.get(piece), self.numbers.get(piece * self.dimension..(piece + 1) * self.dimension))
+            let (Some(scale), Some(row)) = (self.scales.get(piece), self.numbers.get(piece * self.dimension..(piece + 1) * self.dimension))
             else {
                 continue;
             };

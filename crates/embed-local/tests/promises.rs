@@ -94,7 +94,7 @@ async fn mini_lm_knows_what_means_the_same() {
     let texts = ["My vehicle stopped working", "The car broke down", "She does not eat meat", "Das Auto ist kaputt"].map(str::to_owned);
     let vectors = embedder.embed(TextRole::Passage, &texts).await.unwrap();
     let (alike, other) = (cosine(&vectors[0], &vectors[1]), cosine(&vectors[0], &vectors[2]));
-    assert!(alike > 0.6 && other < 0.3, "{alike} {other}");
+    assert!(alike > 0.5 && other < 0.3, "{alike} {other}");
 }
 
 #[tokio::test]

@@ -77,8 +77,7 @@ impl Recall {
             }
         };
         let pace = Pace::new(self.limits.rate);
-        let mut work =
-            Work { embedder, space, dimension, pace, failures: 0, aside: Vec::new(), since_aside: tokio::time::Instant::now() };
+        let mut work = Work { embedder, space, dimension, pace, failures: 0, aside: Vec::new(), since_aside: tokio::time::Instant::now() };
         loop {
             match self.step(&mut work).await {
                 Ok(true) => {}
@@ -119,9 +118,7 @@ impl Recall {
         }
         work.pace.wait().await;
         let made = match self.make(work, wanting.clone()).await {
-            Err(error) if wanting.len() > 1 && (error.is_about_a_text() || work.failures >= TRIES) => {
-                self.one_by_one(work, wanting).await
-            }
+            Err(error) if wanting.len() > 1 && (error.is_about_a_text() || work.failures >= TRIES) => self.one_by_one(work, wanting).await,
             Err(error) if wanting.len() == 1 && (error.is_about_a_text() || work.failures >= TRIES) => {
                 self.set_aside(work, &wanting, &error);
                 if error.is_about_a_text() { Ok(()) } else { Err(error) }

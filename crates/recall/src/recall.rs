@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use core_types::embeddings::{Embedder, Embedders, Space, SpaceId, VectorRepository};
-use core_types::memory::{
-    EmbeddingProgress, MemoryFilter, Nearest, Shortfall, Similar, SpaceProgress, VectorError, VectorIndex, fuse,
-};
+use core_types::memory::{EmbeddingProgress, MemoryFilter, Nearest, Shortfall, Similar, SpaceProgress, VectorError, VectorIndex, fuse};
 use core_types::{AgentId, MemoryId, StoreResult};
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};

@@ -7,7 +7,7 @@ use core_types::agents::AgentRepository;
 use core_types::bus::EventBus;
 use core_types::deliveries::DeliveryRepository;
 use core_types::media::AttachmentReader;
-use core_types::memory::MemoryRepository;
+use core_types::memory::{MemoryRepository, VectorIndex};
 use core_types::runs::RunRepository;
 use core_types::secrets::{SecretRepository, Vault};
 use core_types::{Clock, Ids};
@@ -25,6 +25,8 @@ pub struct Ports {
     pub deliveries: Arc<dyn DeliveryRepository>,
     /// What agents remember.
     pub memories: Arc<dyn MemoryRepository>,
+    /// Ranks memories by meaning, where there is such a thing.
+    pub vectors: Option<Arc<dyn VectorIndex>>,
     /// Reads what messages have attached.
     pub attachments: Arc<dyn AttachmentReader>,
     /// Where model calls outside of runs are logged.

@@ -13,6 +13,7 @@ use core_types::bus::{BusEvent, EventBus, Subscription, Topic};
 use core_types::deliveries::{Delivery, DeliveryState};
 use core_types::fetch::{FetchError, Fetched, Fetcher};
 use core_types::media::{MediaFile, MediaPlace, MediaService, MediaStore, UploadHead};
+use core_types::memory::VectorIndex;
 use core_types::messaging::{
     ChannelService, Completion, Door, EventBody, Message, MessagingService, NewChannel, NewMessage, PostReceipt, StreamItem,
 };
@@ -68,6 +69,8 @@ pub struct Plan {
     pub fetcher: Arc<dyn Fetcher>,
     /// What bounds files.
     pub media: MediaLimits,
+    /// Ranks memories by meaning.
+    pub vectors: Option<Arc<dyn VectorIndex>>,
 }
 
 impl Plan {
@@ -80,6 +83,7 @@ impl Plan {
             messaging: MessagingLimits::default(),
             fetcher: Arc::new(NoWayOut),
             media: MediaLimits::default(),
+            vectors: None,
         }
     }
 }
@@ -140,6 +144,7 @@ impl House {
             vault,
             deliveries: store.deliveries(),
             memories: store.memories(),
+            vectors: plan.vectors.clone(),
             attachments: Arc::new(attachments),
             runs: store.runs(),
             bus: Arc::clone(&bus),

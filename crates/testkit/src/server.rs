@@ -45,7 +45,8 @@ impl TestServer {
 
     /// A server with these settings, by the names that they have in the environment.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
-        let usual = [("DEFAULT_AGENT", "false"), ("HTTP_WORKERS", "1"), ("RATE_LIMIT_MAX", "0")];
+        // What is found by meaning depends on the moment: vectors come a little later than memories.
+        let usual = [("DEFAULT_AGENT", "false"), ("HTTP_WORKERS", "1"), ("RATE_LIMIT_MAX", "0"), ("EMBEDDING_PROVIDER", "none")];
         let settings = usual.iter().chain(settings).map(|(name, value)| {
             let id = SettingId::by_name(name).unwrap_or_else(|| panic!("there is no setting {name}"));
             (id, (*value).to_owned())

@@ -24,7 +24,10 @@ fn allowed(crate_name: &str) -> Option<&'static [&'static str]> {
         | "doolittle-recall"
         | "doolittle-persistence" => &["doolittle-core-types"],
         name if name.starts_with("doolittle-models-") => &["doolittle-core-types", "doolittle-outbound"],
-        name if ["doolittle-embed-", "doolittle-media-", "doolittle-speech-", "doolittle-tee-"].iter().any(|adapter| name.starts_with(adapter)) => {
+        name if ["doolittle-embed-", "doolittle-media-", "doolittle-speech-", "doolittle-tee-"]
+            .iter()
+            .any(|adapter| name.starts_with(adapter)) =>
+        {
             &["doolittle-core-types"]
         }
         // `core-types`, and whatever is not known here yet.

@@ -69,6 +69,8 @@ pub enum Kind {
     },
     /// A log level.
     Level,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// Web origins, separated by commas.
     Origins,
     /// IP addresses or networks, separated by commas.
@@ -172,6 +174,7 @@ impl Kind {
             Self::Switch => "true|false",
             Self::Size { .. } => "SIZE",
             Self::Level => "LEVEL",
+            Self::OneOf(_) => "WORD",
             Self::Origins => "ORIGINS",
             Self::Networks => "NETWORKS",
             Self::HttpUrl | Self::PostgresUrl => "URL",
@@ -191,6 +194,8 @@ impl Kind {
             Self::Switch => switch(value).map(drop),
             Self::Size { least, most } => size(value, least, most).map(drop),
             Self::Level => level(value).map(drop),
+            Self::OneOf(words) if words.contains(&value) => Ok(()),
+            Self::OneOf(words) => Err(format!("must be one of {}", words.join(", "))),
             Self::Origins => origins(value).map(drop),
             Self::Networks => networks(value).map(drop),
             Self::HttpUrl => address(value, &["http://", "https://"], false),

@@ -15,7 +15,8 @@ mod service;
 
 pub use filter::{MemoryFilter, Source};
 pub use recall::{
-    EmbeddingProgress, Fused, KeywordSearch, Nearest, RANK_CONSTANT, Ranked, Shortfall, Similar, SpaceProgress, VectorError, VectorIndex, fuse,
+    EmbeddingProgress, Fused, KeywordSearch, Nearest, RANK_CONSTANT, Ranked, Shortfall, Similar, SpaceProgress, VectorError, VectorIndex,
+    fuse,
 };
 pub use service::{FoundMemories, FoundMemory, MemorySearch, MemoryService, Reason};
 

@@ -22,24 +22,29 @@ const LATE: Duration = Duration::from_secs(10);
 const NOTES: i64 = 100_000;
 
 /// How far the store has been read.
-#[derive(Default)]
-struct Read {
+pub(crate) struct Read {
     vectors: i64,
     gone: i64,
     /// Places that were reached, and when.
     reached: VecDeque<(Instant, i64)>,
 }
 
+impl Default for Read {
+    fn default() -> Self {
+        Self { vectors: i64::MIN, gone: 0, reached: VecDeque::new() }
+    }
+}
+
 impl Recall {
     /// Loads all vectors and then follows what comes and goes, until it is dropped.
     pub(crate) async fn follow(&self) {
-        let mut read = Read { vectors: i64::MIN, ..Read::default() };
         // What goes while vectors are loaded may be loaded all the same, and must go afterwards.
-        read.gone = self.patiently(|| self.store.last_gone()).await;
+        let gone = self.patiently(|| self.store.last_gone()).await;
+        self.read.lock().await.gone = gone;
         self.patiently(|| self.learn_spaces()).await;
         let began = Instant::now();
         loop {
-            match self.catch_up(&mut read).await {
+            match self.catch_up().await {
                 Ok(()) if !self.loaded.swap(true, Ordering::AcqRel) => {
                     let vectors = self.vectors();
                     if vectors > 0 {
@@ -81,7 +86,9 @@ impl Recall {
         Ok(())
     }
 
-    async fn catch_up(&self, read: &mut Read) -> StoreResult<()> {
+    /// Takes in what has come to the store, and lets go what has gone from it, up to now. [`Recall::run`] does so again and again.
+    pub async fn catch_up(&self) -> StoreResult<()> {
+        let read = &mut *self.read.lock().await;
         loop {
             let rows = self.store.since(read.vectors, PAGE).await?;
             let is_last = rows.len() < PAGE as usize;

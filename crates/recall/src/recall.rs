@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
+use crate::follow::Read;
 use crate::index::{Index, Shared};
 use crate::meter::Meter;
 use crate::question::{Asker, Question};
@@ -58,6 +59,8 @@ pub struct Recall {
     pub(crate) kept: Notify,
     pub(crate) meter: Mutex<Meter>,
     pub(crate) problem: Mutex<Option<String>>,
+    /// One who follows the store at a time.
+    pub(crate) read: tokio::sync::Mutex<Read>,
     asker: Asker,
 }
 
@@ -75,6 +78,7 @@ impl Recall {
             kept: Notify::new(),
             meter: Mutex::new(Meter::new()),
             problem: Mutex::default(),
+            read: tokio::sync::Mutex::default(),
             asker: Asker::new(limits.question),
         }
     }

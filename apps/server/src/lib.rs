@@ -11,6 +11,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+mod embedders;
 pub mod exit;
 pub mod figures;
 pub mod knowledge_files;

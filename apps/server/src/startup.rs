@@ -26,6 +26,8 @@ pub struct Started<'a> {
     pub models: &'a [String],
     /// What speaks and hears.
     pub speech: &'a SpeechEngines,
+    /// The model by which memories are found by their meaning.
+    pub embeddings: Option<&'a str>,
     /// Whether requests must carry a key.
     pub key: bool,
     /// The agents that run, by name.
@@ -51,6 +53,7 @@ impl Started<'_> {
             ("files", self.files.to_owned()),
             ("models", self.models()),
             ("speech", self.speech()),
+            ("memories", self.memories()),
             ("key", self.key().to_owned()),
             ("agents", self.agents()),
         ] {
@@ -81,6 +84,13 @@ impl Started<'_> {
             (Some(speaks), None) => format!("{speaks} speaks, nothing hears"),
             (None, Some(hears)) => format!("nothing speaks, {hears} hears"),
             (Some(speaks), Some(hears)) => format!("{speaks} speaks, {hears} hears"),
+        }
+    }
+
+    fn memories(&self) -> String {
+        match self.embeddings {
+            Some(model) => format!("found by words and by meaning ({model})"),
+            None => "found by words alone".to_owned(),
         }
     }
 
@@ -141,6 +151,7 @@ mod tests {
             files: "./.doolittle/media",
             models: &[],
             speech: &SpeechEngines { synthesizer: None, transcriber: None },
+            embeddings: Some("static/en"),
             key: false,
             running,
             agents: running.len(),

@@ -13,6 +13,7 @@ use core_types::agents::{AgentService, AgentSummary, CreateAgent};
 use core_types::bus::EventBus;
 use core_types::error::chain;
 use core_types::media::MediaStore;
+use core_types::memory::VectorIndex;
 use core_types::models::{ModelProvider, ModelSize};
 use core_types::speech::{AgentSpeech as _, SpeechEngines};
 use core_types::system::Figures;
@@ -26,11 +27,13 @@ use media_files::MediaFiles;
 use media_s3::{MediaS3, S3Settings};
 use models_eliza::ElizaConnector;
 use persistence::{OpenError, Options, Store, Target};
+use recall::Recall;
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 
 use crate::characters::{CharacterDirectory, ELIZA};
 use crate::clock::{SystemClock, SystemIds, SystemRandomness};
 use crate::config::{Bucket, Config};
+use crate::embedders::ServerEmbedders;
 use crate::exit::{Exit, Failure};
 use crate::figures::{self, PrometheusFigures};
 use crate::knowledge_files::KnowledgeDirectory;
@@ -89,6 +92,9 @@ pub async fn serve_until(
     let settings = LiveSettings::new(config);
     let models = models(&settings)?;
     let provider = models.default_provider().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let embedders = Arc::new(embedders(&settings, config)?);
+    let recall = Arc::new(Recall::new(store.vectors(), Arc::<ServerEmbedders>::clone(&embedders), recall_limits(config)));
+    let vectors: Arc<dyn VectorIndex> = Arc::<Recall>::clone(&recall);
 
     let knowledge = Arc::new(Knowledge::new(KnowledgePorts {
         agents: store.agents(),
@@ -116,6 +122,7 @@ pub async fn serve_until(
         deliveries: store.deliveries(),
         memories: store.memories(),
         reflections: store.reflections(),
+        vectors: Some(Arc::clone(&vectors)),
         attachments: Arc::new(attachments(&store, &files)?),
         runs: store.runs(),
         bus: Arc::clone(&bus),
@@ -146,16 +153,18 @@ pub async fn serve_until(
     let engines = minds.engines();
     let following = tokio::spawn(follow(settings.clone(), Arc::clone(&minds)));
     let counting = tokio::spawn(figures::keep_small(counted.clone()));
+    let recalling = tokio::spawn(async move { recall.run().await });
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
     let figures = PrometheusFigures::new(counted, store.agents(), store.deliveries(), Arc::<ThisMachine>::clone(&machine));
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let shared = Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings, figures: Arc::new(figures) };
+    let shared = Shared { agents, knowledge, minds, vectors, files, bus, clock, ids, machine, settings, figures: Arc::new(figures) };
     let state = AppState::new(services(config, &store, shared), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
-    ready(&started_text(config, address, &store, &kept_in, provider.as_ref(), &engines, &listed));
+    let found = Models { provider: provider.as_ref(), speech: &engines, embeddings: embedders.model() };
+    ready(&started_text(config, address, &store, &kept_in, &found, &listed));
 
     let stopper = server.stopper();
     let mut serving = pin!(server.wait());
@@ -184,6 +193,7 @@ pub async fn serve_until(
     upkeep.abort();
     following.abort();
     counting.abort();
+    recalling.abort();
     store.close().await;
     outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
 }
@@ -297,6 +307,18 @@ fn models(settings: &LiveSettings) -> Result<ModelRegistry, Failure> {
     Ok(registry.with(Arc::new(models_anthropic::connector(client))))
 }
 
+fn embedders(settings: &LiveSettings, config: &Config) -> Result<ServerEmbedders, Failure> {
+    let client = outbound::Client::new(outbound::Limits::default())
+        .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
+    let embedders = ServerEmbedders::new(settings, &client, &config.embeddings.provider);
+    embedders.map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+}
+
+fn recall_limits(config: &Config) -> recall::Limits {
+    let rate = Some(config.embeddings.rate).filter(|rate| *rate > 0);
+    recall::Limits { question: config.embeddings.query_time, rate }
+}
+
 fn run_limits(config: &Config) -> Limits {
     Limits {
         run_timeout: config.runs.timeout,
@@ -312,6 +334,7 @@ struct Shared {
     agents: Arc<Agents>,
     knowledge: Arc<Knowledge>,
     minds: Arc<ReadyAgents>,
+    vectors: Arc<dyn VectorIndex>,
     files: Arc<dyn MediaStore>,
     bus: Arc<dyn EventBus>,
     clock: Arc<dyn Clock>,
@@ -322,7 +345,7 @@ struct Shared {
 }
 
 fn services(config: &Config, store: &Store, shared: Shared) -> Services {
-    let Shared { agents, knowledge, minds, files, bus, clock, ids, machine, settings, figures } = shared;
+    let Shared { agents, knowledge, minds, vectors, files, bus, clock, ids, machine, settings, figures } = shared;
     let keyring = Keyring::new(config.server.key.as_ref());
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
@@ -356,7 +379,12 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         messaging,
         channels: Arc::new(channels),
         servers: Arc::new(servers),
-        memories: Arc::new(Memories { agents: store.agents(), memories: store.memories(), messages: store.messages(), vectors: None }),
+        memories: Arc::new(Memories {
+            agents: store.agents(),
+            memories: store.memories(),
+            messages: store.messages(),
+            vectors: Some(vectors),
+        }),
         rooms: Arc::new(Rooms {
             agents: store.agents(),
             worlds: store.worlds(),
@@ -407,15 +435,22 @@ async fn ensure_default_agent(agents: &dyn AgentService) -> Result<(), ServiceEr
     Ok(())
 }
 
+/// The models that the server found.
+struct Models<'a> {
+    provider: &'a dyn ModelProvider,
+    speech: &'a SpeechEngines,
+    embeddings: Option<&'a str>,
+}
+
 fn started_text(
     config: &Config,
     address: std::net::SocketAddr,
     store: &Store,
     files: &str,
-    provider: &dyn ModelProvider,
-    engines: &SpeechEngines,
+    found: &Models<'_>,
     listed: &[AgentSummary],
 ) -> String {
+    let provider = found.provider;
     let running: Vec<(AgentId, String)> = listed.iter().filter(|agent| agent.running).map(|agent| (agent.id, agent.name.clone())).collect();
     let (small, large) = (provider.model(ModelSize::Small), provider.model(ModelSize::Large));
     let name = provider.name();
@@ -427,7 +462,8 @@ fn started_text(
         database: store.describe(),
         files,
         models: &[models],
-        speech: engines,
+        speech: found.speech,
+        embeddings: found.embeddings,
         key: config.server.key.is_some(),
         running: &running,
         agents: listed.len(),

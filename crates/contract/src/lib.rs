@@ -4,6 +4,7 @@
 
 pub mod bus;
 pub mod documents;
+pub mod embeddings;
 pub mod media;
 pub mod models;
 pub mod speech;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
+use core_types::embeddings::VectorRepository;
 use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
@@ -35,6 +36,7 @@ pub mod runs;
 mod scene;
 pub mod servers;
 pub mod together;
+pub mod vectors;
 pub mod waking;
 pub mod worlds;
 
@@ -62,6 +64,8 @@ pub struct Stores {
     pub memories: Arc<dyn MemoryRepository>,
     /// How far agents have looked back at what they remember.
     pub reflections: Arc<dyn ReflectionRepository>,
+    /// Where the vectors of memories are kept.
+    pub vectors: Arc<dyn VectorRepository>,
     /// Where what is known of files is kept.
     pub media: Arc<dyn MediaRepository>,
     /// Where runs and logs are kept.
@@ -235,6 +239,13 @@ macro_rules! store_contract {
             runs::logs_are_filtered_and_paged,
             runs::pruning_runs_and_logs_is_bounded,
             runs::pruning_forgets_deliveries_by_their_end,
+            vectors::a_space_keeps_its_number,
+            vectors::what_is_remembered_wants_a_vector_until_it_has_one,
+            vectors::a_vector_goes_with_its_memory,
+            vectors::a_memory_of_another_content_wants_another_vector,
+            vectors::vectors_move_from_one_space_to_another,
+            vectors::the_store_says_which_vectors_pass_a_filter,
+            vectors::notes_of_goings_are_forgotten_when_told,
             together::under_load_each_delivery_is_answered_once_and_in_order,
         }
     };
@@ -271,6 +282,7 @@ mod tests {
             ("runs", include_str!("stores/runs.rs")),
             ("servers", include_str!("stores/servers.rs")),
             ("together", include_str!("stores/together.rs")),
+            ("vectors", include_str!("stores/vectors.rs")),
             ("waking", include_str!("stores/waking.rs")),
             ("worlds", include_str!("stores/worlds.rs")),
         ] {

@@ -13,6 +13,7 @@ pub mod caller;
 pub mod character;
 pub mod clock;
 pub mod deliveries;
+pub mod embeddings;
 pub mod error;
 pub mod fetch;
 pub mod ids;

@@ -118,6 +118,7 @@ async fn main() -> Result<(), Failure> {
         deliveries: store.deliveries(),
         memories: store.memories(),
         reflections: store.reflections(),
+        vectors: None,
         attachments: Arc::new(NoFiles),
         runs: store.runs(),
         bus: Arc::clone(&bus),

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
+use core_types::embeddings::VectorRepository;
 use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
@@ -59,6 +60,7 @@ struct Repositories {
     rooms: Arc<dyn RoomRepository>,
     memories: Arc<dyn MemoryRepository>,
     reflections: Arc<dyn ReflectionRepository>,
+    vectors: Arc<dyn VectorRepository>,
     media: Arc<dyn MediaRepository>,
     runs: Arc<dyn RunRepository>,
     secrets: Arc<dyn SecretRepository>,
@@ -128,6 +130,11 @@ impl Store {
         Arc::clone(&self.repositories.reflections)
     }
 
+    /// Where the vectors of memories are kept.
+    pub fn vectors(&self) -> Arc<dyn VectorRepository> {
+        Arc::clone(&self.repositories.vectors)
+    }
+
     /// Where what is known of files is kept.
     pub fn media(&self) -> Arc<dyn MediaRepository> {
         Arc::clone(&self.repositories.media)
@@ -186,6 +193,7 @@ where
         + RoomRepository
         + MemoryRepository
         + ReflectionRepository
+        + VectorRepository
         + MediaRepository
         + RunRepository
         + SecretRepository
@@ -201,6 +209,7 @@ where
         rooms: Arc::<D>::clone(db),
         memories: Arc::<D>::clone(db),
         reflections: Arc::<D>::clone(db),
+        vectors: Arc::<D>::clone(db),
         media: Arc::<D>::clone(db),
         runs: Arc::<D>::clone(db),
         secrets: Arc::<D>::clone(db),

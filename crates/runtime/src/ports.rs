@@ -7,7 +7,7 @@ use core_types::agents::AgentRepository;
 use core_types::bus::EventBus;
 use core_types::deliveries::DeliveryRepository;
 use core_types::media::AttachmentReader;
-use core_types::memory::{MemoryRepository, ReflectionRepository};
+use core_types::memory::{MemoryRepository, ReflectionRepository, VectorIndex};
 use core_types::runs::RunRepository;
 use core_types::secrets::{SecretRepository, Vault};
 use core_types::{Clock, Ids};
@@ -27,6 +27,8 @@ pub struct Ports {
     pub memories: Arc<dyn MemoryRepository>,
     /// How far agents have looked back at that.
     pub reflections: Arc<dyn ReflectionRepository>,
+    /// Ranks memories by meaning, where there is such a thing.
+    pub vectors: Option<Arc<dyn VectorIndex>>,
     /// Reads what messages have attached.
     pub attachments: Arc<dyn AttachmentReader>,
     /// Where model calls outside of runs are logged.

@@ -14,6 +14,7 @@ use core_types::deliveries::{Delivery, DeliveryState};
 use core_types::fetch::{FetchError, Fetched, Fetcher};
 use core_types::knowledge::{FilesUnavailable, KnowledgeFile, KnowledgeFiles};
 use core_types::media::{MediaFile, MediaPlace, MediaService, MediaStore, UploadHead};
+use core_types::memory::VectorIndex;
 use core_types::messaging::{
     ChannelService, Completion, Door, EventBody, Message, MessagingService, NewChannel, NewMessage, PostReceipt, StreamItem,
 };
@@ -86,6 +87,8 @@ pub struct Plan {
     pub media: MediaLimits,
     /// The files that characters may name.
     pub knowledge: Arc<dyn KnowledgeFiles>,
+    /// Ranks memories by meaning.
+    pub vectors: Option<Arc<dyn VectorIndex>>,
 }
 
 impl Plan {
@@ -99,6 +102,7 @@ impl Plan {
             fetcher: Arc::new(NoWayOut),
             media: MediaLimits::default(),
             knowledge: Arc::new(NoFiles),
+            vectors: None,
         }
     }
 }
@@ -166,6 +170,7 @@ impl House {
             deliveries: store.deliveries(),
             memories: store.memories(),
             reflections: store.reflections(),
+            vectors: plan.vectors.clone(),
             attachments: Arc::new(attachments),
             runs: store.runs(),
             bus: Arc::clone(&bus),

@@ -1,8 +1,10 @@
 //! A scripted model behind a real loopback port: a server whose every answer is written down before. It speaks OpenAI's
-//! chat completions and Anthropic's messages, as it is asked; and says and hears what a script gives it as bytes.
+//! chat completions and Anthropic's messages, as it is asked; says and hears what a script gives it as bytes; and [`vectors`] are for
+//! its embeddings.
 
 mod api;
 mod completions;
+mod embeddings;
 mod messages;
 mod reply;
 mod wire;
@@ -16,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use api::Api;
+pub use embeddings::vectors;
 pub use reply::Reply;
 use wire::Request;
 

@@ -51,7 +51,8 @@ impl TestServer {
 
     /// The same, which finds programs in these directories.
     pub async fn finding(program_path: Vec<PathBuf>, settings: &[(&str, &str)]) -> Self {
-        let usual = [("DEFAULT_AGENT", "false"), ("HTTP_WORKERS", "1"), ("RATE_LIMIT_MAX", "0")];
+        // What is found by meaning depends on the moment: vectors come a little later than memories.
+        let usual = [("DEFAULT_AGENT", "false"), ("HTTP_WORKERS", "1"), ("RATE_LIMIT_MAX", "0"), ("EMBEDDING_PROVIDER", "none")];
         let settings = usual.iter().chain(settings).map(|(name, value)| {
             let id = SettingId::by_name(name).unwrap_or_else(|| panic!("there is no setting {name}"));
             (id, (*value).to_owned())

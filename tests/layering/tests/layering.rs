@@ -12,8 +12,8 @@ fn allowed(crate_name: &str) -> Option<&'static [&'static str]> {
         "doolittle" | "doolittle-testkit" => return None,
         // Programs that tests start see no dev-dependencies; nothing of these packages is shipped.
         name if is_of_tests(name) => return None,
-        // It measures from outside, as a client, and starts the server as a program.
-        "bench" => &[],
+        // It measures from outside, as a client, and starts the server as a program; recall alone it measures by itself.
+        "bench" => &["doolittle-core-types", "doolittle-persistence", "doolittle-recall"],
         "doolittle-http" => &["doolittle-core-types", "doolittle-auth", "doolittle-realtime"],
         "doolittle-domain" | "doolittle-runtime" => &["doolittle-core-types", "doolittle-auth"],
         "doolittle-bus"
@@ -22,9 +22,13 @@ fn allowed(crate_name: &str) -> Option<&'static [&'static str]> {
         | "doolittle-contract"
         | "doolittle-documents"
         | "doolittle-outbound"
+        | "doolittle-recall"
         | "doolittle-persistence" => &["doolittle-core-types"],
         name if name.starts_with("doolittle-models-") => &["doolittle-core-types", "doolittle-outbound"],
-        name if ["doolittle-media-", "doolittle-speech-", "doolittle-tee-"].iter().any(|adapter| name.starts_with(adapter)) => {
+        name if ["doolittle-embed-", "doolittle-media-", "doolittle-speech-", "doolittle-tee-"]
+            .iter()
+            .any(|adapter| name.starts_with(adapter)) =>
+        {
             &["doolittle-core-types"]
         }
         // `core-types`, and whatever is not known here yet.

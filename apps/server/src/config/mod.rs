@@ -61,6 +61,8 @@ pub struct Config {
     pub runs: RunLimits,
     /// How long things are kept.
     pub retention: Retention,
+    /// Vectors of memories.
+    pub embeddings: EmbeddingsConfig,
     /// The key that the client verbs send.
     pub client_key: Option<Secret>,
     /// Every setting with its value and origin, in the order of the table.
@@ -162,6 +164,17 @@ pub struct RunLimits {
     pub max_waiting: usize,
 }
 
+/// Settings of the vectors of memories. Those of each provider are read by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddingsConfig {
+    /// Who makes them: `auto`, `none` or a provider.
+    pub provider: String,
+    /// How many are made a second at most; 0 for no bound.
+    pub rate: u32,
+    /// How long a model may take for a question.
+    pub query_time: Duration,
+}
+
 /// How long things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -250,6 +263,11 @@ impl Config {
                 event_count: read.amount(SettingId::EventCount),
                 logs: read.days(SettingId::LogRetention),
                 log_count: read.amount(SettingId::LogCount),
+            },
+            embeddings: EmbeddingsConfig {
+                provider: read.text(SettingId::EmbeddingProvider).to_owned(),
+                rate: read.amount(SettingId::EmbeddingRate),
+                query_time: Duration::from_millis(read.number(SettingId::EmbeddingQueryTime)),
             },
             client_key: read.secret(SettingId::Key).or_else(|| read.secret(SettingId::ClientKey)),
             values,

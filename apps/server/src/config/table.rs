@@ -164,6 +164,25 @@ settings! {
         .default("120");
     SpeechSeconds = Setting::new("SPEECH_MAX_SECONDS", "speech.max_seconds", count(3_600), "The longest recording that a program hears")
         .default("600");
+    EmbeddingProvider = Setting::new("EMBEDDING_PROVIDER", "embeddings.provider", Kind::Choice(&["auto", "local", "openai", "ollama", "static", "none"]),
+        "Who makes the vectors by which memories are found by their meaning: auto takes the first of local, openai, ollama and static that is set up")
+        .default("auto").operator_only();
+    EmbeddingRate = Setting::new("EMBEDDING_RATE", "embeddings.rate", Kind::Number { least: 0, most: 1_000_000 },
+        "How many memories at most get a vector in a second; 0 for no bound").default("200");
+    EmbeddingQueryTime = Setting::new("EMBEDDING_QUERY_TIMEOUT_MS", "embeddings.query_timeout_ms", Kind::Number { least: 10, most: 60_000 },
+        "How long in milliseconds an embedding model may take for a question; after that memories are found by words alone").default("2000");
+    EmbeddingDir = Setting::new("EMBEDDING_MODEL_DIR", "embeddings.local.dir", Kind::Path,
+        "The directory of a sentence transformer in ONNX that makes vectors on this machine").operator_only();
+    EmbeddingDirPrevious = Setting::new("EMBEDDING_MODEL_DIR_PREVIOUS", "embeddings.local.previous_dir", Kind::Path,
+        "The one from before, whose vectors are searched until the new model has made its own").operator_only();
+    OpenaiEmbedding = Setting::new("OPENAI_EMBEDDING_MODEL", "embeddings.openai.model", Kind::Text, "The OpenAI model that makes vectors");
+    OpenaiEmbeddingUrl = Setting::new("OPENAI_EMBEDDING_URL", "embeddings.openai.base_url", Kind::HttpUrl,
+        "The address of a server that makes them, where it is another than OPENAI_BASE_URL");
+    OpenaiEmbeddingKey = Setting::new("OPENAI_EMBEDDING_API_KEY", "embeddings.openai.api_key", Kind::Key,
+        "The key for that; without an address of its own, OPENAI_API_KEY stands in for it").secret();
+    OpenaiEmbeddingDimensions = Setting::new("OPENAI_EMBEDDING_DIMENSIONS", "embeddings.openai.dimensions", Kind::Number { least: 1, most: 4_096 },
+        "How many numbers a vector shall have, for models that can be told");
+    OllamaEmbedding = Setting::new("OLLAMA_EMBEDDING_MODEL", "embeddings.ollama.model", Kind::Text, "The Ollama model that makes vectors");
 
     ClientKey = Setting::new("ELIZAOS_API_KEY", "client.key", Kind::Key,
         "The key that `chat` and `agent` send, where ELIZA_SERVER_AUTH_TOKEN is unset").secret();

@@ -15,7 +15,10 @@ mod reflection;
 mod service;
 
 pub use filter::{MemoryFilter, Source};
-pub use recall::{Fused, KeywordSearch, RANK_CONSTANT, Ranked, Similar, VectorError, VectorIndex, fuse};
+pub use recall::{
+    EmbeddingProgress, Fused, KeywordSearch, Nearest, RANK_CONSTANT, Ranked, Shortfall, Similar, SpaceProgress, VectorError, VectorIndex,
+    fuse,
+};
 pub use reflection::{Reflection, ReflectionRepository, Unreflected};
 pub use service::{FoundMemories, FoundMemory, MemorySearch, MemoryService, Reason};
 

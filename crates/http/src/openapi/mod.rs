@@ -39,6 +39,7 @@ pub(crate) use reader::public_routes;
         crate::memories::list,
         crate::memories::revert,
         crate::memories::search,
+        crate::memories::embeddings,
         crate::memories::show,
         crate::memories::update,
         crate::memories::remove,

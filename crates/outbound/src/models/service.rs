@@ -22,7 +22,7 @@ pub struct Asked<'a> {
 }
 
 /// A service as settings describe it.
-pub struct RemoteService(Connection);
+pub struct RemoteService(pub(super) Connection);
 
 impl RemoteService {
     /// The service that these settings describe; `None` where they say nothing about it.

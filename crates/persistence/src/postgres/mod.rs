@@ -133,6 +133,8 @@ mod search;
 #[path = "../repos/servers.rs"]
 mod servers;
 mod types;
+#[path = "../repos/vectors.rs"]
+mod vectors;
 mod words;
 #[path = "../repos/worlds.rs"]
 mod worlds;

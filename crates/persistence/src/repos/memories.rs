@@ -17,6 +17,7 @@ use super::plane::EntityRow;
 use super::prepared::prepared;
 use super::queue;
 use super::schema::{entities, memories, participants};
+use super::vectors::renew;
 use super::words::{self, memory_words};
 use super::{Conn, Db, RunQueryDsl};
 use crate::error::Fault;
@@ -143,6 +144,7 @@ macro_rules! filtered {
         query
     }};
 }
+pub(super) use filtered;
 
 work! {
     /// Stores those whose id is free, but for those of agents and of documents that are gone; returns how many.
@@ -364,6 +366,7 @@ work! {
         if let Some(content) = change.content {
             row.content = Object(content);
             run!(reword(conn, ordinal, agent, &row.table_name, &row.content.0))?;
+            run!(renew(conn, ordinal))?;
         }
         let changes = (memories::content.eq(&row.content), memories::metadata.eq(&row.metadata), memories::words_version.eq(VERSION));
         run!(diesel::update(memories::table.find(id)).set(changes).execute(conn))?;
@@ -383,6 +386,7 @@ work! {
         for (ordinal, id, agent, table, Object(mut content)) in rows {
             content.insert("text".to_owned(), text.into());
             run!(reword(conn, ordinal, agent, &table, &content))?;
+            run!(renew(conn, ordinal))?;
             let changes = (memories::content.eq(Object(content)), memories::words_version.eq(VERSION));
             run!(diesel::update(memories::table.find(id)).set(changes).execute(conn))?;
         }

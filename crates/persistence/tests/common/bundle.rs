@@ -15,6 +15,7 @@ pub fn stores_of(store: &Store) -> Stores {
         rooms: store.rooms(),
         memories: store.memories(),
         reflections: store.reflections(),
+        vectors: store.vectors(),
         media: store.media(),
         runs: store.runs(),
         secrets: store.secrets(),

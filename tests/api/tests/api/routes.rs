@@ -47,6 +47,7 @@ pub const ROUTES: &[Route] = &[
     Route("GET", "/memory/agents/{agent_id}/memories"),
     Route("DELETE", "/memory/agents/{agent_id}/memories"),
     Route("POST", "/memory/agents/{agent_id}/search"),
+    Route("GET", "/memory/agents/{agent_id}/embeddings"),
     Route("GET", "/memory/agents/{agent_id}/memories/{memory_id}"),
     Route("PATCH", "/memory/agents/{agent_id}/memories/{memory_id}"),
     Route("DELETE", "/memory/agents/{agent_id}/memories/{memory_id}"),

@@ -89,15 +89,22 @@ pub enum Scenario {
     RoundTrip(RoundTripArgs),
     /// Upload large files
     Upload(UploadArgs),
+    /// Give an agent documents to know
+    Ingest(IngestArgs),
     /// Start the server on an existing database with one agent, up to a ping and up to a first reply
     Start(StartArgs),
     /// The server's memory, idle with more and more started agents, and after a load
     Memory(MemoryArgs),
+    /// Recall by meaning from many memories of one agent, in this process: no server is started
+    Recall(RecallArgs),
     /// What this machine could do at most, without the server
     #[command(subcommand)]
     Limits(Limit),
     /// Every scenario that has a bar, several times over, and a table of medians
     All(AllArgs),
+    /// Fills the database of `recall`
+    #[command(hide = true)]
+    RecallFill(RecallFillArgs),
     /// The server of `limits http`, until its standard input ends
     #[command(hide = true)]
     BareHandler(BareHandlerArgs),
@@ -190,6 +197,17 @@ pub struct UploadArgs {
     pub limit: bool,
 }
 
+/// Parameters of `ingest`.
+#[derive(Debug, Clone, Args)]
+pub struct IngestArgs {
+    /// How many pages, of 2,500 bytes each.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub pages: u32,
+    /// How many of them a document has.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub pages_per_document: u32,
+}
+
 /// Parameters of `start`.
 #[derive(Debug, Clone, Args)]
 pub struct StartArgs {
@@ -204,6 +222,28 @@ pub struct MemoryArgs {
     /// Numbers of started agents.
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [0, 1, 100, 1_000])]
     pub agents: Vec<u16>,
+}
+
+/// Parameters of `recall`.
+#[derive(Debug, Clone, Args)]
+pub struct RecallArgs {
+    /// Memories of the agent.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..=100_000_000))]
+    pub memories: u32,
+    /// Numbers in a vector.
+    #[arg(long, value_name = "N", default_value_t = 384, value_parser = clap::value_parser!(u16).range(8..=4_096))]
+    pub dimensions: u16,
+}
+
+/// Parameters of `recall-fill`.
+#[derive(Debug, Clone, Args)]
+pub struct RecallFillArgs {
+    /// What is stored.
+    #[command(flatten)]
+    pub stored: RecallArgs,
+    /// The directory of the database.
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
 }
 
 /// A limit.

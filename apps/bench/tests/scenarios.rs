@@ -173,3 +173,11 @@ fn refuse(mut stream: &std::net::TcpStream) {
         }
     }
 }
+
+#[test]
+fn ingest() {
+    let line = briefly(&["ingest", "--pages", "20", "--pages-per-document", "10"]);
+    assert_figures(&line, FIGURES);
+    assert_figures(&line, &["/pages_per_s", "/rss_growth_mib"]);
+    assert_eq!(line.get("answers"), Some(&2.into()));
+}

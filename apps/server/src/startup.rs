@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use core_types::speech::SpeechEngines;
 use core_types::{AgentId, ids::string_to_uuid};
 
 use crate::terminal;
@@ -23,6 +24,10 @@ pub struct Started<'a> {
     pub files: &'a str,
     /// The model providers that the settings connect, the one that answers first.
     pub models: &'a [String],
+    /// What speaks and hears.
+    pub speech: &'a SpeechEngines,
+    /// The model by which memories are found by their meaning.
+    pub embeddings: Option<&'a str>,
     /// What attests the server, where something does.
     pub tee: Option<&'a str>,
     /// Whether requests must carry a key.
@@ -49,6 +54,8 @@ impl Started<'_> {
             ("database", self.database.to_owned()),
             ("files", self.files.to_owned()),
             ("models", self.models()),
+            ("speech", self.speech()),
+            ("memories", self.memories()),
             ("tee", self.tee.unwrap_or_default().to_owned()),
             ("key", self.key().to_owned()),
             ("agents", self.agents()),
@@ -73,6 +80,23 @@ impl Started<'_> {
         match self.models {
             [] => "none; agents cannot answer".to_owned(),
             models => models.join(", "),
+        }
+    }
+
+    fn speech(&self) -> String {
+        let SpeechEngines { synthesizer, transcriber } = self.speech;
+        match (synthesizer, transcriber) {
+            (None, None) => "none: nothing speaks or hears (docs/operations.md says what to install)".to_owned(),
+            (Some(speaks), None) => format!("{speaks} speaks, nothing hears"),
+            (None, Some(hears)) => format!("nothing speaks, {hears} hears"),
+            (Some(speaks), Some(hears)) => format!("{speaks} speaks, {hears} hears"),
+        }
+    }
+
+    fn memories(&self) -> String {
+        match self.embeddings {
+            Some(model) => format!("found by words and by meaning ({model})"),
+            None => "found by words alone".to_owned(),
         }
     }
 
@@ -120,6 +144,7 @@ mod tests {
     use std::path::Path;
 
     use core_types::AgentId;
+    use core_types::speech::SpeechEngines;
 
     use super::Started;
 
@@ -131,6 +156,8 @@ mod tests {
             database: "SQLite, ./.doolittle/doolittle.db",
             files: "./.doolittle/media",
             models: &[],
+            speech: &SpeechEngines { synthesizer: None, transcriber: None },
+            embeddings: Some("static/en"),
             tee: None,
             key: false,
             running,
@@ -142,13 +169,15 @@ mod tests {
     fn it_says_everything_that_the_operator_needs() {
         let running = [(AgentId::of_name("Eliza"), "Eliza".to_owned())];
         let models = ["eliza".to_owned()];
-        let text = Started { models: &models, ..started("127.0.0.1:3000", &running) }.text();
+        let speech = SpeechEngines { synthesizer: Some("flite (slt)".to_owned()), transcriber: None };
+        let text = Started { models: &models, speech: &speech, ..started("127.0.0.1:3000", &running) }.text();
         for expected in [
             "listens on http://127.0.0.1:3000\n",
             "data      ./.doolittle\n",
             "database  SQLite, ./.doolittle/doolittle.db\n",
             "files     ./.doolittle/media\n",
             "models    eliza\n",
+            "speech    flite (slt) speaks, nothing hears\n",
             "key       none: programs on this machine",
             "agents    1 of 1 running: Eliza\n",
             "curl -s http://127.0.0.1:3000/api/messaging/channels/",

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use core_types::agents::AgentRepository;
 use core_types::error::chain;
 use core_types::memory::{
-    DOCUMENTS, FACTS, FoundMemories, FoundMemory, KeywordSearch, MEMORIES, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository,
-    MemorySearch, MemoryService, Ranked, Reason, Similar, Source, VectorError, VectorIndex, fuse,
+    DOCUMENTS, EmbeddingProgress, FACTS, FoundMemories, FoundMemory, KeywordSearch, MEMORIES, MESSAGES, Memory, MemoryChange, MemoryFilter,
+    MemoryRepository, MemorySearch, MemoryService, Nearest, Ranked, Reason, Shortfall, Similar, Source, VectorError, VectorIndex, fuse,
 };
 use core_types::messaging::MessageRepository;
 use core_types::{AgentId, Caller, Listed, MemoryId, Page, Permission, RoomId, ServiceError, ServiceResult, Thing};
@@ -31,6 +31,13 @@ pub struct Memories {
     pub messages: Arc<dyn MessageRepository>,
     /// What ranks memories by meaning, where there is such a thing.
     pub vectors: Option<Arc<dyn VectorIndex>>,
+}
+
+/// What became of the ranking by meaning.
+enum Meaning {
+    Ranked(Nearest),
+    Failed,
+    None,
 }
 
 #[async_trait]
@@ -64,11 +71,25 @@ impl MemoryService for Memories {
         let by_words = self.memories.search(agent, filter.clone(), KeywordSearch { text: text.clone(), limit: depth });
         let (by_words, by_meaning) = tokio::join!(by_words, self.nearest(agent, &filter, &text, depth));
         let by_words = by_words?;
+        let (by_meaning, shortfalls) = match by_meaning {
+            Meaning::Ranked(Nearest { memories, shortfalls }) => (Some(memories), shortfalls),
+            Meaning::Failed => (None, vec![Shortfall::NoAnswer]),
+            Meaning::None => (None, Vec::new()),
+        };
         let looked_at_meaning = by_meaning.is_some();
         let mut memories = self.fused(agent, filter, by_words, by_meaning.unwrap_or_default()).await?;
         memories.retain(|found| threshold.is_none_or(|least| found.similarity >= least));
         memories.truncate(limit as usize);
-        Ok(FoundMemories { memories, by_meaning: looked_at_meaning })
+        Ok(FoundMemories { memories, by_meaning: looked_at_meaning, shortfalls })
+    }
+
+    async fn embeddings(&self, caller: &Caller, agent: AgentId) -> ServiceResult<EmbeddingProgress> {
+        require(caller, Permission::MemoriesRead)?;
+        self.known(agent).await?;
+        match &self.vectors {
+            Some(vectors) => Ok(vectors.progress(agent).await?),
+            None => Ok(EmbeddingProgress { loaded: true, ..EmbeddingProgress::default() }),
+        }
     }
 
     async fn update(&self, caller: &Caller, agent: AgentId, id: MemoryId, change: MemoryChange) -> ServiceResult<Memory> {
@@ -103,14 +124,16 @@ impl Memories {
         if self.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
     }
 
-    /// The ranking by meaning; `None` where there is none, for whatever reason: words are always there.
-    async fn nearest(&self, agent: AgentId, filter: &MemoryFilter, text: &str, limit: u32) -> Option<Vec<Similar>> {
-        match self.vectors.as_ref()?.nearest(agent, filter, text, limit).await {
-            Ok(similar) => Some(similar),
-            Err(VectorError::NoModel) => None,
+    /// The ranking by meaning. Where there is none, for whatever reason, words are there.
+    async fn nearest(&self, agent: AgentId, filter: &MemoryFilter, text: &str, limit: u32) -> Meaning {
+        let Some(vectors) = &self.vectors else { return Meaning::None };
+        match vectors.nearest(agent, filter, text, limit).await {
+            Ok(nearest) => Meaning::Ranked(nearest),
+            Err(VectorError::NoModel) => Meaning::None,
+            Err(VectorError::Resting) => Meaning::Failed,
             Err(error) => {
                 log::warn!("memories of agent {agent} are searched by words alone: {}", chain(&error));
-                None
+                Meaning::Failed
             }
         }
     }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use core_types::memory::{
-    FoundMemories, MESSAGES, Memory, MemoryFilter, MemorySearch, MemoryService, Origin, Similar, VectorError, VectorIndex,
+    EmbeddingProgress, FoundMemories, MESSAGES, Memory, MemoryFilter, MemorySearch, MemoryService, Nearest, Origin, Shortfall, Similar,
+    VectorError, VectorIndex,
 };
-use core_types::{AgentId, Caller, JsonObject, MemoryId, RoomId, ServiceError, Thing, Timestamp};
+use core_types::{AgentId, Caller, JsonObject, MemoryId, RoomId, ServiceError, StoreResult, Thing, Timestamp};
 use doolittle_domain::Memories;
 use serde_json::json;
 use testkit::house::{House, Plan, person};
@@ -23,9 +24,14 @@ struct Index(Mutex<Option<Said>>);
 
 #[async_trait]
 impl VectorIndex for Index {
-    async fn nearest(&self, _: AgentId, filter: &MemoryFilter, _: &str, limit: u32) -> Said {
+    async fn nearest(&self, _: AgentId, filter: &MemoryFilter, _: &str, limit: u32) -> Result<Nearest, VectorError> {
         assert_eq!((filter, limit), (&MemoryFilter::table(MESSAGES), 100), "as deep as the ranking by words");
-        self.0.lock().unwrap().take().unwrap()
+        let said = self.0.lock().unwrap().take().unwrap();
+        said.map(|memories| Nearest { memories, shortfalls: vec![Shortfall::Loading] })
+    }
+
+    async fn progress(&self, _: AgentId) -> StoreResult<EmbeddingProgress> {
+        Ok(EmbeddingProgress { model: Some("a/model".to_owned()), ..EmbeddingProgress::default() })
     }
 }
 
@@ -90,13 +96,20 @@ async fn what_both_rankings_have_comes_first_and_each_says_what_found_it() {
 async fn without_meaning_it_is_words_alone_whatever_the_reason() {
     let (house, agent) = remembering(&TEXTS).await;
     let failed = || VectorError::Failed("the model is gone".into());
-    for said in [None, Some(Err(VectorError::NoModel)), Some(Err(failed()))] {
+    for (said, shortfalls) in [
+        (None, vec![]),
+        (Some(Err(VectorError::NoModel)), vec![]),
+        (Some(Err(VectorError::Resting)), vec![Shortfall::NoAnswer]),
+        (Some(Err(failed())), vec![Shortfall::NoAnswer]),
+    ] {
         let found = search(&house, agent, said, 10, None).await;
         assert!(!found.by_meaning);
+        assert_eq!(found.shortfalls, shortfalls);
         assert_eq!(shown(&found), [("red kite red kite", true, false), ("a kite that flew", true, false)]);
     }
     let nothing_near = search(&house, agent, Some(Ok(Vec::new())), 10, None).await;
     assert!(nothing_near.by_meaning);
+    assert_eq!(nothing_near.shortfalls, [Shortfall::Loading]);
     let score = nothing_near.memories[0].score;
     assert!((score - 1.0).abs() < 1e-9, "a ranking that found nothing does not count: {score}");
 }

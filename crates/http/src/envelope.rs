@@ -25,7 +25,7 @@ pub(crate) struct Warned<'a, T> {
     #[schema(example = true)]
     success: bool,
     data: T,
-    /// What was done but will have no effect.
+    /// What will have no effect, or could not be looked at.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     #[schema(value_type = Option<Vec<String>>)]
     warnings: &'a [String],

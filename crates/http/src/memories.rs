@@ -1,12 +1,13 @@
 //! What agents remember: `/api/memory/agents/{id}` as the reference page has it, and `/api/agents/{id}/memories` as released
 //! servers do, which is `/api/memory/{id}/memories` too.
 
+use actix_web::http::StatusCode;
 use actix_web::web::{delete, get, patch, post};
 use core_types::memory::MemoryFilter;
 use core_types::{Page, ServiceError, Thing};
 
 use crate::app::State;
-use crate::envelope::{Envelope, gone, ok, page};
+use crate::envelope::{Envelope, Warned, gone, ok, page, warned};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{MemoriesRead, MemoriesWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody, MemoryPath, Query, RoomPath};
@@ -14,8 +15,8 @@ use crate::limits;
 use crate::openapi::params::MemoryConditions;
 use crate::routing::Routes;
 use crate::wire::memories::{
-    ChangeBody, Cleared, FoundWire, MemoryList, MemoryWire, PlainMemoryList, ReasonWire, SearchBody, Touched, change, either_room, filter,
-    search as read_search, source, table,
+    ChangeBody, Cleared, EmbeddingsWire, FoundWire, MemoryList, MemoryWire, PlainMemoryList, ReasonWire, SearchBody, Touched, change,
+    either_room, filter, search as read_search, source, table,
 };
 
 const DELETED: &str = "Memory deleted successfully";
@@ -25,6 +26,7 @@ const CLEARED: &str = "Memories deleted successfully";
 pub(crate) fn routes(routes: &mut Routes) {
     routes.at("/memory/agents/{agent_id}/memories", [get().to(list), delete().to(revert)]);
     routes.at("/memory/agents/{agent_id}/search", [post().to(search)]);
+    routes.at("/memory/agents/{agent_id}/embeddings", [get().to(embeddings)]);
     routes.at("/memory/agents/{agent_id}/memories/{memory_id}", [get().to(show), patch().to(update), delete().to(remove)]);
     routes.at("/memory/agents/{agent_id}/memories/{memory_id}/why", [get().to(why)]);
     routes.at("/agents/{agent_id}/memories", [get().to(list_plain), delete().to(clear)]);
@@ -102,14 +104,27 @@ async fn of_room(caller: Authorized<MemoriesRead>, state: State, agent: AgentPat
     params(AgentPath),
     request_body = SearchBody,
     responses(
-        (status = 200, body = Envelope<FoundWire>),
+        (status = 200, body = Warned<FoundWire>),
         (status = 404, description = "AGENT_NOT_FOUND"),
         (status = 422, description = "UNPROCESSABLE_ENTITY"),
     ),
 )]
 async fn search(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, body: JsonBody) -> ApiResult {
     let found = state.services.memories.search(&caller, agent.0, read_search(body.0, agent.0)?).await?;
-    Ok(ok(FoundWire::from(&found)))
+    let warnings: Vec<String> = found.shortfalls.iter().map(ToString::to_string).collect();
+    Ok(warned(StatusCode::OK, FoundWire::from(&found), &warnings))
+}
+
+/// Tells how far the making of vectors has come, by which memories are found by their meaning.
+#[utoipa::path(
+    get,
+    path = "/api/memory/agents/{agent_id}/embeddings",
+    params(AgentPath),
+    responses((status = 200, body = Envelope<EmbeddingsWire>), (status = 404, description = "AGENT_NOT_FOUND")),
+)]
+async fn embeddings(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath) -> ApiResult {
+    let progress = state.services.memories.embeddings(&caller, agent.0).await?;
+    Ok(ok(EmbeddingsWire::from(&progress)))
 }
 
 /// Shows a memory.

@@ -10,21 +10,27 @@
 //! `SMALL_MODEL` and `LARGE_MODEL` stand in for the names of each. `OPENAI_TIMEOUT_SECONDS` limits silence,
 //! `OPENAI_CONTEXT_TOKENS` says how much a model can read; both hold for all three.
 //!
+//! [`OpenAiEmbeddings`] makes vectors, by the model that `OPENAI_EMBEDDING_MODEL` or `OLLAMA_EMBEDDING_MODEL` names.
+//!
 //! A failed request is repeated up to twice, only while nothing was streamed, and only after 408, 429, a 5xx or a failed
 //! connection. A server that says it does not know a field of the request is asked again without that field, which a model
 //! that then answered is not sent again.
 
 mod answer;
 mod dialect;
+mod embeddings;
 mod messages;
 mod request;
 mod service;
+mod speech;
 
 use outbound::Client;
 use outbound::models::RemoteConnector;
 
 pub use dialect::ChatCompletions;
+pub use embeddings::OpenAiEmbeddings;
 pub use service::Service;
+pub use speech::OpenAiSpeech;
 
 /// A connector for this service, which reaches it through this client.
 pub const fn connector(client: Client, service: Service) -> RemoteConnector<ChatCompletions> {

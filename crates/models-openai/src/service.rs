@@ -15,7 +15,7 @@ pub enum Service {
 }
 
 // No hint may be part of another service's plugin name: `llama` alone would also choose this one for `plugin-ollama`.
-const OPENAI: Profile = Profile {
+pub(crate) const OPENAI: Profile = Profile {
     name: "openai",
     plugin_hints: &["openai", "local-ai", "localai", "llama-cpp", "llamacpp", "vllm", "lmstudio", "lm-studio"],
     key: Some("OPENAI_API_KEY"),
@@ -45,7 +45,7 @@ const OPENROUTER: Profile = Profile {
     ..OPENAI
 };
 
-const OLLAMA: Profile = Profile {
+pub(crate) const OLLAMA: Profile = Profile {
     name: "ollama",
     plugin_hints: &["ollama"],
     key: None,
@@ -75,7 +75,7 @@ impl Service {
 /// The base URL that is meant by what a person wrote: perhaps with the path of the call itself.
 fn base_url(written: &str) -> String {
     let base = written.trim().trim_end_matches('/');
-    base.strip_suffix("/chat/completions").unwrap_or(base).to_owned()
+    base.strip_suffix("/chat/completions").or_else(|| base.strip_suffix("/embeddings")).unwrap_or(base).to_owned()
 }
 
 /// The same for Ollama, whose address is often given without a path or with that of its own API.
@@ -94,6 +94,7 @@ mod tests {
         for (service, written, base) in [
             (Service::OpenAi, "https://api.example.com/v1/", "https://api.example.com/v1"),
             (Service::OpenAi, " http://localhost:8080/v1/chat/completions ", "http://localhost:8080/v1"),
+            (Service::OpenAi, "http://localhost:8080/v1/embeddings", "http://localhost:8080/v1"),
             (Service::Ollama, "http://localhost:11434", "http://localhost:11434/v1"),
             (Service::Ollama, "http://localhost:11434/", "http://localhost:11434/v1"),
             (Service::Ollama, "http://localhost:11434/api", "http://localhost:11434/v1"),

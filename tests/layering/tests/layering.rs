@@ -12,19 +12,23 @@ fn allowed(crate_name: &str) -> Option<&'static [&'static str]> {
         "doolittle" | "doolittle-testkit" => return None,
         // Programs that tests start see no dev-dependencies; nothing of these packages is shipped.
         name if is_of_tests(name) => return None,
-        // It measures from outside, as a client, and starts the server as a program.
-        "bench" => &[],
+        // It measures from outside, as a client, and starts the server as a program; recall alone it measures by itself.
+        "bench" => &["doolittle-core-types", "doolittle-persistence", "doolittle-recall"],
         "doolittle-http" => &["doolittle-core-types", "doolittle-auth", "doolittle-realtime"],
         "doolittle-domain" | "doolittle-runtime" => &["doolittle-core-types", "doolittle-auth"],
         "doolittle-bus"
         | "doolittle-auth"
         | "doolittle-realtime"
         | "doolittle-contract"
+        | "doolittle-documents"
         | "doolittle-outbound"
+        | "doolittle-recall"
         | "doolittle-persistence"
         | "doolittle-tee" => &["doolittle-core-types"],
         name if name.starts_with("doolittle-models-") => &["doolittle-core-types", "doolittle-outbound"],
-        name if ["doolittle-media-", "doolittle-speech-"].iter().any(|adapter| name.starts_with(adapter)) => &["doolittle-core-types"],
+        name if ["doolittle-embed-", "doolittle-media-", "doolittle-speech-"].iter().any(|adapter| name.starts_with(adapter)) => {
+            &["doolittle-core-types"]
+        }
         // `core-types`, and whatever is not known here yet.
         _ => &[],
     })
@@ -44,6 +48,8 @@ const EXCLUSIVE: &[(&[&str], &[&str])] = &[
     // behind a socket of this machine, where the guarded client does not go.
     (&["reqwest"], &["doolittle-outbound", "doolittle-media-s3", "doolittle-tee"]),
     (&["object_store"], &["doolittle-media-s3"]),
+    // They break on what was made for it, and so nothing else reads with them.
+    (&["pdf-extract", "quick-xml", "zip"], &["doolittle-documents"]),
     (&["dcap-qvl"], &["doolittle-tee"]),
 ];
 

@@ -12,9 +12,11 @@ use crate::limits;
 use crate::load::{self, Lane, Load, Measured};
 
 mod agents;
+mod ingest;
 mod memory;
 mod ping;
 mod read;
+mod recall;
 mod round_trip;
 mod start;
 mod submit;
@@ -31,10 +33,13 @@ pub fn run(scenario: &Scenario, common: &Common) -> Outcome<Option<Line>> {
         Scenario::Submit(arguments) => submit::run(arguments, common),
         Scenario::RoundTrip(arguments) => round_trip::run(arguments, common),
         Scenario::Upload(arguments) => upload::run(arguments, common),
+        Scenario::Ingest(arguments) => ingest::run(arguments, common),
         Scenario::Start(arguments) => start::run(arguments, common),
         Scenario::Memory(arguments) => memory::run(arguments, common),
+        Scenario::Recall(arguments) => recall::run(arguments, common),
         Scenario::Limits(Limit::Http(arguments)) => limits::http::run(arguments, common),
         Scenario::Limits(Limit::Sqlite(arguments)) => limits::sqlite::run(arguments, common),
+        Scenario::RecallFill(arguments) => return recall::fill_here(arguments).map(|()| None),
         Scenario::All(arguments) => return all::run(arguments, common).map(|()| None),
         Scenario::BareHandler(arguments) => return limits::handler::serve(arguments.bytes, common).map(|()| None),
     }

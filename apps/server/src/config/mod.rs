@@ -39,6 +39,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The directory below which `characterPath` may name files.
     pub characters_dir: PathBuf,
+    /// Where the files lie that a character's knowledge may name.
+    pub knowledge_dir: PathBuf,
     /// How much is logged.
     pub log_level: LevelFilter,
     /// Whether an empty database gets the agent Eliza.
@@ -53,12 +55,16 @@ pub struct Config {
     pub old_secret_salt: Option<Secret>,
     /// Uploaded files.
     pub media: MediaConfig,
+    /// Programs that speak and hear.
+    pub speech: SpeechConfig,
     /// What attests the server.
     pub tee: TeeConfig,
     /// How much agents do at once and for how long.
     pub runs: RunLimits,
     /// How long things are kept.
     pub retention: Retention,
+    /// Vectors of memories.
+    pub embeddings: EmbeddingsConfig,
     /// The key that the client verbs send.
     pub client_key: Option<Secret>,
     /// Every setting with its value and origin, in the order of the table.
@@ -120,6 +126,29 @@ pub struct Bucket {
     pub key: Option<Secret>,
 }
 
+/// Settings of programs that speak and hear.
+#[derive(Debug, Clone)]
+pub struct SpeechConfig {
+    /// Whether one may speak.
+    pub speaks: bool,
+    /// Whether one may hear.
+    pub hears: bool,
+    /// The voice where the character names none.
+    pub voice: Option<String>,
+    /// The directory of piper's voices.
+    pub piper_voices: Option<PathBuf>,
+    /// The file of whisper.cpp's model.
+    pub whisper_model: Option<PathBuf>,
+    /// Programs at once.
+    pub max_concurrent: usize,
+    /// Requests that wait for one.
+    pub max_waiting: usize,
+    /// The longest that a program may work.
+    pub timeout: Duration,
+    /// The longest recording.
+    pub max_recording: Duration,
+}
+
 /// What attests the server, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TeeConfig {
@@ -154,10 +183,23 @@ pub struct RunLimits {
     pub max_concurrent: usize,
     /// Runs at once of one agent.
     pub max_concurrent_per_agent: usize,
+    /// Memories of a conversation between two looks back at it; 0 for none.
+    pub reflect_every: u32,
     /// The longest that a request waits for its reply.
     pub reply_wait: Duration,
     /// Requests that wait for a reply at once.
     pub max_waiting: usize,
+}
+
+/// Settings of the vectors of memories. Those of each provider are read by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddingsConfig {
+    /// Who makes them: `auto`, `none` or a provider.
+    pub provider: String,
+    /// How many are made a second at most; 0 for no bound.
+    pub rate: u32,
+    /// How long a model may take for a question.
+    pub query_time: Duration,
 }
 
 /// How long things are kept.
@@ -191,6 +233,7 @@ impl Config {
         Self {
             data_dir: read.text(SettingId::DataDir).into(),
             characters_dir: read.text(SettingId::CharactersDir).into(),
+            knowledge_dir: read.text(SettingId::KnowledgeDir).into(),
             log_level: setting::level(read.text(SettingId::LogLevel)).unwrap_or(LevelFilter::Info),
             default_agent: read.switch(SettingId::DefaultAgent),
             server: ServerConfig {
@@ -223,6 +266,17 @@ impl Config {
                     key: read.secret(SettingId::S3Key),
                 }),
             },
+            speech: SpeechConfig {
+                speaks: !["none", "openai"].contains(&read.text(SettingId::Synthesizer)),
+                hears: !["none", "openai"].contains(&read.text(SettingId::Transcriber)),
+                voice: read.filled(SettingId::Voice),
+                piper_voices: read.filled(SettingId::PiperVoices).map(PathBuf::from),
+                whisper_model: read.filled(SettingId::WhisperModel).map(PathBuf::from),
+                max_concurrent: read.count(SettingId::SpeechAtOnce),
+                max_waiting: read.count(SettingId::SpeechWaiting),
+                timeout: Duration::from_secs(read.number(SettingId::SpeechTimeout)),
+                max_recording: Duration::from_secs(read.number(SettingId::SpeechSeconds)),
+            },
             tee: TeeConfig {
                 mode: read.text(SettingId::TeeMode).parse().unwrap_or(TeeMode::Off),
                 dstack_socket: read.text(SettingId::DstackSocket).into(),
@@ -232,6 +286,7 @@ impl Config {
                 timeout: Duration::from_secs(read.number(SettingId::RunTimeout)),
                 max_concurrent: read.count(SettingId::MaxRuns),
                 max_concurrent_per_agent: read.count(SettingId::MaxRunsPerAgent),
+                reflect_every: read.amount(SettingId::ReflectEvery),
                 reply_wait: Duration::from_secs(read.number(SettingId::ReplyWait)),
                 max_waiting: read.count(SettingId::MaxWaiting),
             },
@@ -240,6 +295,11 @@ impl Config {
                 event_count: read.amount(SettingId::EventCount),
                 logs: read.days(SettingId::LogRetention),
                 log_count: read.amount(SettingId::LogCount),
+            },
+            embeddings: EmbeddingsConfig {
+                provider: read.text(SettingId::EmbeddingProvider).to_owned(),
+                rate: read.amount(SettingId::EmbeddingRate),
+                query_time: Duration::from_millis(read.number(SettingId::EmbeddingQueryTime)),
             },
             client_key: read.secret(SettingId::Key).or_else(|| read.secret(SettingId::ClientKey)),
             values,

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 
+use crate::embeddings::Space;
 use crate::error::Source;
 use crate::memory::{Memory, MemoryFilter};
-use crate::{AgentId, MemoryId};
+use crate::{AgentId, MemoryId, StoreResult};
 
 /// What to find by words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +34,38 @@ pub struct Similar {
     pub similarity: f64,
 }
 
+/// A ranking of memories by meaning.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Nearest {
+    /// The memories, best first.
+    pub memories: Vec<Similar>,
+    /// What is missing from it, if anything.
+    pub shortfalls: Vec<Shortfall>,
+}
+
+/// Why memories may be missing from a ranking by meaning. They are found by their words all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, derive_more::Display)]
+pub enum Shortfall {
+    /// The server has started a moment ago and is still reading vectors.
+    #[display("Memories are still being loaded: not all of them were searched by meaning")]
+    Loading,
+    /// The embedding model did not answer in time, or not at all.
+    #[display("The embedding model did not answer: memories were searched by words alone")]
+    NoAnswer,
+    /// Some have a vector of a model that is not there any more, and none of the present one yet.
+    #[display("Memories that were embedded by another model, which is not set up any more, were searched by words alone")]
+    OtherModel,
+}
+
 /// Why there is no ranking by meaning just now. Recall goes on without it.
 #[derive(Debug, derive_more::Display, derive_more::Error)]
 pub enum VectorError {
-    /// No embedding model is set up for this agent.
+    /// No embedding model is set up.
     #[display("no embedding model is set up")]
     NoModel,
+    /// The embedding model failed a moment ago and is not asked again yet.
+    #[display("the embedding model is given a rest")]
+    Resting,
     /// The embedding model or the index failed.
     #[display("the ranking by meaning failed")]
     Failed(#[error(source)] Source),
@@ -50,7 +77,47 @@ pub enum VectorError {
 pub trait VectorIndex: Send + Sync {
     /// The agent's memories that pass the filter and are nearest to the text, best first, at most `limit`. The filter
     /// counts before the ranking: what it lets pass is ranked as if there were nothing else.
-    async fn nearest(&self, agent: AgentId, filter: &MemoryFilter, text: &str, limit: u32) -> Result<Vec<Similar>, VectorError>;
+    /// It answers soon, whatever the embedding model does.
+    async fn nearest(&self, agent: AgentId, filter: &MemoryFilter, text: &str, limit: u32) -> Result<Nearest, VectorError>;
+
+    /// How far the making of vectors has come for an agent.
+    async fn progress(&self, agent: AgentId) -> StoreResult<EmbeddingProgress>;
+}
+
+/// How far the making of vectors has come.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EmbeddingProgress {
+    /// The model that makes them, such as `openai/text-embedding-3-small`; none where none is wanted.
+    pub model: Option<String>,
+    /// All memories of the agent.
+    pub total: u64,
+    /// Those with a vector of that model.
+    pub embedded: u64,
+    /// Those that are still to get one.
+    pub pending: u64,
+    /// Where there are vectors, by model.
+    pub spaces: Vec<SpaceProgress>,
+    /// Whether all vectors that there were at the start are loaded.
+    pub loaded: bool,
+    /// Vectors that were made a second in the last minute, for all agents.
+    pub rate: f64,
+    /// At most so many are made a second; no bound where there is none.
+    pub rate_limit: Option<u32>,
+    /// Why the last attempt failed, if it did.
+    pub problem: Option<String>,
+}
+
+/// The vectors of one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpaceProgress {
+    /// What they have in common.
+    pub space: Space,
+    /// How many memories have one.
+    pub memories: u64,
+    /// Whether new ones are of this kind.
+    pub current: bool,
+    /// Whether questions can be asked in it.
+    pub searchable: bool,
 }
 
 /// The `k` of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): how much a first place counts over the

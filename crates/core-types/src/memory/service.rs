@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::memory::{Memory, MemoryChange, MemoryFilter, Source};
+use crate::memory::{EmbeddingProgress, Memory, MemoryChange, MemoryFilter, Shortfall, Source};
 use crate::messaging::Message;
 use crate::page::{Listed, Page};
 use crate::{AgentId, Caller, MemoryId, RoomId, ServiceResult};
@@ -41,8 +41,10 @@ pub struct FoundMemory {
 pub struct FoundMemories {
     /// Best first.
     pub memories: Vec<FoundMemory>,
-    /// Whether meaning was looked at; not without an embedding model.
+    /// Whether meaning was looked at; not without an embedding model that answers.
     pub by_meaning: bool,
+    /// What is missing from the ranking by meaning.
+    pub shortfalls: Vec<Shortfall>,
 }
 
 /// Why an agent remembers something.
@@ -69,6 +71,9 @@ pub trait MemoryService: Send + Sync {
 
     /// What bears on a text: by words, and by meaning where there is an embedding model.
     async fn search(&self, caller: &Caller, agent: AgentId, search: MemorySearch) -> ServiceResult<FoundMemories>;
+
+    /// How far the making of vectors for an agent's memories has come.
+    async fn embeddings(&self, caller: &Caller, agent: AgentId) -> ServiceResult<EmbeddingProgress>;
 
     /// Changes a memory.
     async fn update(&self, caller: &Caller, agent: AgentId, id: MemoryId, change: MemoryChange) -> ServiceResult<Memory>;

@@ -1,6 +1,9 @@
 //! Memories on the wire.
 
-use core_types::memory::{FoundMemories, FoundMemory, MESSAGES, Memory, MemoryChange, MemoryFilter, MemorySearch, Reason, Source};
+use core_types::memory::{
+    EmbeddingProgress, FoundMemories, FoundMemory, MESSAGES, Memory, MemoryChange, MemoryFilter, MemorySearch, Reason, Source,
+    SpaceProgress,
+};
 use core_types::{AgentId, ChannelId, EntityId, JsonObject, MemoryId, MessageId, RoomId, RunId, Timestamp, WorldId};
 use serde::Serialize;
 use serde_json::Value;
@@ -123,7 +126,7 @@ impl<'a> From<&'a Memory> for PlainMemory<'a> {
 pub(crate) struct FoundWire<'a> {
     /// Best first.
     memories: Vec<FoundMemoryWire<'a>>,
-    /// What was looked at: `hybrid`, or `keyword` where there is no embedding model.
+    /// What was looked at: `hybrid`, or `keyword` where there is no embedding model, or none that answers.
     #[schema(example = "keyword")]
     search: &'static str,
 }
@@ -161,6 +164,81 @@ impl<'a> From<&'a FoundMemory> for FoundMemoryWire<'a> {
             similarity: found.similarity,
             score: found.score,
             found_by: rankings.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect(),
+        }
+    }
+}
+
+/// How far the making of vectors for an agent's memories has come.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Embeddings)]
+pub(crate) struct EmbeddingsWire<'a> {
+    /// The model that makes them; `null` where none is wanted.
+    #[schema(example = "static/en")]
+    model: Option<&'a str>,
+    /// All memories of the agent. Some have no text, and get no vector.
+    total: u64,
+    /// Those with a vector of this model.
+    embedded: u64,
+    /// Those that are still to get one. They are found by their words, and by the vector that another model left.
+    pending: u64,
+    /// The vectors that there are, by model.
+    spaces: Vec<SpaceWire<'a>>,
+    /// Whether all vectors that there were when the server started are loaded.
+    loaded: bool,
+    /// Vectors that were made a second in the last minute, for all agents.
+    rate: f64,
+    /// At most so many are made a second; `null` for no bound.
+    rate_limit: Option<u32>,
+    /// Why the last attempt to make some failed; `null` where it did not.
+    problem: Option<&'a str>,
+}
+
+impl<'a> From<&'a EmbeddingProgress> for EmbeddingsWire<'a> {
+    fn from(progress: &'a EmbeddingProgress) -> Self {
+        Self {
+            model: progress.model.as_deref(),
+            total: progress.total,
+            embedded: progress.embedded,
+            pending: progress.pending,
+            spaces: progress.spaces.iter().map(SpaceWire::from).collect(),
+            loaded: progress.loaded,
+            rate: (progress.rate * 10.0).round() / 10.0,
+            rate_limit: progress.rate_limit,
+            problem: progress.problem.as_deref(),
+        }
+    }
+}
+
+/// The vectors of one model.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = EmbeddingSpace)]
+struct SpaceWire<'a> {
+    #[schema(example = "static/en")]
+    model: &'a str,
+    /// How many numbers a vector has.
+    dimension: usize,
+    /// The version of the model; empty where it has none.
+    version: &'a str,
+    /// How many memories of the agent have one.
+    memories: u64,
+    /// Whether new ones are of this model.
+    current: bool,
+    /// Whether the model is there to search among them.
+    searchable: bool,
+}
+
+impl<'a> From<&'a SpaceProgress> for SpaceWire<'a> {
+    fn from(progress: &'a SpaceProgress) -> Self {
+        let SpaceProgress { space, memories, current, searchable } = progress;
+        Self {
+            model: &space.model,
+            dimension: space.dimension,
+            version: &space.version,
+            memories: *memories,
+            current: *current,
+            searchable: *searchable,
         }
     }
 }

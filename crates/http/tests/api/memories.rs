@@ -122,6 +122,8 @@ async fn a_search_says_how_well_each_fits_and_what_found_it() {
     found["foundBy"] = json!(["keyword"]);
     let answer = api.post(&path, json!({"query": "pong"})).await;
     assert_eq!(answer.data(200), json!({"memories": [found], "search": "keyword"}));
+    let warnings = &answer.json()["warnings"];
+    assert!(warnings[0].as_str().is_some_and(|text| text.contains("words alone")) && warnings[1].is_null(), "{warnings}");
     let whole = json!({
         "query": "pong", "table": "facts", "limit": 1000, "threshold": 0.25, "roomId": ROOM, "entityId": USER, "worldId": WORLD,
         "type": "custom", "metadata": {"n": 1, "_on": true}, "from": 5, "to": "2024-01-01T00:00:00.007Z",
@@ -143,6 +145,18 @@ async fn a_search_says_how_well_each_fits_and_what_found_it() {
         threshold: Some(0.25),
     };
     assert_eq!(api.fakes.calls(), [Call::SearchMemories(plain), Call::SearchMemories(narrow)]);
+}
+
+#[actix_web::test]
+async fn the_making_of_vectors_tells_how_far_it_has_come() {
+    let api = Api::open();
+    let answer = api.get(&format!("/api/memory/agents/{AGENT}/embeddings")).await;
+    let space = json!({"model": "a/model", "dimension": 3, "version": "", "memories": 7, "current": true, "searchable": true});
+    let expected = json!({
+        "model": "a/model", "total": 10, "embedded": 7, "pending": 2, "spaces": [space], "loaded": true, "rate": 12.3, "rateLimit": 200,
+        "problem": null,
+    });
+    assert_eq!(answer.data(200), expected);
 }
 
 #[actix_web::test]

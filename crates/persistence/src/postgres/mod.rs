@@ -120,6 +120,8 @@ mod plane;
 #[path = "../repos/prepared.rs"]
 mod prepared;
 mod queue;
+#[path = "../repos/reflection.rs"]
+mod reflection;
 #[path = "../repos/rooms.rs"]
 mod rooms;
 #[path = "../repos/runs.rs"]
@@ -131,6 +133,8 @@ mod search;
 #[path = "../repos/servers.rs"]
 mod servers;
 mod types;
+#[path = "../repos/vectors.rs"]
+mod vectors;
 mod words;
 #[path = "../repos/worlds.rs"]
 mod worlds;

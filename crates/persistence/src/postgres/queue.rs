@@ -9,7 +9,8 @@ use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::prepared::prepared;
-use super::schema::{agents, channel_participants, channels, deliveries, message_servers, server_agents};
+use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents};
+use super::vectors::Held;
 use super::{Conn, RunQueryDsl};
 
 /// The running agents that take part in a channel and listen on its server, by join order, except the author of a
@@ -63,6 +64,30 @@ pub(super) async fn hold_channel(conn: &mut Conn, channel: Id) -> QueryResult<bo
 pub(super) async fn hold_agent(conn: &mut Conn, agent: Id) -> QueryResult<bool> {
     let held: Option<Id> = agents::table.find(agent).select(agents::id).for_key_share().first(conn).await.optional()?;
     Ok(held.is_some())
+}
+
+/// What vectors of these memories are kept with, but for memories that somebody else works on: waiting for those might be
+/// mutual. The memories stay until the transaction ends, and nobody else keeps vectors meanwhile, so that vectors appear in the
+/// order of their numbers.
+pub(super) async fn hold_memories(conn: &mut Conn, ids: Vec<Id>) -> QueryResult<Vec<Held>> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtext('doolittle.memory_vectors'))").execute(conn).await?;
+    memories::table
+        .filter(memories::id.eq_any(ids))
+        .select((
+            memories::ordinal,
+            memories::id,
+            memories::agent_id,
+            memories::table_name,
+            memories::room_id,
+            memories::world_id,
+            memories::entity_id,
+            memories::created_at,
+            memories::content,
+        ))
+        .for_update()
+        .skip_locked()
+        .load(conn)
+        .await
 }
 
 /// The channels that hold an agent or an open delivery to it. Those that exist are locked until the transaction ends.

@@ -141,6 +141,7 @@ tables! {
         room_id -> IdSql,
         entity_id -> IdSql,
         room_state -> Nullable<Text>,
+        reflected_to -> BigInt,
     }
     memories (id) {
         ordinal -> BigInt,
@@ -161,6 +162,33 @@ tables! {
         trust -> Nullable<Text>,
         document_id -> Nullable<IdSql>,
         words_version -> Integer,
+        embedded -> Bool,
+    }
+    embedding_spaces (id) {
+        id -> Integer,
+        model -> Text,
+        dimension -> Integer,
+        version -> Text,
+    }
+    memory_vectors (number) {
+        number -> BigInt,
+        memory_ordinal -> BigInt,
+        memory_id -> IdSql,
+        agent_id -> IdSql,
+        space_id -> Integer,
+        table_name -> Text,
+        room_id -> IdSql,
+        world_id -> Nullable<IdSql>,
+        entity_id -> IdSql,
+        created_at -> BigInt,
+        scale -> Float,
+        numbers -> Binary,
+    }
+    vectors_gone (place) {
+        place -> BigInt,
+        number -> BigInt,
+        agent_id -> IdSql,
+        space_id -> Integer,
     }
     media (id) {
         id -> IdSql,

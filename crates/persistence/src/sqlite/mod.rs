@@ -104,6 +104,8 @@ mod plane;
 mod prepared;
 mod queue;
 mod readers;
+#[path = "../repos/reflection.rs"]
+mod reflection;
 #[path = "../repos/rooms.rs"]
 mod rooms;
 #[path = "../repos/runs.rs"]
@@ -115,6 +117,8 @@ mod search;
 #[path = "../repos/servers.rs"]
 mod servers;
 mod types;
+#[path = "../repos/vectors.rs"]
+mod vectors;
 mod words;
 #[path = "../repos/worlds.rs"]
 mod worlds;

@@ -11,7 +11,8 @@ use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::prepared::prepared;
-use super::schema::{agents, channel_participants, channels, deliveries, message_servers, server_agents};
+use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents};
+use super::vectors::Held;
 
 /// The running agents that take part in a channel and listen on its server, by join order, except the author of a message.
 pub(super) fn listeners(conn: &mut Conn, channel: &Channel, author: Id) -> QueryResult<Vec<Id>> {
@@ -47,6 +48,24 @@ pub(super) fn hold_channel(conn: &mut Conn, channel: Id) -> QueryResult<bool> {
 /// Whether the agent exists, for as long as the transaction lasts.
 pub(super) fn hold_agent(conn: &mut Conn, agent: Id) -> QueryResult<bool> {
     diesel::select(exists(agents::table.find(agent))).get_result(conn)
+}
+
+/// What vectors of these memories are kept with.
+pub(super) fn hold_memories(conn: &mut Conn, ids: Vec<Id>) -> QueryResult<Vec<Held>> {
+    memories::table
+        .filter(memories::id.eq_any(ids))
+        .select((
+            memories::ordinal,
+            memories::id,
+            memories::agent_id,
+            memories::table_name,
+            memories::room_id,
+            memories::world_id,
+            memories::entity_id,
+            memories::created_at,
+            memories::content,
+        ))
+        .load(conn)
 }
 
 /// The channels that hold an agent or an open delivery to it.

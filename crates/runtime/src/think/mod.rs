@@ -17,6 +17,7 @@ pub(crate) mod actions;
 mod attached;
 mod compose;
 mod decide;
+mod knowledge;
 mod recall;
 mod response;
 mod show;
@@ -93,14 +94,20 @@ impl Mind<'_> {
     /// Perceives, decides, composes, asks the model and acts.
     pub(crate) async fn think(&self, active: &ActiveRun, recorder: &mut Recorder) -> Result<Thought, RunError> {
         let agent = self.claimed.delivery.agent_id;
+        let about = &self.claimed.message.content;
         let query = RoomQuery {
             room: recorder.room_id(),
             recent: RECENT,
             facts: FACTS,
-            knowledge: KNOWLEDGE,
-            about: self.claimed.message.content.clone(),
+            // By what the channel is, whatever the message says of it: what somebody told elsewhere is for their ears only.
+            alone_with: self.claimed.channel.kind.eq_ignore_ascii_case("DM").then_some(self.claimed.message.author_id),
+            // Both rankings are read deeper than is used, so that what both have comes first.
+            knowledge: if self.ports.vectors.is_some() { knowledge::DEPTH } else { KNOWLEDGE },
+            about: about.clone(),
         };
-        let room = self.ports.memories.room_context(agent, query).await?;
+        let (room, near) = tokio::join!(self.ports.memories.room_context(agent, query), knowledge::near(self.ports, agent, about));
+        let mut room = room?;
+        room.knowledge = knowledge::fused(self.ports, agent, room.knowledge, near, KNOWLEDGE).await?;
         if !self.should_respond(&room, recorder).await? {
             return Ok(Thought::default());
         }

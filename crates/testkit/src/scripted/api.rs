@@ -50,7 +50,8 @@ impl Stream {
 impl Api {
     /// The API that is found at this path.
     pub(super) fn at(path: &str) -> Option<Self> {
-        let known = [("/chat/completions", Self::Completions), ("/v1/messages", Self::Messages)];
+        // A refusal of embeddings has the form of one of completions, and what is answered is up to the script.
+        let known = [("/chat/completions", Self::Completions), ("/embeddings", Self::Completions), ("/v1/messages", Self::Messages)];
         known.into_iter().find(|(end, _)| path.ends_with(end)).map(|(_, api)| api)
     }
 

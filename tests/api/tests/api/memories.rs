@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 use testkit::caller::{Caller, Request};
+use testkit::house::PATIENCE;
 use testkit::scripted::{Reply, ScriptedModel};
 
 use crate::support::{
-    ANN, BEN, NOTHING, create_agent, create_channel, dm, exchange, open, refused, running_agent, saying, snapshot, speaking, text,
+    ANN, BEN, NOTHING, create_agent, create_channel, dm, exchange, open, refused, running_agent, saying, snapshot, speaking, speaking_with,
+    text,
 };
 
 fn memories_of(agent: &str) -> String {
@@ -255,4 +257,114 @@ async fn an_agent_that_does_not_run_remembers_all_the_same() {
     assert_eq!(found(&ann, &agent, &json!({"query": "ping"})).await, ["ping"]);
     ann.delete(&format!("/api/memory/{agent}/memories/all/{channel}")).await.empty(204);
     assert_eq!(texts(&ann, &memories_of(&agent)).await, [""; 0]);
+}
+
+/// Waits until every memory of an agent that can have a vector has one, in the database and in memory.
+async fn embedded(caller: &Caller, agent: &str) -> Value {
+    let path = format!("/api/memory/agents/{agent}/embeddings");
+    let waiting = async {
+        loop {
+            let progress = caller.get(&path).await.data(200);
+            if progress["pending"] == json!(0) && progress["embedded"] != json!(0) {
+                return progress;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("vectors are made")
+}
+
+#[tokio::test]
+async fn what_means_the_same_is_found_in_other_words() {
+    let model = saying("pong").await;
+    let (server, ann) = speaking_with(&model, &[("EMBEDDING_PROVIDER", "static")]).await;
+    let (agent, channel) = dm(&server, &ann).await;
+    for text in ["My vehicle stopped working.", "The physician gave me medicine.", "There is a downpour outside."] {
+        exchange(&ann, &channel, text, "http").await.data(201);
+    }
+    let progress = embedded(&ann, &agent).await;
+    let space = json!({"model": "static/en", "dimension": 128, "version": "1", "memories": 6, "current": true, "searchable": true});
+    assert_eq!(
+        (&progress["model"], &progress["total"], &progress["spaces"], &progress["rateLimit"]),
+        (&json!("static/en"), &json!(6), &json!([space]), &json!(200))
+    );
+    let search = |body: Value| {
+        let (ann, path) = (ann.clone(), format!("/api/memory/agents/{agent}/search"));
+        async move { ann.post(&path, &body).await.data(200) }
+    };
+    let waiting = async {
+        loop {
+            // What has just been stored is in memory a moment later.
+            let found = search(json!({"query": "The car broke down", "entityId": ANN})).await;
+            if found["memories"].as_array().is_some_and(|memories| !memories.is_empty()) {
+                return found;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, waiting).await.expect("it is found");
+    let first = &found["memories"][0];
+    assert_eq!((&found["search"], &first["content"]["text"]), (&json!("hybrid"), &json!("My vehicle stopped working.")));
+    assert_eq!((&first["foundBy"], first["similarity"].as_f64() > Some(0.4)), (&json!(["vector"]), true));
+    let both = search(json!({"query": "heavy rain and a downpour"})).await;
+    assert_eq!(both["memories"][0]["foundBy"], json!(["keyword", "vector"]));
+    assert_eq!(search(json!({"query": "The car broke down", "table": "facts"})).await["memories"], json!([]));
+    ann.get(&format!("/api/memory/agents/{NOTHING}/embeddings")).await.error(404, "AGENT_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn documents_reach_the_model_by_what_they_mean() {
+    let model = saying("pong").await;
+    let (server, ann) = speaking_with(&model, &[("EMBEDDING_PROVIDER", "static")]).await;
+    let (agent, channel) = dm(&server, &ann).await;
+    let documents = format!("/api/memory/agents/{agent}/documents");
+    for content in ["Physicians prescribe medicine to sick patients.", "Locomotives run on rails between stations."] {
+        ann.post(&documents, &json!({"content": content})).await.data(201);
+    }
+    embedded(&ann, &agent).await;
+    let told = |request: Value| request["messages"][0]["content"].as_str().unwrap_or_default().to_owned();
+    let waiting = async {
+        loop {
+            exchange(&ann, &channel, "Which doctor can treat my illness?", "http").await.data(201);
+            let system = told(model.requests().last().unwrap().body.clone());
+            if system.contains("Physicians prescribe") {
+                return system;
+            }
+        }
+    };
+    let system = tokio::time::timeout(PATIENCE, waiting).await.expect("it is recalled");
+    assert!(!system.contains("Locomotives"), "{system}");
+}
+
+#[tokio::test]
+async fn a_slow_embedding_server_holds_up_neither_search_nor_reply() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let silent = Arc::new(AtomicBool::new(false));
+    let hears = Arc::clone(&silent);
+    let embeddings = ScriptedModel::answering(move |body| {
+        if hears.load(Ordering::SeqCst) { Reply::Silence } else { Reply::Plain(testkit::scripted::vectors(body, 16)) }
+    });
+    let embeddings = embeddings.await.unwrap();
+    let model = saying("pong").await;
+    let own = [
+        ("EMBEDDING_PROVIDER", "openai"),
+        ("OPENAI_EMBEDDING_URL", embeddings.base_url()),
+        ("OPENAI_EMBEDDING_MODEL", "m"),
+        ("EMBEDDING_QUERY_TIMEOUT_MS", "100"),
+    ];
+    let (server, ann) = speaking_with(&model, &own).await;
+    let (agent, channel) = dm(&server, &ann).await;
+    ann.post(&format!("/api/memory/agents/{agent}/documents"), &json!({"content": "Trains are fast."})).await.data(201);
+    let progress = embedded(&ann, &agent).await;
+    assert_eq!((&progress["model"], &progress["spaces"][0]["dimension"]), (&json!("openai/m"), &json!(16)));
+    silent.store(true, Ordering::SeqCst);
+    let began = std::time::Instant::now();
+    exchange(&ann, &channel, "How fast are trains?", "http").await.data(201);
+    let answer = ann.post(&format!("/api/memory/agents/{agent}/search"), &json!({"query": "trains", "table": "knowledge"})).await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    let found = answer.data(200);
+    assert_eq!((&found["search"], found["memories"].as_array().map(Vec::len)), (&json!("keyword"), Some(1)));
+    let warning = text(&answer.json()["warnings"][0]);
+    assert!(warning.contains("words alone"), "{warning}");
 }

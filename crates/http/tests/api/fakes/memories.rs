@@ -1,8 +1,12 @@
 //! Memories, rooms and documents.
 
 use async_trait::async_trait;
+use core_types::embeddings::Space;
 use core_types::knowledge::{AddedDocument, KnowledgeService, NewDocument};
-use core_types::memory::{FoundMemories, FoundMemory, Memory, MemoryChange, MemoryFilter, MemorySearch, MemoryService, Reason, Source};
+use core_types::memory::{
+    EmbeddingProgress, FoundMemories, FoundMemory, Memory, MemoryChange, MemoryFilter, MemorySearch, MemoryService, Reason, Shortfall,
+    Source, SpaceProgress,
+};
 use core_types::rooms::{CreatedGroup, NewGroup, NewRoom, PlacedRoom, RoomService};
 use core_types::{AgentId, Caller, Listed, MemoryId, MessageServerId, Page, RoomId, ServiceResult};
 
@@ -25,7 +29,23 @@ impl MemoryService for Fakes {
     async fn search(&self, _: &Caller, _: AgentId, search: MemorySearch) -> ServiceResult<FoundMemories> {
         self.note(Call::SearchMemories(search))?;
         let found = FoundMemory { memory: memory(), score: 1.0, similarity: 0.5, by_words: true, by_meaning: false };
-        Ok(FoundMemories { memories: vec![found], by_meaning: false })
+        Ok(FoundMemories { memories: vec![found], by_meaning: false, shortfalls: vec![Shortfall::NoAnswer] })
+    }
+
+    async fn embeddings(&self, _: &Caller, _: AgentId) -> ServiceResult<EmbeddingProgress> {
+        self.note(Call::Other("embeddings"))?;
+        let space = Space { model: "a/model".to_owned(), dimension: 3, version: String::new() };
+        Ok(EmbeddingProgress {
+            model: Some("a/model".to_owned()),
+            total: 10,
+            embedded: 7,
+            pending: 2,
+            spaces: vec![SpaceProgress { space, memories: 7, current: true, searchable: true }],
+            loaded: true,
+            rate: 12.345_678,
+            rate_limit: Some(200),
+            problem: None,
+        })
     }
 
     async fn update(&self, _: &Caller, _: AgentId, id: MemoryId, change: MemoryChange) -> ServiceResult<Memory> {

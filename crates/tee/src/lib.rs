@@ -21,10 +21,13 @@ pub use dstack::Dstack;
 pub use simulator::Simulator;
 
 use core_types::error::Source;
-use core_types::tee::{AttestError, Evidence};
+use core_types::tee::{AttestError, Evidence, MAX_EVIDENCE_BYTES};
 
 /// Evidence that is about what it says it is about; a defect otherwise.
 fn checked(evidence: Evidence) -> Result<Evidence, AttestError> {
+    if evidence.quote.len() > MAX_EVIDENCE_BYTES {
+        return Err(defect(format!("the quote has more than {MAX_EVIDENCE_BYTES} bytes")));
+    }
     let contents = quote::read(evidence.kind, &evidence.quote).map_err(defect)?;
     if contents.report_data == evidence.report_data {
         Ok(evidence)

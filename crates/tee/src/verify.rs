@@ -121,8 +121,9 @@ fn data(value: Value) -> Result<JsonObject, Rejected> {
     if object.contains_key("attestation") {
         return Ok(object);
     }
-    match (object.len(), object.get("success"), object.shift_remove("data")) {
-        (2, Some(Value::Bool(true)), Some(Value::Object(data))) => Ok(data),
+    let is_success = object.len() == 2 && object.get("success") == Some(&Value::Bool(true));
+    match object.shift_remove("data") {
+        Some(Value::Object(data)) if is_success => Ok(data),
         _ => Err(rejected("it has no attestation, and is no answer with one as its data")),
     }
 }

@@ -158,7 +158,7 @@ settings! {
     SpeechTimeout = Setting::new("SPEECH_TIMEOUT_SECONDS", "speech.timeout_seconds", count(3_600), "The longest that a program may work")
         .default("120");
     SpeechSeconds = Setting::new("SPEECH_MAX_SECONDS", "speech.max_seconds", count(3_600), "The longest recording that a program hears")
-        .default("600");
+        .default("300");
 
     ClientKey = Setting::new("ELIZAOS_API_KEY", "client.key", Kind::Key,
         "The key that `chat` and `agent` send, where ELIZA_SERVER_AUTH_TOKEN is unset").secret();

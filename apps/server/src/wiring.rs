@@ -86,8 +86,7 @@ pub async fn serve_until(
     let settings = LiveSettings::new(config);
     let models = models(&settings)?;
     let provider = models.default_provider().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    let embedders = Arc::new(embedders(&settings, config)?);
-    let recall = Arc::new(Recall::new(store.vectors(), Arc::<ServerEmbedders>::clone(&embedders), recall_limits(config)));
+    let (embedders, recall) = recall(&store, &settings, config)?;
     let vectors: Arc<dyn VectorIndex> = Arc::<Recall>::clone(&recall);
 
     let knowledge = Arc::new(Knowledge { agents: store.agents(), memories: store.memories(), clock: Arc::clone(&clock) });
@@ -279,16 +278,15 @@ fn models(settings: &LiveSettings) -> Result<ModelRegistry, Failure> {
     Ok(registry.with(Arc::new(models_anthropic::connector(client))))
 }
 
-fn embedders(settings: &LiveSettings, config: &Config) -> Result<ServerEmbedders, Failure> {
+fn recall(store: &Store, settings: &LiveSettings, config: &Config) -> Result<(Arc<ServerEmbedders>, Arc<Recall>), Failure> {
     let client = outbound::Client::new(outbound::Limits::default())
         .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
     let embedders = ServerEmbedders::new(settings, &client, &config.embeddings.provider);
-    embedders.map_err(|error| Failure::new(Exit::Usage, error.to_string()))
-}
-
-fn recall_limits(config: &Config) -> recall::Limits {
+    let embedders = Arc::new(embedders.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?);
     let rate = Some(config.embeddings.rate).filter(|rate| *rate > 0);
-    recall::Limits { question: config.embeddings.query_time, rate }
+    let limits = recall::Limits { question: config.embeddings.query_time, rate };
+    let recall = Recall::new(store.vectors(), Arc::<ServerEmbedders>::clone(&embedders), limits);
+    Ok((embedders, Arc::new(recall)))
 }
 
 fn run_limits(config: &Config) -> Limits {

@@ -2,11 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
 
-mod common;
-
 use std::sync::Arc;
 
-use common::KEY;
 use core_types::embeddings::{Embedder, EmbedderConnector, Space, TextRole};
 use core_types::models::ModelError;
 use doolittle_models_openai::{OpenAiEmbeddings, Service};
@@ -14,6 +11,9 @@ use outbound::{Client, Limits};
 use serde_json::{Value, json};
 use testkit::asking::Settings;
 use testkit::scripted::{Recorded, Reply, ScriptedModel, vectors};
+
+/// A key that must not be seen anywhere.
+const KEY: &str = "sk-never-to-be-seen-0123456789";
 
 fn connector(service: Service) -> OpenAiEmbeddings {
     OpenAiEmbeddings::new(Client::new(Limits::default()).unwrap(), service)
@@ -90,7 +90,7 @@ async fn a_text_that_is_too_long_for_the_model_is_cut_off_when_it_is_alone() {
     let server = ScriptedModel::answering(script).await.unwrap();
     let long = "word ".repeat(1_000);
     let embedder = embedder(server.base_url());
-    assert_eq!(embedder.embed(TextRole::Passage, &[long.clone()]).await.unwrap().len(), 1);
+    assert_eq!(embedder.embed(TextRole::Passage, std::slice::from_ref(&long)).await.unwrap().len(), 1);
     assert_eq!(server.requests().len(), 3);
     let together = embedder.embed(TextRole::Passage, &[long, "a".to_owned()]).await;
     assert!(matches!(together, Err(ModelError::Rejected { status: 400, .. })), "{together:?}");

@@ -163,8 +163,7 @@ settings! {
     SpeechTimeout = Setting::new("SPEECH_TIMEOUT_SECONDS", "speech.timeout_seconds", count(3_600), "The longest that a program may work")
         .default("120");
     SpeechSeconds = Setting::new("SPEECH_MAX_SECONDS", "speech.max_seconds", count(3_600), "The longest recording that a program hears")
-<<<<<<< HEAD
-        .default("600");
+        .default("300");
     EmbeddingProvider = Setting::new("EMBEDDING_PROVIDER", "embeddings.provider", Kind::Choice(&["auto", "local", "openai", "ollama", "static", "none"]),
         "Who makes the vectors by which memories are found by their meaning: auto takes the first of local, openai, ollama and static that is set up")
         .default("auto").operator_only();
@@ -184,9 +183,6 @@ settings! {
     OpenaiEmbeddingDimensions = Setting::new("OPENAI_EMBEDDING_DIMENSIONS", "embeddings.openai.dimensions", Kind::Number { least: 1, most: 4_096 },
         "How many numbers a vector shall have, for models that can be told");
     OllamaEmbedding = Setting::new("OLLAMA_EMBEDDING_MODEL", "embeddings.ollama.model", Kind::Text, "The Ollama model that makes vectors");
-=======
-        .default("300");
->>>>>>> audio
 
     ClientKey = Setting::new("ELIZAOS_API_KEY", "client.key", Kind::Key,
         "The key that `chat` and `agent` send, where ELIZA_SERVER_AUTH_TOKEN is unset").secret();

@@ -22,13 +22,14 @@ use domain::{
     Agents, Attachments, Audio, AudioPorts, Channels, Enclave, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts,
     Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Tee, Worlds,
 };
-use http_api::{AppState, HttpSettings, Services};
+use http_api::{AppState, HttpSettings, RunningServer, Services};
 use media_files::MediaFiles;
 use media_s3::{MediaS3, S3Settings};
 use models_eliza::ElizaConnector;
 use persistence::{OpenError, Options, Store, Target};
 use recall::Recall;
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
+use tokio::task::JoinSet;
 
 use crate::characters::{CharacterDirectory, ELIZA};
 use crate::clock::{SystemClock, SystemIds, SystemRandomness};
@@ -95,8 +96,7 @@ pub async fn serve_until(
     let settings = LiveSettings::new(config);
     let models = models(&settings)?;
     let provider = models.default_provider().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    let embedders = Arc::new(embedders(&settings, config)?);
-    let recall = Arc::new(Recall::new(store.vectors(), Arc::<ServerEmbedders>::clone(&embedders), recall_limits(config)));
+    let (embedders, recall) = recall(&store, &settings, config)?;
     let vectors: Arc<dyn VectorIndex> = Arc::<Recall>::clone(&recall);
 
     let knowledge = Arc::new(Knowledge::new(KnowledgePorts {
@@ -147,16 +147,17 @@ pub async fn serve_until(
     };
     // Many characters take a while, for which nobody should wait.
     let followed = Arc::clone(&agents);
-    let upkeep = tokio::spawn(async move {
+    let mut background = JoinSet::new();
+    background.spawn(async move {
         if let Err(error) = followed.follow_all().await {
             log::error!("what characters know is not up to date: {}", chain(&error));
         }
         upkeep.run().await;
     });
     let engines = minds.engines();
-    let following = tokio::spawn(follow(settings.clone(), Arc::clone(&minds)));
-    let counting = tokio::spawn(figures::keep_small(counted.clone()));
-    let recalling = tokio::spawn(async move { recall.run().await });
+    background.spawn(follow(settings.clone(), Arc::clone(&minds)));
+    background.spawn(figures::keep_small(counted.clone()));
+    background.spawn(async move { recall.run().await });
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
     let figures = PrometheusFigures::new(counted, store.agents(), store.deliveries(), Arc::<ThisMachine>::clone(&machine));
@@ -170,15 +171,28 @@ pub async fn serve_until(
     let found = Models { provider: provider.as_ref(), speech: &engines, embeddings: embedders.model(), tee: attests.as_deref() };
     ready(&started_text(config, address, &store, &kept_in, &found, &listed));
 
-    let stopper = server.stopper();
-    let mut serving = pin!(server.wait());
     let stop = async {
         tokio::select! {
             () = stop => {}
             () = told_to_stop => {}
         }
     };
-    let outcome = tokio::select! {
+    let outcome = until_stopped(server, runtime, &store, stop).await;
+    background.shutdown().await;
+    store.close().await;
+    outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+}
+
+/// Serves until `stop` resolves, and then lets what is under way come to its end.
+async fn until_stopped(
+    server: RunningServer,
+    runtime: Runtime,
+    store: &Store,
+    stop: impl Future<Output = ()>,
+) -> Result<std::io::Result<()>, Failure> {
+    let stopper = server.stopper();
+    let mut serving = pin!(server.wait());
+    tokio::select! {
         outcome = &mut serving => Ok(outcome),
         () = stop => Ok({
             log::info!("stopping: runs under way may finish within {} s", GRACE.as_secs());
@@ -189,17 +203,11 @@ pub async fn serve_until(
             };
             tokio::join!(&mut serving, closed).0
         }),
-        () = lost_database(&store) => Err(Failure::new(
+        () = lost_database(store) => Err(Failure::new(
             Exit::Locked,
             "another server has taken over the database, since the connection that kept it was lost; stopped at once",
         )),
-    };
-    upkeep.abort();
-    following.abort();
-    counting.abort();
-    recalling.abort();
-    store.close().await;
-    outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+    }
 }
 
 /// Lets agents see settings that have changed: at their next run.
@@ -311,16 +319,15 @@ fn models(settings: &LiveSettings) -> Result<ModelRegistry, Failure> {
     Ok(registry.with(Arc::new(models_anthropic::connector(client))))
 }
 
-fn embedders(settings: &LiveSettings, config: &Config) -> Result<ServerEmbedders, Failure> {
+fn recall(store: &Store, settings: &LiveSettings, config: &Config) -> Result<(Arc<ServerEmbedders>, Arc<Recall>), Failure> {
     let client = outbound::Client::new(outbound::Limits::default())
         .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
     let embedders = ServerEmbedders::new(settings, &client, &config.embeddings.provider);
-    embedders.map_err(|error| Failure::new(Exit::Usage, error.to_string()))
-}
-
-fn recall_limits(config: &Config) -> recall::Limits {
+    let embedders = Arc::new(embedders.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?);
     let rate = Some(config.embeddings.rate).filter(|rate| *rate > 0);
-    recall::Limits { question: config.embeddings.query_time, rate }
+    let limits = recall::Limits { question: config.embeddings.query_time, rate };
+    let recall = Recall::new(store.vectors(), Arc::<ServerEmbedders>::clone(&embedders), limits);
+    Ok((embedders, Arc::new(recall)))
 }
 
 fn run_limits(config: &Config) -> Limits {

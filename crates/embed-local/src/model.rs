@@ -96,8 +96,8 @@ impl SentenceModel {
         let (mask, kinds) = (node("attention_mask"), node("token_type_ids"));
         let config: TokenizerConfig = json(directory, "tokenizer_config.json")?.unwrap_or_default();
         let vocabulary = vocabulary(directory, &config)?;
-        let mark = |mark: &str| vocabulary.number(mark).ok_or_else(|| content("the vocabulary", format!("has no `{mark}`")));
-        let (begin, end, padding) = (mark("[CLS]")?, mark("[SEP]")?, mark("[PAD]")?);
+        let number = |piece: &str| vocabulary.number(piece).ok_or_else(|| content("the vocabulary", format!("has no `{piece}`")));
+        let (begin, end, padding) = (number("[CLS]")?, number("[SEP]")?, number("[PAD]")?);
         let (pieces, pooling) = (pieces(directory)?, pooling(directory)?);
         let threads = [Arc::new(ThreadPool::with_num_threads(1)), Arc::new(ThreadPool::with_num_threads(1))];
         let mut model = Self { graph, ids, mask, kinds, vocabulary, begin, end, padding, pieces, pooling, dimension: 0, version, threads };
@@ -200,7 +200,9 @@ fn unit(mut vector: Vec<f32>) -> Vec<f32> {
 pub(crate) fn to_length_1(vector: &mut [f32]) {
     let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
     if length > 0.0 && length.is_finite() {
-        vector.iter_mut().for_each(|number| *number /= length);
+        for number in vector {
+            *number /= length;
+        }
     }
 }
 

@@ -33,8 +33,7 @@ impl EmbedderConnector for StaticConnector {
     }
 
     fn connect_to(&self, _settings: &dyn ModelSettings, space: &Space) -> Option<Arc<dyn Embedder>> {
-        let own = table().ok()?.space();
-        (*space == own).then(|| Arc::new(Static) as Arc<dyn Embedder>)
+        (*space == own_space().ok()?).then(|| Arc::new(Static) as Arc<dyn Embedder>)
     }
 }
 
@@ -48,7 +47,7 @@ impl Embedder for Static {
     }
 
     async fn space(&self) -> Result<Space, ModelError> {
-        Ok(table()?.space())
+        own_space()
     }
 
     fn batch(&self) -> usize {
@@ -68,10 +67,19 @@ struct Table {
     numbers: &'static [u8],
 }
 
+fn broken() -> ModelError {
+    ModelError::Misconfigured { message: "the table of vectors in this program is broken".to_owned() }
+}
+
+/// The space of the table. It stands at its beginning, so that nobody reads the rest who has no text.
+fn own_space() -> Result<Space, ModelError> {
+    let dimension = BYTES.strip_prefix(MAGIC).and_then(|rest| rest.first_chunk::<4>()).ok_or_else(broken)?;
+    Ok(Space { model: MODEL.to_owned(), dimension: u32::from_le_bytes(*dimension) as usize, version: VERSION.to_owned() })
+}
+
 /// The table, read when it is first wanted.
 fn table() -> Result<&'static Table, ModelError> {
     static TABLE: OnceLock<Option<Table>> = OnceLock::new();
-    let broken = || ModelError::Misconfigured { message: "the table of vectors in this program is broken".to_owned() };
     TABLE.get_or_init(|| Table::read(BYTES)).as_ref().ok_or_else(broken)
 }
 
@@ -85,10 +93,6 @@ impl Table {
         let scales: Vec<f32> = scales.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         let vocabulary = Vocabulary::new(std::str::from_utf8(vocabulary).ok()?.lines(), true, true)?;
         (dimension > 0 && scales.len() == rows).then_some(Self { vocabulary, dimension, scales, numbers })
-    }
-
-    fn space(&self) -> Space {
-        Space { model: MODEL.to_owned(), dimension: self.dimension, version: VERSION.to_owned() }
     }
 
     /// The sum of the vectors of a text's pieces, brought to the length 1; zeros where it has none.

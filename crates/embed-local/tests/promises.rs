@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
 
+use std::future::{Ready, ready};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,8 +45,8 @@ fn cosine(one: &[f32], other: &[f32]) -> f32 {
 mod a_table {
     use super::*;
 
-    async fn make() -> Option<(Arc<dyn Embedder>, ())> {
-        Some((StaticConnector.connect(&Settings::default()).unwrap().unwrap(), ()))
+    fn make() -> Ready<Option<(Arc<dyn Embedder>, ())>> {
+        ready(Some((StaticConnector.connect(&Settings::default()).unwrap().unwrap(), ())))
     }
 
     contract::embedder_contract!(make);
@@ -54,8 +55,8 @@ mod a_table {
 mod a_small_model {
     use super::*;
 
-    async fn make() -> Option<(Arc<dyn Embedder>, ())> {
-        Some((local(&tiny()).unwrap(), ()))
+    fn make() -> Ready<Option<(Arc<dyn Embedder>, ())>> {
+        ready(Some((local(&tiny()).unwrap(), ())))
     }
 
     contract::embedder_contract!(make);
@@ -64,8 +65,8 @@ mod a_small_model {
 mod mini_lm {
     use super::*;
 
-    async fn make() -> Option<(Arc<dyn Embedder>, ())> {
-        Some((minilm()?, ()))
+    fn make() -> Ready<Option<(Arc<dyn Embedder>, ())>> {
+        ready(minilm().map(|embedder| (embedder, ())))
     }
 
     contract::embedder_contract!(make);

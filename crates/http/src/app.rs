@@ -21,7 +21,7 @@ use core_types::tee::TeeService;
 use core_types::worlds::WorldService;
 use core_types::{Clock, Timestamp};
 use ipnet::IpNet;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
@@ -115,6 +115,8 @@ pub(crate) struct Shared {
     pub(crate) started: Timestamp,
     pub(crate) limiter: Limiter,
     pub(crate) pages: Pages,
+    /// Documents that may be uploaded at once.
+    pub(crate) documents: Semaphore,
     closing: watch::Sender<bool>,
 }
 
@@ -148,7 +150,15 @@ impl AppState {
     pub fn new(services: Services, settings: HttpSettings) -> Self {
         let started = services.clock.now();
         let limiter = Limiter::new(settings.rate_limits);
-        Self(web::Data::new(Shared { services, settings, started, limiter, pages: Pages::new(), closing: watch::Sender::new(false) }))
+        Self(web::Data::new(Shared {
+            services,
+            settings,
+            started,
+            limiter,
+            pages: Pages::new(),
+            documents: Semaphore::new(limits::DOCUMENT_UPLOADS),
+            closing: watch::Sender::new(false),
+        }))
     }
 
     /// Ends event streams and gives up waiting for replies, so that a graceful stop is quick.

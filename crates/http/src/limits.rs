@@ -62,6 +62,8 @@ pub(crate) const METADATA_KEY_CHARS: usize = 64;
 /// The page of documents where the caller names no limit, and the most of one.
 pub(crate) const DOCUMENTS: u32 = 20;
 pub(crate) const MAX_DOCUMENTS: u32 = 100;
+/// How many documents may be uploaded at once: each is in memory while it is read.
+pub(crate) const DOCUMENT_UPLOADS: usize = 4;
 /// The most characters of a document's title.
 pub(crate) const TITLE_CHARS: usize = 512;
 /// The most agents of a group.

@@ -160,7 +160,7 @@ impl Remote {
     }
 
     /// The vector, brought to the length 1.
-    fn checked(&self, mut vector: Vec<f32>) -> Result<Vec<f32>, ModelError> {
+    fn checked(&self, vector: Vec<f32>) -> Result<Vec<f32>, ModelError> {
         let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
         if vector.is_empty() || vector.len() > MAX_DIMENSION || !length.is_finite() || length <= 0.0 {
             return Err(self.caller.unreadable(format!("a vector of {} numbers cannot be used", vector.len())));
@@ -170,8 +170,7 @@ impl Remote {
                 .caller
                 .unreadable(format!("a vector has {} numbers in place of {expected}; check {DIMENSIONS}", vector.len())));
         }
-        vector.iter_mut().for_each(|number| *number /= length);
-        Ok(vector)
+        Ok(vector.into_iter().map(|number| number / length).collect())
     }
 
     /// The same; a text that alone is too long for the model is cut off.

@@ -90,7 +90,7 @@ async fn a_text_that_is_too_long_for_the_model_is_cut_off_when_it_is_alone() {
     let server = ScriptedModel::answering(script).await.unwrap();
     let long = "word ".repeat(1_000);
     let embedder = embedder(server.base_url());
-    assert_eq!(embedder.embed(TextRole::Passage, &[long.clone()]).await.unwrap().len(), 1);
+    assert_eq!(embedder.embed(TextRole::Passage, std::slice::from_ref(&long)).await.unwrap().len(), 1);
     assert_eq!(server.requests().len(), 3);
     let together = embedder.embed(TextRole::Passage, &[long, "a".to_owned()]).await;
     assert!(matches!(together, Err(ModelError::Rejected { status: 400, .. })), "{together:?}");

@@ -120,7 +120,7 @@ impl Recall {
         let made = match self.make(work, wanting.clone()).await {
             Err(error) if wanting.len() > 1 && (error.is_about_a_text() || work.failures >= TRIES) => self.one_by_one(work, wanting).await,
             Err(error) if wanting.len() == 1 && (error.is_about_a_text() || work.failures >= TRIES) => {
-                self.set_aside(work, &wanting, &error);
+                Self::set_aside(work, &wanting, &error);
                 if error.is_about_a_text() { Ok(()) } else { Err(error) }
             }
             made => made,
@@ -136,7 +136,7 @@ impl Recall {
         for one in wanting {
             work.pace.wait().await;
             if let Err(error) = self.make(work, vec![one.clone()]).await {
-                self.set_aside(work, &[one], &error);
+                Self::set_aside(work, &[one], &error);
                 if !error.is_about_a_text() {
                     return Err(error);
                 }
@@ -145,7 +145,7 @@ impl Recall {
         Ok(())
     }
 
-    fn set_aside(&self, work: &mut Work, wanting: &[Wanting], error: &Unmade) {
+    fn set_aside(work: &mut Work, wanting: &[Wanting], error: &Unmade) {
         if work.aside.len() + wanting.len() > ASIDE {
             work.aside.clear();
         }

@@ -408,7 +408,9 @@ impl Partition {
                 centre.iter_mut().zip(codes).for_each(|(mean, code)| *mean += f32::from(*code) * scale);
             }
         }
-        centre.iter_mut().for_each(|mean| *mean /= self.rows as f32);
+        for mean in &mut centre {
+            *mean /= self.rows as f32;
+        }
         for chunk in &mut self.chunks {
             chunk.sketches = Vec::with_capacity(CHUNK * self.dimension.div_ceil(8));
             for (codes, scale) in chunk.codes.chunks_exact(self.dimension).zip(&chunk.scales) {
@@ -484,10 +486,9 @@ mod tests {
     /// A vector of one of 50 clusters that all point a little the same way, as those of real models do.
     fn vector(number: u64) -> Vec<f32> {
         let (mut cluster, mut own) = (Chance(number % 50), Chance(number.wrapping_mul(7_919) + 1));
-        let mut vector: Vec<f32> = (0..DIMENSION).map(|_| 0.4 + cluster.number() + own.number() * 0.6).collect();
+        let vector: Vec<f32> = (0..DIMENSION).map(|_| 0.4 + cluster.number() + own.number() * 0.6).collect();
         let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|number| *number /= length);
-        vector
+        vector.iter().map(|number| number / length).collect()
     }
 
     fn id(number: u64) -> MemoryId {

@@ -162,7 +162,7 @@ impl VectorIndex for Recall {
         for (partition, question) in questions {
             rankings.push(rank(partition, question, filter, among.clone(), limit).await?);
         }
-        Ok(Nearest { memories: merged(rankings, limit as usize), shortfalls })
+        Ok(Nearest { memories: merged(&rankings, limit as usize), shortfalls })
     }
 
     async fn progress(&self, agent: AgentId) -> StoreResult<EmbeddingProgress> {
@@ -221,7 +221,7 @@ async fn rank(
 }
 
 /// One ranking of those of several spaces. Cosines of different models do not compare, so their places count.
-fn merged(rankings: Vec<Vec<(MemoryId, f64)>>, limit: usize) -> Vec<Similar> {
+fn merged(rankings: &[Vec<(MemoryId, f64)>], limit: usize) -> Vec<Similar> {
     let cosines: HashMap<MemoryId, f64> = rankings.iter().flatten().copied().collect();
     let rankings: Vec<Vec<MemoryId>> = rankings.iter().map(|ranking| ranking.iter().map(|(id, _)| *id).collect()).collect();
     let places = fuse(&rankings).into_iter().take(limit);

@@ -1,6 +1,6 @@
 //! Recall over a database, by models that a test can steer.
 
-#![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test prepares may fail only loudly")]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -49,8 +49,7 @@ fn vector(text: &str) -> Vec<f32> {
         vector[usize::try_from(hash >> 55).unwrap()] += 1.0;
     }
     let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt().max(0.001);
-    vector.iter_mut().for_each(|number| *number /= length);
-    vector
+    vector.into_iter().map(|number| number / length).collect()
 }
 
 #[async_trait]
@@ -166,7 +165,7 @@ impl Scene {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("it becomes so")
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap()
     }
 
     async fn done(&self, recall: &Recall) -> EmbeddingProgress {

@@ -35,13 +35,14 @@ impl Ffmpeg {
         let Some(container) = container(media_type) else { return Err(unreadable()) };
         // One second more than is heard, to notice that there is more.
         let seconds = limits.recording.as_secs() + 1;
+        let most = |seconds: u64| HEAD + seconds * u64::from(RATE) * 2;
         let job = Job {
             engine: "ffmpeg",
             program: &self.0,
             arguments: arguments(container, recording, output, seconds),
             input: b"",
             directory: desk.path(),
-            output: Some((output.to_owned(), limits.sound_bytes)),
+            output: Some((output.to_owned(), most(seconds + 1))),
             time: limits.time,
         };
         let ended = job.run().await?;
@@ -50,7 +51,7 @@ impl Ffmpeg {
             log::debug!("ffmpeg does not decode a recording: {}", ended.complaints);
             return Err(unreadable());
         }
-        if bytes > HEAD + limits.recording.as_secs() * u64::from(RATE) * 2 {
+        if bytes > most(limits.recording.as_secs()) {
             return Err(SpeechError::Unreadable { message: too_long(limits.recording) });
         }
         Ok(())

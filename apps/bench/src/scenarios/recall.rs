@@ -105,10 +105,9 @@ impl Chance {
 fn vector(number: u64, dimension: usize) -> Vec<f32> {
     let own_seed = Chance(number).next();
     let (mut cluster, mut own) = (Chance(Chance(own_seed % CLUSTERS).next()), Chance(own_seed));
-    let mut vector: Vec<f32> = (0..dimension).map(|_| cluster.number() + own.number()).collect();
+    let vector: Vec<f32> = (0..dimension).map(|_| cluster.number() + own.number()).collect();
     let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
-    vector.iter_mut().for_each(|number| *number /= length);
-    vector
+    vector.into_iter().map(|number| number / length).collect()
 }
 
 fn memory_id(number: u64) -> MemoryId {

@@ -170,7 +170,7 @@ settings! {
     SpeechTimeout = Setting::new("SPEECH_TIMEOUT_SECONDS", "speech.timeout_seconds", count(3_600), "The longest that a program may work")
         .default("120");
     SpeechSeconds = Setting::new("SPEECH_MAX_SECONDS", "speech.max_seconds", count(3_600), "The longest recording that a program hears")
-        .default("600");
+        .default("300");
     EmbeddingProvider = Setting::new("EMBEDDING_PROVIDER", "embeddings.provider", Kind::Choice(&["auto", "local", "openai", "ollama", "static", "none"]),
         "Who makes the vectors by which memories are found by their meaning: auto takes the first of local, openai, ollama and static that is set up")
         .default("auto").operator_only();

@@ -246,11 +246,11 @@ pub async fn notes_of_goings_are_forgotten_when_told(stores: Stores) {
     embedded(&stores, agent, 3, space).await;
     stores.memories.remove_all(agent, MemoryFilter::default()).await.sure();
     let notes = stores.vectors.gone(0, 10).await.sure();
-    assert_eq!(notes.len(), 3);
+    let [first, second, third]: [_; 3] = notes.clone().try_into().sure();
     assert!(notes.iter().all(|note| note.agent == agent && note.space == space));
-    assert_eq!(stores.vectors.gone(notes[0].place, 1).await.sure(), [notes[1]]);
-    assert_eq!(stores.vectors.forget_gone(notes[1].place, 1).await.sure(), 1);
-    assert_eq!(stores.vectors.forget_gone(notes[1].place, 10).await.sure(), 1);
-    assert_eq!(stores.vectors.gone(0, 10).await.sure(), [notes[2]]);
-    assert_eq!(stores.vectors.last_gone().await.sure(), notes[2].place);
+    assert_eq!(stores.vectors.gone(first.place, 1).await.sure(), [second]);
+    assert_eq!(stores.vectors.forget_gone(second.place, 1).await.sure(), 1);
+    assert_eq!(stores.vectors.forget_gone(second.place, 10).await.sure(), 1);
+    assert_eq!(stores.vectors.gone(0, 10).await.sure(), [third]);
+    assert_eq!(stores.vectors.last_gone().await.sure(), third.place);
 }

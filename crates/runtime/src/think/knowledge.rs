@@ -9,7 +9,7 @@ use core_types::{AgentId, MemoryId, StoreResult};
 use crate::ports::Ports;
 
 /// How far down each ranking is read.
-pub(super) const DEPTH: u32 = 24;
+pub(super) const DEPTH: u32 = 12;
 /// What is less similar is no answer: the nearest of a pile may be far.
 const LEAST: f64 = 0.3;
 

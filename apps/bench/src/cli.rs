@@ -89,6 +89,8 @@ pub enum Scenario {
     RoundTrip(RoundTripArgs),
     /// Upload large files
     Upload(UploadArgs),
+    /// Give an agent documents to know
+    Ingest(IngestArgs),
     /// Start the server on an existing database with one agent, up to a ping and up to a first reply
     Start(StartArgs),
     /// The server's memory, idle with more and more started agents, and after a load
@@ -193,6 +195,17 @@ pub struct UploadArgs {
     /// Measure synced writes of the same file before and after, and say what share of them the uploads are.
     #[arg(long)]
     pub limit: bool,
+}
+
+/// Parameters of `ingest`.
+#[derive(Debug, Clone, Args)]
+pub struct IngestArgs {
+    /// How many pages, of 2,500 bytes each.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub pages: u32,
+    /// How many of them a document has.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub pages_per_document: u32,
 }
 
 /// Parameters of `start`.

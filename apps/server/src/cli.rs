@@ -60,6 +60,12 @@ pub enum Verb {
     },
     /// Print the OpenAPI document of the API
     Openapi,
+    /// Read a document from standard input: what the server starts for each, see the crate `documents`
+    #[command(name = documents::VERB, hide = true)]
+    ReadDocument {
+        /// Its format.
+        format: String,
+    },
 }
 
 /// A conversation in the terminal.

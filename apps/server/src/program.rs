@@ -22,6 +22,10 @@ pub fn main() -> ExitCode {
             return u8::try_from(asked.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
+    // Within narrow bounds, and with nothing of ours around it.
+    if let Some(Verb::ReadDocument { format }) = &cli.verb {
+        return documents::serve(format);
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -40,7 +44,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         _ => {}
     }
     let environment = config::environment::settings().map_err(|problems| invalid(&config::InvalidConfig { problems }))?;
-    let sources = Sources { flags: cli.settings.0, environment, file: cli.config, working_dir: std::path::PathBuf::new() };
+    let program_path = config::environment::program_path();
+    let sources = Sources { flags: cli.settings.0, environment, file: cli.config, working_dir: std::path::PathBuf::new(), program_path };
     let config = Config::load(&sources).map_err(|error| invalid(&error))?;
     logging::start(level(&verb, config.log_level));
     for warning in &config.warnings {
@@ -53,7 +58,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Agent { verb, server, json } => system()?.block_on(client::agents::run(&config, verb, &server, json)),
         Verb::Config { json: true, .. } => print(&format!("{:#}\n", config::show::json(&config))),
         Verb::Config { .. } => print(&config::show::text(&config)),
-        Verb::Openapi => Ok(()),
+        Verb::Openapi | Verb::ReadDocument { .. } => Ok(()),
     }
 }
 

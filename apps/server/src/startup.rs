@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use core_types::speech::SpeechEngines;
 use core_types::{AgentId, ids::string_to_uuid};
 
 use crate::terminal;
@@ -23,6 +24,8 @@ pub struct Started<'a> {
     pub files: &'a str,
     /// The model providers that the settings connect, the one that answers first.
     pub models: &'a [String],
+    /// What speaks and hears.
+    pub speech: &'a SpeechEngines,
     /// The model by which memories are found by their meaning.
     pub embeddings: Option<&'a str>,
     /// Whether requests must carry a key.
@@ -49,6 +52,7 @@ impl Started<'_> {
             ("database", self.database.to_owned()),
             ("files", self.files.to_owned()),
             ("models", self.models()),
+            ("speech", self.speech()),
             ("memories", self.memories()),
             ("key", self.key().to_owned()),
             ("agents", self.agents()),
@@ -70,6 +74,16 @@ impl Started<'_> {
         match self.models {
             [] => "none; agents cannot answer".to_owned(),
             models => models.join(", "),
+        }
+    }
+
+    fn speech(&self) -> String {
+        let SpeechEngines { synthesizer, transcriber } = self.speech;
+        match (synthesizer, transcriber) {
+            (None, None) => "none: nothing speaks or hears (docs/operations.md says what to install)".to_owned(),
+            (Some(speaks), None) => format!("{speaks} speaks, nothing hears"),
+            (None, Some(hears)) => format!("nothing speaks, {hears} hears"),
+            (Some(speaks), Some(hears)) => format!("{speaks} speaks, {hears} hears"),
         }
     }
 
@@ -124,6 +138,7 @@ mod tests {
     use std::path::Path;
 
     use core_types::AgentId;
+    use core_types::speech::SpeechEngines;
 
     use super::Started;
 
@@ -135,6 +150,7 @@ mod tests {
             database: "SQLite, ./.doolittle/doolittle.db",
             files: "./.doolittle/media",
             models: &[],
+            speech: &SpeechEngines { synthesizer: None, transcriber: None },
             embeddings: Some("static/en"),
             key: false,
             running,
@@ -146,13 +162,15 @@ mod tests {
     fn it_says_everything_that_the_operator_needs() {
         let running = [(AgentId::of_name("Eliza"), "Eliza".to_owned())];
         let models = ["eliza".to_owned()];
-        let text = Started { models: &models, ..started("127.0.0.1:3000", &running) }.text();
+        let speech = SpeechEngines { synthesizer: Some("flite (slt)".to_owned()), transcriber: None };
+        let text = Started { models: &models, speech: &speech, ..started("127.0.0.1:3000", &running) }.text();
         for expected in [
             "listens on http://127.0.0.1:3000\n",
             "data      ./.doolittle\n",
             "database  SQLite, ./.doolittle/doolittle.db\n",
             "files     ./.doolittle/media\n",
             "models    eliza\n",
+            "speech    flite (slt) speaks, nothing hears\n",
             "key       none: programs on this machine",
             "agents    1 of 1 running: Eliza\n",
             "curl -s http://127.0.0.1:3000/api/messaging/channels/",

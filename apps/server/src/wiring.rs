@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +15,12 @@ use core_types::error::chain;
 use core_types::media::MediaStore;
 use core_types::memory::VectorIndex;
 use core_types::models::{ModelProvider, ModelSize};
+use core_types::speech::{AgentSpeech as _, SpeechEngines};
+use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
-    Agents, Attachments, Channels, Knowledge, Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits,
-    MessagingPorts, Rooms, Runs, Servers, System, Worlds,
+    Agents, Attachments, Audio, AudioPorts, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Memories,
+    Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Worlds,
 };
 use http_api::{AppState, HttpSettings, Services};
 use media_files::MediaFiles;
@@ -32,13 +35,15 @@ use crate::clock::{SystemClock, SystemIds, SystemRandomness};
 use crate::config::{Bucket, Config};
 use crate::embedders::ServerEmbedders;
 use crate::exit::{Exit, Failure};
+use crate::figures::{self, PrometheusFigures};
+use crate::knowledge_files::KnowledgeDirectory;
 use crate::live_settings::LiveSettings;
 use crate::lock::DataLock;
 use crate::logging;
 use crate::machine::ThisMachine;
-use crate::secret_key;
 use crate::startup::Started;
 use crate::upkeep::Upkeep;
+use crate::{secret_key, speech};
 
 /// How long runs under way may finish when the server stops; what is left is tried again at the next start.
 const GRACE: Duration = Duration::from_secs(10);
@@ -78,6 +83,7 @@ pub async fn serve_until(
     let address = listener.local_addr().map_err(|error| Failure::new(Exit::Failure, "the port was lost").because(error))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);
+    let counted = PrometheusFigures::begin();
     let vault = Arc::new(secret_key::vault(config)?);
     let store = open(config).await?;
     let files = media_store(config).await?;
@@ -89,7 +95,13 @@ pub async fn serve_until(
     let (embedders, recall) = recall(&store, &settings, config)?;
     let vectors: Arc<dyn VectorIndex> = Arc::<Recall>::clone(&recall);
 
-    let knowledge = Arc::new(Knowledge { agents: store.agents(), memories: store.memories(), clock: Arc::clone(&clock) });
+    let knowledge = Arc::new(Knowledge::new(KnowledgePorts {
+        agents: store.agents(),
+        memories: store.memories(),
+        reader: Arc::new(document_reader()?),
+        files: Arc::new(KnowledgeDirectory::new(config.knowledge_dir.clone())),
+        clock: Arc::clone(&clock),
+    }));
     let agents = Arc::new(Agents {
         agents: store.agents(),
         secrets: store.secrets(),
@@ -108,6 +120,7 @@ pub async fn serve_until(
         vault,
         deliveries: store.deliveries(),
         memories: store.memories(),
+        reflections: store.reflections(),
         vectors: Some(Arc::clone(&vectors)),
         attachments: Arc::new(attachments(&store, &files)?),
         runs: store.runs(),
@@ -115,7 +128,7 @@ pub async fn serve_until(
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let minds = Arc::new(ReadyAgents::new(ports, models));
+    let minds = Arc::new(ReadyAgents::new(ports, models).with_speech(speech::registry(config, &settings).await?));
     let runtime = Runtime::start(Arc::clone(&minds), ActionRegistry::default(), run_limits(config))
         .await
         .map_err(|error| Failure::new(Exit::Database, "the deliveries cannot be taken up").because(error))?;
@@ -136,17 +149,20 @@ pub async fn serve_until(
         }
         upkeep.run().await;
     });
+    let engines = minds.engines();
     let following = tokio::spawn(follow(settings.clone(), Arc::clone(&minds)));
+    let counting = tokio::spawn(figures::keep_small(counted.clone()));
     let recalling = tokio::spawn(async move { recall.run().await });
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
+    let figures = PrometheusFigures::new(counted, store.agents(), store.deliveries(), Arc::<ThisMachine>::clone(&machine));
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let shared = Shared { agents, knowledge, minds, vectors, files, bus, clock, ids, machine, settings };
+    let shared = Shared { agents, knowledge, minds, vectors, files, bus, clock, ids, machine, settings, figures: Arc::new(figures) };
     let state = AppState::new(services(config, &store, shared), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
-    let found = Models { provider: provider.as_ref(), embeddings: embedders.model() };
+    let found = Models { provider: provider.as_ref(), speech: &engines, embeddings: embedders.model() };
     ready(&started_text(config, address, &store, &kept_in, &found, &listed));
 
     let stopper = server.stopper();
@@ -175,6 +191,7 @@ pub async fn serve_until(
     };
     upkeep.abort();
     following.abort();
+    counting.abort();
     recalling.abort();
     store.close().await;
     outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
@@ -264,6 +281,17 @@ async fn media_bucket(bucket: &Bucket) -> Result<MediaS3, Failure> {
     Ok(files)
 }
 
+/// Documents are read by this same program, started anew for each.
+fn document_reader() -> Result<documents::Isolated, Failure> {
+    // By this name it is found even after its file was replaced.
+    let own = Path::new("/proc/self/exe");
+    if own.exists() {
+        return Ok(documents::Isolated::new(own));
+    }
+    let program = std::env::current_exe().map_err(|error| Failure::new(Exit::Failure, "the program cannot find itself").because(error))?;
+    Ok(documents::Isolated::new(program))
+}
+
 fn attachments(store: &Store, files: &Arc<dyn MediaStore>) -> Result<Attachments, Failure> {
     let fetcher =
         outbound::PublicFetcher::new().map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
@@ -294,6 +322,7 @@ fn run_limits(config: &Config) -> Limits {
         run_timeout: config.runs.timeout,
         runs: config.runs.max_concurrent,
         runs_per_agent: config.runs.max_concurrent_per_agent,
+        reflect_every: config.runs.reflect_every,
         ..Limits::default()
     }
 }
@@ -310,17 +339,18 @@ struct Shared {
     ids: Arc<dyn Ids>,
     machine: Arc<ThisMachine>,
     settings: LiveSettings,
+    figures: Arc<dyn Figures>,
 }
 
 fn services(config: &Config, store: &Store, shared: Shared) -> Services {
-    let Shared { agents, knowledge, minds, vectors, files, bus, clock, ids, machine, settings } = shared;
+    let Shared { agents, knowledge, minds, vectors, files, bus, clock, ids, machine, settings, figures } = shared;
     let keyring = Keyring::new(config.server.key.as_ref());
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
         messages: store.messages(),
         deliveries: store.deliveries(),
         agents: store.agents(),
-        models: minds,
+        models: Arc::<ReadyAgents>::clone(&minds),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
@@ -335,9 +365,16 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         randomness: Arc::new(SystemRandomness),
     };
     let media_limits = MediaLimits { file_bytes: config.media.max_upload, ..MediaLimits::default() };
+    let messaging = Arc::new(Messaging::new(ports, limits));
+    let audio = Audio::new(AudioPorts {
+        speech: Arc::<ReadyAgents>::clone(&minds),
+        messaging: Arc::<Messaging>::clone(&messaging),
+        channels: store.channels(),
+    });
+    let system = System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures, speech: minds };
     Services {
         agents,
-        messaging: Arc::new(Messaging::new(ports, limits)),
+        messaging,
         channels: Arc::new(channels),
         servers: Arc::new(servers),
         memories: Arc::new(Memories {
@@ -355,9 +392,10 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         }),
         knowledge,
         media: Arc::new(Media::new(media_ports, media_limits, keyring.requires_key())),
+        audio: Arc::new(audio),
         worlds: Arc::new(Worlds { agents: store.agents(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
         runs: Arc::new(Runs { agents: store.agents(), runs: store.runs() }),
-        system: Arc::new(System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings) }),
+        system: Arc::new(system),
         clock,
         keyring,
     }
@@ -398,6 +436,7 @@ async fn ensure_default_agent(agents: &dyn AgentService) -> Result<(), ServiceEr
 /// The models that the server found.
 struct Models<'a> {
     provider: &'a dyn ModelProvider,
+    speech: &'a SpeechEngines,
     embeddings: Option<&'a str>,
 }
 
@@ -421,6 +460,7 @@ fn started_text(
         database: store.describe(),
         files,
         models: &[models],
+        speech: found.speech,
         embeddings: found.embeddings,
         key: config.server.key.is_some(),
         running: &running,

@@ -11,7 +11,7 @@ use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
 use core_types::embeddings::VectorRepository;
 use core_types::media::MediaRepository;
-use core_types::memory::MemoryRepository;
+use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
@@ -29,6 +29,7 @@ pub mod media;
 pub mod memories;
 pub mod posting;
 pub mod recall;
+pub mod reflecting;
 pub mod repeating;
 pub mod rooms;
 pub mod runs;
@@ -61,6 +62,8 @@ pub struct Stores {
     pub rooms: Arc<dyn RoomRepository>,
     /// Where the rest of the agent plane is kept.
     pub memories: Arc<dyn MemoryRepository>,
+    /// How far agents have looked back at what they remember.
+    pub reflections: Arc<dyn ReflectionRepository>,
     /// Where the vectors of memories are kept.
     pub vectors: Arc<dyn VectorRepository>,
     /// Where what is known of files is kept.
@@ -209,6 +212,11 @@ macro_rules! store_contract {
             memories::a_change_of_a_memory_replaces_what_it_names,
             memories::all_that_a_filter_means_is_deleted_and_nothing_else,
             memories::fragments_go_with_their_document,
+            reflecting::what_was_said_is_looked_back_at_until_it_was,
+            reflecting::what_was_concluded_from_what_is_gone_is_not_kept,
+            reflecting::nothing_is_kept_for_nobody,
+            reflecting::rooms_with_enough_to_look_back_at_are_known,
+            reflecting::facts_from_elsewhere_are_those_of_one_person,
             recall::words_are_found_whatever_their_case_accents_and_plural,
             recall::any_text_may_be_asked_for,
             recall::text_without_spaces_is_found_by_its_parts,
@@ -268,6 +276,7 @@ mod tests {
             ("memories", include_str!("stores/memories.rs")),
             ("posting", include_str!("stores/posting.rs")),
             ("recall", include_str!("stores/recall.rs")),
+            ("reflecting", include_str!("stores/reflecting.rs")),
             ("repeating", include_str!("stores/repeating.rs")),
             ("rooms", include_str!("stores/rooms.rs")),
             ("runs", include_str!("stores/runs.rs")),

@@ -163,9 +163,6 @@ pub fn parse(value: &Value) -> Result<ParsedCharacter, InvalidCharacter> {
     for text in [&mut character.username, &mut character.system] {
         text.take_if(|text| text.is_empty());
     }
-    if character.knowledge.iter().any(|item| matches!(item, Knowledge::Reference(_))) {
-        warnings.push("`knowledge` entries that name files or directories are kept but not read yet".to_owned());
-    }
     Ok(ParsedCharacter { id, character, secrets, warnings })
 }
 

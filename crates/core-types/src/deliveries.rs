@@ -193,4 +193,7 @@ pub trait DeliveryRepository: Send + Sync {
 
     /// A delivery by its id.
     async fn find(&self, id: DeliveryId) -> StoreResult<Option<Delivery>>;
+
+    /// How many deliveries have not ended, by their state; a state that none has may be left out.
+    async fn open(&self) -> StoreResult<Vec<(DeliveryState, u64)>>;
 }

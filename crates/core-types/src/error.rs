@@ -8,6 +8,7 @@ use derive_more::{Display, Error};
 
 use crate::media::MediaStoreError;
 use crate::models::ModelError;
+use crate::speech::SpeechError;
 
 /// The cause of an error, kept for the log and never shown to a caller.
 pub type Source = Box<dyn StdError + Send + Sync>;
@@ -88,7 +89,7 @@ pub enum InvalidCode {
     Request,
     /// `NO_AGENT`: a reply was asked for where no running agent listens.
     NoAgent,
-    /// `INVALID_REQUEST`: an upload has no file, or nowhere to go.
+    /// `INVALID_REQUEST`: an upload has no file or nowhere to go, or there is nothing to say or to hear.
     Upload,
     /// `INVALID_INPUT`: a settings file cannot have this.
     Input,
@@ -140,6 +141,12 @@ pub enum ServiceError {
         /// When to ask again.
         retry_after: Duration,
     },
+    /// Nothing is set up that could speak or hear.
+    #[display("{message}")]
+    SpeechUnavailable {
+        /// What to install or set.
+        message: String,
+    },
     /// A model was asked for the answer and gave none.
     #[display("{_0}")]
     Model(#[error(not(source))] ModelError),
@@ -168,6 +175,22 @@ impl ServiceError {
     /// A refusal.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::Forbidden { message: message.into() }
+    }
+}
+
+impl From<SpeechError> for ServiceError {
+    fn from(error: SpeechError) -> Self {
+        let message = error.to_string();
+        match error {
+            SpeechError::Unreadable { .. } => Self::Invalid { code: InvalidCode::Upload, message },
+            SpeechError::Unsupported { .. } => Self::Unsupported { message },
+            SpeechError::TooLarge { limit } => Self::TooLarge { limit },
+            SpeechError::Busy { retry_after, .. } => Self::Overloaded { message, retry_after },
+            SpeechError::Failed(ModelError::Busy { retry_after, .. }) => {
+                Self::Overloaded { message, retry_after: retry_after.unwrap_or_default() }
+            }
+            SpeechError::Failed(error) => Self::Model(error),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! What every other crate of Doolittle agrees on: ids, entities, the error taxonomy, the outbound ports that adapters
-//! implement (repositories, bus, models, vault, clock, ids) and the inbound service traits that a transport calls.
+//! implement (repositories, bus, models, speech, vault, clock, ids) and the inbound service traits that a transport calls.
 //!
 //! This crate does no I/O and names no framework. An adapter (a model provider, a database, a bus) depends on it alone.
 //!
@@ -28,6 +28,7 @@ pub mod rooms;
 pub mod runs;
 pub mod secrets;
 pub mod settings;
+pub mod speech;
 pub mod system;
 pub mod worlds;
 

@@ -31,6 +31,8 @@ pub enum Purpose {
     Reply,
     /// A title for the conversation: the answer is a few words.
     Title,
+    /// What of a conversation is worth knowing later: the answer is a call of the tool `REMEMBER`, or its arguments as JSON.
+    Reflect,
 }
 
 /// Who speaks in a turn.
@@ -276,6 +278,12 @@ pub trait ModelProvider: Send + Sync {
 
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// Whether it does what the system text of a request says. One that goes by rules of its own does not, and is not asked
+    /// to reflect.
+    fn follows_instructions(&self) -> bool {
+        true
+    }
 
     /// The model that a request of this size goes to, as the provider names it.
     fn model(&self, size: ModelSize) -> &str;

@@ -7,6 +7,7 @@ use derive_more::{Display, FromStr};
 
 use crate::agents::AgentCount;
 use crate::bus::Lagged;
+use crate::speech::SpeechEngines;
 use crate::{Caller, Secret, ServiceResult, Timestamp};
 
 /// Memory in bytes.
@@ -28,12 +29,14 @@ pub trait Machine: Send + Sync {
 }
 
 /// How the server is doing, in figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// Its agents.
     pub agents: AgentCount,
     /// Its memory.
     pub memory: MemoryUse,
+    /// What speaks and hears.
+    pub speech: SpeechEngines,
 }
 
 /// How important a line of the log is. What we write has one of five levels; elizaOS has four more.
@@ -109,6 +112,13 @@ pub trait Environment: Send + Sync {
     async fn change(&self, changes: Vec<EnvironmentChange>) -> ServiceResult<()>;
 }
 
+/// The server's figures.
+#[async_trait]
+pub trait Figures: Send + Sync {
+    /// All of them as they are now, in the text format of Prometheus (version 0.0.4).
+    async fn text(&self) -> ServiceResult<String>;
+}
+
 /// What a transport can ask about the server itself.
 #[async_trait]
 pub trait SystemService: Send + Sync {
@@ -117,6 +127,9 @@ pub trait SystemService: Send + Sync {
 
     /// Counts and figures.
     async fn status(&self) -> ServiceResult<Status>;
+
+    /// The server's figures, for Prometheus.
+    async fn figures(&self, caller: &Caller) -> ServiceResult<String>;
 
     /// The server's log.
     fn log(&self, caller: &Caller) -> ServiceResult<Arc<dyn ServerLog>>;

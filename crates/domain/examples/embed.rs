@@ -8,11 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use core_types::agents::{AgentService, CharacterLibrary, CharacterUnavailable, CreateAgent};
 use core_types::bus::EventBus;
+use core_types::knowledge::{FilesUnavailable, KnowledgeFile, KnowledgeFiles};
 use core_types::media::{AttachmentContent, AttachmentReader, AttachmentUnreadable};
 use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent};
 use core_types::models::{Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage};
 use core_types::{Caller, Clock, EntityId, Ids, MessageServerId, Secret, Timestamp};
-use doolittle_domain::{Agents, Knowledge, Messaging, MessagingLimits, MessagingPorts};
+use doolittle_domain::{Agents, Knowledge, KnowledgePorts, Messaging, MessagingLimits, MessagingPorts};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -69,6 +70,17 @@ impl CharacterLibrary for NoFiles {
 }
 
 #[async_trait]
+impl KnowledgeFiles for NoFiles {
+    async fn find(&self, path: &str) -> Result<Vec<KnowledgeFile>, FilesUnavailable> {
+        Err(FilesUnavailable { message: format!("there is no {path:?}") })
+    }
+
+    async fn read(&self, file: &KnowledgeFile) -> Result<bytes::Bytes, FilesUnavailable> {
+        Err(FilesUnavailable { message: format!("there is no {:?}", file.path) })
+    }
+}
+
+#[async_trait]
 impl AttachmentReader for NoFiles {
     async fn read(&self, _url: &str, _limit: usize) -> Result<AttachmentContent, AttachmentUnreadable> {
         Err(AttachmentUnreadable { message: "this program reads no attachments".to_owned() })
@@ -89,7 +101,13 @@ async fn main() -> Result<(), Failure> {
         secrets: store.secrets(),
         vault: Arc::<auth::SecretVault>::clone(&vault),
         library: Arc::new(NoFiles),
-        knowledge: Arc::new(Knowledge { agents: store.agents(), memories: store.memories(), clock: Arc::clone(&clock) }),
+        knowledge: Arc::new(Knowledge::new(KnowledgePorts {
+            agents: store.agents(),
+            memories: store.memories(),
+            reader: Arc::new(documents::InProcess),
+            files: Arc::new(NoFiles),
+            clock: Arc::clone(&clock),
+        })),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
     };
@@ -99,6 +117,7 @@ async fn main() -> Result<(), Failure> {
         vault,
         deliveries: store.deliveries(),
         memories: store.memories(),
+        reflections: store.reflections(),
         vectors: None,
         attachments: Arc::new(NoFiles),
         runs: store.runs(),

@@ -5,6 +5,7 @@
 //! `examples/embed.rs` runs an agent with it in some fifty lines.
 
 mod agents;
+mod audio;
 mod channels;
 mod knowledge;
 mod media;
@@ -20,8 +21,9 @@ mod whole;
 mod worlds;
 
 pub use agents::Agents;
+pub use audio::{Audio, AudioPorts};
 pub use channels::Channels;
-pub use knowledge::Knowledge;
+pub use knowledge::{Knowledge, KnowledgePorts};
 pub use media::{Attachments, Collected, Media, MediaCollector, MediaLimits, MediaPorts};
 pub use memories::Memories;
 pub use messaging::{Messaging, MessagingLimits, MessagingPorts};

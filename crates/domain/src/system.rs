@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::agents::{AgentCount, AgentRepository};
-use core_types::system::{Environment, EnvironmentChange, EnvironmentName, Machine, ServerLog, Status, SystemService};
+use core_types::speech::AgentSpeech;
+use core_types::system::{Environment, EnvironmentChange, EnvironmentName, Figures, Machine, ServerLog, Status, SystemService};
 use core_types::{Caller, Permission, ServiceResult};
 
 use crate::permission::require;
@@ -19,6 +20,10 @@ pub struct System {
     pub log: Arc<dyn ServerLog>,
     /// Its settings file.
     pub environment: Arc<dyn Environment>,
+    /// Its figures.
+    pub figures: Arc<dyn Figures>,
+    /// What speaks and hears for agents.
+    pub speech: Arc<dyn AgentSpeech>,
 }
 
 #[async_trait]
@@ -28,7 +33,12 @@ impl SystemService for System {
     }
 
     async fn status(&self) -> ServiceResult<Status> {
-        Ok(Status { agents: self.agents.count().await?, memory: self.machine.memory() })
+        Ok(Status { agents: self.agents.count().await?, memory: self.machine.memory(), speech: self.speech.engines() })
+    }
+
+    async fn figures(&self, caller: &Caller) -> ServiceResult<String> {
+        require(caller, Permission::SystemRead)?;
+        self.figures.text().await
     }
 
     fn log(&self, caller: &Caller) -> ServiceResult<Arc<dyn ServerLog>> {

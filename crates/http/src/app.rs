@@ -15,6 +15,7 @@ use core_types::memory::MemoryService;
 use core_types::messaging::{ChannelService, MessagingService, ServerService};
 use core_types::rooms::RoomService;
 use core_types::runs::RunService;
+use core_types::speech::AudioService;
 use core_types::system::SystemService;
 use core_types::worlds::WorldService;
 use core_types::{Clock, Timestamp};
@@ -24,8 +25,8 @@ use tokio::sync::watch;
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::{
-    agents, channels, documents, events, gate, home, layer, limits, manage, media, memories, messages, openapi, rooms, runs, servers,
-    system, worlds,
+    agents, audio, channels, documents, events, figures, gate, home, layer, limits, manage, media, memories, messages, openapi, rooms,
+    runs, servers, system, worlds,
 };
 
 /// What the routes call.
@@ -47,6 +48,8 @@ pub struct Services {
     pub knowledge: Arc<dyn KnowledgeService>,
     /// Files.
     pub media: Arc<dyn MediaService>,
+    /// Speech.
+    pub audio: Arc<dyn AudioService>,
     /// Agents' worlds.
     pub worlds: Arc<dyn WorldService>,
     /// What agents did.
@@ -155,11 +158,12 @@ impl AppState {
 pub fn app(
     state: &AppState,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()> + use<>> {
-    let mut routes = Routes::default();
+    let mut routes = Routes::below("/api");
     for add in [
         messages::routes,
         channels::routes,
         media::routes,
+        audio::routes,
         events::routes,
         agents::routes,
         worlds::routes,
@@ -175,7 +179,7 @@ pub fn app(
     }
     let api = web::scope("/api").wrap(from_fn(gate::check)).configure(|config| routes.mount(config)).default_service(web::to(no_route));
     let mut public = Routes::default();
-    for add in [system::public_routes, media::public_routes, home::public_routes, openapi::public_routes] {
+    for add in [system::public_routes, figures::public_routes, media::public_routes, home::public_routes, openapi::public_routes] {
         add(&mut public);
     }
     App::new()

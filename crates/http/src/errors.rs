@@ -58,7 +58,7 @@ codes! {
     InvalidInput = "INVALID_INPUT", BAD_REQUEST, "A settings file cannot have these names or values.";
     NoAgent = "NO_AGENT", BAD_REQUEST, "Nobody in the channel would answer.";
     MissingParam = "MISSING_PARAM", BAD_REQUEST, "The name of a room is missing.";
-    InvalidRequest = "INVALID_REQUEST", BAD_REQUEST, "The form is none, has no file or more than one, or does not say whose the file is.";
+    InvalidRequest = "INVALID_REQUEST", BAD_REQUEST, "The form is none, has no file or more than one, or does not say whose the file is; or there is nothing to say or to hear.";
     InvalidJson = "INVALID_JSON", BAD_REQUEST, "The body is no JSON object, nested too deeply, or contains U+0000.";
     InvalidContentType = "INVALID_CONTENT_TYPE", BAD_REQUEST, "The body's type is not `application/json`.";
     Unauthorized = "UNAUTHORIZED", UNAUTHORIZED, "The key is missing or wrong.";
@@ -86,6 +86,7 @@ codes! {
     InternalServerError = "INTERNAL_SERVER_ERROR", INTERNAL_SERVER_ERROR, "A defect of the server; its log has the cause.";
     ProcessingError = "PROCESSING_ERROR", INTERNAL_SERVER_ERROR, "The agent or its model gave up.";
     Overloaded = "OVERLOADED", SERVICE_UNAVAILABLE, "Too much waits already; `Retry-After` says when to ask again.";
+    SpeechUnavailable = "SPEECH_UNAVAILABLE", SERVICE_UNAVAILABLE, "Nothing is set up that speaks, or hears; the message says what to install or set.";
     Unavailable = "UNAVAILABLE", SERVICE_UNAVAILABLE, "The database or the media store cannot be reached, or the server is stopping.";
     ReplyTimeout = "REPLY_TIMEOUT", GATEWAY_TIMEOUT, "The agent did not reply in time; a later reply will be in the channel.";
 }
@@ -155,6 +156,12 @@ impl ApiError {
     /// The same error as a route says it that only the reference page has: there, what makes no sense is 422.
     pub(crate) fn unprocessable(self) -> Self {
         let code = if self.code == Code::BadRequest { Code::UnprocessableEntity } else { self.code };
+        Self { code, ..self }
+    }
+
+    /// The same error as the routes of speech say it, which call everything `INVALID_REQUEST` that is wrong with a body.
+    pub(crate) fn of_speech(self) -> Self {
+        let code = if self.code == Code::BadRequest { Code::InvalidRequest } else { self.code };
         Self { code, ..self }
     }
 
@@ -239,6 +246,7 @@ impl From<ServiceError> for ApiError {
             ServiceError::Unsupported { .. } => Self::new(Code::UnsupportedMediaType, message),
             ServiceError::Forbidden { .. } => Self::new(Code::Forbidden, message),
             ServiceError::Overloaded { retry_after, .. } => Self::new(Code::Overloaded, message).retry_after(retry_after),
+            ServiceError::SpeechUnavailable { .. } => Self::new(Code::SpeechUnavailable, message),
             ServiceError::Model(_) => Self::new(Code::ProcessingError, message),
             ServiceError::Unavailable(source) => Self::new(Code::Unavailable, message).caused_by(source),
             ServiceError::Internal(source) => Self::new(Code::InternalServerError, message).caused_by(source),

@@ -22,8 +22,8 @@ const ALLOW_METHODS: HeaderValue = HeaderValue::from_static("GET,POST,PUT,DELETE
 const ALLOW_HEADERS: HeaderValue =
     HeaderValue::from_static("Content-Type,Authorization,X-API-KEY,X-Entity-Id,Idempotency-Key,If-None-Match,Last-Event-ID");
 const EXPOSE_HEADERS: HeaderValue = HeaderValue::from_static(
-    "X-Total-Count,ETag,Retry-After,Idempotency-Replayed,RateLimit-Policy,RateLimit-Limit,RateLimit-Remaining,RateLimit-Reset,\
-     X-RateLimit-Limit,X-RateLimit-Remaining,X-RateLimit-Reset",
+    "X-Total-Count,X-Channel-Id,X-Message-Id,ETag,Retry-After,Idempotency-Replayed,RateLimit-Policy,RateLimit-Limit,\
+     RateLimit-Remaining,RateLimit-Reset,X-RateLimit-Limit,X-RateLimit-Remaining,X-RateLimit-Reset",
 );
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 const TRUE: HeaderValue = HeaderValue::from_static("true");

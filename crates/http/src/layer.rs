@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody, None as NoBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -18,6 +20,7 @@ use futures_util::FutureExt;
 use crate::app::State;
 use crate::errors::ApiError;
 use crate::etag::{Known, tagged};
+use crate::figures::OfPath;
 use crate::headers::{Decoration, allow_methods};
 use crate::paths;
 
@@ -38,8 +41,12 @@ pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) 
     if head_only {
         request.head_mut().method = Method::GET;
     }
+    let (method, began) = (request.method().clone(), Instant::now());
     match caught(next.call(request)).await {
         Ok(response) => {
+            if let Some(figures) = response.request().app_data::<Rc<OfPath>>() {
+                figures.count(&method, response.status(), began.elapsed());
+            }
             let mut response = known.iter().fold(response, tagged);
             decoration.put_on(response.headers_mut());
             Ok(if head_only { without_stream(response) } else { response })

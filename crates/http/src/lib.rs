@@ -7,6 +7,7 @@
 
 mod agents;
 mod app;
+mod audio;
 mod channels;
 mod documents;
 mod envelope;
@@ -14,6 +15,7 @@ mod errors;
 mod etag;
 mod events;
 mod extract;
+mod figures;
 mod gate;
 mod headers;
 mod home;

@@ -79,6 +79,9 @@ pub(crate) const UPLOAD_FIELD_BYTES: usize = 1_024;
 /// An upload must have arrived within this time, and may never be silent for longer than `BODY_TIME`.
 pub(crate) const UPLOAD_TIME: Duration = Duration::from_mins(30);
 
+/// The most characters of a text that is to be said.
+pub(crate) const SPOKEN_CHARS: usize = core_types::speech::MAX_SPOKEN;
+
 /// A stream that has nothing to say sends a comment this often, so that a reader that left is noticed.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a reader of events should wait before it connects again, in milliseconds.

@@ -4,6 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, Resource, ResponseError, Route};
 
 use crate::errors::ApiError;
+use crate::figures::OfPath;
 
 /// The routes of a part of the application.
 ///
@@ -12,15 +13,26 @@ use crate::errors::ApiError;
 /// first parameter.
 #[derive(Default)]
 pub(crate) struct Routes {
+    /// What is before every path.
+    root: &'static str,
     plain: Vec<Resource>,
     by_prefix: Vec<(&'static str, Vec<Resource>)>,
 }
 
 impl Routes {
+    /// Routes below this path.
+    pub(crate) fn below(root: &'static str) -> Self {
+        Self { root, ..Self::default() }
+    }
+
     /// Adds a path with its methods. Any other method is 404, as elizaOS answers it. The path is in lower case, without a
     /// slash at the end, and the first of its spellings (`paths.rs`).
     pub(crate) fn at(&mut self, path: &'static str, routes: impl IntoIterator<Item = Route>) {
-        let resource = |path| routes.into_iter().fold(web::resource(path), Resource::route).default_service(web::to(no_route));
+        let figures = OfPath::new(format!("{}{path}", self.root));
+        let resource = |path| {
+            let resource = web::resource(path).app_data(figures).default_service(web::to(no_route));
+            routes.into_iter().fold(resource, Resource::route)
+        };
         let Some((prefix, _)) = path.split_once("/{") else {
             self.plain.push(resource(path));
             return;

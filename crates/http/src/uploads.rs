@@ -9,7 +9,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{FromRequest, HttpRequest};
 use core_types::media::{MediaPlace, MediaService, Upload, UploadHead};
-use core_types::{Caller, RoomId};
+use core_types::{AgentId, Caller, RoomId};
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
@@ -17,8 +17,17 @@ use crate::app::State;
 use crate::errors::{ApiError, ApiResult, Code};
 use crate::limits;
 
-/// The part of a form that is the file.
-const FILE: &str = "file";
+/// What a form is read for: where its file is, and what is said where there is none.
+struct Kind {
+    /// The fields in which the file may be, the first of them the one that errors name.
+    fields: &'static [&'static str],
+    missing: &'static str,
+}
+
+/// A form with a file to keep.
+const MEDIA: Kind = Kind { fields: &["file"], missing: "No media file provided" };
+/// A form with a recording.
+const AUDIO: Kind = Kind { fields: &["file", "audio"], missing: "No audio file provided" };
 
 /// A form with a file, not read yet. All of the request has one budget: the largest file, and a little for what is around it.
 pub(crate) struct UploadForm {
@@ -30,7 +39,8 @@ pub(crate) struct UploadForm {
 pub(crate) struct Received {
     /// The file, which is nowhere yet.
     pub(crate) upload: Box<dyn Upload>,
-    fields: Vec<(String, String)>,
+    /// The fields besides.
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 impl FromRequest for UploadForm {
@@ -55,42 +65,59 @@ impl FromRequest for UploadForm {
 }
 
 impl UploadForm {
-    /// Reads the form to its end. The file goes to where files are kept while it arrives; it is dropped where the form is not
-    /// as it should be.
-    pub(crate) async fn receive(mut self, media: &dyn MediaService, caller: &Caller) -> ApiResult<Received> {
+    /// Reads a form with a file to its end. The file goes to where files are kept while it arrives; it is dropped where the form
+    /// is not as it should be.
+    pub(crate) async fn receive(self, media: &dyn MediaService, caller: &Caller) -> ApiResult<Received> {
+        self.receive_as(&MEDIA, media, caller).await
+    }
+
+    /// The same of a form with a recording.
+    pub(crate) async fn receive_audio(self, media: &dyn MediaService, caller: &Caller) -> ApiResult<Received> {
+        self.receive_as(&AUDIO, media, caller).await
+    }
+
+    async fn receive_as(mut self, kind: &Kind, media: &dyn MediaService, caller: &Caller) -> ApiResult<Received> {
         let end = Instant::now() + limits::UPLOAD_TIME;
         let mut upload = None;
         let mut fields = Vec::new();
-        while let Some(mut part) = arrived(self.parts.next(), end, self.limit).await? {
+        while let Some(mut part) = arrived(self.parts.next(), end, self.limit, kind).await? {
             let name = part.name().unwrap_or_default().to_owned();
-            if name == FILE && upload.is_none() {
-                upload = Some(self.file(&mut part, media, caller, end).await?);
-            } else if name == FILE {
+            let is_file = kind.fields.contains(&name.as_str());
+            if is_file && upload.is_none() {
+                upload = Some(self.file(&mut part, kind, media, caller, end).await?);
+            } else if is_file {
                 return Err(invalid("Only one file can be uploaded at a time"));
             } else if file_name(&part).is_some() {
-                return Err(invalid("The file must be in the field `file`"));
+                return Err(invalid(format!("The file must be in the field `{}`", kind.fields.first().unwrap_or(&""))));
             } else if fields.len() == limits::UPLOAD_FIELDS {
                 return Err(invalid(format!("The form has more than {} fields", limits::UPLOAD_FIELDS)));
             } else {
-                fields.push((name, self.text(&mut part, end).await?));
+                fields.push((name, self.text(&mut part, kind, end).await?));
             }
         }
-        let upload = upload.ok_or_else(|| invalid("No media file provided"))?;
+        let upload = upload.ok_or_else(|| invalid(kind.missing))?;
         Ok(Received { upload, fields })
     }
 
-    async fn file(&self, part: &mut Field, media: &dyn MediaService, caller: &Caller, end: Instant) -> ApiResult<Box<dyn Upload>> {
+    async fn file(
+        &self,
+        part: &mut Field,
+        kind: &Kind,
+        media: &dyn MediaService,
+        caller: &Caller,
+        end: Instant,
+    ) -> ApiResult<Box<dyn Upload>> {
         let head = UploadHead { declared_type: part.content_type().map(ToString::to_string), file_name: file_name(part) };
         let mut upload = media.begin(caller, head).await?;
-        while let Some(piece) = arrived(part.next(), end, self.limit).await? {
+        while let Some(piece) = arrived(part.next(), end, self.limit, kind).await? {
             upload.write(piece).await?;
         }
         Ok(upload)
     }
 
-    async fn text(&self, part: &mut Field, end: Instant) -> ApiResult<String> {
+    async fn text(&self, part: &mut Field, kind: &Kind, end: Instant) -> ApiResult<String> {
         let mut text = Vec::new();
-        while let Some(piece) = arrived(part.next(), end, self.limit).await? {
+        while let Some(piece) = arrived(part.next(), end, self.limit, kind).await? {
             text.extend_from_slice(&piece);
             if text.len() > limits::UPLOAD_FIELD_BYTES {
                 return Err(invalid(format!("A field of the form has more than {} bytes", limits::UPLOAD_FIELD_BYTES)));
@@ -109,6 +136,11 @@ impl Received {
         agent.or(channel).ok_or_else(|| invalid("agentId or channelId is required"))
     }
 
+    /// The agent that the form names.
+    pub(crate) fn agent(&self) -> ApiResult<AgentId> {
+        self.id(&["agentId", "agent_id"])?.ok_or_else(|| invalid("agentId is required"))
+    }
+
     fn id<T: FromStr>(&self, names: &[&str]) -> ApiResult<Option<T>> {
         let found = self.fields.iter().find(|(name, value)| names.contains(&name.as_str()) && !value.is_empty());
         let bad = |name: &str| ApiError::new(Code::InvalidId, format!("Invalid {name} format"));
@@ -117,7 +149,12 @@ impl Received {
 }
 
 /// The next of a stream of parts or pieces, which may neither be silent too long nor go on too long.
-async fn arrived<T>(next: impl Future<Output = Option<Result<T, MultipartError>>>, end: Instant, limit: u64) -> ApiResult<Option<T>> {
+async fn arrived<T>(
+    next: impl Future<Output = Option<Result<T, MultipartError>>>,
+    end: Instant,
+    limit: u64,
+    kind: &Kind,
+) -> ApiResult<Option<T>> {
     match timeout_at(end.min(Instant::now() + limits::BODY_TIME), next).await {
         Err(_) => Err(ApiError::new(Code::RequestTimeout, "The request body did not arrive in time")),
         Ok(None) => Ok(None),
@@ -125,7 +162,7 @@ async fn arrived<T>(next: impl Future<Output = Option<Result<T, MultipartError>>
         Ok(Some(Err(MultipartError::Payload(PayloadError::Overflow)))) => Err(too_large(limit)),
         Ok(Some(Err(MultipartError::Incomplete | MultipartError::Payload(_)))) => Err(invalid("The request body ended early")),
         Ok(Some(Err(MultipartError::ContentTypeMissing | MultipartError::ContentTypeIncompatible))) => {
-            Err(invalid("No media file provided: the body must be multipart/form-data"))
+            Err(invalid(format!("{}: the body must be multipart/form-data", kind.missing)))
         }
         Ok(Some(Err(error))) => Err(invalid(format!("The form cannot be read: {error}"))),
     }

@@ -75,6 +75,10 @@ impl ModelProvider for ElizaProvider {
         Capabilities { tools: true, images: false, context_tokens: 8192 }
     }
 
+    fn follows_instructions(&self) -> bool {
+        false
+    }
+
     fn model(&self, _size: ModelSize) -> &str {
         NAME
     }
@@ -85,6 +89,7 @@ impl ModelProvider for ElizaProvider {
             Purpose::Decide => self.decide(&request, &messages),
             Purpose::Reply => (respond(&self.script, &messages), Vec::new()),
             Purpose::Title => (title(&messages), Vec::new()),
+            Purpose::Reflect => (String::new(), Vec::new()),
         };
         for piece in text.split_inclusive(' ') {
             sink.push(piece);

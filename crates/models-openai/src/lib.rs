@@ -22,6 +22,7 @@ mod embeddings;
 mod messages;
 mod request;
 mod service;
+mod speech;
 
 use outbound::Client;
 use outbound::models::RemoteConnector;
@@ -29,6 +30,7 @@ use outbound::models::RemoteConnector;
 pub use dialect::ChatCompletions;
 pub use embeddings::OpenAiEmbeddings;
 pub use service::Service;
+pub use speech::OpenAiSpeech;
 
 /// A connector for this service, which reaches it through this client.
 pub const fn connector(client: Client, service: Service) -> RemoteConnector<ChatCompletions> {

@@ -13,6 +13,7 @@ use crate::answer::Answer;
 use crate::client::Limits;
 use crate::error::{OutboundError, shown};
 use crate::events::EventStream;
+use crate::form::FileForm;
 
 /// How an endpoint is told who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +122,19 @@ impl Endpoint {
     /// `DELETE`.
     pub async fn delete(&self, path: &str) -> Result<Answer, OutboundError> {
         self.send(Method::Delete, path, None).await
+    }
+
+    /// `POST` of a form with a file in the field `file`, which is read while it is sent.
+    pub async fn post_file(&self, path: &str, form: FileForm) -> Result<Answer, OutboundError> {
+        let deadline = self.deadline();
+        let url = self.join(path);
+        let request = self.http.post(url.clone()).headers(self.headers.clone()).header(ACCEPT, "application/json");
+        let request = request.multipart(form.into_multipart()?);
+        // A slow sender is not silent, so only the whole time counts until the answer comes.
+        let sent = timeout_at(deadline.at, request.send()).await;
+        let sent = sent.map_err(|_| OutboundError::TimedOut { url: shown(&url), limit: deadline.limit })?;
+        let response = sent.map_err(|error| OutboundError::of_sending(&url, self.limits.idle, error))?;
+        self.read(response, deadline).await
     }
 
     /// `POST` of a JSON body, answered by an event stream. All limits hold for the stream as a whole. A stream that ends

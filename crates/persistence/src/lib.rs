@@ -20,7 +20,7 @@ use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
 use core_types::embeddings::VectorRepository;
 use core_types::media::MediaRepository;
-use core_types::memory::MemoryRepository;
+use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
@@ -59,6 +59,7 @@ struct Repositories {
     worlds: Arc<dyn WorldRepository>,
     rooms: Arc<dyn RoomRepository>,
     memories: Arc<dyn MemoryRepository>,
+    reflections: Arc<dyn ReflectionRepository>,
     vectors: Arc<dyn VectorRepository>,
     media: Arc<dyn MediaRepository>,
     runs: Arc<dyn RunRepository>,
@@ -124,6 +125,11 @@ impl Store {
         Arc::clone(&self.repositories.memories)
     }
 
+    /// Where it is kept how far agents have looked back at what they remember.
+    pub fn reflections(&self) -> Arc<dyn ReflectionRepository> {
+        Arc::clone(&self.repositories.reflections)
+    }
+
     /// Where the vectors of memories are kept.
     pub fn vectors(&self) -> Arc<dyn VectorRepository> {
         Arc::clone(&self.repositories.vectors)
@@ -186,6 +192,7 @@ where
         + WorldRepository
         + RoomRepository
         + MemoryRepository
+        + ReflectionRepository
         + VectorRepository
         + MediaRepository
         + RunRepository
@@ -201,6 +208,7 @@ where
         worlds: Arc::<D>::clone(db),
         rooms: Arc::<D>::clone(db),
         memories: Arc::<D>::clone(db),
+        reflections: Arc::<D>::clone(db),
         vectors: Arc::<D>::clone(db),
         media: Arc::<D>::clone(db),
         runs: Arc::<D>::clone(db),

@@ -9,7 +9,8 @@ use core_types::agents::Agent;
 use core_types::character::Character;
 use core_types::memory::{KeywordSearch, MESSAGES, Memory, MemoryFilter, Origin};
 use core_types::messaging::PostOutcome;
-use core_types::{AgentId, ChannelId, EntityId, JsonObject, MemoryId, MessageId, Page, RoomId, StoreError, Timestamp};
+use core_types::runs::LogEntry;
+use core_types::{AgentId, ChannelId, EntityId, JsonObject, LogId, MemoryId, MessageId, Page, RoomId, StoreError, Timestamp};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use doolittle_persistence::{OpenError, Options, Store, Target, open};
@@ -53,6 +54,18 @@ fn memory(number: u128, agent: u128) -> Memory {
         created_at: Timestamp::from_millis(1),
         origin: Origin::default(),
         document_id: None,
+    }
+}
+
+fn log_line(number: u128, agent: u128) -> LogEntry {
+    LogEntry {
+        id: LogId::new(Uuid::from_u128(number)),
+        agent_id: AgentId::new(Uuid::from_u128(agent)),
+        entity_id: EntityId::new(Uuid::from_u128(1)),
+        room_id: RoomId::new(Uuid::from_u128(1)),
+        kind: "test".to_owned(),
+        body: serde_json::Value::Null,
+        created_at: Timestamp::from_millis(1),
     }
 }
 
@@ -111,8 +124,15 @@ async fn a_job_that_fails_hurts_nobody_in_its_group() {
     let mut stranger = stranger(&path);
     stranger.batch_execute("BEGIN IMMEDIATE").unwrap();
     let jobs = join_all((0..90).map(|number| {
-        let owner = if number % 3 == 0 { 2 } else { 1 };
-        memories.add(vec![memory(1000 + number, 1), memory(number, owner)])
+        let (memories, runs) = (store.memories(), store.runs());
+        async move {
+            // There is no second agent.
+            if number % 3 == 0 {
+                runs.add_log(log_line(number, 2)).await.map(|()| 0)
+            } else {
+                memories.add(vec![memory(1000 + number, 1), memory(number, 1)]).await
+            }
+        }
     }));
     let unlock = async {
         tokio::task::yield_now().await;

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::models::ModelRegistry;
 use crate::ports::Ports;
+use crate::speech::SpeechRegistry;
 
 /// How many agents are kept ready; the one that ran longest ago makes room.
 const READY: usize = 1_024;
@@ -97,6 +98,7 @@ impl ModelSettings for AgentSettings {
 pub struct ReadyAgents {
     pub(crate) ports: Ports,
     pub(crate) asking: Semaphore,
+    pub(crate) speech: SpeechRegistry,
     models: ModelRegistry,
     ready: Mutex<Cache>,
 }
@@ -110,9 +112,15 @@ struct Cache {
 }
 
 impl ReadyAgents {
-    /// Makes agents ready over a store, with the providers of a registry.
+    /// Makes agents ready over a store, with the providers of a registry. They can neither speak nor hear.
     pub fn new(ports: Ports, models: ModelRegistry) -> Self {
-        Self { ports, asking: Semaphore::new(ASKING), models, ready: Mutex::new(Cache::default()) }
+        let speech = SpeechRegistry::default();
+        Self { ports, asking: Semaphore::new(ASKING), speech, models, ready: Mutex::new(Cache::default()) }
+    }
+
+    /// The same agents with engines that speak and hear for them.
+    pub fn with_speech(self, speech: SpeechRegistry) -> Self {
+        Self { speech, ..self }
     }
 
     /// The agent in the given version, or in a newer one where it has changed since.

@@ -1,5 +1,6 @@
 //! Asking an agent's model outside of a run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,13 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[async_trait]
 impl AgentModels for ReadyAgents {
     async fn ask(&self, agent: AgentId, request: TextRequest) -> Result<TextResponse, AskError> {
-        let found = self.ports.agents.find(agent).await.map_err(unready)?;
-        let running = found.filter(|agent| agent.running).ok_or(AskError::NotRunning)?;
-        let ready = self.get(agent, running.updated_at).await.map_err(|error| match error {
-            NotReady::Gone => AskError::NotRunning,
-            NotReady::Model(error) => AskError::Model(error),
-            error @ (NotReady::Store(_) | NotReady::Secret { .. }) => AskError::NotReady(Box::new(error)),
-        })?;
+        let ready = self.running(agent).await?;
         let (size, began) = (request.size, self.ports.clock.now());
         let asking = async {
             // Closed only when nobody could ask any more.
@@ -41,6 +36,17 @@ impl AgentModels for ReadyAgents {
 }
 
 impl ReadyAgents {
+    /// The agent as it is now, if it runs.
+    pub(crate) async fn running(&self, agent: AgentId) -> Result<Arc<ReadyAgent>, AskError> {
+        let found = self.ports.agents.find(agent).await.map_err(unready)?;
+        let running = found.filter(|agent| agent.running).ok_or(AskError::NotRunning)?;
+        self.get(agent, running.updated_at).await.map_err(|error| match error {
+            NotReady::Gone => AskError::NotRunning,
+            NotReady::Model(error) => AskError::Model(error),
+            error @ (NotReady::Store(_) | NotReady::Secret { .. }) => AskError::NotReady(Box::new(error)),
+        })
+    }
+
     /// Writes the call into the agent's log, in the agent's own room.
     async fn note(&self, ready: &ReadyAgent, call: &ModelCall<'_>) {
         let agent = ready.agent.id;

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::active::{ActiveRun, ActiveRuns, Newer};
 use crate::agent::ReadyAgents;
 use crate::ports::{Limits, Ports};
+use crate::reflect::{self, Reflector};
 use crate::run::Runner;
 use crate::think::actions::ActionRegistry;
 
@@ -65,7 +66,9 @@ impl Runtime {
         }
         let events = ports.bus.subscribe(Topic::Work).await;
         let active = Arc::new(ActiveRuns::default());
-        let runner = Arc::new(Runner { ports: ports.clone(), agents, actions, limits });
+        let (reflector, due) = Reflector::new(limits.reflect_every);
+        let reflecting = reflect::look_back(Arc::clone(&agents), limits.reflect_every, due);
+        let runner = Arc::new(Runner { ports: ports.clone(), agents, actions, limits, reflector });
         let shared = Arc::new(Shared {
             ports,
             limits,
@@ -80,6 +83,7 @@ impl Runtime {
             tokio::spawn(claim_all(Arc::clone(&shared))),
             tokio::spawn(keep_leases(Arc::clone(&shared))),
             tokio::spawn(hear(Arc::clone(&shared), events)),
+            tokio::spawn(reflecting),
         ];
         Ok(Self { shared, tasks })
     }

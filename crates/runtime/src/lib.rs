@@ -11,11 +11,14 @@ mod inbox;
 mod models;
 mod ports;
 mod record;
+mod reflect;
 mod run;
+mod speech;
 mod think;
 
 pub use agent::ReadyAgents;
 pub use inbox::Runtime;
 pub use models::ModelRegistry;
 pub use ports::{Limits, Ports};
+pub use speech::SpeechRegistry;
 pub use think::actions::ActionRegistry;

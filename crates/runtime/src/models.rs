@@ -89,7 +89,7 @@ fn is_runtime_plugin(plugin: &str) -> bool {
     ["bootstrap", "plugin-sql"].iter().any(|name| plugin.contains(name))
 }
 
-struct NoSettings;
+pub(crate) struct NoSettings;
 
 impl ModelSettings for NoSettings {
     fn get(&self, _name: &str) -> Option<Secret> {
@@ -114,16 +114,17 @@ impl ModelConnector for Always {
     }
 }
 
-/// The server's settings with the agent's choice of models. Keys and addresses come from the server alone: an agent that
-/// could set the address would be sent the server's key.
-struct ServerSettings<'a> {
-    agent: &'a dyn ModelSettings,
-    server: &'a dyn ModelSettings,
+/// The server's settings with the agent's choice of models and voices. Keys and addresses come from the server alone: an
+/// agent that could set the address would be sent the server's key.
+pub(crate) struct ServerSettings<'a> {
+    pub(crate) agent: &'a dyn ModelSettings,
+    pub(crate) server: &'a dyn ModelSettings,
 }
 
 impl ModelSettings for ServerSettings<'_> {
     fn get(&self, name: &str) -> Option<Secret> {
-        let own = name.ends_with("_MODEL").then(|| self.agent.get(name)).flatten();
+        let may_choose = name.ends_with("_MODEL") || name.ends_with("_VOICE");
+        let own = may_choose.then(|| self.agent.get(name)).flatten();
         own.or_else(|| self.server.get(name))
     }
 }

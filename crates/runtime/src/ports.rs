@@ -7,7 +7,7 @@ use core_types::agents::AgentRepository;
 use core_types::bus::EventBus;
 use core_types::deliveries::DeliveryRepository;
 use core_types::media::AttachmentReader;
-use core_types::memory::{MemoryRepository, VectorIndex};
+use core_types::memory::{MemoryRepository, ReflectionRepository, VectorIndex};
 use core_types::runs::RunRepository;
 use core_types::secrets::{SecretRepository, Vault};
 use core_types::{Clock, Ids};
@@ -25,6 +25,8 @@ pub struct Ports {
     pub deliveries: Arc<dyn DeliveryRepository>,
     /// What agents remember.
     pub memories: Arc<dyn MemoryRepository>,
+    /// How far agents have looked back at that.
+    pub reflections: Arc<dyn ReflectionRepository>,
     /// Ranks memories by meaning, where there is such a thing.
     pub vectors: Option<Arc<dyn VectorIndex>>,
     /// Reads what messages have attached.
@@ -52,10 +54,19 @@ pub struct Limits {
     pub output_tokens: u32,
     /// The most tokens of a request and its answer together, where the model would take more.
     pub context_tokens: u32,
+    /// An agent looks back at a room when so many memories of the conversation are new; never where this is 0.
+    pub reflect_every: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { run_timeout: Duration::from_mins(2), runs: 64, runs_per_agent: 32, output_tokens: 2_048, context_tokens: 32_768 }
+        Self {
+            run_timeout: Duration::from_mins(2),
+            runs: 64,
+            runs_per_agent: 32,
+            output_tokens: 2_048,
+            context_tokens: 32_768,
+            reflect_every: 8,
+        }
     }
 }

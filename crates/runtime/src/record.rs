@@ -10,6 +10,7 @@ use core_types::models::{ModelError, ModelProvider, ModelSize, TextResponse, Usa
 use core_types::runs::{LogEntry, Run, RunStatus};
 use core_types::worlds::World;
 use core_types::{Clock, EntityId, Ids, JsonObject, LogId, MemoryId, RoomId, RunId, Timestamp};
+use metrics::{counter, histogram};
 use serde_json::{Value, json};
 
 use crate::think::Said;
@@ -183,8 +184,23 @@ impl ModelCall<'_> {
         format!("useModel:{}", self.size)
     }
 
-    /// The body of the log line.
+    /// Counts the call, its time and its tokens.
+    fn count(&self) {
+        let provider = self.provider.name().to_owned();
+        let outcome = if self.answer.is_ok() { "answered" } else { "failed" };
+        let (size, millis) = (self.size.to_string(), u32::try_from(self.millis).unwrap_or_default());
+        counter!("doolittle_model_calls_total", "provider" => provider.clone(), "size" => size.clone(), "outcome" => outcome).increment(1);
+        histogram!("doolittle_model_call_seconds", "provider" => provider.clone(), "size" => size).record(f64::from(millis) / 1_000.0);
+        if let Ok(TextResponse { usage: Usage { input, output }, .. }) = self.answer {
+            for (direction, tokens) in [("input", *input), ("output", *output)] {
+                counter!("doolittle_model_tokens_total", "provider" => provider.clone(), "direction" => direction).increment(tokens);
+            }
+        }
+    }
+
+    /// The body of the log line, which is written once for each call; so the call is counted here.
     pub(crate) fn body(&self, run: Option<RunId>) -> Value {
+        self.count();
         let model = self.answer.map_or_else(|_| self.provider.model(self.size), |response| &response.model);
         let mut body = JsonObject::new();
         if let Some(run) = run {

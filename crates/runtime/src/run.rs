@@ -2,23 +2,25 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use core_types::actions::Effect;
 use core_types::bus::{BusEvent, Topic};
 use core_types::deliveries::{Claimed, DeliveryState, Fence, Finish, Finished, MAX_ATTEMPTS, Requeue, Trace};
 use core_types::error::chain;
-use core_types::messaging::{Completion, EventBody};
+use core_types::messaging::{ChannelEvent, Completion, EventBody};
 use core_types::models::ModelError;
 use core_types::{MessageId, StoreError, Timestamp};
 use derive_more::{Display, Error, From};
 use futures_util::FutureExt;
+use metrics::{counter, histogram};
 use tokio::time::{sleep, timeout};
 
 use crate::active::{ActiveRun, Stop};
 use crate::agent::{NotReady, ReadyAgents};
 use crate::ports::{Limits, Ports};
 use crate::record::{self, Recorder};
+use crate::reflect::{Place, Reflector};
 use crate::think::actions::ActionRegistry;
 use crate::think::{self, Thought};
 
@@ -98,13 +100,14 @@ pub(crate) struct Runner {
     pub(crate) agents: Arc<ReadyAgents>,
     pub(crate) actions: ActionRegistry,
     pub(crate) limits: Limits,
+    pub(crate) reflector: Reflector,
 }
 
 impl Runner {
     /// Deals with a claimed delivery. Whatever happens, it has ended or is back in the queue afterwards, unless the
     /// store does not answer: then its lease runs out.
     pub(crate) async fn run(&self, claimed: Claimed, active: &Arc<ActiveRun>) {
-        let fence = active.fence;
+        let (fence, began) = (active.fence, Instant::now());
         let mut recorder = Recorder::begin(&claimed, Arc::clone(&self.ports.ids), self.ports.clock.as_ref());
         let end = if claimed.delivery.tries() > MAX_ATTEMPTS {
             let reason = format!("given up after {MAX_ATTEMPTS} attempts, the last of which the server did not survive");
@@ -118,6 +121,7 @@ impl Runner {
                 End::Stopped(Stop::Lost) => Ok(()),
             }
         };
+        histogram!("doolittle_run_seconds").record(began.elapsed());
         if let Err(error) = end {
             log::error!("delivery {}: its end cannot be written and is left to the lease: {}", fence.delivery, chain(&error));
         }
@@ -212,6 +216,7 @@ impl Runner {
     async fn finish(&self, claimed: &Claimed, fence: Fence, outcome: Outcome, recorder: &mut Recorder) -> Result<(), StoreError> {
         let now = self.ports.clock.now();
         let finish = finish_of(claimed, fence, outcome, recorder, now);
+        let memories = u32::try_from(finish.memories.len()).unwrap_or(u32::MAX);
         let finished = match self.written(|| self.ports.deliveries.finish(finish.clone())).await {
             // What cannot be stored now cannot be stored on any attempt, so the delivery ends with as little as can be.
             Err(error @ StoreError::Defect(_)) => {
@@ -222,7 +227,14 @@ impl Runner {
             finished => finished?,
         };
         match finished {
-            Some(finished) => self.announce(claimed, finished).await,
+            Some(finished) => {
+                if let Some(state) = finished.events.iter().find_map(end_of) {
+                    counter!("doolittle_deliveries_ended_total", "state" => state.to_string()).increment(1);
+                }
+                self.announce(claimed, finished).await;
+                let place = Place { agent: claimed.delivery.agent_id, room: recorder.room_id() };
+                self.reflector.said(place, memories);
+            }
             None => log::debug!("delivery {}: somebody else ended it", fence.delivery),
         }
         Ok(())
@@ -318,6 +330,14 @@ fn trace_of(completion: &Completion, recorder: &mut Recorder, now: Timestamp) ->
     match &completion.error {
         Some(reason) => recorder.failed(reason, false, now),
         None => recorder.completed(completion.state, now),
+    }
+}
+
+/// How a delivery ended, if that is what the event tells.
+fn end_of(event: &ChannelEvent) -> Option<DeliveryState> {
+    match &event.body {
+        EventBody::Complete(completion) => completion.as_ref().map(|completion| completion.state),
+        _ => None,
     }
 }
 

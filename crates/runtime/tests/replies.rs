@@ -22,7 +22,9 @@ fn all_logs() -> LogFilter {
 fn pong() -> Arc<ScriptedProvider> {
     Arc::new(ScriptedProvider::new(|request| match request.purpose {
         Purpose::Decide => Ok(Said::call("RESPOND", json!({}))),
-        Purpose::Reply | Purpose::Title => Ok(Said { usage: Usage { input: 7, output: 3 }, ..Said::text("pong and more") }),
+        Purpose::Reply | Purpose::Title | Purpose::Reflect => {
+            Ok(Said { usage: Usage { input: 7, output: 3 }, ..Said::text("pong and more") })
+        }
     }))
 }
 
@@ -69,7 +71,7 @@ async fn a_message_in_a_dm_is_answered_shown_remembered_and_recorded() {
 async fn in_a_group_the_model_decides_unless_a_name_a_mention_or_a_reply_does() {
     let model = Arc::new(ScriptedProvider::new(|request| match request.purpose {
         Purpose::Decide => Ok(Said::call("IGNORE", json!({}))),
-        Purpose::Reply | Purpose::Title => Ok(Said::text("yes?")),
+        Purpose::Reply | Purpose::Title | Purpose::Reflect => Ok(Said::text("yes?")),
     }));
     let house = House::open(Plan::with(Arc::<ScriptedProvider>::clone(&model))).await;
     let agent = house.agent_named("Eliza").await;
@@ -247,7 +249,7 @@ async fn the_character_and_what_it_knows_reach_the_model_and_the_history_is_cut_
     house.post(channel, person(1), "When do tulips bloom?").await;
     watch.reply().await;
 
-    let requests = model.requests();
+    let requests: Vec<_> = model.requests().into_iter().filter(|request| request.purpose == Purpose::Reply).collect();
     for part in ["You are Eliza.", "Be brief.", "A gardener.", "Tulips bloom in spring.", "use short words", "farm", "roses", "calm"] {
         assert!(requests[6].system.contains(part), "{part:?} is missing in {}", requests[6].system);
     }

@@ -12,6 +12,7 @@ use core_types::agents::{AgentService, CharacterLibrary, CharacterUnavailable, C
 use core_types::bus::{BusEvent, EventBus, Subscription, Topic};
 use core_types::deliveries::{Delivery, DeliveryState};
 use core_types::fetch::{FetchError, Fetched, Fetcher};
+use core_types::knowledge::{FilesUnavailable, KnowledgeFile, KnowledgeFiles};
 use core_types::media::{MediaFile, MediaPlace, MediaService, MediaStore, UploadHead};
 use core_types::memory::VectorIndex;
 use core_types::messaging::{
@@ -21,7 +22,8 @@ use core_types::models::ModelProvider;
 use core_types::runs::{Run, RunFilter};
 use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, ServiceResult, Timestamp};
 use domain::{
-    Agents, Attachments, Channels, Knowledge, Media, MediaCollector, MediaLimits, MediaPorts, Messaging, MessagingLimits, MessagingPorts,
+    Agents, Attachments, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Messaging, MessagingLimits,
+    MessagingPorts,
 };
 use media_files::MediaFiles;
 use persistence::{Options, Store, Target};
@@ -55,6 +57,20 @@ impl Fetcher for NoWayOut {
     }
 }
 
+/// Has no files: most characters name none.
+struct NoFiles;
+
+#[async_trait::async_trait]
+impl KnowledgeFiles for NoFiles {
+    async fn find(&self, _path: &str) -> Result<Vec<KnowledgeFile>, FilesUnavailable> {
+        Err(FilesUnavailable { message: "there are no files here".to_owned() })
+    }
+
+    async fn read(&self, _file: &KnowledgeFile) -> Result<bytes::Bytes, FilesUnavailable> {
+        Err(FilesUnavailable { message: "there are no files here".to_owned() })
+    }
+}
+
 /// How a house is set up.
 pub struct Plan {
     /// The model of every agent that has no other.
@@ -69,6 +85,8 @@ pub struct Plan {
     pub fetcher: Arc<dyn Fetcher>,
     /// What bounds files.
     pub media: MediaLimits,
+    /// The files that characters may name.
+    pub knowledge: Arc<dyn KnowledgeFiles>,
     /// Ranks memories by meaning.
     pub vectors: Option<Arc<dyn VectorIndex>>,
 }
@@ -83,6 +101,7 @@ impl Plan {
             messaging: MessagingLimits::default(),
             fetcher: Arc::new(NoWayOut),
             media: MediaLimits::default(),
+            knowledge: Arc::new(NoFiles),
             vectors: None,
         }
     }
@@ -131,7 +150,13 @@ impl House {
             secrets: store.secrets(),
             vault: Arc::<SecretVault>::clone(&vault),
             library: Arc::new(NoLibrary),
-            knowledge: Arc::new(Knowledge { agents: store.agents(), memories: store.memories(), clock: Arc::clone(&shared_clock) }),
+            knowledge: Arc::new(Knowledge::new(KnowledgePorts {
+                agents: store.agents(),
+                memories: store.memories(),
+                reader: Arc::new(documents::InProcess),
+                files: Arc::clone(&plan.knowledge),
+                clock: Arc::clone(&shared_clock),
+            })),
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
         };
@@ -144,6 +169,7 @@ impl House {
             vault,
             deliveries: store.deliveries(),
             memories: store.memories(),
+            reflections: store.reflections(),
             vectors: plan.vectors.clone(),
             attachments: Arc::new(attachments),
             runs: store.runs(),
@@ -223,6 +249,13 @@ impl House {
         if let Some(runtime) = self.runtime.take() {
             runtime.stop(grace).await;
         }
+    }
+
+    /// Stops the runtime where it runs and starts it with other bounds.
+    pub async fn restart_with(&mut self, limits: Limits) {
+        self.stop_runtime(PATIENCE).await;
+        self.plan.limits = limits;
+        self.start_runtime().await;
     }
 
     /// Lets time pass and makes the inbox look at the clock.

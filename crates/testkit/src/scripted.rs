@@ -1,5 +1,6 @@
 //! A scripted model behind a real loopback port: a server whose every answer is written down before. It speaks OpenAI's
-//! chat completions and Anthropic's messages, as it is asked; [`vectors`] are for its embeddings.
+//! chat completions and Anthropic's messages, as it is asked; says and hears what a script gives it as bytes; and [`vectors`] are for
+//! its embeddings.
 
 mod api;
 mod completions;
@@ -30,6 +31,8 @@ pub struct Recorded {
     pub headers: Vec<(String, String)>,
     /// Its body; null where it is not JSON.
     pub body: Value,
+    /// Its body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Recorded {
@@ -150,8 +153,8 @@ async fn exchange(socket: TcpStream, shared: Arc<Shared>) {
 }
 
 fn answer(request: &Request, shared: &Shared) -> (Api, Reply) {
-    let Request { path, headers, body } = request.clone();
-    let recorded = Recorded { path, headers, body };
+    let Request { path, headers, body, bytes } = request.clone();
+    let recorded = Recorded { path, headers, body, bytes };
     locked(&shared.requests).push(recorded.clone());
     let reply = (shared.script)(&recorded);
     shared.seen.send_modify(|count| *count += 1);

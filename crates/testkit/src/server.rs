@@ -20,6 +20,7 @@ pub const KEY: &str = "the-right-key-of-this-server";
 
 /// A server that runs until this is dropped or told to stop. It has no agents unless the settings say so.
 pub struct TestServer {
+    program_path: Vec<PathBuf>,
     settings: BTreeMap<SettingId, String>,
     running: Option<Running>,
     record: Record,
@@ -43,8 +44,13 @@ impl TestServer {
         Self::with(&[("ELIZA_SERVER_AUTH_TOKEN", KEY)]).await
     }
 
-    /// A server with these settings, by the names that they have in the environment.
+    /// A server with these settings, by the names that they have in the environment. It finds no programs.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::finding(Vec::new(), settings).await
+    }
+
+    /// The same, which finds programs in these directories.
+    pub async fn finding(program_path: Vec<PathBuf>, settings: &[(&str, &str)]) -> Self {
         // What is found by meaning depends on the moment: vectors come a little later than memories.
         let usual = [("DEFAULT_AGENT", "false"), ("HTTP_WORKERS", "1"), ("RATE_LIMIT_MAX", "0"), ("EMBEDDING_PROVIDER", "none")];
         let settings = usual.iter().chain(settings).map(|(name, value)| {
@@ -52,7 +58,7 @@ impl TestServer {
             (id, (*value).to_owned())
         });
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut server = Self { settings: settings.collect(), running: None, record: Record::default(), directory };
+        let mut server = Self { program_path, settings: settings.collect(), running: None, record: Record::default(), directory };
         server.begin().await;
         server
     }
@@ -150,7 +156,8 @@ impl TestServer {
         let mut settings = self.settings.clone();
         settings.insert(SettingId::DataDir, self.directory().to_string_lossy().into_owned());
         // The data directory never holds a `doolittle.toml`, and so nothing but these settings counts.
-        let sources = Sources { environment: settings, working_dir: self.directory().to_owned(), ..Sources::default() };
+        let (working_dir, program_path) = (self.directory().to_owned(), self.program_path.clone());
+        let sources = Sources { environment: settings, working_dir, program_path, ..Sources::default() };
         Config::load(&sources).expect("settings that make sense")
     }
 }

@@ -108,8 +108,11 @@ fn problems(operation: Operation, status: u16, content_type: Option<&str>, body:
         return if body.is_empty() { Vec::new() } else { vec![format!("{status} has a body")] };
     };
     let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
-    // A file may be of any type that is taken.
-    let Some(content) = contents.get(media).or_else(|| contents.get("*/*")) else { return vec![format!("{status} has no {media:?}")] };
+    // A file may be of any type that is taken, and sound of any type that an engine makes.
+    let family = format!("{}/*", media.split('/').next().unwrap_or_default());
+    let Some(content) = [media, &family, "*/*"].into_iter().find_map(|name| contents.get(name)) else {
+        return vec![format!("{status} has no {media:?}")];
+    };
     if media != "application/json" {
         return Vec::new();
     }

@@ -18,7 +18,8 @@ use conformance::{report, stub, suite};
 /// Cases leave agents, channels and messages behind: run them against a server whose data you can throw away.
 ///
 /// The agents of the server must speak through the model that --model-port serves, so give the server
-/// `OPENAI_BASE_URL=http://127.0.0.1:PORT/v1` and `OPENAI_API_KEY=x`.
+/// `OPENAI_BASE_URL=http://127.0.0.1:PORT/v1` and `OPENAI_API_KEY=x`, and ours `OPENAI_TTS_MODEL=x` and
+/// `OPENAI_TRANSCRIPTION_MODEL=x`, since it does not expect speech of a server that only speaks OpenAI's API.
 /// Without --model-port the cases that need a model are skipped.
 #[derive(Debug, Parser)]
 #[command(name = "conformance", version, max_term_width = 110)]

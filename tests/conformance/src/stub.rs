@@ -1,7 +1,8 @@
 //! The model behind the server under test: an OpenAI-compatible service whose answers are known (contract §6.6).
 //!
-//! It serves chat completions and embeddings, and the newer responses, which the plugin of the reference asks for. What
-//! it says depends on what is in the request, so that it means the same for both servers:
+//! It serves chat completions and embeddings, and the newer responses, which the plugin of the reference asks for; whatever it
+//! should say aloud is silence, and whatever it hears is a test. What it says depends on what is in the request, so that it
+//! means the same for both servers:
 //!
 //! | in the request | answer |
 //! | --- | --- |
@@ -34,6 +35,8 @@ fn answer(request: &Recorded) -> Reply {
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     match last {
         "embeddings" => Reply::Plain(embeddings(&request.body)),
+        "speech" => Reply::Bytes("audio/mpeg", crate::case::sample("wav").unwrap_or_default().to_vec()),
+        "transcriptions" => Reply::Plain(json!({"text": "this is a test transcription"})),
         "models" => Reply::Plain(json!({"object": "list", "data": [{"id": "stub", "object": "model"}]})),
         "completions" | "responses" => {
             let text = request.body.to_string();
@@ -123,7 +126,7 @@ mod tests {
     use super::answer;
 
     fn asked(path: &str, body: Value) -> Reply {
-        answer(&Recorded { path: path.to_owned(), headers: Vec::new(), body })
+        answer(&Recorded { path: path.to_owned(), headers: Vec::new(), body, bytes: Vec::new() })
     }
 
     fn text(reply: &Reply) -> String {
@@ -145,6 +148,7 @@ mod tests {
             ("/v1/chat/completions", "Give this a Title.", "A talk"),
             ("/v1/responses", "hello", "<text>pong</text>"),
             ("/v1/models", "", "stub"),
+            ("/v1/audio/transcriptions", "", "this is a test"),
             ("/v1/other", "", "404"),
         ] {
             let reply = text(&asked(path, json!({"messages": [{"role": "user", "content": content}]})));

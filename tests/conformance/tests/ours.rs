@@ -25,7 +25,13 @@ async fn outcomes(server: &TestServer, areas: &[Area], only: &[&str], prepare: i
 async fn every_case_holds() {
     let areas = areas().unwrap();
     let model = stub::serve(0).await.unwrap();
-    let speaking = [("OPENAI_BASE_URL", model.base_url()), ("OPENAI_API_KEY", "x"), NO_LIMIT];
+    let speaking = [
+        ("OPENAI_BASE_URL", model.base_url()),
+        ("OPENAI_API_KEY", "x"),
+        ("OPENAI_TTS_MODEL", "stub"),
+        ("OPENAI_TRANSCRIPTION_MODEL", "stub"),
+        NO_LIMIT,
+    ];
     let with_key = [&speaking[..], &[("ELIZA_SERVER_AUTH_TOKEN", KEY)]].concat();
     let limit = LIMIT.to_string();
     let with_limit = [("RATE_LIMIT_MAX", limit.as_str())];

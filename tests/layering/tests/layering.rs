@@ -20,6 +20,7 @@ fn allowed(crate_name: &str) -> Option<&'static [&'static str]> {
         | "doolittle-auth"
         | "doolittle-realtime"
         | "doolittle-contract"
+        | "doolittle-documents"
         | "doolittle-outbound"
         | "doolittle-recall"
         | "doolittle-persistence" => &["doolittle-core-types"],
@@ -48,6 +49,8 @@ const EXCLUSIVE: &[(&[&str], &[&str])] = &[
     // Object storage comes with its own client of the same library, whose TLS its adapter must choose.
     (&["reqwest"], &["doolittle-outbound", "doolittle-media-s3"]),
     (&["object_store"], &["doolittle-media-s3"]),
+    // They break on what was made for it, and so nothing else reads with them.
+    (&["pdf-extract", "quick-xml", "zip"], &["doolittle-documents"]),
 ];
 
 /// What `core-types` must not name: it does no I/O and knows no framework.

@@ -12,6 +12,7 @@ use crate::limits;
 use crate::load::{self, Lane, Load, Measured};
 
 mod agents;
+mod ingest;
 mod memory;
 mod ping;
 mod read;
@@ -32,6 +33,7 @@ pub fn run(scenario: &Scenario, common: &Common) -> Outcome<Option<Line>> {
         Scenario::Submit(arguments) => submit::run(arguments, common),
         Scenario::RoundTrip(arguments) => round_trip::run(arguments, common),
         Scenario::Upload(arguments) => upload::run(arguments, common),
+        Scenario::Ingest(arguments) => ingest::run(arguments, common),
         Scenario::Start(arguments) => start::run(arguments, common),
         Scenario::Memory(arguments) => memory::run(arguments, common),
         Scenario::Recall(arguments) => recall::run(arguments, common),

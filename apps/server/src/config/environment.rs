@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env::VarError;
+use std::path::PathBuf;
 
 use super::table::SettingId;
 
@@ -20,6 +21,11 @@ pub fn settings() -> Result<BTreeMap<SettingId, String>, Vec<String>> {
         }
     }
     if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+/// The directories in which programs are found.
+pub fn program_path() -> Vec<PathBuf> {
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }
 
 /// The name of the person at this terminal, where the system tells it.

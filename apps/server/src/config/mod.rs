@@ -39,6 +39,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The directory below which `characterPath` may name files.
     pub characters_dir: PathBuf,
+    /// Where the files lie that a character's knowledge may name.
+    pub knowledge_dir: PathBuf,
     /// How much is logged.
     pub log_level: LevelFilter,
     /// Whether an empty database gets the agent Eliza.
@@ -53,6 +55,8 @@ pub struct Config {
     pub old_secret_salt: Option<Secret>,
     /// Uploaded files.
     pub media: MediaConfig,
+    /// Programs that speak and hear.
+    pub speech: SpeechConfig,
     /// How much agents do at once and for how long.
     pub runs: RunLimits,
     /// How long things are kept.
@@ -120,6 +124,29 @@ pub struct Bucket {
     pub key: Option<Secret>,
 }
 
+/// Settings of programs that speak and hear.
+#[derive(Debug, Clone)]
+pub struct SpeechConfig {
+    /// Whether one may speak.
+    pub speaks: bool,
+    /// Whether one may hear.
+    pub hears: bool,
+    /// The voice where the character names none.
+    pub voice: Option<String>,
+    /// The directory of piper's voices.
+    pub piper_voices: Option<PathBuf>,
+    /// The file of whisper.cpp's model.
+    pub whisper_model: Option<PathBuf>,
+    /// Programs at once.
+    pub max_concurrent: usize,
+    /// Requests that wait for one.
+    pub max_waiting: usize,
+    /// The longest that a program may work.
+    pub timeout: Duration,
+    /// The longest recording.
+    pub max_recording: Duration,
+}
+
 /// Bounds on what agents do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunLimits {
@@ -129,6 +156,8 @@ pub struct RunLimits {
     pub max_concurrent: usize,
     /// Runs at once of one agent.
     pub max_concurrent_per_agent: usize,
+    /// Memories of a conversation between two looks back at it; 0 for none.
+    pub reflect_every: u32,
     /// The longest that a request waits for its reply.
     pub reply_wait: Duration,
     /// Requests that wait for a reply at once.
@@ -177,6 +206,7 @@ impl Config {
         Self {
             data_dir: read.text(SettingId::DataDir).into(),
             characters_dir: read.text(SettingId::CharactersDir).into(),
+            knowledge_dir: read.text(SettingId::KnowledgeDir).into(),
             log_level: setting::level(read.text(SettingId::LogLevel)).unwrap_or(LevelFilter::Info),
             default_agent: read.switch(SettingId::DefaultAgent),
             server: ServerConfig {
@@ -209,10 +239,22 @@ impl Config {
                     key: read.secret(SettingId::S3Key),
                 }),
             },
+            speech: SpeechConfig {
+                speaks: !["none", "openai"].contains(&read.text(SettingId::Synthesizer)),
+                hears: !["none", "openai"].contains(&read.text(SettingId::Transcriber)),
+                voice: read.filled(SettingId::Voice),
+                piper_voices: read.filled(SettingId::PiperVoices).map(PathBuf::from),
+                whisper_model: read.filled(SettingId::WhisperModel).map(PathBuf::from),
+                max_concurrent: read.count(SettingId::SpeechAtOnce),
+                max_waiting: read.count(SettingId::SpeechWaiting),
+                timeout: Duration::from_secs(read.number(SettingId::SpeechTimeout)),
+                max_recording: Duration::from_secs(read.number(SettingId::SpeechSeconds)),
+            },
             runs: RunLimits {
                 timeout: Duration::from_secs(read.number(SettingId::RunTimeout)),
                 max_concurrent: read.count(SettingId::MaxRuns),
                 max_concurrent_per_agent: read.count(SettingId::MaxRunsPerAgent),
+                reflect_every: read.amount(SettingId::ReflectEvery),
                 reply_wait: Duration::from_secs(read.number(SettingId::ReplyWait)),
                 max_waiting: read.count(SettingId::MaxWaiting),
             },

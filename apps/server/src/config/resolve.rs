@@ -29,6 +29,8 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The directory whose `doolittle.toml` is read where the command line names none; empty for the present one.
     pub working_dir: PathBuf,
+    /// The directories in which programs are found.
+    pub program_path: Vec<PathBuf>,
 }
 
 /// Without the values, of which some are secrets.
@@ -40,6 +42,7 @@ impl fmt::Debug for Sources {
             .field("environment", &self.environment.keys())
             .field("file", &self.file)
             .field("working_dir", &self.working_dir)
+            .field("program_path", &self.program_path)
             .finish()
     }
 }

@@ -60,6 +60,8 @@ pub enum Kind {
     },
     /// Yes or no.
     Switch,
+    /// One of these words.
+    Choice(&'static [&'static str]),
     /// A number of bytes, perhaps with a unit.
     Size {
         /// The fewest bytes.
@@ -69,8 +71,6 @@ pub enum Kind {
     },
     /// A log level.
     Level,
-    /// One of these words.
-    OneOf(&'static [&'static str]),
     /// Web origins, separated by commas.
     Origins,
     /// IP addresses or networks, separated by commas.
@@ -172,9 +172,9 @@ impl Kind {
             Self::Key => "KEY",
             Self::Number { .. } => "NUMBER",
             Self::Switch => "true|false",
+            Self::Choice(_) => "NAME",
             Self::Size { .. } => "SIZE",
             Self::Level => "LEVEL",
-            Self::OneOf(_) => "WORD",
             Self::Origins => "ORIGINS",
             Self::Networks => "NETWORKS",
             Self::HttpUrl | Self::PostgresUrl => "URL",
@@ -192,10 +192,10 @@ impl Kind {
             Self::Key => key(value),
             Self::Number { least, most } => number(value, least, most).map(drop),
             Self::Switch => switch(value).map(drop),
+            Self::Choice(words) if words.contains(&value) => Ok(()),
+            Self::Choice(words) => Err(format!("must be one of {}", words.join(", "))),
             Self::Size { least, most } => size(value, least, most).map(drop),
             Self::Level => level(value).map(drop),
-            Self::OneOf(words) if words.contains(&value) => Ok(()),
-            Self::OneOf(words) => Err(format!("must be one of {}", words.join(", "))),
             Self::Origins => origins(value).map(drop),
             Self::Networks => networks(value).map(drop),
             Self::HttpUrl => address(value, &["http://", "https://"], false),
@@ -312,6 +312,8 @@ mod tests {
             (Kind::Switch, "YES", true),
             (Kind::Switch, "off", true),
             (Kind::Switch, "maybe", false),
+            (Kind::Choice(&["auto", "none"]), "none", true),
+            (Kind::Choice(&["auto", "none"]), "some", false),
             (payload, "2mb", true),
             (payload, "2 MB", true),
             (payload, "2tb", false),

@@ -50,7 +50,7 @@ pub fn markdown() -> String {
         let flag = setting.flag.map_or(String::new(), |flag| code(&format!("--{flag}")));
         let bounds = match setting.kind {
             Kind::Number { least, most } => format!(" ({least} to {most})"),
-            Kind::OneOf(words) => format!(" ({})", words.join(", ")),
+            Kind::Choice(words) => format!(": {}", words.join(", ")),
             _ => String::new(),
         };
         let cells = [code(setting.name), flag, code(setting.key), code(setting.default_text()), format!("{}{bounds}", setting.help)];

@@ -40,6 +40,8 @@ settings! {
         .flag("data-dir").default("./.doolittle").operator_only();
     CharactersDir = Setting::new("ELIZA_DATA_DIR_CHARACTERS", "characters_dir", Kind::Path,
         "The directory below which `characterPath` may name files").flag("characters-dir").derived("<data-dir>/characters").operator_only();
+    KnowledgeDir = Setting::new("KNOWLEDGE_PATH", "knowledge_dir", Kind::Path,
+        "The directory below which `knowledge` of a character may name files and directories").flag("knowledge-dir").derived("<data-dir>/knowledge").operator_only();
     LogLevel = Setting::new("LOG_LEVEL", "log_level", Kind::Level, "How much is logged: off, error, warn, info, debug or trace")
         .flag("log-level").default("info");
     DefaultAgent = Setting::new("DEFAULT_AGENT", "default_agent", Kind::Switch,
@@ -96,6 +98,9 @@ settings! {
         .default("64");
     MaxRunsPerAgent = Setting::new("MAX_CONCURRENT_RUNS_PER_AGENT", "runs.max_concurrent_per_agent", count(10_000),
         "The same for one agent").default("32");
+    ReflectEvery = Setting::new("REFLECT_EVERY", "runs.reflect_every", Kind::Number { least: 0, most: 64 },
+        "An agent looks back at a conversation and notes facts, with its small model, whenever so much was said; 0 turns this off")
+        .default("8");
     ReplyWait = Setting::new("REPLY_WAIT_SECONDS", "replies.wait_seconds", count(3_600),
         "The longest that a request with transport http waits for its reply").default("120");
     MaxWaiting = Setting::new("MAX_WAITING_REPLIES", "replies.max_waiting", count(100_000), "Requests that wait for a reply at once")
@@ -119,6 +124,13 @@ settings! {
         "How long a model may be silent before the request is given up");
     OpenaiContext = Setting::new("OPENAI_CONTEXT_TOKENS", "models.openai.context_tokens", Kind::Number { least: 256, most: 4_294_967_295 },
         "How many tokens a request and its answer may have together");
+    OpenaiSpeech = Setting::new("OPENAI_TTS_MODEL", "models.openai.tts_model", Kind::Text,
+        "The OpenAI model that speaks, `gpt-4o-mini-tts` where unset; a server that only speaks its API is asked for speech where this is set");
+    OpenaiVoice = Setting::new("OPENAI_TTS_VOICE", "models.openai.tts_voice", Kind::Text,
+        "Its voice where the character names none that it has; `nova` where unset");
+    OpenaiManner = Setting::new("OPENAI_TTS_INSTRUCTIONS", "models.openai.tts_instructions", Kind::Text, "How it should speak");
+    OpenaiHearing = Setting::new("OPENAI_TRANSCRIPTION_MODEL", "models.openai.transcription_model", Kind::Text,
+        "The OpenAI model that hears, `gpt-4o-mini-transcribe` where unset; the same holds for other servers");
     OllamaUrl = Setting::new("OLLAMA_API_ENDPOINT", "models.ollama.endpoint", Kind::HttpUrl, "The address of an Ollama server");
     OllamaSmall = Setting::new("OLLAMA_SMALL_MODEL", "models.ollama.small_model", Kind::Text, "The Ollama model for decisions");
     OllamaLarge = Setting::new("OLLAMA_LARGE_MODEL", "models.ollama.large_model", Kind::Text, "The Ollama model for replies");
@@ -135,7 +147,25 @@ settings! {
     AnthropicContext = Setting::new("ANTHROPIC_CONTEXT_TOKENS", "models.anthropic.context_tokens", Kind::Number { least: 256, most: 4_294_967_295 },
         "How many tokens a request to Anthropic and its answer may have together");
 
-    EmbeddingProvider = Setting::new("EMBEDDING_PROVIDER", "embeddings.provider", Kind::OneOf(&["auto", "local", "openai", "ollama", "static", "none"]),
+    Synthesizer = Setting::new("SPEECH_SYNTHESIZER", "speech.synthesizer", Kind::Choice(&["auto", "none", "openai", "piper", "flite", "espeak-ng"]),
+        "What speaks for agents").default("auto");
+    Transcriber = Setting::new("SPEECH_TRANSCRIBER", "speech.transcriber", Kind::Choice(&["auto", "none", "openai", "whisper", "pocketsphinx"]),
+        "What hears for agents").default("auto");
+    Voice = Setting::new("SPEECH_VOICE", "speech.voice", Kind::Text,
+        "The voice of a program where the character names none that it has; one of its own where unset");
+    PiperVoices = Setting::new("PIPER_VOICES", "speech.piper_voices", Kind::Path,
+        "A directory of piper's voices (`<name>.onnx`), with which piper speaks").operator_only();
+    WhisperModel = Setting::new("WHISPER_MODEL", "speech.whisper_model", Kind::Path,
+        "A model of whisper.cpp (a file of ggml), with which whisper-cli hears").operator_only();
+    SpeechAtOnce = Setting::new("SPEECH_MAX_CONCURRENT", "speech.max_concurrent", count(256), "Programs that speak or hear at once").default("2");
+    SpeechWaiting = Setting::new("SPEECH_MAX_WAITING", "speech.max_waiting", Kind::Number { least: 0, most: 10_000 },
+        "Requests that wait for one of these").default("16");
+    SpeechTimeout = Setting::new("SPEECH_TIMEOUT_SECONDS", "speech.timeout_seconds", count(3_600), "The longest that a program may work")
+        .default("120");
+    SpeechSeconds = Setting::new("SPEECH_MAX_SECONDS", "speech.max_seconds", count(3_600), "The longest recording that a program hears")
+<<<<<<< HEAD
+        .default("600");
+    EmbeddingProvider = Setting::new("EMBEDDING_PROVIDER", "embeddings.provider", Kind::Choice(&["auto", "local", "openai", "ollama", "static", "none"]),
         "Who makes the vectors by which memories are found by their meaning: auto takes the first of local, openai, ollama and static that is set up")
         .default("auto").operator_only();
     EmbeddingRate = Setting::new("EMBEDDING_RATE", "embeddings.rate", Kind::Number { least: 0, most: 1_000_000 },
@@ -154,6 +184,9 @@ settings! {
     OpenaiEmbeddingDimensions = Setting::new("OPENAI_EMBEDDING_DIMENSIONS", "embeddings.openai.dimensions", Kind::Number { least: 1, most: 4_096 },
         "How many numbers a vector shall have, for models that can be told");
     OllamaEmbedding = Setting::new("OLLAMA_EMBEDDING_MODEL", "embeddings.ollama.model", Kind::Text, "The Ollama model that makes vectors");
+=======
+        .default("300");
+>>>>>>> audio
 
     ClientKey = Setting::new("ELIZAOS_API_KEY", "client.key", Kind::Key,
         "The key that `chat` and `agent` send, where ELIZA_SERVER_AUTH_TOKEN is unset").secret();
@@ -217,6 +250,8 @@ mod tests {
             "TRUSTED_PROXIES",
             "MEDIA_DIR",
             "MEDIA_S3_ENDPOINT",
+            "PIPER_VOICES",
+            "WHISPER_MODEL",
         ] {
             assert!(!SettingId::by_name(name).unwrap().setting().api_writable, "{name}");
         }

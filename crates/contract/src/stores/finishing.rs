@@ -45,7 +45,7 @@ pub async fn a_finish_writes_everything_at_once(stores: Stores) {
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Replied);
     let context = stores.memories.room_context(agent, RoomQuery::conversation(agent.room_of(channel), 10, 10)).await.sure();
     assert_eq!(context.state, RoomState::Muted);
-    assert_eq!(context.recent.iter().map(core_types::memory::Memory::text).collect::<Vec<_>>(), ["hello", "a reply"]);
+    assert_eq!(context.recent.iter().map(|memory| memory.text.as_str()).collect::<Vec<_>>(), ["hello", "a reply"]);
     assert_eq!(context.entities.len(), 2);
     assert!(stores.worlds_of(agent).await.contains(&world));
     assert_eq!(weight(&stores, agent, channel).await, [3, 2, 2, 1, 1]);

@@ -86,7 +86,9 @@ pub async fn a_room_context_shows_conversation_facts_and_people(stores: Stores) 
 
     let context = stores.memories.room_context(agent, RoomQuery::conversation(agent.room_of(channel), 3, 2)).await.sure();
     assert_eq!(context.state, RoomState::Followed);
-    assert_eq!(texts(&context.recent), ["messages 2", "messages 3", "messages 4"]);
+    let recent: Vec<_> = context.recent.iter().map(|memory| (memory.id, memory.entity_id, memory.text.as_str())).collect();
+    let said = |number: u128, text| (memory_id(number), person(1), text);
+    assert_eq!(recent, [said(2, "messages 2"), said(3, "messages 3"), said(4, "messages 4")]);
     assert_eq!(texts(&context.facts), ["facts 8", "facts 7"]);
     let entity = only(context.entities);
     assert_eq!((entity.id, entity.agent_id, entity.names.len()), (person(1), agent, 1));

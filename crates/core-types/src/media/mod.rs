@@ -12,7 +12,7 @@ mod service;
 mod store;
 
 pub use attachments::{AttachmentContent, AttachmentReader, AttachmentUnreadable};
-pub use service::{MediaService, Upload, UploadHead};
+pub use service::{HeldFile, MediaService, Upload, UploadHead};
 pub use store::{MediaReader, MediaRepository, MediaStore, MediaStoreError, MediaStoreResult, MediaWriter, StoredMedia};
 
 /// What a file is, roughly.

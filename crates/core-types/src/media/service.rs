@@ -5,7 +5,7 @@ use std::ops::Range;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{MediaFile, MediaName, MediaPlace, MediaReader};
+use super::{MediaFile, MediaName, MediaPlace, MediaReader, MediaType};
 use crate::{Caller, ServiceResult};
 
 /// What the sender of a file says about it. None of it is believed.
@@ -39,4 +39,17 @@ pub trait Upload: Send {
 
     /// Ends the file and puts it into its place; when this returns it survives a crash.
     async fn keep(self: Box<Self>, place: MediaPlace) -> ServiceResult<MediaFile>;
+
+    /// Ends the file without a place, to be worked on and forgotten.
+    async fn hold(self: Box<Self>) -> ServiceResult<HeldFile>;
+}
+
+/// A file that nobody will ask for again: it is read once, and is gone when its reader is dropped.
+pub struct HeldFile {
+    /// What it was found to be.
+    pub media_type: MediaType,
+    /// Its bytes, at least one.
+    pub size: u64,
+    /// Reads it from its beginning.
+    pub reader: Box<dyn MediaReader>,
 }

@@ -11,6 +11,7 @@ use crate::{
 
 mod filter;
 mod recall;
+mod reflection;
 mod service;
 
 pub use filter::{MemoryFilter, Source};
@@ -18,6 +19,7 @@ pub use recall::{
     EmbeddingProgress, Fused, KeywordSearch, Nearest, RANK_CONSTANT, Ranked, Shortfall, Similar, SpaceProgress, VectorError, VectorIndex,
     fuse,
 };
+pub use reflection::{Reflection, ReflectionRepository, Unreflected};
 pub use service::{FoundMemories, FoundMemory, MemorySearch, MemoryService, Reason};
 
 /// The memory table of conversations.
@@ -168,6 +170,17 @@ impl Memory {
     }
 }
 
+/// What is read of a memory of a conversation before an agent answers there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The memory.
+    pub id: MemoryId,
+    /// Who said it.
+    pub entity_id: EntityId,
+    /// What was said; empty where it was no text.
+    pub text: String,
+}
+
 /// What is read of a room before an agent answers there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomQuery {
@@ -181,12 +194,14 @@ pub struct RoomQuery {
     pub knowledge: u32,
     /// The text that the fragments must share words with.
     pub about: String,
+    /// Whose facts from other rooms count too: set where nobody else listens.
+    pub alone_with: Option<EntityId>,
 }
 
 impl RoomQuery {
     /// The conversation and the facts, without knowledge.
     pub const fn conversation(room: RoomId, recent: u32, facts: u32) -> Self {
-        Self { room, recent, facts, knowledge: 0, about: String::new() }
+        Self { room, recent, facts, knowledge: 0, about: String::new(), alone_with: None }
     }
 }
 
@@ -196,8 +211,8 @@ pub struct RoomContext {
     /// How it stands to the room.
     pub state: RoomState,
     /// The newest memories of the conversation, oldest first.
-    pub recent: Vec<Memory>,
-    /// The newest facts of this room, newest first.
+    pub recent: Vec<Remembered>,
+    /// The newest facts of this room, newest first; then those that the person of `alone_with` told elsewhere.
     pub facts: Vec<Memory>,
     /// The fragments of the agent's documents that bear on what was asked about, best first.
     pub knowledge: Vec<Memory>,
@@ -212,8 +227,8 @@ pub trait MemoryRepository: Send + Sync {
     /// What the agent knows of a room. For a room it has never been in: nothing but its knowledge.
     async fn room_context(&self, agent: AgentId, query: RoomQuery) -> StoreResult<RoomContext>;
 
-    /// Stores memories; one whose id is taken is left as it is. Returns how many are new. A document comes before its
-    /// fragments.
+    /// Stores memories; one whose id is taken is left as it is, and so is one whose agent or document is gone. Returns how
+    /// many are new. A document comes before its fragments.
     async fn add(&self, memories: Vec<Memory>) -> StoreResult<u64>;
 
     /// One memory.

@@ -89,6 +89,7 @@ impl AgentService for Agents {
             if self.agents.replace(agent.clone(), read_at, secrets).await? {
                 if agent.running && agent.character.knowledge != stored.character.knowledge {
                     self.follow(&agent).await;
+                    self.follow_files(id);
                 }
                 self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
                 return self.view(agent).await;
@@ -115,6 +116,7 @@ impl AgentService for Agents {
         self.knowledge.follow(&agent).await?;
         let own = plane::own(&agent);
         let started = self.agents.start(id, own, self.clock.now()).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
+        self.follow_files(id);
         self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
         Ok(started)
     }
@@ -146,11 +148,22 @@ impl Agents {
         }
     }
 
+    /// The files that a character names are taken in by and by: there may be many.
+    fn follow_files(&self, id: AgentId) {
+        let knowledge = Arc::clone(&self.knowledge);
+        tokio::spawn(async move {
+            if let Err(error) = knowledge.follow_files(id).await {
+                log::error!("agent {id}: the files that its character knows are not taken in yet: {}", chain(&error));
+            }
+        });
+    }
+
     /// Brings up to date what the agents that run know of their characters, as after a start of the server.
     pub async fn follow_all(&self) -> ServiceResult<()> {
         for summary in self.agents.list().await?.into_iter().filter(|agent| agent.running) {
             if let Some(agent) = self.agents.find(summary.id).await? {
                 self.follow(&agent).await;
+                self.knowledge.follow_files(agent.id).await?;
             }
         }
         Ok(())

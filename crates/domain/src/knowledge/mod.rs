@@ -1,13 +1,17 @@
 //! What agents know: documents, and the knowledge of their characters.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use core_types::agents::{Agent, AgentRepository};
 use core_types::character;
 use core_types::ids::create_unique_uuid;
-use core_types::knowledge::{AddedDocument, Format, KnowledgeService, NewDocument};
+use core_types::knowledge::{
+    AddedDocument, DocumentReader, DocumentText, Format, KnowledgeFile, KnowledgeFiles, KnowledgeService, NewDocument, TEXT_LIMIT,
+    UnreadableDocument,
+};
 use core_types::memory::{DOCUMENTS, KNOWLEDGE, Memory, MemoryFilter, MemoryRepository, Origin, Trust};
 use core_types::{
     AgentId, Caller, Clock, InvalidCode, JsonObject, Listed, MemoryId, Page, Permission, RoomId, ServiceError, ServiceResult, Thing,
@@ -21,20 +25,36 @@ use crate::permission::require;
 mod html;
 mod split;
 
-/// The source of documents that callers hand in, and that of a character's knowledge.
+/// The source of documents that callers hand in, that of a character's knowledge, and that of the files which it names.
 const API: &str = "api";
 const CHARACTER: &str = "character";
-/// How many memories are stored in one transaction, where several documents are.
+const FILE: &str = "file";
+/// How many memories are stored in one transaction: writers never wait long for a long document.
 const BATCH: usize = 200;
+/// Files that the knowledge of a character may come to, directories and all.
+const FILES: usize = 10_000;
+/// How often it is told how far the files of a character are taken in, in files.
+const TOLD_EVERY: usize = 100;
 
-/// Splits documents and keeps them.
-pub struct Knowledge {
+/// The ports that documents are read and kept through.
+pub struct KnowledgePorts {
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
     /// Where documents and their fragments are kept.
     pub memories: Arc<dyn MemoryRepository>,
+    /// Reads documents that are not text.
+    pub reader: Arc<dyn DocumentReader>,
+    /// The files that characters may name.
+    pub files: Arc<dyn KnowledgeFiles>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+}
+
+/// Splits documents and keeps them.
+pub struct Knowledge {
+    ports: KnowledgePorts,
+    /// Whose turn it is to take in files: one agent at a time, so that answers are not held up.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[async_trait]
@@ -43,76 +63,224 @@ impl KnowledgeService for Knowledge {
         require(caller, Permission::MemoriesWrite)?;
         self.known(agent).await?;
         let id = document_id(agent, API, &document.source);
-        if let Some(document) = self.memories.find(agent, id).await? {
+        if let Some(document) = self.whole(agent, id).await? {
             return Ok(AddedDocument { document, existing: true });
         }
-        let now = self.clock.now();
-        // A document of megabytes takes a while to be read.
-        let reading = tokio::task::spawn_blocking(move || read(agent, API, &document, now));
-        let memories = reading.await.map_err(|failed| ServiceError::Internal(Box::new(failed)))?;
+        let unreadable = |error: UnreadableDocument| match error {
+            UnreadableDocument::Failed(source) => ServiceError::Internal(source),
+            refused => ServiceError::invalid(InvalidCode::Request, format!("The document cannot be read: {refused}")),
+        };
+        let memories = self.read(agent, API, document).await?.map_err(unreadable)?;
         let Some(document) = memories.first().cloned() else {
             return Err(ServiceError::invalid(InvalidCode::Request, "The document holds no text"));
         };
-        let existing = self.memories.add(memories).await? == 0;
+        let existing = self.keep(memories).await? == 0;
+        if existing && self.ports.memories.find(agent, id).await?.is_none() {
+            // It was there, and was deleted meanwhile, perhaps with its agent.
+            self.known(agent).await?;
+            return Err(ServiceError::conflict("The document is being deleted by others; try again"));
+        }
         Ok(AddedDocument { document, existing })
     }
 
     async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<Memory>> {
         require(caller, Permission::MemoriesRead)?;
         self.known(agent).await?;
-        Ok(self.memories.list(agent, documents(), page).await?)
+        Ok(self.ports.memories.list(agent, documents(), page).await?)
     }
 
     async fn get(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<Memory> {
         require(caller, Permission::MemoriesRead)?;
         self.known(agent).await?;
-        let found = self.memories.find(agent, id).await?.filter(|memory| memory.table == DOCUMENTS);
+        let found = self.ports.memories.find(agent, id).await?.filter(|memory| memory.table == DOCUMENTS);
         found.ok_or(ServiceError::NotFound(Thing::Document))
     }
 
     async fn remove(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<()> {
         require(caller, Permission::MemoriesWrite)?;
         self.known(agent).await?;
-        let removed = self.memories.remove_all(agent, MemoryFilter { id: Some(id), ..documents() }).await?;
+        let removed = self.ports.memories.remove_all(agent, MemoryFilter { id: Some(id), ..documents() }).await?;
         if removed > 0 { Ok(()) } else { Err(ServiceError::NotFound(Thing::Document)) }
     }
 }
 
 impl Knowledge {
+    /// Documents through these ports.
+    pub fn new(ports: KnowledgePorts) -> Self {
+        Self { ports, turn: tokio::sync::Mutex::default() }
+    }
+
     /// Brings what an agent knows of its character's knowledge up to date: texts that are new are taken in, those that the
-    /// character has no more are taken away, and the rest costs nothing.
+    /// character has no more are taken away, and the rest costs nothing. Files are for [`Self::follow_files`].
     pub async fn follow(&self, agent: &Agent) -> ServiceResult<()> {
-        let own = MemoryFilter { metadata: vec![("source".to_owned(), json!(CHARACTER))], ..documents() };
-        let stored = self.memories.list(agent.id, own.clone(), Page::first(character_limit())).await?.items;
+        let own = of_source(CHARACTER);
+        let stored = self.ports.memories.list(agent.id, own.clone(), Page::first(character_limit())).await?.items;
         let mut stale: HashSet<MemoryId> = stored.into_iter().map(|document| document.id).collect();
-        let now = self.clock.now();
         let mut batch = Vec::new();
         for item in &agent.character.knowledge {
             let character::Knowledge::Text(text) = item else { continue };
-            if stale.remove(&document_id(agent.id, CHARACTER, text)) {
+            if stale.remove(&document_id(agent.id, CHARACTER, text.as_bytes())) {
                 continue;
             }
-            let document = NewDocument { title: None, format: Format::Text, source: text.clone(), metadata: JsonObject::new() };
-            batch.extend(read(agent.id, CHARACTER, &document, now));
+            let source = Bytes::copy_from_slice(text.as_bytes());
+            let document = NewDocument { title: None, format: Format::Text, source, metadata: JsonObject::new() };
+            batch.extend(memories_of(agent.id, CHARACTER, &document, as_text(text.clone()), self.ports.clock.now()));
             if batch.len() >= BATCH {
-                self.memories.add(std::mem::take(&mut batch)).await?;
+                self.ports.memories.add(std::mem::take(&mut batch)).await?;
             }
         }
         if !batch.is_empty() {
-            self.memories.add(batch).await?;
+            self.ports.memories.add(batch).await?;
         }
+        self.forget(agent.id, &own, stale).await
+    }
+
+    /// The same for the files that the character names. May take long, and tells how far it is; where it is cut short, it goes
+    /// on the next time.
+    pub async fn follow_files(&self, id: AgentId) -> ServiceResult<()> {
+        let _turn = self.turn.lock().await;
+        let Some(agent) = self.ports.agents.find(id).await? else { return Ok(()) };
+        let own = of_source(FILE);
+        let limit = u32::try_from(2 * FILES).unwrap_or(u32::MAX);
+        let stored = self.ports.memories.list(id, own.clone(), Page::first(limit)).await?.items;
+        let files = self.files_of(&agent).await;
+        if files.is_empty() && stored.is_empty() {
+            return Ok(());
+        }
+        let name = &agent.character.name;
+        let path_of = |document: &Memory| document.metadata.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut stale: HashMap<MemoryId, String> = stored.iter().map(|document| (document.id, path_of(document))).collect();
+        let (count, mut new) = (files.len(), 0);
+        for (number, file) in files.into_iter().enumerate() {
+            match self.follow_file(id, &file).await? {
+                Ok((document, is_new)) => {
+                    stale.remove(&document);
+                    new += usize::from(is_new);
+                }
+                Err(reason) => {
+                    log::warn!("agent {name}: the file {:?} of its knowledge is not taken in: {reason}", file.path);
+                    // What it said before is better than nothing.
+                    stale.retain(|_, path| *path != file.path);
+                }
+            }
+            if (number + 1) % TOLD_EVERY == 0 {
+                log::info!("agent {name}: {} of {count} files of its knowledge are looked at, {new} of them new", number + 1);
+            }
+        }
+        let gone = stale.len();
+        self.forget(id, &own, stale.into_keys()).await?;
+        if new > 0 || gone > 0 {
+            log::info!("agent {name}: the {count} files of its knowledge are taken in: {new} new, {gone} gone");
+        }
+        Ok(())
+    }
+
+    /// The files that a character names, each once. What cannot be found is told and left out.
+    async fn files_of(&self, agent: &Agent) -> Vec<KnowledgeFile> {
+        let mut known = HashSet::new();
+        let mut files = Vec::new();
+        for item in &agent.character.knowledge {
+            let character::Knowledge::Reference(reference) = item else { continue };
+            let named = ["path", "directory"].into_iter().find_map(|key| reference.get(key)?.as_str());
+            match self.ports.files.find(named.unwrap_or_default()).await {
+                Ok(found) => files.extend(found.into_iter().filter(|file| known.insert(file.path.clone()))),
+                Err(error) => log::warn!("agent {}: {error}", agent.character.name),
+            }
+        }
+        if files.len() > FILES {
+            log::warn!("agent {}: its knowledge comes to {} files; the first {FILES} are taken in", agent.character.name, files.len());
+            files.truncate(FILES);
+        }
+        files
+    }
+
+    /// Takes in a file where it is new; its document and whether it was. What is wrong with the file is no failure of ours.
+    async fn follow_file(&self, agent: AgentId, file: &KnowledgeFile) -> ServiceResult<Result<(MemoryId, bool), String>> {
+        let source = match self.ports.files.read(file).await {
+            Ok(source) => source,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let id = document_id(agent, FILE, &source);
+        if self.whole(agent, id).await?.is_some() {
+            return Ok(Ok((id, false)));
+        }
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        let metadata = object(json!({"path": file.path}));
+        let document = NewDocument { title: None, format: file.format, source, metadata };
+        let mut memories = match self.read(agent, FILE, document).await? {
+            Ok(memories) if memories.is_empty() => return Ok(Err("it holds no text".to_owned())),
+            Ok(memories) => memories,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        for memory in &mut memories {
+            memory.metadata.entry("title").or_insert_with(|| name.into());
+        }
+        self.keep(memories).await?;
+        Ok(Ok((id, true)))
+    }
+
+    /// A document that is there with all its fragments: one may have been cut short while it was stored.
+    async fn whole(&self, agent: AgentId, id: MemoryId) -> ServiceResult<Option<Memory>> {
+        let Some(document) = self.ports.memories.find(agent, id).await? else { return Ok(None) };
+        let fragments = document.metadata.get("fragments").and_then(Value::as_u64).unwrap_or_default();
+        let last = usize::try_from(fragments).unwrap_or_default().checked_sub(1);
+        let is_whole = match last {
+            Some(last) => self.ports.memories.find(agent, fragment_id(agent, id, last)).await?.is_some(),
+            None => true,
+        };
+        Ok(is_whole.then_some(document))
+    }
+
+    /// A document and its fragments as memories, the document first; nothing where there is no text.
+    async fn read(
+        &self,
+        agent: AgentId,
+        source: &'static str,
+        document: NewDocument,
+    ) -> ServiceResult<Result<Vec<Memory>, UnreadableDocument>> {
+        let read = match document.format {
+            Format::Pdf | Format::Docx => match self.ports.reader.read(document.format, document.source.clone()).await {
+                Ok(text) => Some(text),
+                Err(error) => return Ok(Err(error)),
+            },
+            Format::Text | Format::Markdown | Format::Html => None,
+        };
+        let now = self.ports.clock.now();
+        // A document of megabytes takes a while.
+        let splitting = tokio::task::spawn_blocking(move || {
+            let read = match read {
+                Some(read) => read,
+                None => text_of(&document)?,
+            };
+            Ok(memories_of(agent, source, &document, read, now))
+        });
+        splitting.await.map_err(|failed| ServiceError::Internal(Box::new(failed)))
+    }
+
+    /// Stores a document and its fragments; how many are new.
+    async fn keep(&self, mut memories: Vec<Memory>) -> ServiceResult<u64> {
+        let mut new = 0;
+        while !memories.is_empty() {
+            let rest = memories.split_off(memories.len().min(BATCH));
+            new += self.ports.memories.add(memories).await?;
+            memories = rest;
+        }
+        Ok(new)
+    }
+
+    async fn forget(&self, agent: AgentId, own: &MemoryFilter, stale: impl IntoIterator<Item = MemoryId>) -> ServiceResult<()> {
         for id in stale {
-            self.memories.remove_all(agent.id, MemoryFilter { id: Some(id), ..own.clone() }).await?;
+            self.ports.memories.remove_all(agent, MemoryFilter { id: Some(id), ..own.clone() }).await?;
         }
         Ok(())
     }
 
     async fn known(&self, agent: AgentId) -> ServiceResult<()> {
-        if self.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
+        if self.ports.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
     }
 }
 
-/// More documents than the knowledge of a character can be.
+/// More documents than the texts of a character's knowledge can be.
 fn character_limit() -> u32 {
     u32::try_from(2 * character::MAX_LIST).unwrap_or(u32::MAX)
 }
@@ -121,9 +289,13 @@ fn documents() -> MemoryFilter {
     MemoryFilter::table(DOCUMENTS)
 }
 
-fn hash(text: &str) -> String {
+fn of_source(source: &str) -> MemoryFilter {
+    MemoryFilter { metadata: vec![("source".to_owned(), json!(source))], ..documents() }
+}
+
+fn hash(source: &[u8]) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+    Sha256::digest(source).iter().fold(String::new(), |mut hex, byte| {
         // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
@@ -131,23 +303,45 @@ fn hash(text: &str) -> String {
 }
 
 /// The id follows from the content, so that a document is there once however often it is handed in.
-fn document_id(agent: AgentId, source: &str, content: &str) -> MemoryId {
+fn document_id(agent: AgentId, source: &str, content: &[u8]) -> MemoryId {
     MemoryId::new(create_unique_uuid(agent, &format!("document:{source}:{}", hash(content))))
 }
 
+fn fragment_id(agent: AgentId, document: MemoryId, position: usize) -> MemoryId {
+    MemoryId::new(create_unique_uuid(agent, &format!("fragment:{document}:{position}")))
+}
+
+fn as_text(text: String) -> DocumentText {
+    DocumentText { text, title: None, headings: false }
+}
+
+/// The text of a document that is text.
+fn text_of(document: &NewDocument) -> Result<DocumentText, UnreadableDocument> {
+    let not_text = |_| UnreadableDocument::Broken { message: "it is not text in UTF-8".to_owned() };
+    let text = std::str::from_utf8(&document.source).map_err(not_text)?;
+    if text.len() > TEXT_LIMIT {
+        return Err(UnreadableDocument::TooLong);
+    }
+    // Some editors put a mark in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    Ok(match document.format {
+        Format::Html => {
+            let (text, title) = html::read(text);
+            DocumentText { text, title, headings: false }
+        }
+        format => DocumentText { headings: format == Format::Markdown, ..as_text(text.to_owned()) },
+    })
+}
+
 /// A document and its fragments as memories, the document first; nothing where there is no text.
-fn read(agent: AgentId, source: &str, document: &NewDocument, now: Timestamp) -> Vec<Memory> {
-    let (text, own_title) = match document.format {
-        Format::Text | Format::Markdown => (document.source.clone(), None),
-        Format::Html => html::read(&document.source),
-    };
+fn memories_of(agent: AgentId, source: &str, document: &NewDocument, read: DocumentText, now: Timestamp) -> Vec<Memory> {
     // No database keeps U+0000 in a text, and no reader misses it.
-    let text = text.replace('\0', "");
-    let fragments = split::split(&text, document.format == Format::Markdown);
+    let text = read.text.replace('\0', "");
+    let fragments = split::split(&text, read.headings);
     if fragments.is_empty() {
         return Vec::new();
     }
-    let title = document.title.clone().or(own_title);
+    let title = document.title.clone().or(read.title);
     let id = document_id(agent, source, &document.source);
     let mut metadata = document.metadata.clone();
     metadata.extend(object(json!({
@@ -173,8 +367,7 @@ fn read(agent: AgentId, source: &str, document: &NewDocument, now: Timestamp) ->
     let parts = fragments.iter().enumerate().map(|(position, fragment)| {
         let mut metadata = object(json!({"type": "fragment", "documentId": id, "position": position, "source": source}));
         titled(&mut metadata, title.as_deref());
-        let part = MemoryId::new(create_unique_uuid(agent, &format!("fragment:{id}:{position}")));
-        Memory { document_id: Some(id), ..blank(part, KNOWLEDGE, fragment, metadata) }
+        Memory { document_id: Some(id), ..blank(fragment_id(agent, id, position), KNOWLEDGE, fragment, metadata) }
     });
     std::iter::once(whole.clone()).chain(parts).collect()
 }

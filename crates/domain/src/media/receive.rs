@@ -1,8 +1,13 @@
 //! A file that is being taken.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use core_types::media::{MediaFile, MediaName, MediaPlace, MediaType, MediaWriter, Upload};
+use core_types::error::chain;
+use core_types::media::{
+    HeldFile, MediaFile, MediaName, MediaPlace, MediaReader, MediaStore, MediaStoreResult, MediaType, MediaWriter, Upload,
+};
 use core_types::{InvalidCode, MediaId, ServiceError, ServiceResult, Thing};
 use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,7 +29,7 @@ pub(super) struct Receiving {
     hash: Sha256,
     head: BytesMut,
     begun: Option<Begun>,
-    _slot: OwnedSemaphorePermit,
+    slot: OwnedSemaphorePermit,
 }
 
 /// A file whose type and name are known.
@@ -45,7 +50,7 @@ impl Receiving {
         slot: OwnedSemaphorePermit,
     ) -> Self {
         let (hash, head) = (Sha256::new(), BytesMut::new());
-        Self { ports, limits, known_channels_only, declared, file_name, size: 0, hash, head, begun: None, _slot: slot }
+        Self { ports, limits, known_channels_only, declared, file_name, size: 0, hash, head, begun: None, slot }
     }
 
     /// Decides what the file is, and begins to store it.
@@ -57,6 +62,23 @@ impl Receiving {
         let mut begun = Begun { id, media_type, text, writer };
         begun.write(std::mem::take(&mut self.head).freeze()).await?;
         Ok(begun)
+    }
+
+    fn check_size(&self) -> ServiceResult<()> {
+        if self.size == 0 { Err(ServiceError::invalid(InvalidCode::Upload, "The file is empty")) } else { Ok(()) }
+    }
+
+    /// Ends the file in the store.
+    async fn finish(&mut self) -> ServiceResult<(MediaId, MediaType)> {
+        let Begun { id, media_type, text, writer } = match self.begun.take() {
+            Some(begun) => begun,
+            None => self.begin().await?,
+        };
+        if text.is_some_and(|text| !text.may_end()) {
+            return Err(sniff::no_text());
+        }
+        writer.finish().await?;
+        Ok((id, media_type))
     }
 
     /// The refusal of a place where the file cannot go. Exclusive, since a writer is not for two threads to look at.
@@ -101,18 +123,9 @@ impl Upload for Receiving {
     }
 
     async fn keep(mut self: Box<Self>, place: MediaPlace) -> ServiceResult<MediaFile> {
-        if self.size == 0 {
-            return Err(ServiceError::invalid(InvalidCode::Upload, "The file is empty"));
-        }
+        self.check_size()?;
         self.check(place).await?;
-        let Begun { id, media_type, text, writer } = match self.begun.take() {
-            Some(begun) => begun,
-            None => self.begin().await?,
-        };
-        if text.is_some_and(|text| !text.may_end()) {
-            return Err(sniff::no_text());
-        }
-        writer.finish().await?;
+        let (id, media_type) = self.finish().await?;
         let file = MediaFile {
             id,
             place,
@@ -128,6 +141,47 @@ impl Upload for Receiving {
             return Err(error.into());
         }
         Ok(file)
+    }
+
+    async fn hold(mut self: Box<Self>) -> ServiceResult<HeldFile> {
+        self.check_size()?;
+        let (id, media_type) = self.finish().await?;
+        let held = Held { store: Arc::clone(&self.ports.store), name: MediaName::new(id, media_type) };
+        let reader = self.ports.store.open(held.name, 0..self.size).await?;
+        let reader = reader.ok_or_else(|| ServiceError::Internal("a file is gone that was just written".into()))?;
+        Ok(HeldFile { media_type, size: self.size, reader: Box::new(Once { reader, _held: held, _slot: self.slot }) })
+    }
+}
+
+/// The reader of a file that goes with it. It counts among the files that are being taken until then.
+struct Once {
+    reader: Box<dyn MediaReader>,
+    _held: Held,
+    _slot: OwnedSemaphorePermit,
+}
+
+#[async_trait]
+impl MediaReader for Once {
+    async fn next(&mut self) -> MediaStoreResult<Option<Bytes>> {
+        self.reader.next().await
+    }
+}
+
+/// Removes a file when it is dropped. What a crash leaves is known to nobody, and collected.
+struct Held {
+    store: Arc<dyn MediaStore>,
+    name: MediaName,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let (store, name) = (Arc::clone(&self.store), self.name);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Err(error) = store.remove(name).await {
+                log::warn!("the file {name} is left for the collector: {}", chain(&error));
+            }
+        });
     }
 }
 

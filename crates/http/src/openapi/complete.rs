@@ -13,7 +13,7 @@ use crate::openapi::example;
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
-const TAGS: [(&str, &str); 13] = [
+const TAGS: [(&str, &str); 14] = [
     ("agents", "Agents and their characters"),
     ("runs", "What agents did: logs and runs"),
     ("worlds", "Agents' worlds"),
@@ -25,6 +25,7 @@ const TAGS: [(&str, &str); 13] = [
     ("messages", "Messages"),
     ("events", "Streams of what happens"),
     ("media", "Files: uploading them, and where they are served"),
+    ("audio", "Speech: what is said and what is heard"),
     ("system", "How the server is doing"),
     ("manage", "The server itself: its version, its log, its settings, its end"),
 ];
@@ -118,7 +119,8 @@ fn errors(operation: &mut Value) -> Errors {
     if operation.pointer("/requestBody/content/multipart~1form-data").is_some() {
         codes.extend([Code::InvalidRequest, Code::InvalidId, Code::RequestTimeout, Code::FileTooLarge, Code::UnsupportedMediaType]);
         codes.push(Code::UploadRateLimitExceeded);
-    } else if operation.get("requestBody").is_some() {
+    }
+    if operation.pointer("/requestBody/content/application~1json").is_some() {
         let ours = [Code::BadRequest, Code::InvalidId, Code::InvalidJson, Code::InvalidContentType];
         codes.extend(ours);
         codes.extend([Code::RequestTimeout, Code::PayloadTooLarge, Code::UnsupportedMediaType]);

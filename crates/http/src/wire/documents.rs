@@ -64,18 +64,19 @@ pub(crate) fn new_document(body: JsonObject) -> ApiResult<NewDocument> {
     let kind = fields.text(&["contentType", "content_type"], NAME_CHARS)?;
     Ok(NewDocument {
         title: fields.text(&["title", "name", "filename"], TITLE_CHARS)?,
-        format: kind.map_or(Ok(Format::Text), |kind| format(&kind))?,
-        source,
+        format: kind.map_or(Ok(Format::Text), |kind| text_format(&kind))?,
+        source: source.into(),
         metadata: fields.object(&["metadata"])?.unwrap_or_default(),
     })
 }
 
-/// The format of a media type; its parameters do not count, since JSON has an encoding of its own.
-fn format(kind: &str) -> ApiResult<Format> {
-    match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "text/plain" => Ok(Format::Text),
-        "text/markdown" | "text/x-markdown" => Ok(Format::Markdown),
-        "text/html" | "application/xhtml+xml" => Ok(Format::Html),
-        _ => Err(ApiError::new(Code::UnsupportedMediaType, "contentType must be text/plain, text/markdown or text/html")),
+/// The format of a media type, of those that are text; its parameters do not count, since JSON has an encoding of its own.
+fn text_format(kind: &str) -> ApiResult<Format> {
+    match Format::of_media_type(kind) {
+        Some(format @ (Format::Text | Format::Markdown | Format::Html)) => Ok(format),
+        Some(Format::Pdf | Format::Docx) => {
+            Err(ApiError::new(Code::UnsupportedMediaType, "A document that is not text is uploaded as multipart/form-data"))
+        }
+        None => Err(ApiError::new(Code::UnsupportedMediaType, "contentType must be text/plain, text/markdown or text/html")),
     }
 }

@@ -1,6 +1,7 @@
 //! Wire types: how entities look in JSON, and how bodies become requests.
 
 pub(crate) mod agents;
+pub(crate) mod audio;
 pub(crate) mod channels;
 pub(crate) mod character;
 pub(crate) mod documents;

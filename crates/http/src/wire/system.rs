@@ -47,6 +47,19 @@ pub(crate) struct FiguresWire {
     uptime: i64,
     memory: MemoryWire,
     agents: AgentsWire,
+    speech: SpeechWire,
+}
+
+/// What speaks and hears for agents that bring nothing of their own; absent where nothing does.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SpeechEngines)]
+struct SpeechWire {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "flite (slt)")]
+    synthesizer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "pocketsphinx")]
+    transcriber: Option<String>,
 }
 
 /// Memory in bytes.
@@ -73,6 +86,7 @@ impl FiguresWire {
             uptime: now.millis().saturating_sub(started.millis()) / 1_000,
             memory: MemoryWire { used: status.memory.used, total: status.memory.total },
             agents: AgentsWire { active: status.agents.running, total: status.agents.total },
+            speech: SpeechWire { synthesizer: status.speech.synthesizer.clone(), transcriber: status.speech.transcriber.clone() },
         }
     }
 }

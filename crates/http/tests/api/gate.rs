@@ -137,3 +137,24 @@ async fn a_refused_request_reaches_no_service() {
     assert!(api.fakes.calls().is_empty());
     assert_eq!(api.send(local(TestRequest::get().uri("/api/agents"))).await.status, 200);
 }
+
+#[actix_web::test]
+async fn figures_are_for_this_machine_and_for_whoever_has_a_key() {
+    let api = Api::keyed();
+    let figures = |request: TestRequest| api.send(request.uri("/metrics"));
+    let answer = figures(near(&[("host", "localhost")])).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
+    assert_eq!(figures(remote(&[("x-api-key", KEY)])).await.status, 200);
+    assert_eq!(figures(near(&[("host", "localhost"), ("x-forwarded-for", "1.2.3.4"), ("x-api-key", KEY)])).await.status, 200);
+    for refused in [
+        remote(&[]),
+        remote(&[("x-api-key", "wrong")]),
+        near(&[("host", "localhost"), ("x-forwarded-for", "1.2.3.4")]),
+        near(&[("host", "evil.example")]),
+        near(&[]),
+    ] {
+        figures(refused).await.error(401, "UNAUTHORIZED");
+    }
+    let open = Api::open();
+    open.send(remote(&[]).uri("/metrics")).await.error(403, "FORBIDDEN");
+}

@@ -8,6 +8,7 @@
 )]
 
 mod agents;
+mod audio;
 mod channels;
 mod edits;
 mod envelope;

@@ -122,7 +122,7 @@ async fn documents_are_handed_in_listed_shown_and_taken_away() {
         api.post(&path, json!({"content": "# T", "contentType": "Text/Markdown; charset=utf-8", "title": "T", "metadata": {"k": 1}})).await;
     assert_eq!((added.data(201)["existing"].clone(), added.json()["data"]["document"]["id"].clone()), (json!(false), json!(REPLY)));
     let document =
-        NewDocument { title: Some("T".to_owned()), format: Format::Markdown, source: "# T".to_owned(), metadata: object(json!({"k": 1})) };
+        NewDocument { title: Some("T".to_owned()), format: Format::Markdown, source: "# T".into(), metadata: object(json!({"k": 1})) };
     assert_eq!(api.fakes.calls(), [Call::AddDocument(document)]);
     *api.fakes.repeated.lock().unwrap() = true;
     assert_eq!(api.post(&path, json!({"text": "x", "contentType": "text/html"})).await.data(200)["existing"], true);

@@ -76,6 +76,7 @@ impl Api {
             channels: fakes.clone(),
             servers: fakes.clone(),
             media: fakes.clone(),
+            audio: fakes.clone(),
             worlds: fakes.clone(),
             memories: fakes.clone(),
             rooms: fakes.clone(),

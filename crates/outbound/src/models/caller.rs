@@ -3,9 +3,9 @@
 use core_types::models::{ModelError, ModelSettings, ModelSize};
 use serde_json::Value;
 
-use super::connection::Connection;
 use super::dialect::Broken;
 use super::profile::Profile;
+use super::service::{Asked, RemoteService};
 use crate::answer::Answer;
 use crate::client::Client;
 use crate::retry::Retries;
@@ -13,7 +13,7 @@ use crate::retry::Retries;
 /// A model service behind HTTP, with its address, its key and one model: that for
 /// [`ModelSize::Small`](core_types::models::ModelSize::Small) in its profile.
 pub struct RemoteCaller {
-    connection: Connection,
+    service: RemoteService,
     retries: Retries,
 }
 
@@ -23,29 +23,29 @@ impl RemoteCaller {
     /// # Errors
     /// [`ModelError::Misconfigured`] where a setting cannot be used.
     pub fn by_settings(client: &Client, profile: &'static Profile, settings: &dyn ModelSettings) -> Result<Option<Self>, ModelError> {
-        let connection = Connection::by_settings(client, profile, settings)?;
-        Ok(connection.map(|connection| Self { connection, retries: Retries::default() }))
+        let service = RemoteService::by_settings(client, profile, settings)?;
+        Ok(service.map(|service| Self { service, retries: Retries::default() }))
     }
 
     /// The model, as the service names it.
     pub fn model(&self) -> &str {
-        self.connection.model(ModelSize::Small)
+        self.service.0.model(ModelSize::Small)
     }
 
     /// Whether the service is asked at its default address.
     pub const fn is_at_default_address(&self) -> bool {
-        self.connection.at_default_address
+        self.service.at_default_address()
     }
 
     /// Posts a document and waits for the answer, a good one; again where that may help. `found_there` is what the path should
     /// lead to, for people.
     pub async fn post(&self, path: &str, body: &Value, found_there: &str) -> Result<Answer, ModelError> {
+        let asked = Asked { model: self.model(), setting: self.service.0.profile.small.setting, found_there };
         let mut failures = 0;
         loop {
-            let error = match self.connection.endpoint.post(path, body).await {
-                Ok(answer) if answer.is_success() => return Ok(answer),
-                Ok(answer) => self.connection.status_error(ModelSize::Small, &answer, found_there),
-                Err(error) => self.connection.transport_error(error),
+            let error = match self.service.post(path, body, asked).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
             };
             failures += 1;
             let passes = matches!(error, ModelError::Busy { .. } | ModelError::Unreachable { .. });
@@ -58,6 +58,6 @@ impl RemoteCaller {
 
     /// The error of an answer that is not what it should be.
     pub fn unreadable(&self, why: impl Into<String>) -> ModelError {
-        self.connection.broken_answer(Broken::Unreadable(why.into()))
+        self.service.0.broken_answer(Broken::Unreadable(why.into()))
     }
 }

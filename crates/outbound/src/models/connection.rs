@@ -6,6 +6,7 @@ use core_types::Secret;
 use core_types::models::{Capabilities, ModelError, ModelSettings, ModelSize};
 
 use super::profile::{ModelNames, Profile};
+use super::service::Asked;
 use crate::client::Client;
 use crate::endpoint::{Auth, Endpoint};
 
@@ -57,6 +58,15 @@ impl Connection {
             capabilities: Capabilities { tools: true, images: profile.images && at_default_address, context_tokens },
             at_default_address,
         }))
+    }
+
+    /// What a request of this size asks for.
+    pub(super) fn asked<'a>(&'a self, size: ModelSize, found_there: &'a str) -> Asked<'a> {
+        let names = match size {
+            ModelSize::Small => &self.profile.small,
+            ModelSize::Large => &self.profile.large,
+        };
+        Asked { model: self.model(size), setting: names.setting, found_there }
     }
 
     /// The model for requests of this size.

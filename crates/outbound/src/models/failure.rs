@@ -1,10 +1,11 @@
 //! From what went wrong to what the caller can do about it.
 
-use core_types::models::{ModelError, ModelSize};
+use core_types::models::ModelError;
 use serde_json::Value;
 
 use super::connection::Connection;
 use super::dialect::Broken;
+use super::service::Asked;
 use crate::answer::Answer;
 use crate::error::OutboundError;
 
@@ -44,17 +45,17 @@ impl Connection {
         }
     }
 
-    /// The service answered with an error status; `found_there` is what the path should have led to.
-    pub(super) fn status_error(&self, size: ModelSize, answer: &Answer, found_there: &str) -> ModelError {
+    /// The service answered with an error status.
+    pub(super) fn status_error(&self, asked: Asked<'_>, answer: &Answer) -> ModelError {
         let provider = self.name();
         let status = answer.status();
         let Explanation { code, message } = self.explain(answer.body());
         match status {
             401 | 403 => self.unauthorized(),
-            _ if code == "model_not_found" => self.unknown_model(size),
-            404 if answer.body().is_empty() || message.to_lowercase().contains("model") => self.unknown_model(size),
+            _ if code == "model_not_found" => self.unknown_model(asked),
+            404 if answer.body().is_empty() || message.to_lowercase().contains("model") => self.unknown_model(asked),
             404 => ModelError::Misconfigured {
-                message: format!("{} knows no {found_there} (404); check {}", self.endpoint.address(), self.profile.address),
+                message: format!("{} knows no {} (404); check {}", self.endpoint.address(), asked.found_there, self.profile.address),
             },
             429 if USED_UP.contains(&code.as_str()) => ModelError::Rejected { provider, status, message },
             408 | 429 | 500.. => ModelError::Busy { provider, status, retry_after: answer.retry_after() },
@@ -84,12 +85,8 @@ impl Connection {
         ModelError::Unauthorized { provider: self.name(), setting }
     }
 
-    fn unknown_model(&self, size: ModelSize) -> ModelError {
-        let names = match size {
-            ModelSize::Small => &self.profile.small,
-            ModelSize::Large => &self.profile.large,
-        };
-        ModelError::UnknownModel { provider: self.name(), model: self.model(size).to_owned(), setting: names.setting.to_owned() }
+    fn unknown_model(&self, asked: Asked<'_>) -> ModelError {
+        ModelError::UnknownModel { provider: self.name(), model: asked.model.to_owned(), setting: asked.setting.to_owned() }
     }
 
     fn explain(&self, body: &[u8]) -> Explanation {

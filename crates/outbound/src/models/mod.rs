@@ -12,6 +12,7 @@ mod draft;
 mod failure;
 mod profile;
 mod provider;
+mod service;
 
 pub use caller::RemoteCaller;
 pub use connector::RemoteConnector;
@@ -21,3 +22,4 @@ pub use draft::{CallDraft, Draft};
 pub use failure::explanation;
 pub use profile::{ModelNames, Profile};
 pub use provider::RemoteProvider;
+pub use service::{Asked, RemoteService};

@@ -63,7 +63,7 @@ impl<D: Dialect> RemoteProvider<D> {
 
     fn refusal(&self, size: ModelSize, answer: &Answer, sent: &Value) -> Failed<D::Field> {
         let refused = matches!(answer.status(), 400 | 422 | 501).then(|| self.dialect.refused_field(sent, &answer.text())).flatten();
-        Failed { error: self.connection.status_error(size, answer, D::FOUND_THERE), refused }
+        Failed { error: self.connection.status_error(self.connection.asked(size, D::FOUND_THERE), answer), refused }
     }
 
     async fn read_stream<'s>(&self, mut events: EventStream, sink: &'s dyn TextSink) -> Result<Draft<'s>, ModelError> {

@@ -120,6 +120,8 @@ mod plane;
 #[path = "../repos/prepared.rs"]
 mod prepared;
 mod queue;
+#[path = "../repos/reflection.rs"]
+mod reflection;
 #[path = "../repos/rooms.rs"]
 mod rooms;
 #[path = "../repos/runs.rs"]

@@ -6,7 +6,7 @@ use diesel::deserialize::{self, FromSql};
 use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, IsNull, Output, ToSql};
 
-use super::columns::{Id, Json, Object, Opaque};
+use super::columns::{Id, Json, Object, Opaque, TextOf};
 
 /// The SQL type of ids.
 pub(crate) type IdSql = diesel::sql_types::Uuid;
@@ -62,5 +62,11 @@ impl ToSql<JsonSql, Pg> for Opaque {
 impl FromSql<JsonSql, Pg> for Opaque {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
         Ok(Self(core_types::Json::parse(std::str::from_utf8(value.as_bytes())?.to_owned())?))
+    }
+}
+
+impl FromSql<JsonSql, Pg> for TextOf {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self::read(std::str::from_utf8(value.as_bytes())?)?)
     }
 }

@@ -4,13 +4,14 @@ use core_types::{JsonObject, Listed, Page, Timestamp};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::types::{IdSql, JsonSql};
 use crate::error::Fault;
 
 /// Any id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, AsExpression, FromSqlRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = IdSql)]
 pub(super) struct Id(pub(super) Uuid);
 
@@ -42,6 +43,23 @@ pub(super) struct Object(pub(super) JsonObject);
 #[diesel(sql_type = JsonSql)]
 pub(super) struct Opaque(pub(super) core_types::Json);
 
+/// The `text` of a JSON object, without the rest; empty where there is none.
+#[derive(Debug, Clone, PartialEq, Eq, FromSqlRow)]
+pub(super) struct TextOf(pub(super) String);
+
+impl TextOf {
+    pub(super) fn read(json: &str) -> serde_json::Result<Self> {
+        #[derive(serde::Deserialize)]
+        struct Content<'j> {
+            #[serde(borrow)]
+            text: Option<&'j RawValue>,
+        }
+        let content: Content<'_> = serde_json::from_str(json)?;
+        let text = content.text.and_then(|text| serde_json::from_str(text.get()).ok());
+        Ok(Self(text.unwrap_or_default()))
+    }
+}
+
 /// A stored time.
 pub(super) const fn time(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -72,4 +90,22 @@ pub(super) fn known_total(page: Page, shown: usize) -> Option<i64> {
 /// A page of a list.
 pub(super) fn listed<R, T: From<R>>(rows: impl IntoIterator<Item = R>, total: i64) -> Listed<T> {
     Listed { items: rows.into_iter().map(T::from).collect(), total: u64::try_from(total).unwrap_or(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TextOf;
+
+    #[test]
+    fn of_an_object_the_text_is_read_and_the_rest_is_not() {
+        for (json, text) in [
+            (r#"{"a":{"text":"no"},"text":"caf\u00e9 \"x\"","b":[1]}"#, "caf\u{e9} \"x\""),
+            (r#"{"text":5}"#, ""),
+            (r#"{"text":null}"#, ""),
+            ("{}", ""),
+        ] {
+            assert_eq!(TextOf::read(json).unwrap(), TextOf(text.to_owned()), "{json}");
+        }
+        assert!(TextOf::read("{").is_err());
+    }
 }

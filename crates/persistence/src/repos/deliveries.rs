@@ -293,6 +293,18 @@ impl Db {
     }
 }
 
+work! {
+    /// How many are open, by state.
+    fn open(conn: &mut Conn) -> Result<Vec<(DeliveryState, u64)>, Fault> {
+        let counted = deliveries::table
+            .filter(deliveries::ended_at.is_null())
+            .group_by(deliveries::state)
+            .select((deliveries::state, diesel::dsl::count_star()));
+        let counted: Vec<(String, i64)> = run!(counted.load(conn))?;
+        counted.into_iter().map(|(state, count)| Ok((word("deliveries.state", &state)?, count.unsigned_abs()))).collect()
+    }
+}
+
 #[async_trait]
 impl DeliveryRepository for Db {
     async fn claim(&self, request: ClaimRequest) -> StoreResult<Vec<Claimed>> {
@@ -341,5 +353,9 @@ impl DeliveryRepository for Db {
 
     async fn find(&self, id: DeliveryId) -> StoreResult<Option<Delivery>> {
         Ok(in_read!(self, |conn| find(conn, id.into()))?)
+    }
+
+    async fn open(&self) -> StoreResult<Vec<(DeliveryState, u64)>> {
+        Ok(in_read!(self, |conn| open(conn))?)
     }
 }

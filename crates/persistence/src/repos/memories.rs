@@ -1,16 +1,21 @@
 //! What agents remember.
 
+use std::collections::{BTreeMap, HashSet};
+
 use async_trait::async_trait;
 use core_types::memory::{
-    FACTS, KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository, Origin, Ranked, RoomContext,
-    RoomQuery, RoomState, Source,
+    Entity, FACTS, KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository, Origin, Ranked, Remembered,
+    RoomContext, RoomQuery, RoomState, Source,
 };
-use core_types::{AgentId, JsonObject, Listed, MemoryId, Page, StoreResult, Timestamp};
+use core_types::{AgentId, EntityId, JsonObject, Listed, MemoryId, Page, StoreResult, Timestamp};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
-use super::columns::{Id, Object, known_total, time, word};
+use super::columns::{Id, Object, TextOf, known_total, time, word};
 use super::plane::EntityRow;
 use super::prepared::prepared;
+use super::queue;
 use super::schema::{entities, memories, participants};
 use super::vectors::renew;
 use super::words::{self, memory_words};
@@ -23,7 +28,7 @@ const STEP: u32 = 500;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = memories, treat_none_as_default_value = false)]
-struct MemoryRow {
+pub(super) struct MemoryRow {
     id: Id,
     agent_id: Id,
     table_name: String,
@@ -67,7 +72,7 @@ impl From<Memory> for MemoryRow {
 }
 
 impl MemoryRow {
-    fn into_memory(self) -> Result<Memory, Fault> {
+    pub(super) fn into_memory(self) -> Result<Memory, Fault> {
         Ok(Memory {
             id: self.id.to(),
             agent_id: self.agent_id.to(),
@@ -91,7 +96,7 @@ impl MemoryRow {
     }
 }
 
-fn all(rows: Vec<MemoryRow>) -> Result<Vec<Memory>, Fault> {
+pub(super) fn all(rows: Vec<MemoryRow>) -> Result<Vec<Memory>, Fault> {
     rows.into_iter().map(MemoryRow::into_memory).collect()
 }
 
@@ -142,6 +147,32 @@ macro_rules! filtered {
 pub(super) use filtered;
 
 work! {
+    /// Stores those whose id is free, but for those of agents and of documents that are gone; returns how many.
+    fn add_where_kept(conn: &mut Conn, memories: Vec<Memory>) -> Result<u64, Fault> {
+        let (mut agents, mut documents) = (BTreeMap::new(), HashSet::new());
+        for memory in &memories {
+            agents.insert(Id::from(memory.agent_id), false);
+            documents.extend(memory.document_id.map(Id::from));
+        }
+        // In order, so that of two who hold the same agents neither waits for the other.
+        for (agent, is_kept) in &mut agents {
+            *is_kept = run!(queue::hold_agent(conn, *agent))?;
+        }
+        let given: Vec<Id> = memories.iter().map(|memory| Id::from(memory.id)).collect();
+        if !documents.is_empty() {
+            let stored = memories::table.filter(memories::id.eq_any(documents.clone())).select(memories::id);
+            let stored: Vec<Id> = run!(stored.load(conn))?;
+            documents.retain(|document| !stored.contains(document) && !given.contains(document));
+        }
+        let is_kept = |memory: &Memory| {
+            let of = memory.document_id.map(Id::from);
+            agents.get(&Id::from(memory.agent_id)) == Some(&true) && !of.is_some_and(|document| documents.contains(&document))
+        };
+        run!(add(conn, memories.into_iter().filter(is_kept).collect()))
+    }
+}
+
+work! {
     /// Stores those whose id is free; returns how many.
     pub(super) fn add(conn: &mut Conn, memories: Vec<Memory>) -> Result<u64, Fault> {
         let mut new = 0;
@@ -170,19 +201,60 @@ work! {
     }
 }
 
+/// The newest memories of a table in a room.
+macro_rules! of_room {
+    ($agent:expr, $table:expr, $room:expr, $limit:expr, $select:expr) => {
+        memories::table
+            .filter(memories::room_id.eq($room))
+            .filter(memories::table_name.eq($table))
+            .filter(memories::agent_id.eq($agent))
+            .order((memories::created_at.desc(), memories::ordinal.desc()))
+            .limit(i64::from($limit))
+            .select($select)
+    };
+}
+
 work! {
-    fn of_room(conn: &mut Conn, agent: Id, table: &str, room: Id, limit: u32) -> Result<Vec<Memory>, Fault> {
-        let rows: Vec<MemoryRow> = run!(
-            memories::table
-                .filter(memories::room_id.eq(room))
-                .filter(memories::table_name.eq(table))
-                .filter(memories::agent_id.eq(agent))
-                .order((memories::created_at.desc(), memories::ordinal.desc()))
-                .limit(limit.into())
-                .select(MemoryRow::as_select())
-                .load(conn)
-        )?;
+    fn recent(conn: &mut Conn, agent: Id, room: Id, limit: u32) -> QueryResult<Vec<Remembered>> {
+        let shown = (memories::id, memories::entity_id, memories::content);
+        let rows: Vec<(Id, Id, TextOf)> = run!(of_room!(agent, MESSAGES, room, limit, shown).load(conn))?;
+        let remembered = |(id, entity, TextOf(text)): (Id, Id, TextOf)| Remembered { id: id.to(), entity_id: entity.to(), text };
+        Ok(rows.into_iter().rev().map(remembered).collect())
+    }
+}
+
+work! {
+    pub(super) fn facts(conn: &mut Conn, agent: Id, room: Id, limit: u32) -> Result<Vec<Memory>, Fault> {
+        let rows: Vec<MemoryRow> = run!(of_room!(agent, FACTS, room, limit, MemoryRow::as_select()).load(conn))?;
         all(rows)
+    }
+}
+
+work! {
+    /// The newest facts that somebody told in other rooms. The table is named by a literal, so that its index serves.
+    fn facts_told_elsewhere(conn: &mut Conn, agent: Id, room: Id, author: Id, limit: u32) -> Result<Vec<Memory>, Fault> {
+        let told = memories::table
+            .filter(sql::<Bool>("memories.table_name = 'facts'"))
+            .filter(memories::agent_id.eq(agent))
+            .filter(memories::source_author_id.eq(author))
+            .filter(memories::room_id.ne(room))
+            .order(memories::created_at.desc())
+            .limit(limit.into())
+            .select(MemoryRow::as_select());
+        let rows: Vec<MemoryRow> = run!(told.load(conn))?;
+        all(rows)
+    }
+}
+
+work! {
+    /// The entities with these ids that the agent knows.
+    pub(super) fn entities_of(conn: &mut Conn, agent: Id, ids: impl IntoIterator<Item = EntityId>) -> Result<Vec<Entity>, Fault> {
+        let mut from: Vec<Id> = ids.into_iter().map(Id::from).collect();
+        from.sort_unstable();
+        from.dedup();
+        let named = entities::table.filter(entities::agent_id.eq(agent)).filter(entities::id.eq_any(from));
+        let rows: Vec<EntityRow> = run!(prepared(named.order(entities::id).select(EntityRow::as_select())).load(conn))?;
+        rows.into_iter().map(EntityRow::into_entity).collect()
     }
 }
 
@@ -213,20 +285,13 @@ work! {
         let state: Option<Option<String>> =
             run!(participants::table.find((room, agent)).select(participants::room_state).first(conn)).optional()?;
         let state = state.flatten().map_or(Ok(RoomState::None), |state| word("participants.room_state", &state))?;
-        let mut recent = run!(of_room(conn, agent, MESSAGES, room, query.recent))?;
-        recent.reverse();
-        let facts = run!(of_room(conn, agent, FACTS, room, query.facts))?;
-        let knowledge = run!(knowledge_about(conn, agent, &query.about, query.knowledge))?;
-        let mut from: Vec<Id> = Vec::new();
-        for memory in &recent {
-            let entity = Id::from(memory.entity_id);
-            if !from.contains(&entity) {
-                from.push(entity);
-            }
+        let recent = run!(recent(conn, agent, room, query.recent))?;
+        let mut facts = run!(facts(conn, agent, room, query.facts))?;
+        if let Some(person) = query.alone_with {
+            facts.extend(run!(facts_told_elsewhere(conn, agent, room, person.into(), query.facts))?);
         }
-        let named = entities::table.filter(entities::agent_id.eq(agent)).filter(entities::id.eq_any(from));
-        let rows: Vec<EntityRow> = run!(prepared(named.order(entities::id).select(EntityRow::as_select())).load(conn))?;
-        let entities = rows.into_iter().map(EntityRow::into_entity).collect::<Result<_, _>>()?;
+        let knowledge = run!(knowledge_about(conn, agent, &query.about, query.knowledge))?;
+        let entities = run!(entities_of(conn, agent, recent.iter().map(|memory| memory.entity_id)))?;
         Ok(RoomContext { state, recent, facts, knowledge, entities })
     }
 }
@@ -367,7 +432,7 @@ impl MemoryRepository for Db {
     }
 
     async fn add(&self, memories: Vec<Memory>) -> StoreResult<u64> {
-        Ok(in_tx!(self, |conn| add(conn, memories))?)
+        Ok(in_tx!(self, |conn| add_where_kept(conn, memories))?)
     }
 
     async fn find(&self, agent: AgentId, id: MemoryId) -> StoreResult<Option<Memory>> {

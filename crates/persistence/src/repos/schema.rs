@@ -141,6 +141,7 @@ tables! {
         room_id -> IdSql,
         entity_id -> IdSql,
         room_state -> Nullable<Text>,
+        reflected_to -> BigInt,
     }
     memories (id) {
         ordinal -> BigInt,

@@ -104,6 +104,8 @@ mod plane;
 mod prepared;
 mod queue;
 mod readers;
+#[path = "../repos/reflection.rs"]
+mod reflection;
 #[path = "../repos/rooms.rs"]
 mod rooms;
 #[path = "../repos/runs.rs"]

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use core_types::{StoreError, StoreResult};
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as PoolError, Pool};
+use metrics::{Histogram, histogram};
 use tokio::sync::Semaphore;
 
 use super::{Conn, connect};
@@ -21,6 +22,8 @@ pub(super) struct Readers {
     pool: Pool<ConnectionManager<Conn>>,
     permits: Arc<Semaphore>,
     patience: Duration,
+    /// How long reads take.
+    seconds: Histogram,
 }
 
 #[derive(Debug)]
@@ -49,7 +52,8 @@ impl Readers {
             .build(ConnectionManager::new(connect::address(path)?))
             .map_err(|error| OpenError::Failed { source: Box::new(error) })?;
         let permits = usize::try_from(readers).unwrap_or(Semaphore::MAX_PERMITS);
-        Ok(Self { pool, permits: Arc::new(Semaphore::new(permits)), patience: options.patience })
+        let seconds = histogram!("doolittle_database_seconds", "kind" => "read");
+        Ok(Self { pool, permits: Arc::new(Semaphore::new(permits)), patience: options.patience, seconds })
     }
 
     /// Runs a unit of work on a reading connection, on a thread that may block.
@@ -64,8 +68,11 @@ impl Readers {
             .map_err(|elapsed| StoreError::Unavailable(Box::new(elapsed)))?
             .map_err(|closed| StoreError::Unavailable(Box::new(closed)))?;
         let pool = self.pool.clone();
+        let seconds = self.seconds.clone();
         let reading = tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
             let answer = pool.get().map(|mut conn| work(&mut conn));
+            seconds.record(began.elapsed());
             drop(permit);
             answer
         });

@@ -6,7 +6,7 @@ use diesel::sql_types::{Binary, Text};
 use diesel::sqlite::{Sqlite, SqliteValue};
 use uuid::Uuid;
 
-use super::columns::{Id, Json, Object, Opaque};
+use super::columns::{Id, Json, Object, Opaque, TextOf};
 
 /// The SQL type of ids.
 pub(crate) type IdSql = Binary;
@@ -62,5 +62,11 @@ impl ToSql<Text, Sqlite> for Opaque {
 impl FromSql<Text, Sqlite> for Opaque {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
         Ok(Self(core_types::Json::parse(value.read_text().to_owned())?))
+    }
+}
+
+impl FromSql<Text, Sqlite> for TextOf {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self::read(value.read_text())?)
     }
 }

@@ -6,12 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use core_types::{StoreError, StoreResult};
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::result::Error as QueryError;
+use metrics::{Gauge, Histogram, gauge, histogram};
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio::sync::oneshot;
 
@@ -83,9 +84,12 @@ impl Writer {
     pub(super) fn start(conn: Conn, path: PathBuf, options: Options) -> Result<Self, OpenError> {
         let (queue, orders) = mpsc::channel(options.write_queue.max(1));
         let patience = options.patience;
+        let seconds = histogram!("doolittle_database_seconds", "kind" => "commit");
+        let (jobs, waiting) = (histogram!("doolittle_database_commit_jobs"), gauge!("doolittle_database_waiting_jobs"));
+        let serving = Loop { conn, orders, path, options, synced: true, seconds, jobs, waiting };
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || Loop { conn, orders, path, options, synced: true }.serve())
+            .spawn(move || serving.serve())
             .map_err(|error| OpenError::Failed { source: Box::new(error) })?;
         Ok(Self { queue, patience })
     }
@@ -125,6 +129,10 @@ struct Loop {
     options: Options,
     /// Whether commits are synced at present.
     synced: bool,
+    /// How long commits take with their work, how much work one is for, and how much waits behind it.
+    seconds: Histogram,
+    jobs: Histogram,
+    waiting: Gauge,
 }
 
 impl Loop {
@@ -174,9 +182,13 @@ impl Loop {
                 Ok::<_, QueryError>(())
             })
         };
+        let began = Instant::now();
         // A defect in one unit of work costs its group, whose savepoints are in disorder then, but not the writer.
         let committed = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(QueryError::BrokenTransactionManager));
         let committed = committed.map_err(Arc::new);
+        self.seconds.record(began.elapsed());
+        self.jobs.record(u32::try_from(group.len()).unwrap_or(u32::MAX));
+        self.waiting.set(u32::try_from(self.orders.len()).unwrap_or(u32::MAX));
         if let Err(error) = &committed {
             log::error!("{} writes could not be committed: {error}", group.len());
             self.reconnect();

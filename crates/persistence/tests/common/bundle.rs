@@ -14,6 +14,7 @@ pub fn stores_of(store: &Store) -> Stores {
         worlds: store.worlds(),
         rooms: store.rooms(),
         memories: store.memories(),
+        reflections: store.reflections(),
         vectors: store.vectors(),
         media: store.media(),
         runs: store.runs(),

@@ -1,7 +1,7 @@
 //! What the model is given: the character, what bears on the message, then as much of the recent conversation as fits.
 
 use core_types::character::{Character, OneOrMany};
-use core_types::memory::{Memory, RoomContext, RoomState};
+use core_types::memory::{Memory, Remembered, RoomContext, RoomState, Trust};
 use core_types::models::{ModelSize, Purpose, Role, TextRequest, ToolSpec, Turn};
 use serde_json::{Value, json};
 
@@ -208,7 +208,8 @@ fn examples(character: &Character) -> String {
 /// Facts of the room that share words with the message, and the fragments of documents that do, with where they are from;
 /// as many of the best as fit into a part of the context.
 fn recalled(mind: &Mind<'_>, room: &RoomContext, budget: &Budget) -> Vec<String> {
-    let facts: Vec<&str> = room.facts.iter().map(Memory::text).filter(|text| !text.is_empty()).collect();
+    let facts: Vec<String> = room.facts.iter().filter(|fact| !fact.text().is_empty()).map(|fact| told(mind, fact)).collect();
+    let facts: Vec<&str> = facts.iter().map(String::as_str).collect();
     let facts = recall::relevant(&mind.claimed.message.content, &facts, RECALLED).into_iter().map(str::to_owned);
     let mut left = budget.left / RECALLED_PART;
     let fits = |text: &String| {
@@ -218,6 +219,17 @@ fn recalled(mind: &Mind<'_>, room: &RoomContext, budget: &Budget) -> Vec<String>
         fits
     };
     facts.chain(room.knowledge.iter().map(fragment)).take_while(fits).collect()
+}
+
+/// A fact, with who says so where that is neither the agent, nor whoever runs it, nor whom it talks to: what one person
+/// says is no fact for another.
+fn told(mind: &Mind<'_>, fact: &Memory) -> String {
+    let hearsay = fact.origin.trust.is_none_or(|trust| trust == Trust::Participant) && fact.entity_id != mind.claimed.message.author_id;
+    if !hearsay || fact.entity_id == mind.claimed.delivery.agent_id.into() {
+        return fact.text().to_owned();
+    }
+    let by = fact.metadata.get("saidBy").and_then(Value::as_str).unwrap_or("somebody");
+    format!("{} (so {by} says)", fact.text())
 }
 
 /// A fragment of a document with its title and its place there, counted from 1.
@@ -257,21 +269,21 @@ fn recent_turns(mind: &Mind<'_>, room: &RoomContext, budget: &mut Budget, most: 
         .recent
         .iter()
         .rev()
-        .filter(|memory| memory.id != present && !memory.text().is_empty())
+        .filter(|memory| memory.id != present && !memory.text.is_empty())
         .take(most)
-        .take_while(|memory| budget.left > TURN_TOKENS && budget.fits(memory.text()))
+        .take_while(|memory| budget.left > TURN_TOKENS && budget.fits(&memory.text))
         .map(|memory| turn_of(mind, room, memory))
         .collect();
     turns.reverse();
     turns
 }
 
-fn turn_of(mind: &Mind<'_>, room: &RoomContext, memory: &Memory) -> Turn {
+fn turn_of(mind: &Mind<'_>, room: &RoomContext, memory: &Remembered) -> Turn {
     let own = memory.entity_id == mind.claimed.delivery.agent_id.into();
     let role = if own { Role::Assistant } else { Role::User };
     let known = room.entities.iter().find(|entity| entity.id == memory.entity_id).and_then(|entity| entity.names.first());
     let author = if own { Some(&mind.ready.agent.character.name) } else { known };
-    Turn::text(role, author.cloned().unwrap_or_else(|| "User".to_owned()), memory.text())
+    Turn::text(role, author.cloned().unwrap_or_else(|| "User".to_owned()), memory.text.as_str())
 }
 
 /// What templates can name (contract §6.4).

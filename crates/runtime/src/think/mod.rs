@@ -99,6 +99,8 @@ impl Mind<'_> {
             room: recorder.room_id(),
             recent: RECENT,
             facts: FACTS,
+            // By what the channel is, whatever the message says of it: what somebody told elsewhere is for their ears only.
+            alone_with: self.claimed.channel.kind.eq_ignore_ascii_case("DM").then_some(self.claimed.message.author_id),
             // Both rankings are read deeper than is used, so that what both have comes first.
             knowledge: if self.ports.vectors.is_some() { knowledge::DEPTH } else { KNOWLEDGE },
             about: about.clone(),

@@ -51,6 +51,8 @@ pub enum Reply {
     Plain(Value),
     /// The body of an event stream, written in these portions.
     Portions(Vec<Vec<u8>>),
+    /// These bytes with status 200, and their type.
+    Bytes(&'static str, Vec<u8>),
 }
 
 impl Reply {
@@ -96,8 +98,8 @@ impl Reply {
                 let bytes: Vec<_> = api.stream(request, Said::Text(&pieces)).bytes().into_iter().map(|byte| vec![byte]).collect();
                 write_portions(socket, &bytes).await
             }
-            Self::Refusal { code, message } => write_whole(socket, code, &[], &api.refusal(code, &message).to_string()).await,
-            Self::Status { code, headers, body } => write_whole(socket, code, &headers, &body).await,
+            Self::Refusal { code, message } => write_whole(socket, code, &[], api.refusal(code, &message).to_string().as_bytes()).await,
+            Self::Status { code, headers, body } => write_whole(socket, code, &headers, body.as_bytes()).await,
             Self::CutAfter(pieces) => {
                 let Stream { opening, pieces, .. } = api.stream(request, Said::Text(&pieces));
                 begin_stream(socket).await?;
@@ -110,12 +112,13 @@ impl Reply {
             Self::Garbage => write_portions(socket, &[b"data: <html>this is no answer</html>\n\n".to_vec()]).await,
             Self::Plain(document) => write_json(socket, &document).await,
             Self::Portions(portions) => write_portions(socket, &portions).await,
+            Self::Bytes(kind, bytes) => write_whole(socket, 200, &[("content-type".to_owned(), kind.to_owned())], &bytes).await,
         }
     }
 }
 
 async fn write_json(socket: &mut OwnedWriteHalf, document: &Value) -> std::io::Result<()> {
-    write_whole(socket, 200, &[], &document.to_string()).await
+    write_whole(socket, 200, &[], document.to_string().as_bytes()).await
 }
 
 async fn write_portions(socket: &mut OwnedWriteHalf, portions: &[Vec<u8>]) -> std::io::Result<()> {

@@ -12,6 +12,7 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Value,
+    pub(super) bytes: Vec<u8>,
 }
 
 pub(super) async fn read_request(socket: &mut OwnedReadHalf) -> std::io::Result<Request> {
@@ -36,7 +37,7 @@ fn parse(bytes: &[u8]) -> Option<Request> {
         lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_lowercase(), value.trim().to_owned())).collect();
     let length = headers.iter().find(|(name, _)| name == "content-length").map_or(Some(0), |(_, value)| value.parse().ok())?;
     let body = bytes.get(end + 4..)?.get(..length)?;
-    Some(Request { path, headers, body: serde_json::from_slice(body).unwrap_or_default() })
+    Some(Request { path, headers, body: serde_json::from_slice(body).unwrap_or_default(), bytes: body.to_vec() })
 }
 
 /// Waits until the other side closes the connection.
@@ -46,7 +47,12 @@ pub(super) async fn left(socket: &mut OwnedReadHalf) {
 }
 
 /// An answer of known length.
-pub(super) async fn write_whole(socket: &mut OwnedWriteHalf, status: u16, headers: &[(String, String)], body: &str) -> std::io::Result<()> {
+pub(super) async fn write_whole(
+    socket: &mut OwnedWriteHalf,
+    status: u16,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> std::io::Result<()> {
     let mut head = format!("HTTP/1.1 {status} Scripted\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
         head.push_str("content-type: application/json\r\n");
@@ -54,7 +60,7 @@ pub(super) async fn write_whole(socket: &mut OwnedWriteHalf, status: u16, header
     for (name, value) in headers {
         head.extend([name, ": ", value, "\r\n"]);
     }
-    socket.write_all(format!("{head}\r\n{body}").as_bytes()).await
+    socket.write_all(&[head.as_bytes(), b"\r\n", body].concat()).await
 }
 
 /// The head of an event stream in chunks.

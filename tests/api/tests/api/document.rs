@@ -8,7 +8,7 @@ use testkit::server::TestServer;
 use testkit::spec::{self, DOCUMENT, Operation, operations};
 
 use crate::routes::{ROUTES, Route};
-use crate::support::{ANN, DEFAULT, open, running_agent, text};
+use crate::support::{ANN, DEFAULT, open, running_agent, saying_aloud, talking, text};
 
 #[test]
 fn every_route_is_documented_and_nothing_else() {
@@ -60,7 +60,8 @@ fn every_example_is_what_its_schema_describes() {
 /// request is refused, and that is the only reason, since the same body without it is accepted.
 #[tokio::test]
 async fn documented_bodies_are_what_is_read() {
-    let (_server, caller) = open().await;
+    let model = saying_aloud("text").await;
+    let (_server, caller) = talking(&model, &[]).await;
     let ids = things(&caller).await;
     let mut tried = 0;
     for operation in operations() {

@@ -8,6 +8,7 @@
 )]
 
 mod agents;
+mod audio;
 mod auth;
 mod channels;
 mod document;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::caller::{Answer, Caller, Event, Events, Request};
 use testkit::house::PATIENCE;
-use testkit::scripted::{Reply, ScriptedModel};
+use testkit::scripted::{Recorded, Reply, ScriptedModel};
 use testkit::server::TestServer;
 use tokio::time::timeout;
 
@@ -59,6 +59,25 @@ pub async fn speaking_with(model: &ScriptedModel, settings: &[(&str, &str)]) -> 
 /// A model that always says the same.
 pub async fn saying(text: &'static str) -> ScriptedModel {
     ScriptedModel::answering(move |_| Reply::text(text)).await.expect("a model")
+}
+
+/// What [`saying_aloud`] says, whatever it should say.
+pub const SOUND: &[u8] = b"ID3\x04\0\0\0\0\0\0 sound";
+
+/// A model that always says the same, makes [`SOUND`] of every text, and hears `What is new?` in every recording.
+pub async fn saying_aloud(text: &'static str) -> ScriptedModel {
+    let script = move |request: &Recorded| match request.path.rsplit('/').next() {
+        Some("speech") => Reply::Bytes("audio/mpeg", SOUND.to_vec()),
+        Some("transcriptions") => Reply::Plain(json!({"text": "What is new?"})),
+        _ => Reply::text(text),
+    };
+    ScriptedModel::on_port(0, script).await.expect("a model")
+}
+
+/// A server whose agents speak, also aloud, and hear through this model.
+pub async fn talking(model: &ScriptedModel, settings: &[(&str, &str)]) -> (TestServer, Caller) {
+    let own = [("OPENAI_TTS_MODEL", "speaks"), ("OPENAI_TRANSCRIPTION_MODEL", "hears")];
+    speaking_with(model, &[&own, settings].concat()).await
 }
 
 /// Waits until the model has been asked this often.

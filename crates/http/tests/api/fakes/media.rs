@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use core_types::media::{MediaFile, MediaName, MediaPlace, MediaReader, MediaService, MediaStoreResult, MediaType, Upload, UploadHead};
+use core_types::media::{
+    HeldFile, MediaFile, MediaName, MediaPlace, MediaReader, MediaService, MediaStoreResult, MediaType, Upload, UploadHead,
+};
 use core_types::{Caller, ServiceError, ServiceResult};
 
 use super::{CONTENT, Call, Fakes, file};
@@ -24,6 +26,11 @@ impl Upload for Taking {
     async fn keep(self: Box<Self>, place: MediaPlace) -> ServiceResult<MediaFile> {
         self.calls.lock().unwrap().push(Call::Keep(place, self.bytes));
         Ok(file(place, MediaType::Png))
+    }
+
+    async fn hold(self: Box<Self>) -> ServiceResult<HeldFile> {
+        let size = self.bytes.len() as u64;
+        Ok(HeldFile { media_type: MediaType::Wav, size, reader: Box::new(Giving(self.bytes.into())) })
     }
 }
 

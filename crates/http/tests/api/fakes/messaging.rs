@@ -36,6 +36,13 @@ impl EventStream for Events {
     }
 }
 
+impl Fakes {
+    /// What one who waits for a reply is told.
+    pub fn told(&self) -> Box<dyn ReplyStream> {
+        Box::new(Replies(std::mem::take(&mut *self.replies.lock().unwrap())))
+    }
+}
+
 #[async_trait]
 impl MessagingService for Fakes {
     async fn post(&self, _: &Caller, message: NewMessage) -> ServiceResult<PostReceipt> {
@@ -44,8 +51,7 @@ impl MessagingService for Fakes {
 
     async fn exchange(&self, _: &Caller, message: NewMessage) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)> {
         self.note(Call::Exchange(message.clone()))?;
-        let replies = std::mem::take(&mut *self.replies.lock().unwrap());
-        Ok((self.receipt(message), Box::new(Replies(replies))))
+        Ok((self.receipt(message), self.told()))
     }
 
     async fn page(

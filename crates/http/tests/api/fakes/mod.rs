@@ -16,6 +16,7 @@ use core_types::messaging::{
 };
 use core_types::rooms::{NewGroup, NewRoom};
 use core_types::runs::{LogFilter, RunFilter};
+use core_types::speech::SpeechEngines;
 use core_types::system::{EnvironmentChange, EnvironmentName, LogLevel, LogLine, LogReader, MemoryUse, ServerLog, Status, SystemService};
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{
@@ -25,6 +26,7 @@ use core_types::{
 use serde_json::{Value, json};
 
 mod agents;
+mod audio;
 mod channels;
 mod media;
 mod memories;
@@ -91,6 +93,11 @@ pub enum Call {
     Unlink(MessageServerId, AgentId),
     Begin(UploadHead),
     Keep(MediaPlace, Vec<u8>),
+    /// The bytes of a recording.
+    Transcribe(AgentId, Vec<u8>),
+    Speak(AgentId, String),
+    /// The channel, the author, its name and the words.
+    Ask(AgentId, Option<ChannelId>, Option<EntityId>, Option<String>, String),
     Find(MediaPlace, MediaName),
     Read(Range<u64>),
     Page(Page),
@@ -316,7 +323,16 @@ impl SystemService for Fakes {
 
     async fn status(&self) -> ServiceResult<Status> {
         self.note(Call::Other("status"))?;
-        Ok(Status { agents: AgentCount { running: 2, total: 3 }, memory: MemoryUse { used: 5, total: 7 } })
+        Ok(Status {
+            agents: AgentCount { running: 2, total: 3 },
+            memory: MemoryUse { used: 5, total: 7 },
+            speech: SpeechEngines { synthesizer: Some("flite (slt)".to_owned()), transcriber: None },
+        })
+    }
+
+    async fn figures(&self, _: &Caller) -> ServiceResult<String> {
+        self.note(Call::Other("figures"))?;
+        Ok("doolittle_agents 3\n".to_owned())
     }
 
     fn log(&self, _: &Caller) -> ServiceResult<Arc<dyn ServerLog>> {

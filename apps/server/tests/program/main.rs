@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
 
 mod client;
+mod documents;
 mod environment;
 mod fake_server;
+mod server;
 mod start;
 mod tee;
 

@@ -64,8 +64,8 @@ async fn a_body_of_another_type_or_size_is_refused_by_every_route() {
         let whole = route.body().unwrap().to_string();
         cases.push((request().body(whole.clone()), 400, "INVALID_CONTENT_TYPE"));
         for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
-            // A question may be spoken, and then it is a form.
-            let may_be_form = route.1.ends_with("/conversation") && kind.starts_with("multipart");
+            // A question may be spoken and a document uploaded, and then it is a form.
+            let may_be_form = ["/conversation", "/documents"].iter().any(|end| route.1.ends_with(end)) && kind.starts_with("multipart");
             let code = if may_be_form { "INVALID_REQUEST" } else { "INVALID_CONTENT_TYPE" };
             cases.push((request().header("content-type", kind).body(whole.clone()), 400, code));
         }

@@ -8,7 +8,7 @@ use crate::support::{ANN, NOTHING, create_agent, create_channel, open, snapshot,
 const PNG: &[u8] = include_bytes!("../../../conformance/samples/pixel.png");
 
 /// A form with a file and fields.
-fn form(path: &str, file: (&str, &str, &[u8]), fields: &[(&str, &str)]) -> Request {
+pub fn form(path: &str, file: (&str, &str, &[u8]), fields: &[(&str, &str)]) -> Request {
     let (name, kind, bytes) = file;
     let mut body = Vec::new();
     let head = format!("--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\nContent-Type: {kind}\r\n\r\n");

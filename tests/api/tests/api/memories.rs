@@ -5,6 +5,7 @@ use testkit::caller::{Caller, Request};
 use testkit::house::PATIENCE;
 use testkit::scripted::{Reply, ScriptedModel};
 
+use crate::media::form;
 use crate::support::{
     ANN, BEN, NOTHING, create_agent, create_channel, dm, exchange, open, refused, running_agent, saying, snapshot, speaking, speaking_with,
     text,
@@ -367,4 +368,37 @@ async fn a_slow_embedding_server_holds_up_neither_search_nor_reply() {
     assert_eq!((&found["search"], found["memories"].as_array().map(Vec::len)), (&json!("keyword"), Some(1)));
     let warning = text(&answer.json()["warnings"][0]);
     assert!(warning.contains("words alone"), "{warning}");
+}
+
+#[tokio::test]
+async fn a_document_comes_as_a_form_too_and_a_bad_one_changes_nothing() {
+    let (_server, ann) = open().await;
+    let agent = create_agent(&ann, "Alice").await;
+    let path = format!("/api/memory/agents/{agent}/documents");
+    let long = "x".repeat(513);
+    let markdown = ("hours.md", "application/octet-stream", "\u{feff}# Hours\n\nThe gate opens at nine.".as_bytes());
+    let cases = [
+        (form(&path, ("x.exe", "application/octet-stream", b"MZ"), &[]), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (form(&path, ("", "image/png", b"x"), &[]), 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (form(&path, ("x.txt", "text/plain", b""), &[]), 400, "INVALID_REQUEST"),
+        (form(&path, ("x.txt", "text/plain", b" \n"), &[]), 400, "INVALID_REQUEST"),
+        (form(&path, ("x.txt", "text/plain", b"\xff\xfe"), &[]), 400, "INVALID_REQUEST"),
+        (form(&path, markdown, &[("title", &long)]), 400, "INVALID_REQUEST"),
+        (form(&path, markdown, &[("metadata", "[1]")]), 400, "INVALID_REQUEST"),
+        (form(&format!("/api/memory/agents/{NOTHING}/documents"), markdown, &[]), 404, "AGENT_NOT_FOUND"),
+        (Request::new("POST", &path).header("content-type", "multipart/form-data").body(b"x".to_vec()), 400, "INVALID_REQUEST"),
+        (
+            Request::new("POST", &path).header("content-type", "multipart/form-data; boundary=edge").body(b"--edge--\r\n".to_vec()),
+            400,
+            "INVALID_REQUEST",
+        ),
+        (Request::post(&path, &json!({"content": "x", "contentType": "application/pdf"})), 415, "UNSUPPORTED_MEDIA_TYPE"),
+    ];
+    refused(&ann, cases).await;
+    assert_eq!(ann.get(&path).await.data(200)["documents"], json!([]));
+    let added = ann.send(form(&path, markdown, &[("metadata", "{\"k\": 1}")])).await.data(201)["document"].clone();
+    let shown = (text(&added["content"]["text"]), text(&added["metadata"]["title"]), added["metadata"]["k"].clone());
+    assert_eq!(shown, ("# Hours\n\nThe gate opens at nine.".to_owned(), "hours.md".to_owned(), json!(1)));
+    assert_eq!(added["metadata"]["contentType"], "text/markdown");
+    assert_eq!(ann.send(form(&path, markdown, &[("title", "Other")])).await.data(200)["existing"], true);
 }

@@ -1,0 +1,57 @@
+//! A server in a process of its own.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+
+use crate::command;
+
+/// A server of its own process; it ends with the test.
+pub struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    /// Starts it, with its data in `data` of the directory.
+    pub fn start(directory: &Path, environment: &[(&str, &str)]) -> Self {
+        let arguments = ["--port", "0", "--data-dir", "data", "--default-agent=false"];
+        let mut process = command(directory, environment, &arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(process.stderr.take().unwrap());
+        let address = said.lines().map_while(Result::ok).find_map(|line| Some(line.split_once("listens on http://")?.1.trim().to_owned()));
+        Self { process, address: address.unwrap_or_else(|| panic!("the server does not start")) }
+    }
+
+    /// Sends a JSON body; the answer, which must be a success, with its head.
+    pub fn ask(&self, method: &str, path: &str, body: &Value) -> String {
+        self.send(method, path, "application/json", body.to_string().as_bytes())
+    }
+
+    /// The same for any body.
+    pub fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; then the test has failed already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -127,5 +127,6 @@ fn log_filter(query: &Query) -> ApiResult<LogFilter> {
         exclude: query.all("excludeTypes").take(limits::EXCLUDED_TYPES).map(str::to_owned).collect(),
         offset: query.count("offset")?.unwrap_or(0),
         limit: query.page(&["limit", "count"], limits::LOG_PAGE)?,
+        ..LogFilter::default()
     })
 }

@@ -93,7 +93,7 @@ settings! {
         "The SECRET_SALT from before: secrets that it encrypted, here or in elizaOS, are still read").secret().operator_only();
 
     TeeMode = Setting::new("TEE_MODE", "tee.mode", Kind::Choice(&["off", "dstack", "configfs", "simulator"]),
-        "What attests this server: off, dstack, configfs or simulator (which proves nothing)").flag("tee-mode").default("off").operator_only();
+        "What attests this server; the simulator proves nothing").flag("tee-mode").default("off").operator_only();
     DstackSocket = Setting::new("TEE_DSTACK_SOCKET", "tee.dstack_socket", Kind::Path, "The socket of dstack's guest agent")
         .default("/var/run/dstack.sock").operator_only();
     ConfigfsDir = Setting::new("TEE_CONFIGFS_DIR", "tee.configfs_dir", Kind::Path, "The kernel's directory for reports of the hardware")

@@ -123,7 +123,7 @@ async fn logs_are_filtered_by_every_spelling() {
             level: Some(LogLevel::Warn),
             exclude: vec!["a".to_owned(), "b".to_owned()],
             offset: 4,
-            limit: 10,
+            ..plain
         }
     );
     for (query, code) in

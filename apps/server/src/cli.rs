@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, CommandFactory as _, FromArgMatches, Parser, Subcommand};
+use core_types::Timestamp;
+use core_types::tee::Challenge;
 
 use crate::config::SettingId;
 use crate::config::setting::Kind;
@@ -46,6 +48,12 @@ pub enum Verb {
         /// Print JSON.
         #[arg(long, global = true)]
         json: bool,
+    },
+    /// Check what a server has attested
+    Tee {
+        /// What to do.
+        #[command(subcommand)]
+        verb: TeeVerb,
     },
     /// Bring the database to this version's schema and stop
     Migrate,
@@ -115,6 +123,36 @@ pub enum AgentVerb {
         /// Its name, its id or a beginning that only one has.
         name: String,
     },
+}
+
+/// What to do with what a server has attested.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum TeeVerb {
+    /// Check an answer of `/api/tee/...`: its signature, its key, its evidence
+    Verify(VerifyArgs),
+}
+
+/// An answer to be checked.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct VerifyArgs {
+    /// The answer as JSON; `-` reads standard input.
+    pub file: PathBuf,
+    /// What Intel publishes about machines of its kind, as JSON (docs/tee.md); without it a TDX quote proves nothing.
+    #[arg(long, value_name = "FILE")]
+    pub collateral: Option<PathBuf>,
+    /// The time at which certificates and collateral must be valid: ISO 8601 or epoch milliseconds; now where nothing is said.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub at: Option<Timestamp>,
+    /// The nonce, or the report data, that the answer must repeat, in hexadecimal digits.
+    #[arg(long, value_name = "HEX")]
+    pub nonce: Option<Challenge>,
+    /// Succeed with simulated evidence too, which proves nothing.
+    #[arg(long)]
+    pub allow_simulated: bool,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "must be epoch milliseconds or an ISO 8601 time".to_owned())
 }
 
 /// Which server to talk to.
@@ -230,6 +268,7 @@ Examples:
   doolittle chat --agent Eliza --once 'Hello'    one message, the reply on standard output
   doolittle agent create characters/ada.json --start
   doolittle agent list --url https://agents.example.org --key ...
+  curl -s http://127.0.0.1:3000/api/tee/status | doolittle tee verify - --collateral collateral.json
 ";
 
 const FILES: &str = "
@@ -237,13 +276,14 @@ Files:
   ./doolittle.toml               settings as TOML, unless --config names another file
   <data-dir>/.env                settings, NAME=VALUE
   <data-dir>/doolittle.lock      held by the one process that uses the directory; has its process id
+  <data-dir>/tee.key             the key that attested answers are signed with
   <data-dir>/characters/         characters that `characterPath` may name
   <data-dir>/chat_history        what was typed into `chat`
 ";
 
 #[cfg(test)]
 mod tests {
-    use super::{AgentVerb, Cli, ServerArgs, Verb, command, parse};
+    use super::{AgentVerb, Cli, ServerArgs, TeeVerb, Verb, command, parse};
     use crate::config::SettingId;
     use crate::exit;
 
@@ -285,6 +325,18 @@ mod tests {
             ["doolittle serve", "doolittle agent list", "doolittle agent remove x", "doolittle agent create -", "doolittle config --json"]
         {
             assert!(read(line).verb.is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_check_takes_a_time_and_a_nonce() {
+        let line = "doolittle tee verify a.json --collateral c.json --at 2026-01-01T00:00:00Z --nonce C0FFEE --allow-simulated";
+        let Some(Verb::Tee { verb: TeeVerb::Verify(args) }) = read(line).verb else { panic!("no check") };
+        assert_eq!((args.file.to_str(), args.collateral.unwrap().to_str()), (Some("a.json"), Some("c.json")));
+        assert_eq!(args.at.unwrap().iso(), "2026-01-01T00:00:00.000Z");
+        assert_eq!((args.nonce.unwrap().hex().as_str(), args.allow_simulated), ("c0ffee", true));
+        for bad in ["tee", "tee verify", "tee verify a --at yesterday", "tee verify a --nonce xyz"] {
+            assert_eq!(parse(format!("doolittle {bad}").split_whitespace()).unwrap_err().exit_code(), 2, "{bad}");
         }
     }
 

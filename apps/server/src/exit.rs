@@ -27,6 +27,8 @@ pub enum Exit {
     Unreachable = 7,
     /// The server asks for another key.
     Refused = 8,
+    /// What is attested is not proved.
+    Unproved = 9,
 }
 
 /// Every exit code with its meaning, as the manual and `docs/operations.md` list them.
@@ -40,6 +42,7 @@ pub const MEANINGS: &[(u8, &str)] = &[
     (Exit::Database as u8, "the database cannot be opened, or a newer version wrote it"),
     (Exit::Unreachable as u8, "no server answers (chat, agent)"),
     (Exit::Refused as u8, "the server refused the key (chat, agent)"),
+    (Exit::Unproved as u8, "what the file says is not proved (tee verify)"),
 ];
 
 /// The end of the program that is not a success.
@@ -91,6 +94,6 @@ mod tests {
     #[test]
     fn codes_count_up_without_a_gap() {
         let codes: Vec<u8> = MEANINGS.iter().map(|(code, _)| *code).collect();
-        assert_eq!(codes, (0..=8).collect::<Vec<u8>>());
+        assert_eq!(codes, (0..=9).collect::<Vec<u8>>());
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! A run of `doolittle` goes: [`cli`] reads the arguments, [`config`] resolves every setting with its origin, [`serve`]
 //! prepares the data directory, takes the [`lock`] and binds the port, [`wiring`] builds the server and runs it. The other
-//! verbs are clients of a running server ([`client`]) or look at the local one ([`migrate`], `config`).
+//! verbs are clients of a running server ([`client`]), look at the local one ([`migrate`], `config`), or check what one has said
+//! ([`tee::verify`]).
 
 pub mod characters;
 pub mod cli;
@@ -26,6 +27,7 @@ pub mod secret_key;
 pub mod serve;
 pub mod speech;
 pub mod startup;
+pub mod tee;
 pub mod terminal;
 pub mod upkeep;
 pub mod wiring;

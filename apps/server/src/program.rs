@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use actix_web::rt::System;
 use log::LevelFilter;
 
-use crate::cli::{self, Cli, Verb};
+use crate::cli::{self, Cli, TeeVerb, Verb};
 use crate::client;
 use crate::config::{self, Config, Sources};
 use crate::exit::{Exit, Failure};
-use crate::{logging, migrate, serve};
+use crate::{logging, migrate, serve, tee};
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -38,9 +38,10 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let verb = cli.verb.unwrap_or(Verb::Serve);
     // These say the same whatever the settings are.
-    match verb {
+    match &verb {
         Verb::Config { markdown: true, .. } => return print(&config::show::markdown()),
         Verb::Openapi => return print(&http_api::openapi_document()),
+        Verb::Tee { verb: TeeVerb::Verify(args) } => return tee::verify::run(args),
         _ => {}
     }
     let environment = config::environment::settings().map_err(|problems| invalid(&config::InvalidConfig { problems }))?;
@@ -58,7 +59,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Agent { verb, server, json } => system()?.block_on(client::agents::run(&config, verb, &server, json)),
         Verb::Config { json: true, .. } => print(&format!("{:#}\n", config::show::json(&config))),
         Verb::Config { .. } => print(&config::show::text(&config)),
-        Verb::Openapi | Verb::ReadDocument { .. } => Ok(()),
+        Verb::Openapi | Verb::Tee { .. } | Verb::ReadDocument { .. } => Ok(()),
     }
 }
 

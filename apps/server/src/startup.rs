@@ -28,6 +28,8 @@ pub struct Started<'a> {
     pub speech: &'a SpeechEngines,
     /// The model by which memories are found by their meaning.
     pub embeddings: Option<&'a str>,
+    /// What attests the server, where something does.
+    pub tee: Option<&'a str>,
     /// Whether requests must carry a key.
     pub key: bool,
     /// The agents that run, by name.
@@ -54,9 +56,13 @@ impl Started<'_> {
             ("models", self.models()),
             ("speech", self.speech()),
             ("memories", self.memories()),
+            ("tee", self.tee.unwrap_or_default().to_owned()),
             ("key", self.key().to_owned()),
             ("agents", self.agents()),
-        ] {
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "  {label:<9} {}", terminal::line(&value));
         }
@@ -152,6 +158,7 @@ mod tests {
             models: &[],
             speech: &SpeechEngines { synthesizer: None, transcriber: None },
             embeddings: Some("static/en"),
+            tee: None,
             key: false,
             running,
             agents: running.len(),
@@ -200,6 +207,14 @@ mod tests {
         let keyed = Started { key: true, ..started("0.0.0.0:3000", &[]) }.text();
         assert!(keyed.contains("X-API-KEY: $ELIZA_SERVER_AUTH_TOKEN") && keyed.contains("http://127.0.0.1:3000/"), "{keyed}");
         assert!(started("0.0.0.0:3000", &[]).text().contains("OTHER MACHINES MAY CONNECT"));
+    }
+
+    #[test]
+    fn what_attests_the_server_is_told_where_something_does() {
+        let plain = started("127.0.0.1:3000", &[]);
+        assert!(!plain.text().contains("  tee "));
+        let attested = Started { tee: Some("SIMULATED: the evidence is made up"), ..plain }.text();
+        assert!(attested.contains("  tee       SIMULATED: the evidence is made up\n"), "{attested}");
     }
 
     #[test]

@@ -19,16 +19,17 @@ use core_types::speech::{AgentSpeech as _, SpeechEngines};
 use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
-    Agents, Attachments, Audio, AudioPorts, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Memories,
-    Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Worlds,
+    Agents, Attachments, Audio, AudioPorts, Channels, Enclave, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts,
+    Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Tee, Worlds,
 };
-use http_api::{AppState, HttpSettings, Services};
+use http_api::{AppState, HttpSettings, RunningServer, Services};
 use media_files::MediaFiles;
 use media_s3::{MediaS3, S3Settings};
 use models_eliza::ElizaConnector;
 use persistence::{OpenError, Options, Store, Target};
 use recall::Recall;
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
+use tokio::task::JoinSet;
 
 use crate::characters::{CharacterDirectory, ELIZA};
 use crate::clock::{SystemClock, SystemIds, SystemRandomness};
@@ -42,6 +43,7 @@ use crate::lock::DataLock;
 use crate::logging;
 use crate::machine::ThisMachine;
 use crate::startup::Started;
+use crate::tee;
 use crate::upkeep::Upkeep;
 use crate::{secret_key, speech};
 
@@ -85,6 +87,8 @@ pub async fn serve_until(
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);
     let counted = PrometheusFigures::begin();
     let vault = Arc::new(secret_key::vault(config)?);
+    let enclave = tee::enclave(config).await?;
+    let attests = enclave.as_ref().map(Enclave::describe);
     let store = open(config).await?;
     let files = media_store(config).await?;
     let kept_in = files.describe();
@@ -143,37 +147,52 @@ pub async fn serve_until(
     };
     // Many characters take a while, for which nobody should wait.
     let followed = Arc::clone(&agents);
-    let upkeep = tokio::spawn(async move {
+    let mut background = JoinSet::new();
+    background.spawn(async move {
         if let Err(error) = followed.follow_all().await {
             log::error!("what characters know is not up to date: {}", chain(&error));
         }
         upkeep.run().await;
     });
     let engines = minds.engines();
-    let following = tokio::spawn(follow(settings.clone(), Arc::clone(&minds)));
-    let counting = tokio::spawn(figures::keep_small(counted.clone()));
-    let recalling = tokio::spawn(async move { recall.run().await });
+    background.spawn(follow(settings.clone(), Arc::clone(&minds)));
+    background.spawn(figures::keep_small(counted.clone()));
+    background.spawn(async move { recall.run().await });
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
     let figures = PrometheusFigures::new(counted, store.agents(), store.deliveries(), Arc::<ThisMachine>::clone(&machine));
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let shared = Shared { agents, knowledge, minds, vectors, files, bus, clock, ids, machine, settings, figures: Arc::new(figures) };
+    let shared =
+        Shared { agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures: Arc::new(figures) };
     let state = AppState::new(services(config, &store, shared), http_settings(config));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
-    let found = Models { provider: provider.as_ref(), speech: &engines, embeddings: embedders.model() };
+    let found = Models { provider: provider.as_ref(), speech: &engines, embeddings: embedders.model(), tee: attests.as_deref() };
     ready(&started_text(config, address, &store, &kept_in, &found, &listed));
 
-    let stopper = server.stopper();
-    let mut serving = pin!(server.wait());
     let stop = async {
         tokio::select! {
             () = stop => {}
             () = told_to_stop => {}
         }
     };
-    let outcome = tokio::select! {
+    let outcome = until_stopped(server, runtime, &store, stop).await;
+    background.shutdown().await;
+    store.close().await;
+    outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+}
+
+/// Serves until `stop` resolves, and then lets what is under way come to its end.
+async fn until_stopped(
+    server: RunningServer,
+    runtime: Runtime,
+    store: &Store,
+    stop: impl Future<Output = ()>,
+) -> Result<std::io::Result<()>, Failure> {
+    let stopper = server.stopper();
+    let mut serving = pin!(server.wait());
+    tokio::select! {
         outcome = &mut serving => Ok(outcome),
         () = stop => Ok({
             log::info!("stopping: runs under way may finish within {} s", GRACE.as_secs());
@@ -184,17 +203,11 @@ pub async fn serve_until(
             };
             tokio::join!(&mut serving, closed).0
         }),
-        () = lost_database(&store) => Err(Failure::new(
+        () = lost_database(store) => Err(Failure::new(
             Exit::Locked,
             "another server has taken over the database, since the connection that kept it was lost; stopped at once",
         )),
-    };
-    upkeep.abort();
-    following.abort();
-    counting.abort();
-    recalling.abort();
-    store.close().await;
-    outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+    }
 }
 
 /// Lets agents see settings that have changed: at their next run.
@@ -334,6 +347,7 @@ struct Shared {
     minds: Arc<ReadyAgents>,
     vectors: Arc<dyn VectorIndex>,
     files: Arc<dyn MediaStore>,
+    enclave: Option<Enclave>,
     bus: Arc<dyn EventBus>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -343,7 +357,8 @@ struct Shared {
 }
 
 fn services(config: &Config, store: &Store, shared: Shared) -> Services {
-    let Shared { agents, knowledge, minds, vectors, files, bus, clock, ids, machine, settings, figures } = shared;
+    let Shared { agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures } = shared;
+    let tee = Tee { agents: Arc::<Agents>::clone(&agents), runs: store.runs(), clock: Arc::clone(&clock), enclave };
     let keyring = Keyring::new(config.server.key.as_ref());
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
@@ -396,6 +411,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         worlds: Arc::new(Worlds { agents: store.agents(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
         runs: Arc::new(Runs { agents: store.agents(), runs: store.runs() }),
         system: Arc::new(system),
+        tee: Arc::new(tee),
         clock,
         keyring,
     }
@@ -433,11 +449,12 @@ async fn ensure_default_agent(agents: &dyn AgentService) -> Result<(), ServiceEr
     Ok(())
 }
 
-/// The models that the server found.
+/// What the server found.
 struct Models<'a> {
     provider: &'a dyn ModelProvider,
     speech: &'a SpeechEngines,
     embeddings: Option<&'a str>,
+    tee: Option<&'a str>,
 }
 
 fn started_text(
@@ -462,6 +479,7 @@ fn started_text(
         models: &[models],
         speech: found.speech,
         embeddings: found.embeddings,
+        tee: found.tee,
         key: config.server.key.is_some(),
         running: &running,
         agents: listed.len(),

@@ -3,8 +3,10 @@
 mod elizaos;
 mod keyring;
 mod limiter;
+mod signing;
 mod vault;
 
 pub use keyring::Keyring;
 pub use limiter::{Class, Client, Limiter, RateLimits, Standing};
+pub use signing::{InvalidSeed, SigningKey};
 pub use vault::{KEY_BYTES, SecretVault};

@@ -9,3 +9,4 @@ pub mod media;
 pub mod models;
 pub mod speech;
 pub mod stores;
+pub mod tee;

@@ -237,6 +237,7 @@ macro_rules! store_contract {
             runs::runs_are_filtered_and_found,
             runs::log_lines_are_added_and_removed_one_by_one,
             runs::logs_are_filtered_and_paged,
+            runs::logs_of_all_agents_are_read_together,
             runs::pruning_runs_and_logs_is_bounded,
             runs::pruning_forgets_deliveries_by_their_end,
             vectors::a_space_keeps_its_number,

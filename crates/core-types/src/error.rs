@@ -9,6 +9,7 @@ use derive_more::{Display, Error};
 use crate::media::MediaStoreError;
 use crate::models::ModelError;
 use crate::speech::SpeechError;
+use crate::tee::AttestError;
 
 /// The cause of an error, kept for the log and never shown to a caller.
 pub type Source = Box<dyn StdError + Send + Sync>;
@@ -150,6 +151,9 @@ pub enum ServiceError {
     /// A model was asked for the answer and gave none.
     #[display("{_0}")]
     Model(#[error(not(source))] ModelError),
+    /// There is no evidence for the answer that was asked for.
+    #[display("{_0}")]
+    Attestation(#[error(not(source))] AttestError),
     /// The store could not answer; nothing is known to have changed.
     #[display("The server's storage cannot do this now; try again later")]
     Unavailable(#[error(source)] Source),
@@ -200,6 +204,12 @@ impl From<MediaStoreError> for ServiceError {
             MediaStoreError::Unavailable(_) | MediaStoreError::ReadOnly(_) => Self::Unavailable(Box::new(error)),
             MediaStoreError::Defect(_) => Self::Internal(Box::new(error)),
         }
+    }
+}
+
+impl From<AttestError> for ServiceError {
+    fn from(error: AttestError) -> Self {
+        Self::Attestation(error)
     }
 }
 

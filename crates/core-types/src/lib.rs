@@ -30,6 +30,7 @@ pub mod secrets;
 pub mod settings;
 pub mod speech;
 pub mod system;
+pub mod tee;
 pub mod worlds;
 
 pub use caller::{Caller, Permission};

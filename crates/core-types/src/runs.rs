@@ -101,6 +101,8 @@ impl LogEntry {
 pub struct LogFilter {
     /// Of this room only.
     pub room: Option<RoomId>,
+    /// Of this entity only.
+    pub entity: Option<EntityId>,
     /// Of this kind only.
     pub kind: Option<String>,
     /// Not older than this.
@@ -111,6 +113,8 @@ pub struct LogFilter {
     pub level: Option<LogLevel>,
     /// Leave out lines of these kinds, or whose `body.modelType` contains one of them in any case.
     pub exclude: Vec<String>,
+    /// Only lines in whose body a text has this in it, in any case.
+    pub contains: Option<String>,
     /// Skip this many.
     pub offset: u32,
     /// At most this many.
@@ -118,11 +122,27 @@ pub struct LogFilter {
 }
 
 impl LogFilter {
-    /// Whether `level` and `exclude`, which no index helps with, let a line pass.
+    /// Whether there is a condition that [`Self::passes`] looks at.
+    pub const fn looks_into_lines(&self) -> bool {
+        self.level.is_some() || !self.exclude.is_empty() || self.contains.is_some()
+    }
+
+    /// Whether `level`, `exclude` and `contains`, which no index helps with, let a line pass.
     pub fn passes(&self, entry: &LogEntry) -> bool {
         let model = entry.body.get("modelType").and_then(Value::as_str).unwrap_or_default().to_lowercase();
         self.level.is_none_or(|least| entry.level() >= least)
             && !self.exclude.iter().any(|kind| *kind == entry.kind || !model.is_empty() && model.contains(&kind.to_lowercase()))
+            && self.contains.as_ref().is_none_or(|text| says(&entry.body, &text.to_lowercase()))
+    }
+}
+
+/// Whether a text in a value has this in it, which is in lower case.
+fn says(value: &Value, lower: &str) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.to_lowercase().contains(lower),
+        Value::Array(items) => items.iter().any(|item| says(item, lower)),
+        Value::Object(entries) => entries.values().any(|value| says(value, lower)),
     }
 }
 
@@ -148,8 +168,11 @@ pub trait RunRepository: Send + Sync {
     /// One run of an agent.
     async fn find(&self, agent: AgentId, id: RunId) -> StoreResult<Option<Run>>;
 
-    /// An agent's log lines by everything in the filter but `level` and `exclude`, newest first.
+    /// An agent's log lines by everything in the filter but `level`, `exclude` and `contains`, newest first.
     async fn logs(&self, agent: AgentId, filter: LogFilter) -> StoreResult<Vec<LogEntry>>;
+
+    /// The same of all agents together.
+    async fn all_logs(&self, filter: LogFilter) -> StoreResult<Vec<LogEntry>>;
 
     /// Adds a line to an agent's log, if the agent exists.
     async fn add_log(&self, entry: LogEntry) -> StoreResult<()>;
@@ -188,4 +211,31 @@ pub trait RunService: Send + Sync {
 
     /// Deletes a log line of an agent; one that is not there is gone already.
     async fn remove_log(&self, caller: &Caller, agent: AgentId, id: LogId) -> ServiceResult<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_a_line_contains_is_looked_for_in_its_texts_alone() {
+        let body = json!({"status": "completed", "tokens": 12, "steps": [{"said": "Good Morning"}]});
+        let entry = LogEntry {
+            id: LogId::new(Uuid::nil()),
+            agent_id: AgentId::new(Uuid::nil()),
+            entity_id: EntityId::new(Uuid::nil()),
+            room_id: RoomId::new(Uuid::nil()),
+            kind: "action".to_owned(),
+            body,
+            created_at: Timestamp::from_millis(0),
+        };
+        for (text, found) in [("morning", true), ("COMPLETED", true), ("status", false), ("12", false), ("evening", false)] {
+            let filter = LogFilter { contains: Some(text.to_owned()), ..LogFilter::default() };
+            assert_eq!((filter.passes(&entry), filter.looks_into_lines()), (found, true), "{text}");
+        }
+        assert!(!LogFilter::default().looks_into_lines() && LogFilter::default().passes(&entry));
+    }
 }

@@ -37,8 +37,9 @@ struct Text {
     paragraph: String,
     /// `#` signs of the paragraph, where it is a heading.
     level: usize,
-    in_text: bool,
-    in_cell: usize,
+    /// Whether characters are text now, and how many cells of tables they are in.
+    is_read: bool,
+    cells: usize,
 }
 
 fn text(body: &str) -> Result<String, UnreadableDocument> {
@@ -52,9 +53,9 @@ fn text(body: &str) -> Result<String, UnreadableDocument> {
                 text.closes(tag.local_name().as_ref());
             }
             Event::End(tag) => text.closes(tag.local_name().as_ref()),
-            Event::Text(piece) if text.in_text => text.paragraph.push_str(&piece),
-            Event::CData(piece) if text.in_text => text.paragraph.push_str(&piece),
-            Event::GeneralRef(reference) if text.in_text => match reference.resolve_char_ref() {
+            Event::Text(piece) if text.is_read => text.paragraph.push_str(&piece),
+            Event::CData(piece) if text.is_read => text.paragraph.push_str(&piece),
+            Event::GeneralRef(reference) if text.is_read => match reference.resolve_char_ref() {
                 Ok(Some(letter)) => text.paragraph.push(letter),
                 _ => text.paragraph.push_str(resolve_predefined_entity(&reference).unwrap_or_default()),
             },
@@ -72,11 +73,11 @@ fn text(body: &str) -> Result<String, UnreadableDocument> {
 impl Text {
     fn opens(&mut self, tag: &BytesStart<'_>) {
         match tag.local_name().as_ref() {
-            "t" => self.in_text = true,
+            "t" => self.is_read = true,
             "tab" => self.paragraph.push('\t'),
             "br" | "cr" => self.paragraph.push('\n'),
             "noBreakHyphen" => self.paragraph.push('-'),
-            "tc" => self.in_cell += 1,
+            "tc" => self.cells += 1,
             "pStyle" => self.level = level(tag),
             _ => {}
         }
@@ -84,16 +85,16 @@ impl Text {
 
     fn closes(&mut self, name: &str) {
         match name {
-            "t" => self.in_text = false,
+            "t" => self.is_read = false,
             // The cells of a row stay in one line.
-            "p" if self.in_cell > 0 => self.paragraph.push(' '),
+            "p" if self.cells > 0 => self.paragraph.push(' '),
             "p" => self.end_paragraph(),
             "tc" => {
-                self.in_cell = self.in_cell.saturating_sub(1);
+                self.cells = self.cells.saturating_sub(1);
                 self.paragraph.push('\t');
             }
-            "tr" if self.in_cell == 0 => self.end_line(),
-            "tbl" if self.in_cell == 0 => self.whole.push('\n'),
+            "tr" if self.cells == 0 => self.end_line(),
+            "tbl" if self.cells == 0 => self.whole.push('\n'),
             _ => {}
         }
     }

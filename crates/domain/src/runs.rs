@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use core_types::agents::AgentRepository;
 use core_types::runs::{LogEntry, LogFilter, Run, RunDetail, RunFilter, RunRepository, RunService};
-use core_types::{AgentId, Caller, Listed, LogId, Page, Permission, RunId, ServiceError, ServiceResult, Thing};
+use core_types::{AgentId, Caller, Listed, LogId, Page, Permission, RunId, ServiceError, ServiceResult, StoreResult, Thing, Timestamp};
 use serde_json::json;
 
 use crate::permission::require;
@@ -43,7 +43,7 @@ impl RunService for Runs {
 
     async fn logs(&self, caller: &Caller, agent: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>> {
         self.known(caller, agent).await?;
-        self.filtered_logs(agent, filter).await
+        Ok(filtered_logs(self.runs.as_ref(), Some(agent), filter).await?.lines)
     }
 
     async fn remove_log(&self, caller: &Caller, agent: AgentId, id: LogId) -> ServiceResult<()> {
@@ -58,31 +58,48 @@ impl Runs {
         require(caller, Permission::AgentsRead)?;
         if self.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
     }
+}
 
-    /// Reads pages until enough lines pass the filter. `level` and `exclude` are looked at here; how far they may make
-    /// one answer read is bounded.
-    async fn filtered_logs(&self, id: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>> {
-        let filters_here = filter.level.is_some() || !filter.exclude.is_empty();
-        if !filters_here {
-            return Ok(self.runs.logs(id, filter).await?);
-        }
-        let wanted = filter.limit as usize;
-        let mut to_skip = filter.offset as usize;
-        let mut found = Vec::new();
-        for offset in (0..LOG_SCAN).step_by(LOG_PAGE as usize) {
-            let page = self.runs.logs(id, LogFilter { offset, limit: LOG_PAGE, ..filter.clone() }).await?;
-            let last = page.len() < LOG_PAGE as usize;
-            for entry in page.into_iter().filter(|entry| filter.passes(entry)) {
-                if to_skip > 0 {
-                    to_skip -= 1;
-                } else if found.len() < wanted {
-                    found.push(entry);
-                }
+/// What a filter found.
+pub(crate) struct FoundLogs {
+    /// The lines, newest first.
+    pub(crate) lines: Vec<LogEntry>,
+    /// Where not everything was looked at that might be: how far it was.
+    pub(crate) searched_to: Option<Timestamp>,
+}
+
+/// The lines of an agent, or of all, that pass a filter: pages are read until there are enough. What lines say is looked at here; how far
+/// that may make one answer read is bounded.
+pub(crate) async fn filtered_logs(runs: &dyn RunRepository, agent: Option<AgentId>, filter: LogFilter) -> StoreResult<FoundLogs> {
+    if !filter.looks_into_lines() {
+        return Ok(FoundLogs { lines: read(runs, agent, filter).await?, searched_to: None });
+    }
+    let wanted = filter.limit as usize;
+    let mut to_skip = filter.offset as usize;
+    let mut found = FoundLogs { lines: Vec::new(), searched_to: None };
+    for offset in (0..LOG_SCAN).step_by(LOG_PAGE as usize) {
+        let page = read(runs, agent, LogFilter { offset, limit: LOG_PAGE, ..filter.clone() }).await?;
+        let last = page.len() < LOG_PAGE as usize;
+        found.searched_to = page.last().map(|entry| entry.created_at).filter(|_| !last);
+        for entry in page.into_iter().filter(|entry| filter.passes(entry)) {
+            if to_skip > 0 {
+                to_skip -= 1;
+            } else if found.lines.len() < wanted {
+                found.lines.push(entry);
             }
-            if last || found.len() == wanted {
-                break;
-            }
         }
-        Ok(found)
+        if last || found.lines.len() == wanted {
+            // There may be more, which another page has.
+            found.searched_to = None;
+            break;
+        }
+    }
+    Ok(found)
+}
+
+async fn read(runs: &dyn RunRepository, agent: Option<AgentId>, filter: LogFilter) -> StoreResult<Vec<LogEntry>> {
+    match agent {
+        Some(agent) => runs.logs(agent, filter).await,
+        None => runs.all_logs(filter).await,
     }
 }

@@ -17,16 +17,17 @@ use core_types::rooms::RoomService;
 use core_types::runs::RunService;
 use core_types::speech::AudioService;
 use core_types::system::SystemService;
+use core_types::tee::TeeService;
 use core_types::worlds::WorldService;
 use core_types::{Clock, Timestamp};
 use ipnet::IpNet;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::{
     agents, audio, channels, documents, events, figures, gate, home, layer, limits, manage, media, memories, messages, openapi, rooms,
-    runs, servers, system, worlds,
+    runs, servers, system, tee, worlds,
 };
 
 /// What the routes call.
@@ -56,6 +57,8 @@ pub struct Services {
     pub runs: Arc<dyn RunService>,
     /// Health.
     pub system: Arc<dyn SystemService>,
+    /// What is attested.
+    pub tee: Arc<dyn TeeService>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who a key belongs to.
@@ -112,6 +115,8 @@ pub(crate) struct Shared {
     pub(crate) started: Timestamp,
     pub(crate) limiter: Limiter,
     pub(crate) pages: Pages,
+    /// Documents that may be uploaded at once.
+    pub(crate) documents: Semaphore,
     closing: watch::Sender<bool>,
 }
 
@@ -145,7 +150,15 @@ impl AppState {
     pub fn new(services: Services, settings: HttpSettings) -> Self {
         let started = services.clock.now();
         let limiter = Limiter::new(settings.rate_limits);
-        Self(web::Data::new(Shared { services, settings, started, limiter, pages: Pages::new(), closing: watch::Sender::new(false) }))
+        Self(web::Data::new(Shared {
+            services,
+            settings,
+            started,
+            limiter,
+            pages: Pages::new(),
+            documents: Semaphore::new(limits::DOCUMENT_UPLOADS),
+            closing: watch::Sender::new(false),
+        }))
     }
 
     /// Ends event streams and gives up waiting for replies, so that a graceful stop is quick.
@@ -174,6 +187,7 @@ pub fn app(
         servers::routes,
         system::routes,
         manage::routes,
+        tee::routes,
     ] {
         add(&mut routes);
     }

@@ -1,17 +1,24 @@
 //! Documents that agents know: `/api/memory/agents/{id}/documents`.
 
+use std::time::Duration;
+
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{delete, get, post};
-use core_types::Page;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use core_types::knowledge::SOURCE_LIMIT;
+use core_types::{JsonObject, Page};
+use futures_util::future::LocalBoxFuture;
 
 use crate::app::State;
 use crate::envelope::{Envelope, gone, ok, page, success};
-use crate::errors::ApiResult;
+use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::permission::{MemoriesRead, MemoriesWrite};
 use crate::extract::{AgentPath, Authorized, DocumentPath, JsonBody, Query};
 use crate::limits;
 use crate::routing::Routes;
-use crate::wire::documents::{AddedWire, DocumentList, NewDocumentBody, new_document};
+use crate::uploads::UploadForm;
+use crate::wire::documents::{AddedWire, DocumentForm, DocumentList, NewDocumentBody, new_document, uploaded_document};
 use crate::wire::memories::MemoryWire;
 
 pub(crate) fn routes(routes: &mut Routes) {
@@ -46,17 +53,49 @@ async fn list(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, 
     post,
     path = "/api/memory/agents/{agent_id}/documents",
     params(AgentPath),
-    request_body = NewDocumentBody,
+    request_body(content((NewDocumentBody = "application/json"), (DocumentForm = "multipart/form-data"))),
     responses(
         (status = 200, description = "The agent has it already.", body = Envelope<AddedWire>),
         (status = 201, body = Envelope<AddedWire>),
         (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
-async fn add(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, body: JsonBody) -> ApiResult {
-    let added = state.services.knowledge.add(&caller, agent.0, new_document(body.0)?).await?;
+async fn add(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, body: DocumentBody) -> ApiResult {
+    let (document, _place) = match body {
+        DocumentBody::Json(body) => (new_document(body)?, None),
+        DocumentBody::Form(form) => {
+            // Each is in memory while it is read.
+            let place = state.documents.try_acquire().map_err(|_| {
+                let wait = Duration::from_secs(1);
+                ApiError::new(Code::Overloaded, "Too many documents are being uploaded").retry_after(wait)
+            })?;
+            (uploaded_document(form.receive_document(SOURCE_LIMIT).await?)?, Some(place))
+        }
+    };
+    let added = state.services.knowledge.add(&caller, agent.0, document).await?;
     let status = if added.existing { StatusCode::OK } else { StatusCode::CREATED };
     Ok(success(status, AddedWire::from(&added)))
+}
+
+/// A document as JSON, or as a form with a file.
+pub(crate) enum DocumentBody {
+    Json(JsonObject),
+    Form(UploadForm),
+}
+
+impl FromRequest for DocumentBody {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
+            let form = UploadForm::from_request(request, payload);
+            return Box::pin(async move { form.await.map(Self::Form) });
+        }
+        let json = JsonBody::from_request(request, payload);
+        Box::pin(async move { json.await.map(|body| Self::Json(body.0)) })
+    }
 }
 
 /// Shows a document.

@@ -7,6 +7,7 @@ use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 use core_types::error::Source;
 use core_types::error::chain;
+use core_types::tee::AttestError;
 use core_types::{InvalidCode, JsonObject, ServiceError, Thing};
 use derive_more::Display;
 use serde_json::{Value, json};
@@ -85,6 +86,7 @@ codes! {
     UploadRateLimitExceeded = "UPLOAD_RATE_LIMIT_EXCEEDED", TOO_MANY_REQUESTS, "Too many uploads; `Retry-After` says when to ask again.";
     InternalServerError = "INTERNAL_SERVER_ERROR", INTERNAL_SERVER_ERROR, "A defect of the server; its log has the cause.";
     ProcessingError = "PROCESSING_ERROR", INTERNAL_SERVER_ERROR, "The agent or its model gave up.";
+    TeeUnavailable = "TEE_UNAVAILABLE", SERVICE_UNAVAILABLE, "The server does not attest, or what attests it gives no evidence.";
     Overloaded = "OVERLOADED", SERVICE_UNAVAILABLE, "Too much waits already; `Retry-After` says when to ask again.";
     SpeechUnavailable = "SPEECH_UNAVAILABLE", SERVICE_UNAVAILABLE, "Nothing is set up that speaks, or hears; the message says what to install or set.";
     Unavailable = "UNAVAILABLE", SERVICE_UNAVAILABLE, "The database or the media store cannot be reached, or the server is stopping.";
@@ -248,6 +250,10 @@ impl From<ServiceError> for ApiError {
             ServiceError::Overloaded { retry_after, .. } => Self::new(Code::Overloaded, message).retry_after(retry_after),
             ServiceError::SpeechUnavailable { .. } => Self::new(Code::SpeechUnavailable, message),
             ServiceError::Model(_) => Self::new(Code::ProcessingError, message),
+            ServiceError::Attestation(AttestError::Off) => Self::new(Code::TeeUnavailable, message),
+            ServiceError::Attestation(AttestError::Unavailable(source) | AttestError::Defect(source)) => {
+                Self::new(Code::TeeUnavailable, message).caused_by(source)
+            }
             ServiceError::Unavailable(source) => Self::new(Code::Unavailable, message).caused_by(source),
             ServiceError::Internal(source) => Self::new(Code::InternalServerError, message).caused_by(source),
         }

@@ -38,6 +38,7 @@ mod servers;
 mod serving;
 mod sse;
 mod system;
+mod tee;
 mod uploads;
 mod wire;
 mod worlds;

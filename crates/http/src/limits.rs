@@ -62,10 +62,18 @@ pub(crate) const METADATA_KEY_CHARS: usize = 64;
 /// The page of documents where the caller names no limit, and the most of one.
 pub(crate) const DOCUMENTS: u32 = 20;
 pub(crate) const MAX_DOCUMENTS: u32 = 100;
+/// How many documents may be uploaded at once: each is in memory while it is read.
+pub(crate) const DOCUMENT_UPLOADS: usize = 4;
 /// The most characters of a document's title.
 pub(crate) const TITLE_CHARS: usize = 512;
 /// The most agents of a group.
 pub(crate) const GROUP_AGENTS: usize = 1_000;
+/// The page of attested log lines where the caller names no size.
+pub(crate) const ATTESTED_LOGS: u32 = 10;
+/// The most characters of a text that they must have in them.
+pub(crate) const CONTAINED_CHARS: usize = 1_024;
+/// The most characters of a nonce, and of report data: 64 bytes in hexadecimal digits.
+pub(crate) const NONCE_CHARS: usize = 128;
 /// The most characters of an `Idempotency-Key`.
 pub(crate) const IDEMPOTENCY_KEY_CHARS: usize = 255;
 

@@ -8,6 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{FromRequest, HttpRequest};
+use bytes::Bytes;
 use core_types::media::{MediaPlace, MediaService, Upload, UploadHead};
 use core_types::{AgentId, Caller, RoomId};
 use futures_util::StreamExt;
@@ -26,6 +27,8 @@ struct Kind {
 
 /// A form with a file to keep.
 const MEDIA: Kind = Kind { fields: &["file"], missing: "No media file provided" };
+/// A form with a document to know.
+const DOCUMENT: Kind = Kind { fields: &["file", "document"], missing: "No document provided" };
 /// A form with a recording.
 const AUDIO: Kind = Kind { fields: &["file", "audio"], missing: "No audio file provided" };
 
@@ -36,11 +39,41 @@ pub(crate) struct UploadForm {
 }
 
 /// What a form had in it.
-pub(crate) struct Received {
+pub(crate) struct Received<F = Box<dyn Upload>> {
     /// The file, which is nowhere yet.
-    pub(crate) upload: Box<dyn Upload>,
+    pub(crate) upload: F,
     /// The fields besides.
     pub(crate) fields: Vec<(String, String)>,
+}
+
+/// Takes a file piece by piece.
+trait Sink {
+    async fn take(&mut self, piece: Bytes) -> ApiResult<()>;
+}
+
+impl Sink for Box<dyn Upload> {
+    async fn take(&mut self, piece: Bytes) -> ApiResult<()> {
+        Ok(self.write(piece).await?)
+    }
+}
+
+/// A file that is small enough for memory.
+pub(crate) struct InMemory {
+    /// What its sender says about it.
+    pub(crate) head: UploadHead,
+    /// All of it.
+    pub(crate) bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl Sink for InMemory {
+    async fn take(&mut self, piece: Bytes) -> ApiResult<()> {
+        if self.bytes.len() + piece.len() > self.limit {
+            return Err(too_large(self.limit as u64));
+        }
+        self.bytes.extend_from_slice(&piece);
+        Ok(())
+    }
 }
 
 impl FromRequest for UploadForm {
@@ -68,15 +101,20 @@ impl UploadForm {
     /// Reads a form with a file to its end. The file goes to where files are kept while it arrives; it is dropped where the form
     /// is not as it should be.
     pub(crate) async fn receive(self, media: &dyn MediaService, caller: &Caller) -> ApiResult<Received> {
-        self.receive_as(&MEDIA, media, caller).await
+        self.receive_as(&MEDIA, async |head| Ok(media.begin(caller, head).await?)).await
+    }
+
+    /// Reads a form with a document, of so many bytes at most.
+    pub(crate) async fn receive_document(self, limit: usize) -> ApiResult<Received<InMemory>> {
+        self.receive_as(&DOCUMENT, async |head| Ok(InMemory { head, bytes: Vec::new(), limit })).await
     }
 
     /// The same of a form with a recording.
     pub(crate) async fn receive_audio(self, media: &dyn MediaService, caller: &Caller) -> ApiResult<Received> {
-        self.receive_as(&AUDIO, media, caller).await
+        self.receive_as(&AUDIO, async |head| Ok(media.begin(caller, head).await?)).await
     }
 
-    async fn receive_as(mut self, kind: &Kind, media: &dyn MediaService, caller: &Caller) -> ApiResult<Received> {
+    async fn receive_as<S: Sink>(mut self, kind: &Kind, begin: impl AsyncFn(UploadHead) -> ApiResult<S>) -> ApiResult<Received<S>> {
         let end = Instant::now() + limits::UPLOAD_TIME;
         let mut upload = None;
         let mut fields = Vec::new();
@@ -84,7 +122,7 @@ impl UploadForm {
             let name = part.name().unwrap_or_default().to_owned();
             let is_file = kind.fields.contains(&name.as_str());
             if is_file && upload.is_none() {
-                upload = Some(self.file(&mut part, kind, media, caller, end).await?);
+                upload = Some(self.file(&mut part, kind, &begin, end).await?);
             } else if is_file {
                 return Err(invalid("Only one file can be uploaded at a time"));
             } else if file_name(&part).is_some() {
@@ -99,18 +137,17 @@ impl UploadForm {
         Ok(Received { upload, fields })
     }
 
-    async fn file(
+    async fn file<S: Sink>(
         &self,
         part: &mut Field,
         kind: &Kind,
-        media: &dyn MediaService,
-        caller: &Caller,
+        begin: &impl AsyncFn(UploadHead) -> ApiResult<S>,
         end: Instant,
-    ) -> ApiResult<Box<dyn Upload>> {
+    ) -> ApiResult<S> {
         let head = UploadHead { declared_type: part.content_type().map(ToString::to_string), file_name: file_name(part) };
-        let mut upload = media.begin(caller, head).await?;
+        let mut upload = begin(head).await?;
         while let Some(piece) = arrived(part.next(), end, self.limit, kind).await? {
-            upload.write(piece).await?;
+            upload.take(piece).await?;
         }
         Ok(upload)
     }

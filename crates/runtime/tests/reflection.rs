@@ -1,5 +1,7 @@
 //! Looking back: which facts an agent keeps, of whom, and whom it tells.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
+
 use std::sync::Arc;
 
 use core_types::memory::{FACTS, Memory, MemoryFilter, Trust};
@@ -17,7 +19,7 @@ fn concluding(conclusions: Value) -> Arc<ScriptedProvider> {
     Arc::new(ScriptedProvider::new(move |request| match request.purpose {
         Purpose::Decide => Ok(Said::call("RESPOND", json!({}))),
         Purpose::Reply | Purpose::Title => Ok(Said::text("fine")),
-        Purpose::Reflect if request.turns[0].text.contains("my ") => Ok(Said::call("REMEMBER", conclusions.clone())),
+        Purpose::Reflect if request.turns.iter().any(|turn| turn.text.contains("my ")) => Ok(Said::call("REMEMBER", conclusions.clone())),
         Purpose::Reflect => Ok(Said::default()),
     }))
 }
@@ -32,7 +34,7 @@ async fn facts(house: &House, agent: AgentId, count: usize) -> Vec<Memory> {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     });
-    found.await.expect("facts")
+    found.await.unwrap()
 }
 
 fn of(model: &ScriptedProvider, purpose: Purpose) -> Vec<TextRequest> {

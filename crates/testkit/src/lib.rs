@@ -4,6 +4,8 @@ pub mod asking;
 pub mod caller;
 pub mod clock;
 pub mod gate;
+#[cfg(unix)]
+pub mod guest_agent;
 pub mod house;
 pub mod scripted;
 pub mod scripted_provider;

@@ -23,12 +23,10 @@ fn allowed(crate_name: &str) -> Option<&'static [&'static str]> {
         | "doolittle-documents"
         | "doolittle-outbound"
         | "doolittle-recall"
-        | "doolittle-persistence" => &["doolittle-core-types"],
+        | "doolittle-persistence"
+        | "doolittle-tee" => &["doolittle-core-types"],
         name if name.starts_with("doolittle-models-") => &["doolittle-core-types", "doolittle-outbound"],
-        name if ["doolittle-embed-", "doolittle-media-", "doolittle-speech-", "doolittle-tee-"]
-            .iter()
-            .any(|adapter| name.starts_with(adapter)) =>
-        {
+        name if ["doolittle-embed-", "doolittle-media-", "doolittle-speech-"].iter().any(|adapter| name.starts_with(adapter)) => {
             &["doolittle-core-types"]
         }
         // `core-types`, and whatever is not known here yet.
@@ -46,11 +44,13 @@ const EXCLUSIVE: &[(&[&str], &[&str])] = &[
     (&["rusqlite"], &["bench"]),
     // The program needs actix's system to run the server in.
     (&["actix-web", "actix-ws", "actix-multipart", "actix-files"], &["doolittle-http", "doolittle", "bench"]),
-    // Object storage comes with its own client of the same library, whose TLS its adapter must choose.
-    (&["reqwest"], &["doolittle-outbound", "doolittle-media-s3"]),
+    // Object storage comes with its own client of the same library, whose TLS its adapter must choose; the guest agent of dstack is
+    // behind a socket of this machine, where the guarded client does not go.
+    (&["reqwest"], &["doolittle-outbound", "doolittle-media-s3", "doolittle-tee"]),
     (&["object_store"], &["doolittle-media-s3"]),
     // They break on what was made for it, and so nothing else reads with them.
     (&["pdf-extract", "quick-xml", "zip"], &["doolittle-documents"]),
+    (&["dcap-qvl"], &["doolittle-tee"]),
 ];
 
 /// What `core-types` must not name: it does no I/O and knows no framework.

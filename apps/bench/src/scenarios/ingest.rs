@@ -47,7 +47,7 @@ fn document(first: u32, pages: u32) -> Value {
 /// A page of words that follow from its number; a few of them are on many pages.
 fn page(number: u32) -> String {
     let word = |place: u32| {
-        let mut seed = if place % 7 == 0 { place } else { number * WORDS + place }.wrapping_mul(2_654_435_761);
+        let mut seed = if place.is_multiple_of(7) { place } else { number * WORDS + place }.wrapping_mul(2_654_435_761);
         (0..LETTERS)
             .map(|_| {
                 seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth::RateLimits;
 use core_types::Secret;
 use core_types::models::ModelSettings;
-use derive_more::{Display, Error};
+use derive_more::{Display, Error, FromStr};
 use ipnet::IpNet;
 use log::LevelFilter;
 
@@ -57,6 +57,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// Programs that speak and hear.
     pub speech: SpeechConfig,
+    /// What attests the server.
+    pub tee: TeeConfig,
     /// How much agents do at once and for how long.
     pub runs: RunLimits,
     /// How long things are kept.
@@ -145,6 +147,31 @@ pub struct SpeechConfig {
     pub timeout: Duration,
     /// The longest recording.
     pub max_recording: Duration,
+}
+
+/// What attests the server, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeeConfig {
+    /// What attests.
+    pub mode: TeeMode,
+    /// The socket of dstack's guest agent.
+    pub dstack_socket: PathBuf,
+    /// The kernel's directory for reports.
+    pub configfs_dir: PathBuf,
+}
+
+/// What attests the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromStr)]
+#[from_str(rename_all = "lowercase")]
+pub enum TeeMode {
+    /// Nothing.
+    Off,
+    /// The guest agent of dstack.
+    Dstack,
+    /// The kernel.
+    Configfs,
+    /// Nothing either, but evidence is made up.
+    Simulator,
 }
 
 /// Bounds on what agents do.
@@ -249,6 +276,11 @@ impl Config {
                 max_waiting: read.count(SettingId::SpeechWaiting),
                 timeout: Duration::from_secs(read.number(SettingId::SpeechTimeout)),
                 max_recording: Duration::from_secs(read.number(SettingId::SpeechSeconds)),
+            },
+            tee: TeeConfig {
+                mode: read.text(SettingId::TeeMode).parse().unwrap_or(TeeMode::Off),
+                dstack_socket: read.text(SettingId::DstackSocket).into(),
+                configfs_dir: read.text(SettingId::ConfigfsDir).into(),
             },
             runs: RunLimits {
                 timeout: Duration::from_secs(read.number(SettingId::RunTimeout)),

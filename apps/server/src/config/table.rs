@@ -92,6 +92,13 @@ settings! {
     OldSecretSalt = Setting::new("SECRET_SALT_PREVIOUS", "secret_salt_previous", Kind::Text,
         "The SECRET_SALT from before: secrets that it encrypted, here or in elizaOS, are still read").secret().operator_only();
 
+    TeeMode = Setting::new("TEE_MODE", "tee.mode", Kind::Choice(&["off", "dstack", "configfs", "simulator"]),
+        "What attests this server: off, dstack, configfs or simulator (which proves nothing)").flag("tee-mode").default("off").operator_only();
+    DstackSocket = Setting::new("TEE_DSTACK_SOCKET", "tee.dstack_socket", Kind::Path, "The socket of dstack's guest agent")
+        .default("/var/run/dstack.sock").operator_only();
+    ConfigfsDir = Setting::new("TEE_CONFIGFS_DIR", "tee.configfs_dir", Kind::Path, "The kernel's directory for reports of the hardware")
+        .default("/sys/kernel/config/tsm/report").operator_only();
+
     RunTimeout = Setting::new("RUN_TIMEOUT_SECONDS", "runs.timeout_seconds", count(3_600), "The longest that an agent works on one message")
         .default("120");
     MaxRuns = Setting::new("MAX_CONCURRENT_RUNS", "runs.max_concurrent", count(10_000), "Messages that are being answered at once, all agents together")
@@ -163,8 +170,7 @@ settings! {
     SpeechTimeout = Setting::new("SPEECH_TIMEOUT_SECONDS", "speech.timeout_seconds", count(3_600), "The longest that a program may work")
         .default("120");
     SpeechSeconds = Setting::new("SPEECH_MAX_SECONDS", "speech.max_seconds", count(3_600), "The longest recording that a program hears")
-<<<<<<< HEAD
-        .default("600");
+        .default("300");
     EmbeddingProvider = Setting::new("EMBEDDING_PROVIDER", "embeddings.provider", Kind::Choice(&["auto", "local", "openai", "ollama", "static", "none"]),
         "Who makes the vectors by which memories are found by their meaning: auto takes the first of local, openai, ollama and static that is set up")
         .default("auto").operator_only();
@@ -184,9 +190,6 @@ settings! {
     OpenaiEmbeddingDimensions = Setting::new("OPENAI_EMBEDDING_DIMENSIONS", "embeddings.openai.dimensions", Kind::Number { least: 1, most: 4_096 },
         "How many numbers a vector shall have, for models that can be told");
     OllamaEmbedding = Setting::new("OLLAMA_EMBEDDING_MODEL", "embeddings.ollama.model", Kind::Text, "The Ollama model that makes vectors");
-=======
-        .default("300");
->>>>>>> audio
 
     ClientKey = Setting::new("ELIZAOS_API_KEY", "client.key", Kind::Key,
         "The key that `chat` and `agent` send, where ELIZA_SERVER_AUTH_TOKEN is unset").secret();
@@ -252,6 +255,9 @@ mod tests {
             "MEDIA_S3_ENDPOINT",
             "PIPER_VOICES",
             "WHISPER_MODEL",
+            "TEE_MODE",
+            "TEE_DSTACK_SOCKET",
+            "TEE_CONFIGFS_DIR",
         ] {
             assert!(!SettingId::by_name(name).unwrap().setting().api_writable, "{name}");
         }

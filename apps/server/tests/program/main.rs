@@ -6,6 +6,7 @@ mod client;
 mod environment;
 mod fake_server;
 mod start;
+mod tee;
 
 use std::path::Path;
 use std::process::{Command, Output};

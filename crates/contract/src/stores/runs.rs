@@ -80,14 +80,14 @@ pub async fn log_lines_are_added_and_removed_one_by_one(stores: Stores) {
     }
 }
 
-/// By room, kind and time; newest first; level and exclusion are not the store's.
+/// By room, entity, kind and time; newest first; level, exclusion and what lines contain are not the store's.
 pub async fn logs_are_filtered_and_paged(stores: Stores) {
     let (agent, channel, claimed) = stores.claimed_message().await;
     stores.deliveries.recover(at(0)).await.sure();
     let elsewhere = RoomId::new(Uuid::from_u128(1));
     let logs = vec![
         log(1, &claimed, "run_event", at(10)),
-        log(2, &claimed, "action", at(10)),
+        LogEntry { entity_id: person(9), ..log(2, &claimed, "action", at(10)) },
         log(3, &claimed, "run_event", at(30)),
         LogEntry { room_id: elsewhere, ..log(4, &claimed, "run_event", at(20)) },
     ];
@@ -97,13 +97,40 @@ pub async fn logs_are_filtered_and_paged(stores: Stores) {
     assert_eq!(stores.runs.logs(agent, LogFilter { limit: 1, ..all.clone() }).await.sure().first(), logs.get(2));
     assert_eq!(numbers(&stores, agent, LogFilter { offset: 1, limit: 2, ..all.clone() }).await, [4, 2]);
     assert_eq!(numbers(&stores, agent, LogFilter { room: Some(elsewhere), ..all.clone() }).await, [4]);
+    assert_eq!(numbers(&stores, agent, LogFilter { entity: Some(person(9)), ..all.clone() }).await, [2]);
     let kind = LogFilter { kind: Some("run_event".to_owned()), room: Some(agent.room_of(channel)), ..all.clone() };
     assert_eq!(numbers(&stores, agent, kind).await, [3, 1]);
     let between = LogFilter { since: Some(at(10)), until: Some(at(20)), ..all.clone() };
     assert_eq!(numbers(&stores, agent, between).await, [4, 2, 1]);
     let important = LogFilter { level: Some(core_types::runs::LogLevel::Error), exclude: vec!["action".to_owned()], ..all.clone() };
+    let important = LogFilter { contains: Some("nothing has this".to_owned()), ..important };
     assert_eq!(numbers(&stores, agent, important).await.len(), 4);
     assert_eq!(numbers(&stores, super::scene::agent_id(9), all).await, [0_u64; 0]);
+}
+
+/// Newest first whosever they are, by the same conditions.
+pub async fn logs_of_all_agents_are_read_together(stores: Stores) {
+    let (agent, _, claimed) = stores.claimed_message().await;
+    let other = stores.running_agent(2).await;
+    for line in [
+        log(1, &claimed, "action", at(10)),
+        LogEntry { agent_id: other, ..log(2, &claimed, "action", at(20)) },
+        log(3, &claimed, "run_event", at(30)),
+        LogEntry { agent_id: other, entity_id: person(9), ..log(4, &claimed, "action", at(40)) },
+    ] {
+        stores.runs.add_log(line).await.sure();
+    }
+    let all = LogFilter { limit: 10, ..LogFilter::default() };
+    let together = async |filter: LogFilter| {
+        let lines = stores.runs.all_logs(filter).await.sure();
+        lines.into_iter().map(|line| (line.agent_id, line.created_at)).collect::<Vec<_>>()
+    };
+    assert_eq!(together(all.clone()).await, [(other, at(40)), (agent, at(30)), (other, at(20)), (agent, at(10))]);
+    let actions = LogFilter { kind: Some("action".to_owned()), ..all.clone() };
+    assert_eq!(together(LogFilter { offset: 1, limit: 1, ..actions.clone() }).await, [(other, at(20))]);
+    assert_eq!(together(LogFilter { until: Some(at(20)), ..actions }).await, [(other, at(20)), (agent, at(10))]);
+    assert_eq!(together(LogFilter { entity: Some(person(9)), ..all.clone() }).await, [(other, at(40))]);
+    assert_eq!(numbers(&stores, other, all).await, [4, 2]);
 }
 
 /// The oldest go first, and what is young stays.

@@ -205,16 +205,13 @@ impl Knowledge {
             return Ok(Ok((id, false)));
         }
         let name = file.path.rsplit('/').next().unwrap_or_default();
-        let metadata = object(json!({"path": file.path}));
+        let metadata = object(json!({"path": file.path, "fileName": name}));
         let document = NewDocument { title: None, format: file.format, source, metadata };
-        let mut memories = match self.read(agent, FILE, document).await? {
+        let memories = match self.read(agent, FILE, document).await? {
             Ok(memories) if memories.is_empty() => return Ok(Err("it holds no text".to_owned())),
             Ok(memories) => memories,
             Err(error) => return Ok(Err(error.to_string())),
         };
-        for memory in &mut memories {
-            memory.metadata.entry("title").or_insert_with(|| name.into());
-        }
         self.keep(memories).await?;
         Ok(Ok((id, true)))
     }
@@ -341,7 +338,8 @@ fn memories_of(agent: AgentId, source: &str, document: &NewDocument, read: Docum
     if fragments.is_empty() {
         return Vec::new();
     }
-    let title = document.title.clone().or(read.title);
+    let file_name = || document.metadata.get("fileName").and_then(Value::as_str).map(str::to_owned);
+    let title = document.title.clone().or(read.title).or_else(file_name);
     let id = document_id(agent, source, &document.source);
     let mut metadata = document.metadata.clone();
     metadata.extend(object(json!({

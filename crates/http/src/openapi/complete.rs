@@ -13,7 +13,7 @@ use crate::openapi::example;
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("agents", "Agents and their characters"),
     ("runs", "What agents did: logs and runs"),
     ("worlds", "Agents' worlds"),
@@ -28,6 +28,7 @@ const TAGS: [(&str, &str); 14] = [
     ("audio", "Speech: what is said and what is heard"),
     ("system", "How the server is doing"),
     ("manage", "The server itself: its version, its log, its settings, its end"),
+    ("tee", "What is signed under evidence that the server runs in a trusted execution environment"),
 ];
 
 /// Codes by the status that they come with.

@@ -128,6 +128,11 @@ pub(crate) use reader::public_routes;
         crate::manage::environment,
         crate::manage::change_environment,
         crate::manage::stop,
+        crate::tee::status,
+        crate::tee::attest,
+        crate::tee::agents,
+        crate::tee::agent,
+        crate::tee::logs,
     )
 )]
 struct Annotations;

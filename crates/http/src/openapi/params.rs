@@ -59,6 +59,16 @@ impl IntoParams for LogConditions {
     }
 }
 
+/// What an answer repeats.
+pub(crate) struct Nonce;
+
+impl IntoParams for Nonce {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let hex = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9a-fA-F]{2}){1,64}$")).build();
+        vec![optional(ParameterIn::Query, "nonce", hex, "1 to 64 bytes in hexadecimal digits; the signed answer repeats them")]
+    }
+}
+
 /// Which memories are listed.
 pub(crate) struct MemoryConditions;
 

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::Fields;
 use crate::limits::{NAME_CHARS, TITLE_CHARS};
+use crate::uploads::{InMemory, Received};
 use crate::wire::memories::MemoryWire;
 
 /// Documents of an agent, the newest first.
@@ -55,6 +56,48 @@ pub(crate) struct NewDocumentBody {
     title: Option<String>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<()>,
+}
+
+/// A form with a document.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `uploaded_document` reads")]
+pub(crate) struct DocumentForm {
+    /// Text, Markdown, HTML, PDF or DOCX, by its declared type or by how its name ends.
+    #[schema(format = Binary)]
+    file: String,
+    /// What it is called; the name of the file where neither this nor the document says so.
+    title: Option<String>,
+    /// A JSON object.
+    metadata: Option<String>,
+}
+
+/// Reads a document that was uploaded.
+pub(crate) fn uploaded_document(received: Received<InMemory>) -> ApiResult<NewDocument> {
+    let Received { upload: InMemory { head, bytes, .. }, fields } = received;
+    let invalid = |message: &str| ApiError::new(Code::InvalidRequest, message);
+    if bytes.is_empty() {
+        return Err(invalid("The document is empty"));
+    }
+    let name = head.file_name.as_deref().unwrap_or_default();
+    // Browsers say `application/octet-stream`, or nothing, where they do not know; then the name tells.
+    let format = head.declared_type.as_deref().and_then(Format::of_media_type).or_else(|| Format::of_file(name)).ok_or_else(|| {
+        ApiError::new(Code::UnsupportedMediaType, "The document must be text, Markdown, HTML, PDF or DOCX; say so by its type or its name")
+    })?;
+    let field = |name: &str| fields.iter().find(|(known, value)| known == name && !value.trim().is_empty()).map(|(_, value)| value);
+    let mut metadata: JsonObject = match field("metadata") {
+        Some(text) => serde_json::from_str(text).map_err(|_| invalid("metadata must be a JSON object"))?,
+        None => JsonObject::new(),
+    };
+    if !name.is_empty() {
+        let plain = name.rsplit(['/', '\\']).next().unwrap_or_default();
+        let plain: String = plain.chars().filter(|letter| !letter.is_control()).take(NAME_CHARS).collect();
+        metadata.insert("fileName".to_owned(), plain.into());
+    }
+    let title = field("title").map(|title| title.trim().to_owned());
+    if title.as_ref().is_some_and(|title| title.chars().count() > TITLE_CHARS) {
+        return Err(invalid(&format!("title must have at most {TITLE_CHARS} characters")));
+    }
+    Ok(NewDocument { title, format, source: bytes.into(), metadata })
 }
 
 /// Reads a document. How large it may be follows from the bound of bodies.

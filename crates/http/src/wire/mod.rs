@@ -16,4 +16,5 @@ pub(crate) mod rooms;
 pub(crate) mod runs;
 pub(crate) mod servers;
 pub(crate) mod system;
+pub(crate) mod tee;
 pub(crate) mod worlds;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
+use core_types::tee::AttestError;
 use core_types::{InvalidCode, ServiceError, Thing};
 use doolittle_http::HttpSettings;
 use serde_json::json;
@@ -34,6 +35,9 @@ async fn every_service_error_has_its_code_and_status() {
         (ServiceError::conflict("m"), 409, "CONFLICT"),
         (ServiceError::forbidden("m"), 403, "FORBIDDEN"),
         (overloaded(), 503, "OVERLOADED"),
+        (ServiceError::Attestation(AttestError::Off), 503, "TEE_UNAVAILABLE"),
+        (ServiceError::Attestation(AttestError::Unavailable(source())), 503, "TEE_UNAVAILABLE"),
+        (ServiceError::Attestation(AttestError::Defect(source())), 503, "TEE_UNAVAILABLE"),
         (ServiceError::Unavailable(source()), 503, "UNAVAILABLE"),
         (ServiceError::Internal(source()), 500, "INTERNAL_SERVER_ERROR"),
     ] {

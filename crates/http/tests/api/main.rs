@@ -27,4 +27,5 @@ mod sockets;
 mod streams;
 mod support;
 mod system;
+mod tee;
 mod worlds;

@@ -83,6 +83,7 @@ impl Api {
             knowledge: fakes.clone(),
             runs: fakes.clone(),
             system: fakes.clone(),
+            tee: fakes.clone(),
             clock: Arc::new(FixedClock),
             keyring: Keyring::new(key.map(Secret::new).as_ref()),
         };

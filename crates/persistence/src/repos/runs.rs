@@ -170,19 +170,24 @@ work! {
 }
 
 work! {
-    fn list_logs(conn: &mut Conn, agent: Id, filter: LogFilter) -> Result<Vec<LogEntry>, Fault> {
+    fn list_logs(conn: &mut Conn, agent: Option<Id>, filter: LogFilter) -> Result<Vec<LogEntry>, Fault> {
         let since = filter.since.map_or(i64::MIN, Timestamp::millis);
         let until = filter.until.map_or(i64::MAX, Timestamp::millis);
         let mut query = logs::table
-            .filter(logs::agent_id.eq(agent))
             .filter(logs::created_at.between(since, until))
             .order((logs::created_at.desc(), logs::ordinal.desc()))
             .offset(filter.offset.into())
             .limit(filter.limit.into())
             .select(LogRow::as_select())
             .into_boxed();
+        if let Some(agent) = agent {
+            query = query.filter(logs::agent_id.eq(agent));
+        }
         if let Some(room) = filter.room {
             query = query.filter(logs::room_id.eq(Id::from(room)));
+        }
+        if let Some(entity) = filter.entity {
+            query = query.filter(logs::entity_id.eq(Id::from(entity)));
         }
         if let Some(kind) = filter.kind {
             query = query.filter(logs::kind.eq(kind));
@@ -237,7 +242,11 @@ impl RunRepository for Db {
     }
 
     async fn logs(&self, agent: AgentId, filter: LogFilter) -> StoreResult<Vec<LogEntry>> {
-        Ok(in_read!(self, |conn| list_logs(conn, agent.into(), filter))?)
+        Ok(in_read!(self, |conn| list_logs(conn, Some(agent.into()), filter))?)
+    }
+
+    async fn all_logs(&self, filter: LogFilter) -> StoreResult<Vec<LogEntry>> {
+        Ok(in_read!(self, |conn| list_logs(conn, None, filter))?)
     }
 
     async fn logs_beyond(&self, keep: u32) -> StoreResult<Option<Timestamp>> {

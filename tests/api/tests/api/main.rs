@@ -28,4 +28,5 @@ mod servers;
 mod snapshots;
 mod support;
 mod system;
+mod tee;
 mod worlds;

@@ -122,6 +122,11 @@ pub const ROUTES: &[Route] = &[
     Route("GET", "/system/config"),
     Route("GET", "/system/environment"),
     Route("POST", "/system/environment"),
+    Route("GET", "/tee/status"),
+    Route("POST", "/tee/attestation"),
+    Route("GET", "/tee/agents"),
+    Route("GET", "/tee/agents/{agent_id}"),
+    Route("POST", "/tee/logs"),
 ];
 
 /// Other spellings of a part of a path.
@@ -196,6 +201,7 @@ impl Route {
             ("POST", "/messaging/central-servers") => Some(json!({"name": "x", "sourceType": "test"})),
             ("POST", "/audio/generate") => Some(json!({"text": "hi", "agentId": NOTHING})),
             ("POST", path) if path.contains("/speech/") || path.ends_with("/synthesize") => Some(json!({"text": "hi"})),
+            ("POST", "/tee/attestation" | "/tee/logs") => Some(json!({})),
             ("POST", "/system/environment") => Some(json!({"content": {}})),
             ("POST", "/memory/agents/{agent_id}/documents") => Some(json!({"content": "hi"})),
             ("POST", "/memory/groups/{server_id}") => Some(json!({"agentIds": [NOTHING]})),
@@ -242,6 +248,8 @@ pub fn steady() -> impl Iterator<Item = Route> {
         "/version",
         "/server/logs",
         "/stream",
+        "/tee/agents",
+        "/tee/agents/{agent_id}",
     ];
     ROUTES.iter().copied().filter(move |route| route.0 == "GET" && !others.iter().any(|other| route.1.ends_with(other)))
 }

@@ -18,6 +18,7 @@ use core_types::rooms::{NewGroup, NewRoom};
 use core_types::runs::{LogFilter, RunFilter};
 use core_types::speech::SpeechEngines;
 use core_types::system::{EnvironmentChange, EnvironmentName, LogLevel, LogLine, LogReader, MemoryUse, ServerLog, Status, SystemService};
+use core_types::tee::{Challenge, LogQuery};
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{
     AgentId, Caller, ChannelId, Clock, EntityId, Json, JsonObject, Listed, LogId, MediaId, MemoryId, MessageId, MessageServerId, Page,
@@ -31,6 +32,7 @@ mod channels;
 mod media;
 mod memories;
 mod messaging;
+mod tee;
 
 pub const AGENT: &str = "b850bc30-45f8-0041-a00a-83df46d8555d";
 pub const CHANNEL: &str = "25933be3-f43d-4ecb-b644-fcd71baa15eb";
@@ -101,6 +103,10 @@ pub enum Call {
     Find(MediaPlace, MediaName),
     Read(Range<u64>),
     Page(Page),
+    Attest(Option<Challenge>),
+    AttestedAgent(AgentId, Option<Challenge>),
+    AttestedLogs(LogQuery, Option<Challenge>),
+    Nonce(&'static str, Option<Challenge>),
     Other(&'static str),
 }
 

@@ -25,13 +25,15 @@ const NOTES: i64 = 100_000;
 pub(crate) struct Read {
     vectors: i64,
     gone: i64,
+    /// Up to here notes of goings are forgotten.
+    forgotten: i64,
     /// Places that were reached, and when.
     reached: VecDeque<(Instant, i64)>,
 }
 
 impl Default for Read {
     fn default() -> Self {
-        Self { vectors: i64::MIN, gone: 0, reached: VecDeque::new() }
+        Self { vectors: i64::MIN, gone: 0, forgotten: 0, reached: VecDeque::new() }
     }
 }
 
@@ -119,8 +121,10 @@ impl Recall {
             read.gone = read.gone.max(place);
             read.reached.pop_front();
         }
-        if read.gone > NOTES {
-            self.store.forget_gone(read.gone - NOTES, PAGE).await?;
+        let old = read.gone.saturating_sub(NOTES);
+        // Some at a time, and not for every single one.
+        if old - read.forgotten >= i64::from(PAGE) && self.store.forget_gone(old, PAGE).await? < PAGE {
+            read.forgotten = old;
         }
         Ok(())
     }

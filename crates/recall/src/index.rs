@@ -28,7 +28,8 @@ impl Index {
 
     /// How many vectors there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.read().values().flat_map(HashMap::values).map(|partition| partition.read().len()).sum()
+        let all: Vec<Shared> = self.0.read().values().flat_map(HashMap::values).map(Arc::clone).collect();
+        all.iter().map(|partition| partition.read().len()).sum()
     }
 
     /// Takes vectors in, in the order of their numbers.
@@ -54,9 +55,13 @@ impl Index {
             let known = self.0.read().get(&agent).and_then(|spaces| spaces.get(&space)).map(Arc::clone);
             let Some(partition) = known else { continue };
             numbers.sort_unstable();
-            let mut partition = partition.write();
-            partition.remove(&numbers);
-            if partition.len() == 0 {
+            let is_empty = {
+                let mut partition = partition.write();
+                partition.remove(&numbers);
+                partition.len() == 0
+            };
+            // Not while the partition is held: whoever holds the map may want it.
+            if is_empty {
                 self.forget(agent, space);
             }
         }

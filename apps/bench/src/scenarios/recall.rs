@@ -211,7 +211,10 @@ pub(super) fn fill_here(arguments: &RecallFillArgs) -> Outcome<()> {
         insert_rows(&mut connection, first..last, dimension, space).during("storing memories")?;
         first = last;
     }
-    Ok(())
+    connection.close().map_err(|(_, error)| error).during("closing the database")?;
+    // What is still to be written to the disk would otherwise be written while inserts are measured.
+    let synced = std::fs::File::open(arguments.into.join(DATABASE)).and_then(|file| file.sync_all());
+    synced.during("syncing the database")
 }
 
 fn insert_rows(connection: &mut Connection, numbers: std::ops::Range<u64>, dimension: usize, space: SpaceId) -> rusqlite::Result<()> {

@@ -276,8 +276,9 @@ mod tests {
         Writes::prepare(&ours).unwrap().commit(&mut channels, SUBMITS).unwrap();
 
         assert_eq!(tables(&ours), tables(&theirs));
-        for table in tables(&ours) {
-            assert_eq!(rows(&ours, &table), rows(&theirs, &table), "{table}");
+        // Which models the server has is noted when it starts.
+        for table in tables(&ours).iter().filter(|table| *table != "embedding_spaces") {
+            assert_eq!(rows(&ours, table), rows(&theirs, table), "{table}");
         }
         assert_eq!(rows(&ours, "messages").len(), SUBMITS);
         // How ids are spread decides how many pages of an index a group writes.

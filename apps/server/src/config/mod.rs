@@ -328,6 +328,7 @@ fn derive(values: &mut [Resolved]) {
     for resolved in values.iter_mut().filter(|resolved| resolved.value.is_none()) {
         let value = match resolved.id {
             SettingId::CharactersDir => data_dir.join("characters").to_string_lossy().into_owned(),
+            SettingId::KnowledgeDir => data_dir.join("knowledge").to_string_lossy().into_owned(),
             SettingId::MediaDir => data_dir.join("media").to_string_lossy().into_owned(),
             SettingId::HttpWorkers => workers.to_string(),
             _ => continue,

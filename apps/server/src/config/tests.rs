@@ -129,6 +129,7 @@ fn defaults_make_a_whole_configuration() {
     assert_eq!((config.server.host.as_str(), config.server.port), ("127.0.0.1", 3000));
     assert_eq!(config.server.max_payload, 2 * 1024 * 1024);
     assert_eq!(config.characters_dir, place.directory.path().join("data/characters"));
+    assert_eq!(config.knowledge_dir, place.directory.path().join("data/knowledge"));
     assert!(config.server.workers >= 1 && config.default_agent && !config.server.insecure);
     assert_eq!(config.runs.timeout, Duration::from_mins(2));
     assert_eq!((config.runs.max_concurrent, config.runs.max_concurrent_per_agent, config.runs.max_waiting), (64, 32, 1024));

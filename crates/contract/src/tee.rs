@@ -74,6 +74,9 @@ pub async fn an_attestor_says_what_it_is(attestor: Arc<dyn Attestor>) {
     assert!(!word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{word:?}");
     assert!(!attestor.describe().is_empty());
     assert_eq!(attestor.describe().contains("SIMULATED"), attestor.is_simulated());
+    // It says so after it was asked too.
+    evidence(attestor.as_ref(), about(1)).await;
+    assert_eq!(attestor.provider(), word);
 }
 
 /// Makes a test of every promise, each with an attestor of its own. `$make` is a function without arguments that gives

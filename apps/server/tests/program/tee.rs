@@ -10,10 +10,10 @@ use core_types::tee::format::{self, Statement};
 use core_types::tee::{Attestor as _, Evidence, EvidenceKind, Signer as _};
 use core_types::{JsonObject, Timestamp};
 use serde_json::json;
+use testkit::guest_agent::quote_about;
 
 use crate::{command, doolittle, stderr, stdout};
 
-const QUOTE: &[u8] = include_bytes!("../../../../crates/tee/tests/fixtures/tdx_quote");
 const COLLATERAL: &str = "../../crates/tee/tests/fixtures/tdx_quote_collateral.json";
 
 fn key() -> SigningKey {
@@ -34,8 +34,7 @@ async fn simulated() -> String {
 /// Under a quote that the hardware would have signed if it were ours.
 fn tdx() -> String {
     let report_data = format::report_data(&key().public_key(), None);
-    let mut quote = QUOTE.to_vec();
-    quote[568..632].copy_from_slice(&report_data);
+    let quote = quote_about(&report_data);
     signed(&Evidence { kind: EvidenceKind::Tdx, report_data, quote, event_log: None, vm_config: None, auxiliary: None })
 }
 

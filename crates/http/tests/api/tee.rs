@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::fakes::{AGENT, Call, ROOM, USER};
 use crate::support::Api;
 
-fn challenge(hex: &str) -> Option<Challenge> {
-    Some(hex.parse().unwrap())
+fn challenge(hex: &str) -> Challenge {
+    hex.parse().unwrap()
 }
 
 fn logs() -> LogQuery {
@@ -34,7 +34,7 @@ async fn an_answer_is_sent_as_it_was_signed() {
 async fn every_route_asks_with_the_nonce_that_it_was_given() {
     let agent = AGENT.parse().unwrap();
     let one_agent = format!("/api/tee/agents/{AGENT}");
-    for (path, nonce) in [("", None), ("?nonce=", None), ("?nonce=C0ffee", challenge("c0ffee"))] {
+    for (path, nonce) in [("", None), ("?nonce=", None), ("?nonce=C0ffee", Some(challenge("c0ffee")))] {
         let api = Api::open();
         for route in ["/api/tee/status", "/api/tee/agents", &one_agent] {
             api.get(&format!("{route}{path}")).await.data(200);
@@ -57,8 +57,8 @@ async fn evidence_is_asked_for_with_up_to_64_bytes() {
         (json!({}), None),
         (json!({"reportData": ""}), None),
         (json!({"reportData": null}), None),
-        (json!({"reportData": "00ff"}), challenge("00ff")),
-        (json!({"reportData": "ab".repeat(64)}), challenge(&"ab".repeat(64))),
+        (json!({"reportData": "00ff"}), Some(challenge("00ff"))),
+        (json!({"reportData": "ab".repeat(64)}), Some(challenge(&"ab".repeat(64)))),
     ] {
         let api = Api::open();
         assert_eq!(api.post("/api/tee/attestation", body).await.data(200)["statement"], "attestation");
@@ -92,7 +92,7 @@ async fn logs_are_asked_for_as_elizaos_asks() {
     for (body, query, nonce) in [
         (json!({}), logs(), None),
         (json!({"query": empty, "page": 0, "pageSize": 0}), logs(), None),
-        (json!({"query": conditions, "page": "3", "pageSize": 7, "nonce": "aa"}), whole, challenge("aa")),
+        (json!({"query": conditions, "page": "3", "pageSize": 7, "nonce": "aa"}), whole, Some(challenge("aa"))),
         (json!({"query": {"userId": USER}}), LogQuery { entity: Some(USER.parse().unwrap()), ..logs() }, None),
         (json!({"pageSize": 99_999}), LogQuery { page_size: 1_000, ..logs() }, None),
     ] {

@@ -37,7 +37,7 @@ fn evidence(kind: EvidenceKind, report_data: [u8; 64]) -> Evidence {
 
 fn signed(signer: &SigningKey, statement: Statement, nonce: Option<&str>, says: Value, evidence: &Evidence) -> String {
     let nonce: Option<Challenge> = nonce.map(|nonce| nonce.parse().unwrap());
-    let says = says.as_object().cloned().unwrap();
+    let Value::Object(says) = says else { panic!("{says} is no object") };
     let answer: SignedAnswer = format::sign(statement, at(THEN), nonce.as_ref(), says, (signer, "test"), evidence).unwrap();
     json!({"success": true, "data": answer.as_object()}).to_string()
 }

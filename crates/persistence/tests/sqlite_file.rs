@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use core_types::agents::Agent;
 use core_types::character::Character;
+use core_types::media::{MediaFile, MediaPlace, MediaType};
 use core_types::memory::{KeywordSearch, MESSAGES, Memory, MemoryFilter, Origin};
 use core_types::messaging::PostOutcome;
-use core_types::runs::LogEntry;
-use core_types::{AgentId, ChannelId, EntityId, JsonObject, LogId, MemoryId, MessageId, Page, RoomId, StoreError, Timestamp};
+use core_types::{AgentId, ChannelId, EntityId, JsonObject, MediaId, MemoryId, MessageId, Page, RoomId, StoreError, Timestamp};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use doolittle_persistence::{OpenError, Options, Store, Target, open};
@@ -57,14 +57,14 @@ fn memory(number: u128, agent: u128) -> Memory {
     }
 }
 
-fn log_line(number: u128, agent: u128) -> LogEntry {
-    LogEntry {
-        id: LogId::new(Uuid::from_u128(number)),
-        agent_id: AgentId::new(Uuid::from_u128(agent)),
-        entity_id: EntityId::new(Uuid::from_u128(1)),
-        room_id: RoomId::new(Uuid::from_u128(1)),
-        kind: "test".to_owned(),
-        body: serde_json::Value::Null,
+fn file() -> MediaFile {
+    MediaFile {
+        id: MediaId::from_bits(1),
+        place: MediaPlace::Agent(AgentId::new(Uuid::from_u128(1))),
+        media_type: MediaType::Text,
+        original_name: String::new(),
+        size: 1,
+        sha256: [0; 32],
         created_at: Timestamp::from_millis(1),
     }
 }
@@ -119,16 +119,17 @@ async fn a_job_that_fails_hurts_nobody_in_its_group() {
     let path = directory.path().join("test.db");
     let store = open_at(&path, Options::default()).await;
     store.agents().add(agent(1), Vec::new()).await.unwrap();
+    store.media().add(file()).await.unwrap();
     let memories = store.memories();
     // The writer waits for the stranger, so that all jobs are in one group when it goes on.
     let mut stranger = stranger(&path);
     stranger.batch_execute("BEGIN IMMEDIATE").unwrap();
     let jobs = join_all((0..90).map(|number| {
-        let (memories, runs) = (store.memories(), store.runs());
+        let (memories, media) = (store.memories(), store.media());
         async move {
-            // There is no second agent.
+            // A file with this id is there.
             if number % 3 == 0 {
-                runs.add_log(log_line(number, 2)).await.map(|()| 0)
+                media.add(file()).await.map(|()| 0)
             } else {
                 memories.add(vec![memory(1000 + number, 1), memory(number, 1)]).await
             }

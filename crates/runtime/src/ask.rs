@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use core_types::error::chain;
-use core_types::models::{AgentModels, AskError, ModelError, NoSink, TextRequest, TextResponse};
+use core_types::models::{AgentModels, AskError, ModelError, NoSink, Purpose, TextRequest, TextResponse};
 use core_types::runs::LogEntry;
 use core_types::{AgentId, LogId, RoomId, StoreError};
 use tokio::time::timeout;
@@ -15,20 +15,23 @@ use crate::record::ModelCall;
 
 /// How long one who asks waits, for a place among those who ask and for the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it is for what nobody waits for: a small machine of one's own is slow, and may answer yet.
+const LONG_PATIENCE: Duration = Duration::from_mins(5);
 
 #[async_trait]
 impl AgentModels for ReadyAgents {
     async fn ask(&self, agent: AgentId, request: TextRequest) -> Result<TextResponse, AskError> {
         let ready = self.running(agent).await?;
         let (size, began) = (request.size, self.ports.clock.now());
+        let patience = if request.purpose == Purpose::Reflect { LONG_PATIENCE } else { PATIENCE };
         let asking = async {
             // Closed only when nobody could ask any more.
             let _place = self.asking.acquire().await;
             ready.provider.generate(request, &NoSink).await
         };
         let provider = ready.provider.as_ref();
-        let late = |_| Err(ModelError::TimedOut { provider: provider.name().to_owned(), limit: PATIENCE });
-        let answer = timeout(PATIENCE, asking).await.unwrap_or_else(late);
+        let late = |_| Err(ModelError::TimedOut { provider: provider.name().to_owned(), limit: patience });
+        let answer = timeout(patience, asking).await.unwrap_or_else(late);
         let millis = self.ports.clock.now().millis() - began.millis();
         self.note(&ready, &ModelCall { size, provider, answer: answer.as_ref(), millis }).await;
         answer.map_err(AskError::Model)

@@ -50,8 +50,9 @@ impl ReadyAgents {
         })
     }
 
-    /// Writes the call into the agent's log, in the agent's own room.
+    /// Counts the call and writes it into the agent's log, in the agent's own room.
     async fn note(&self, ready: &ReadyAgent, call: &ModelCall<'_>) {
+        call.count();
         let agent = ready.agent.id;
         let entry = LogEntry {
             id: LogId::new(self.ports.ids.uuid()),

@@ -184,8 +184,8 @@ impl ModelCall<'_> {
         format!("useModel:{}", self.size)
     }
 
-    /// Counts the call, its time and its tokens.
-    fn count(&self) {
+    /// Counts the call, its time and its tokens, for whoever reads figures.
+    pub(crate) fn count(&self) {
         let provider = self.provider.name().to_owned();
         let outcome = if self.answer.is_ok() { "answered" } else { "failed" };
         let (size, millis) = (self.size.to_string(), u32::try_from(self.millis).unwrap_or_default());
@@ -198,9 +198,8 @@ impl ModelCall<'_> {
         }
     }
 
-    /// The body of the log line, which is written once for each call; so the call is counted here.
+    /// The body of the log line.
     pub(crate) fn body(&self, run: Option<RunId>) -> Value {
-        self.count();
         let model = self.answer.map_or_else(|_| self.provider.model(self.size), |response| &response.model);
         let mut body = JsonObject::new();
         if let Some(run) = run {
@@ -289,6 +288,7 @@ impl Recorder {
 
     /// A call of the model, answered or not.
     pub(crate) fn model_call(&mut self, call: &ModelCall<'_>, at: Timestamp) {
+        call.count();
         self.counts.model_calls += 1;
         if let Ok(response) = call.answer {
             self.usage += response.usage;

@@ -140,6 +140,13 @@ impl AgentService for Agents {
     }
 }
 
+/// Takes in the files that a character names. One agent's that cannot be taken in do not keep another's from it.
+async fn take_in_files(knowledge: Arc<Knowledge>, id: AgentId) {
+    if let Err(error) = knowledge.follow_files(id).await {
+        log::error!("agent {id}: the files that its character knows are not taken in yet: {}", chain(&error));
+    }
+}
+
 impl Agents {
     /// After a change that is stored: what fails here is made good at the next start of the agent or the server.
     async fn follow(&self, agent: &Agent) {
@@ -150,12 +157,7 @@ impl Agents {
 
     /// The files that a character names are taken in by and by: there may be many.
     fn follow_files(&self, id: AgentId) {
-        let knowledge = Arc::clone(&self.knowledge);
-        tokio::spawn(async move {
-            if let Err(error) = knowledge.follow_files(id).await {
-                log::error!("agent {id}: the files that its character knows are not taken in yet: {}", chain(&error));
-            }
-        });
+        tokio::spawn(take_in_files(Arc::clone(&self.knowledge), id));
     }
 
     /// Brings up to date what the agents that run know of their characters, as after a start of the server.
@@ -163,7 +165,7 @@ impl Agents {
         for summary in self.agents.list().await?.into_iter().filter(|agent| agent.running) {
             if let Some(agent) = self.agents.find(summary.id).await? {
                 self.follow(&agent).await;
-                self.knowledge.follow_files(agent.id).await?;
+                take_in_files(Arc::clone(&self.knowledge), agent.id).await;
             }
         }
         Ok(())

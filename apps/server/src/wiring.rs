@@ -371,7 +371,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         ids: Arc::clone(&ids),
     };
     let servers = Servers { servers: store.servers(), bus: Arc::clone(&bus), clock: Arc::clone(&clock), ids: Arc::clone(&ids) };
-    let channels = Channels { servers: store.servers(), channels: store.channels(), bus, clock: Arc::clone(&clock), ids };
+    let channels = Channels { servers: store.servers(), channels: store.channels(), bus, clock: Arc::clone(&clock), ids: Arc::clone(&ids) };
     let media_ports = MediaPorts {
         media: store.media(),
         store: files,
@@ -413,6 +413,8 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         system: Arc::new(system),
         tee: Arc::new(tee),
         clock,
+        ids,
+        randomness: Arc::new(SystemRandomness),
         keyring,
     }
 }
@@ -423,6 +425,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         upload_limit: config.media.max_upload,
         cors_origins: config.server.cors_origins.clone(),
         insecure: config.server.insecure,
+        anonymous_sockets: config.server.anonymous_sockets,
         rate_limits: config.server.rate_limits,
         trusted_proxies: config.server.trusted_proxies.clone(),
         workers: Some(config.server.workers),

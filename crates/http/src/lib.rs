@@ -36,6 +36,7 @@ mod runs;
 mod server;
 mod servers;
 mod serving;
+mod sockets;
 mod sse;
 mod system;
 mod tee;

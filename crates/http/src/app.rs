@@ -1,5 +1,6 @@
 //! The application: what it is made of, and its routes and layers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use crate::routing::{Routes, no_route};
 use crate::sockets::hub::Hub;
 use crate::{
     agents, audio, channels, documents, events, figures, gate, home, layer, limits, manage, media, memories, messages, openapi, rooms,
-    runs, servers, sockets, system, tee, worlds,
+    runs, servers, sockets, system, tee, ui, worlds,
 };
 
 /// What the routes call.
@@ -84,6 +85,8 @@ pub struct HttpSettings {
     pub version: String,
     /// Without a key, lets in peers that are not on this machine, and requests to any IP address.
     pub insecure: bool,
+    /// The folder of a web UI, in canonical form: its files are at `/`. Without one there is a page that says how the server is.
+    pub ui: Option<PathBuf>,
     /// Lets sockets connect without an `entityId`, as clients of elizaOS 1.2 do.
     pub anonymous_sockets: bool,
     /// How often a client may ask.
@@ -106,6 +109,7 @@ impl Default for HttpSettings {
             cors_origins: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             insecure: false,
+            ui: None,
             anonymous_sockets: false,
             rate_limits: limits::RATES,
             trusted_proxies: Vec::new(),
@@ -204,20 +208,16 @@ pub fn app(
     }
     let api = web::scope("/api").wrap(from_fn(gate::check)).configure(|config| routes.mount(config)).default_service(web::to(no_route));
     let mut public = Routes::default();
-    for add in [
-        system::public_routes,
-        figures::public_routes,
-        media::public_routes,
-        sockets::public_routes,
-        home::public_routes,
-        openapi::public_routes,
-    ] {
+    for add in [system::public_routes, figures::public_routes, media::public_routes, sockets::public_routes, openapi::public_routes] {
         add(&mut public);
+    }
+    if state.0.settings.ui.is_none() {
+        home::public_routes(&mut public);
     }
     App::new()
         .app_data(state.0.clone())
         .wrap(from_fn(layer::outermost))
         .configure(|config| public.mount(config))
         .service(api)
-        .default_service(web::to(no_route))
+        .default_service(web::to(ui::serve))
 }

@@ -40,6 +40,7 @@ mod sockets;
 mod sse;
 mod system;
 mod tee;
+mod ui;
 mod uploads;
 mod wire;
 mod worlds;

@@ -10,5 +10,6 @@ pub mod house;
 pub mod scripted;
 pub mod scripted_provider;
 pub mod server;
+pub mod socket;
 pub mod spec;
 pub mod stage;

@@ -20,7 +20,7 @@ pub(super) struct Events {
     messages: Arc<dyn MessageRepository>,
     subscription: Box<dyn Subscription>,
     channel: ChannelId,
-    /// The last sequence number that was handed out.
+    /// The last sequence number that was handed out or is ready to be.
     position: i64,
     /// The newest sequence number known to exist; while the position is behind it, the store is read.
     newest: i64,
@@ -129,6 +129,10 @@ impl EventStream for Events {
     }
 
     fn position(&self) -> i64 {
-        self.position
+        match self.ready.front() {
+            Some(StreamItem::Event(event)) if event.seq > 0 => event.seq - 1,
+            Some(StreamItem::Gap { from, .. }) => from - 1,
+            _ => self.position,
+        }
     }
 }

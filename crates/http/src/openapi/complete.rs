@@ -13,7 +13,7 @@ use crate::openapi::example;
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 16] = [
     ("agents", "Agents and their characters"),
     ("runs", "What agents did: logs and runs"),
     ("worlds", "Agents' worlds"),
@@ -24,6 +24,7 @@ const TAGS: [(&str, &str); 15] = [
     ("channels", "Channels, and who takes part in them"),
     ("messages", "Messages"),
     ("events", "Streams of what happens"),
+    ("sockets", "Socket.IO"),
     ("media", "Files: uploading them, and where they are served"),
     ("audio", "Speech: what is said and what is heard"),
     ("system", "How the server is doing"),
@@ -188,6 +189,8 @@ fn error_schema() -> Value {
                     "details": { "description": "`{}`, or the reason once more, as elizaOS has it." },
                 },
             },
+            "code": { "type": "integer", "description": "The number of the error in Engine.IO, on `/socket.io`." },
+            "message": { "type": "string", "description": "The error in Engine.IO's own words, on `/socket.io`." },
             "userMessage": { "type": "object", "description": "The message that was stored, where only the reply failed." },
         },
     })

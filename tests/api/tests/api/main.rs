@@ -26,6 +26,7 @@ mod routes;
 mod secrets;
 mod servers;
 mod snapshots;
+mod sockets;
 mod support;
 mod system;
 mod tee;

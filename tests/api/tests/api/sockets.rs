@@ -1,0 +1,416 @@
+//! Sockets: who may connect, what they hear and in which order, and what becomes of those who leave, come back or do not read.
+
+use serde_json::{Value, json};
+use testkit::caller::{Caller, Request};
+use testkit::server::{KEY, TestServer};
+use testkit::socket::Socket;
+
+use crate::support::{ANN, BEN, DEFAULT, NOTHING, create_channel, dm, messages_of, open, post, says, text, texts, with};
+
+/// Connects as somebody, with the key that there may be.
+async fn socket(server: &TestServer, entity: &str) -> Socket {
+    Socket::connect(server.address(), &json!({ "entityId": entity, "apiKey": KEY })).await.expect("a socket")
+}
+
+/// A message of a socket to a channel.
+fn said(channel: &str, sender: &str, content: &str) -> Value {
+    json!({"type": 2, "payload": {
+        "channelId": channel, "messageServerId": DEFAULT, "senderId": sender, "senderName": "Ann", "message": content,
+        "source": "client_chat", "messageId": "m1", "metadata": {"channelType": "DM"},
+    }})
+}
+
+async fn place() -> (TestServer, Caller, String) {
+    let (server, ann) = open().await;
+    let channel = create_channel(&ann, "GROUP", &[ANN, BEN]).await;
+    (server, ann, channel)
+}
+
+#[tokio::test]
+async fn ann_chats_with_an_agent_and_ben_hears_it() {
+    let (server, ann) = open().await;
+    let (agent, channel) = dm(&server, &ann).await;
+    let (mut hers, mut his) = (socket(&server, ANN).await, socket(&server, BEN).await);
+    for socket in [&mut hers, &mut his] {
+        let joined = socket.join(&channel, None).await;
+        assert_eq!((&joined["channelId"], &joined["roomId"]), (&json!(channel), &json!(channel)));
+    }
+    hers.emit("message", &said(&channel, ANN, "hello")).await;
+
+    let own = hers.until("messageBroadcast").await;
+    assert_eq!(own["clientMessageId"], "m1");
+    let others = his.until("messageBroadcast").await;
+    assert_eq!(others.get("clientMessageId"), None);
+    for (key, expected) in [
+        ("senderId", json!(ANN)),
+        ("senderName", json!("Ann")),
+        ("text", json!("hello")),
+        ("channelId", json!(channel)),
+        ("roomId", json!(channel)),
+        ("serverId", json!(DEFAULT)),
+        ("messageServerId", json!(DEFAULT)),
+        ("source", json!("client_chat")),
+    ] {
+        assert_eq!((&own[key], &others[key]), (&expected, &expected), "{key}");
+    }
+    assert!(own["createdAt"].is_i64() && own["id"] == others["id"]);
+
+    let (name, ack) = hers.next().await.expect("an event");
+    assert_eq!(name, "messageAck");
+    assert_eq!((&ack["clientMessageId"], &ack["messageId"]), (&json!("m1"), &own["id"]));
+    assert_eq!(ack["status"], "received_by_server_and_processing");
+
+    let mut pieces = Vec::new();
+    let reply = loop {
+        match hers.next().await.expect("an event") {
+            (name, chunk) if name == "messageStreamChunk" => {
+                assert_eq!((&chunk["index"], &chunk["agentId"]), (&json!(pieces.len()), &json!(agent)));
+                pieces.push(chunk);
+            }
+            (name, reply) if name == "messageBroadcast" => break reply,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(reply["senderId"], agent);
+    assert!(!pieces.is_empty() && pieces.iter().all(|piece| piece["messageId"] == reply["id"]));
+    assert_eq!(pieces.iter().map(|piece| text(&piece["chunk"])).collect::<String>(), text(&reply["text"]));
+    let (name, complete) = hers.next().await.expect("an event");
+    assert_eq!(name, "messageComplete");
+    assert_eq!((&complete["channelId"], &complete["serverId"]), (&json!(channel), &json!(DEFAULT)));
+    assert_eq!(his.until("messageComplete").await, complete);
+    assert_eq!(texts(&ann, &channel).await.len(), 2);
+}
+
+#[tokio::test]
+async fn only_those_with_the_key_connect_and_they_say_who_they_are() {
+    let server = TestServer::keyed().await;
+    let address = server.address();
+    let ann = |key: &str, value: &str| json!({"entityId": ANN, key: value});
+    for (headers, auth) in [
+        (vec![], ann("apiKey", KEY)),
+        (vec![], ann("token", KEY)),
+        (vec![("x-api-key", KEY)], ann("x", "")),
+        (vec![("authorization", &*format!("Bearer {KEY}"))], ann("x", "")),
+        (vec![("x-api-key", "wrong")], ann("apiKey", KEY)),
+    ] {
+        let mut socket = Socket::with(address, &headers, &auth).await.expect("connected");
+        let authenticated = socket.until("authenticated").await;
+        assert_eq!(authenticated["entityId"], ANN);
+        assert!(socket.until("connection_established").await["socketId"].is_string());
+    }
+    for (headers, auth, reason) in [
+        (vec![], json!({"entityId": ANN}), "API key"),
+        (vec![], json!(null), "API key"),
+        (vec![], ann("apiKey", "wrong"), "API key"),
+        (vec![], ann("apiKey", ""), "API key"),
+        (vec![], json!({"entityId": ANN, "apiKey": [KEY]}), "API key"),
+        (vec![("x-api-key", "wrong")], ann("x", ""), "API key"),
+        (vec![], json!({"apiKey": KEY}), "Valid entityId required"),
+        (vec![], json!({"entityId": "bad", "apiKey": KEY}), "Valid entityId required"),
+    ] {
+        let refused = Socket::with(address, &headers, &auth).await.err().expect("refused");
+        assert!(refused.contains(reason), "{auth}: {refused}");
+        assert!(!refused.contains(KEY));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_done_for_a_socket_that_has_not_connected() {
+    let server = TestServer::keyed().await;
+    let channel = create_channel(&server.key_holder(), "GROUP", &[ANN]).await;
+    let mut socket = Socket::open(server.address(), &[]).await.expect("a session");
+    socket.emit("message", &said(&channel, ANN, "let me in")).await;
+    assert_eq!(socket.ending().await.map(|(code, _)| code), Some(1000));
+    assert_eq!(texts(&server.key_holder(), &channel).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_server_without_a_key_lets_no_page_of_elsewhere_connect() {
+    let (server, _ann) = open().await;
+    for headers in [[("origin", "https://evil.example")], [("host", "evil.example")], [("x-forwarded-for", "1.2.3.4")]] {
+        let refused = Socket::open(server.address(), &headers).await.err().expect("refused");
+        assert_eq!(refused, "403", "{headers:?}");
+    }
+    Socket::connect(server.address(), &json!({"entityId": ANN})).await.expect("from this machine");
+}
+
+#[tokio::test]
+async fn clients_without_a_name_connect_where_the_operator_lets_them() {
+    let (server, ann) = with(&[("SOCKET_ALLOW_ANONYMOUS", "true")]).await;
+    let channel = create_channel(&ann, "GROUP", &[ANN, BEN]).await;
+    let mut socket = Socket::connect(server.address(), &json!({})).await.expect("connected");
+    assert!(socket.until("authenticated").await["entityId"].is_string());
+    socket.emit("message", &said(&channel, ANN, "as Ann")).await;
+    socket.until("messageAck").await;
+    socket.emit("message", &said(&channel, BEN, "as Ben")).await;
+    assert_eq!(socket.until("messageError").await["code"], "FORBIDDEN");
+    assert_eq!(texts(&ann, &channel).await, ["as Ann"]);
+}
+
+#[tokio::test]
+async fn what_others_do_to_a_channel_is_told() {
+    let (server, ann, channel) = place().await;
+    let mut socket = socket(&server, ANN).await;
+    socket.join(&channel, None).await;
+    let message = text(&post(&ann, &channel, "one").await["id"]);
+    let told = socket.until("messageBroadcast").await;
+    assert_eq!((&told["id"], &told["text"], &told["seq"]), (&json!(message), &json!("one"), &json!(1)));
+
+    ann.delete(&format!("{}/{message}", messages_of(&channel))).await.empty(204);
+    assert_eq!(socket.until("messageDeleted").await["messageId"], message);
+    let at = format!("/api/messaging/central-channels/{channel}");
+    ann.patch(&at, &json!({"name": "renamed"})).await.data(200);
+    let updated = socket.until("channelUpdated").await;
+    assert_eq!((&updated["channelId"], &updated["updates"]["name"]), (&json!(channel), &json!("renamed")));
+    ann.delete(&messages_of(&channel)).await.empty(204);
+    assert_eq!(socket.until("channelCleared").await["channelId"], channel);
+    ann.post("/api/messaging/complete", &json!({"channel_id": channel, "server_id": DEFAULT})).await;
+    assert_eq!(socket.until("messageComplete").await["channelId"], channel);
+    ann.delete(&at).await.empty(204);
+    assert_eq!(socket.until("channelDeleted").await["channelId"], channel);
+
+    // Whoever hears a channel hears the next one of the same id.
+    post(&ann, &channel, "again").await;
+    assert_eq!(socket.until("messageBroadcast").await["text"], "again");
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_is_told_what_it_missed_once_and_in_order() {
+    let (server, ann, channel) = place().await;
+    // Ben keeps the room open, so that whoever comes back has to catch up with it.
+    let mut bens = socket(&server, BEN).await;
+    bens.join(&channel, None).await;
+    let mut socket = socket(&server, ANN).await;
+    socket.join(&channel, None).await;
+    post(&ann, &channel, "0").await;
+    let seen = socket.until("messageBroadcast").await["seq"].as_i64().expect("a number");
+    drop(socket);
+    for number in 1..=450 {
+        post(&ann, &channel, &number.to_string()).await;
+    }
+    bens.names_until("messageBroadcast").await;
+    let mut again = self::socket(&server, ANN).await;
+    assert_eq!(again.join(&channel, Some(seen)).await["seq"], seen);
+    for number in 451..=460 {
+        post(&ann, &channel, &number.to_string()).await;
+    }
+    for number in 1..=460 {
+        let told = again.until("messageBroadcast").await;
+        assert_eq!((text(&told["text"]), told["seq"].as_i64()), (number.to_string(), Some(seen + number)));
+    }
+}
+
+#[tokio::test]
+async fn a_channel_can_be_joined_before_there_is_one() {
+    let (server, ann) = open().await;
+    let (agent, _) = dm(&server, &ann).await;
+    let mut socket = socket(&server, ANN).await;
+    assert_eq!(socket.join(NOTHING, None).await["seq"], 0);
+    let mut message = said(NOTHING, ANN, "hello");
+    message["payload"]["metadata"] = json!({"isDm": true, "targetUserId": agent});
+    socket.emit("message", &message).await;
+    assert_eq!(socket.until("messageBroadcast").await["clientMessageId"], "m1");
+    assert_eq!(socket.until("messageBroadcast").await["senderId"], agent);
+    let details = ann.get(&format!("/api/messaging/central-channels/{NOTHING}/details")).await.data(200);
+    assert_eq!((&details["type"], &details["sourceType"]), (&json!("DM"), &json!("auto_created")));
+    // elizaOS confirms joining what cannot be a channel.
+    assert_eq!(socket.join("not-a-uuid", None).await["channelId"], "not-a-uuid");
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_told_and_changes_nothing() {
+    let (server, ann) = open().await;
+    let (agent, channel) = dm(&server, &ann).await;
+    let mut socket = socket(&server, ANN).await;
+    let whole = said(&channel, ANN, "x")["payload"].clone();
+    let with = |key: &str, value: Value| {
+        let mut payload = whole.clone();
+        payload[key] = value;
+        ("2", payload)
+    };
+    let required = "are required";
+    for ((event, payload), reason) in [
+        (("1", json!({})), "channelId is required for joining."),
+        (("1", json!({"channelId": 5})), "channelId"),
+        (("1", json!({"channelId": channel, "lastSeq": -1})), "lastSeq"),
+        (("2", json!({})), required),
+        (with("channelId", json!("x")), required),
+        (with("messageServerId", json!("x")), required),
+        (with("senderId", json!(null)), required),
+        (with("message", json!("")), required),
+        (with("message", json!(5)), "message must be a string"),
+        (with("message", json!("x".repeat(100_001))), "more than 100000 characters"),
+        (with("message", json!("a\0b")), "U+0000"),
+        (with("metadata", json!([])), "metadata must be an object"),
+        (with("senderId", json!(BEN)), "senderId must be the entityId"),
+        (with("senderId", json!(agent)), "senderId must be the entityId"),
+    ] {
+        socket.emit(event, &payload).await;
+        let error = text(&socket.until("messageError").await["error"]);
+        assert!(error.contains(reason), "{event}: {error}");
+    }
+    let (_, mut elsewhere) = with("messageServerId", json!(NOTHING));
+    elsewhere["channelId"] = json!(NOTHING);
+    socket.emit("2", &elsewhere).await;
+    assert_eq!(socket.until("messageError").await["error"], format!("Server {NOTHING} does not exist"));
+    let mut agents = self::socket(&server, &agent).await;
+    agents.emit("2", &with("senderId", json!(agent)).1).await;
+    assert!(text(&agents.until("messageError").await["error"]).contains("agent"));
+    // What asks for nothing is passed over, as elizaOS does.
+    for nothing in [json!("junk"), json!(null), json!({}), json!({"type": 99, "payload": {}})] {
+        socket.emit("message", &nothing).await;
+    }
+    socket.join(&channel, None).await;
+    assert_eq!(texts(&ann, &channel).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_message_that_is_sent_again_is_stored_once() {
+    let (server, ann, channel) = place().await;
+    let mut message = said(&channel, ANN, "once");
+    message["payload"]["messageId"] = json!(NOTHING);
+    let mut acks = Vec::new();
+    for _ in 0..3 {
+        let mut socket = socket(&server, ANN).await;
+        socket.emit("message", &message).await;
+        assert_eq!(socket.until("messageBroadcast").await["clientMessageId"], NOTHING);
+        acks.push(socket.until("messageAck").await["messageId"].clone());
+    }
+    assert!(acks.iter().all(|ack| *ack == acks[0]), "{acks:?}");
+    assert_eq!(texts(&ann, &channel).await, ["once"]);
+    let mut socket = socket(&server, ANN).await;
+    message["payload"]["message"] = json!("another");
+    socket.emit("message", &message).await;
+    assert_eq!(socket.until("messageError").await["code"], "CONFLICT");
+    // Ids that some clients count up with each page name nothing.
+    for content in ["first", "second"] {
+        socket.emit("message", &said(&channel, ANN, content)).await;
+        socket.until("messageAck").await;
+    }
+    assert_eq!(texts(&ann, &channel).await.len(), 3);
+}
+
+#[tokio::test]
+async fn whoever_waits_where_nobody_answers_is_told_so() {
+    let (server, _ann, channel) = place().await;
+    let mut socket = socket(&server, ANN).await;
+    socket.join(&channel, None).await;
+    socket.emit("message", &said(&channel, ANN, "anybody?")).await;
+    assert!(socket.until("messageAck").await["warnings"][0].is_string());
+    assert_eq!(socket.until("messageComplete").await["channelId"], channel);
+}
+
+#[tokio::test]
+async fn an_event_with_a_number_is_answered_by_it() {
+    let (server, _ann, channel) = place().await;
+    let mut socket = socket(&server, ANN).await;
+    let mut answer = async |packet: String| {
+        socket.send(&packet).await;
+        loop {
+            let packet = socket.packet().await.expect("a packet");
+            if let Some(answer) = packet.strip_prefix("437") {
+                return serde_json::from_str::<Value>(answer).expect("JSON")[0].clone();
+            }
+        }
+    };
+    assert_eq!(answer(format!("427{}", json!(["1", {"channelId": channel}]))).await["channelId"], channel);
+    assert_eq!(answer(format!("427{}", json!(["message", said(&channel, ANN, "x")]))).await["clientMessageId"], "m1");
+    assert_eq!(answer(format!("427{}", json!(["2", {}]))).await["code"], "BAD_REQUEST");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_off_and_the_others_are_not() {
+    let (server, ann, channel) = place().await;
+    let (mut slow, mut quick) = (socket(&server, BEN).await, socket(&server, ANN).await);
+    for socket in [&mut slow, &mut quick] {
+        socket.join(&channel, None).await;
+    }
+    let content = "x".repeat(99_000);
+    // More than what waits for one client and what the system keeps on its way.
+    for _ in 0..200 {
+        post(&ann, &channel, &content).await;
+        quick.until("messageBroadcast").await;
+    }
+    let ending = slow.ending().await;
+    if let Some((code, reason)) = ending {
+        assert_eq!(code, 1013);
+        assert!(reason.contains("last seq"), "{reason}");
+    }
+    quick.emit("message", &said(&channel, ANN, "still here")).await;
+    quick.until("messageAck").await;
+}
+
+#[tokio::test]
+async fn the_log_is_followed_by_those_who_may() {
+    let (server, _ann, _) = place().await;
+    let mut socket = socket(&server, ANN).await;
+    socket.emit("update_log_filters", &json!({"level": "error"})).await;
+    assert_eq!(socket.until("log_filters_updated").await["success"], false);
+    socket.emit("subscribe_logs", &Value::Null).await;
+    assert_eq!(socket.until("log_subscription_confirmed").await["subscribed"], true);
+    socket.emit("update_log_filters", &json!({"level": "error"})).await;
+    assert_eq!(socket.until("log_filters_updated").await, json!({"success": true, "filters": {"level": "error"}}));
+    socket.emit("unsubscribe_logs", &Value::Null).await;
+    assert_eq!(socket.until("log_subscription_confirmed").await["subscribed"], false);
+}
+
+#[tokio::test]
+async fn whoever_asks_too_often_is_told_to_wait() {
+    let (server, _ann) = with(&[("RATE_LIMIT_MAX", "5")]).await;
+    let mut socket = socket(&server, ANN).await;
+    for _ in 0..5 {
+        socket.emit("1", &json!({"channelId": "x"})).await;
+    }
+    assert_eq!(socket.until("messageError").await["code"], "RATE_LIMIT_EXCEEDED");
+    let refused = Socket::open(server.address(), &[]).await.err();
+    assert_eq!(refused.as_deref(), Some("429"));
+}
+
+#[tokio::test]
+async fn polls_speak_the_protocol_and_its_errors() {
+    let (_server, ann) = open().await;
+    for (query, code, message) in [
+        ("EIO=3&transport=polling", 5, "Unsupported protocol version"),
+        ("transport=polling", 5, "Unsupported protocol version"),
+        ("EIO=4&transport=bogus", 0, "Transport unknown"),
+        ("EIO=4", 0, "Transport unknown"),
+        ("EIO=4&transport=polling&sid=nope", 1, "Session ID unknown"),
+    ] {
+        let answer = ann.get(&format!("/socket.io/?{query}")).await;
+        answer.error(400, "BAD_REQUEST");
+        assert_eq!((&answer.json()["code"], &answer.json()["message"]), (&json!(code), &json!(message)), "{query}");
+    }
+    let greeting = ann.get("/socket.io/?EIO=4&transport=polling").await.text();
+    let greeting: Value = serde_json::from_str(greeting.strip_prefix('0').expect("an open packet")).expect("JSON");
+    assert_eq!(greeting["upgrades"], json!(["websocket"]));
+    let at = format!("/socket.io/?EIO=4&transport=polling&sid={}", text(&greeting["sid"]));
+    let say = async |packets: &str| ann.send(Request::new("POST", &at).header("content-type", "text/plain").body(packets)).await;
+    assert_eq!(say(&format!("40{}", json!({"entityId": ANN}))).await.text(), "ok");
+    let mut told = String::new();
+    while !told.contains("connection_established") {
+        told.push_str(&ann.get(&at).await.text());
+    }
+    let order = ["40{\"sid\":", "42[\"authenticated\",", "42[\"connection_established\","].map(|part| told.find(part).expect(part));
+    assert!(order.is_sorted(), "{told}");
+    let joins = format!("42{}\u{1e}42{}", json!(["1", {"channelId": NOTHING}]), json!(["nothing"]));
+    assert_eq!(say(&joins).await.text(), "ok");
+    assert!(ann.get(&at).await.text().starts_with("42[\"channel_joined\","));
+    // What is no packet ends the session.
+    say("x").await.error(400, "BAD_REQUEST");
+    assert_eq!(ann.get(&at).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_closes_its_sockets() {
+    let (mut server, _ann, channel) = place().await;
+    let mut socket = socket(&server, ANN).await;
+    socket.join(&channel, None).await;
+    server.stop().await;
+    socket.ending().await;
+    server.begin().await;
+    let ann = server.caller();
+    ann.post(&messages_of(&channel), &says("after the start")).await.data(201);
+    let mut again = self::socket(&server, ANN).await;
+    again.join(&channel, Some(0)).await;
+    assert_eq!(again.until("messageBroadcast").await["text"], "after the start");
+}

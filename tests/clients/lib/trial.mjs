@@ -1,0 +1,69 @@
+// The book of a run: what was tried, what came of it, and what is still to come.
+
+/** One run of one client. */
+export class Trial {
+  #counts = { pass: 0, FAIL: 0, pending: 0 };
+
+  /** `pending` has a reason for each name that is known not to hold yet; one that holds all the same is a failure. */
+  constructor(name, pending = {}) {
+    this.name = name;
+    this.pending = pending;
+    this.unlike = new Map();
+  }
+
+  /** Notes that something holds, or what is wrong with it. */
+  note(label, problems) {
+    const reason = this.pending[label];
+    const verdict = problems.length === 0 ? (reason ? 'FAIL' : 'pass') : reason ? 'pending' : 'FAIL';
+    this.#counts[verdict] += 1;
+    const why = verdict === 'pass' ? '' : `: ${problems.length === 0 ? `holds, so it is not pending any more (${reason})` : reason ?? problems.join('; ')}`;
+    console.log(`${verdict} ${this.name} ${label}${why}`);
+  }
+
+  /** Runs a step that must not throw; its value is handed on, or `undefined`. */
+  async attempt(label, action) {
+    try {
+      return await action();
+    } catch (error) {
+      this.note(label, [error.message]);
+      return undefined;
+    }
+  }
+
+  /** A call of a client that must resolve to a shape. `unlike` says why that is not the type that the client declares. */
+  async resolves(label, call, shape, unlike) {
+    if (unlike) this.unlike.set(label, unlike);
+    let value;
+    let problems;
+    try {
+      value = await call();
+      problems = shape(value);
+    } catch (error) {
+      problems = [`${error.name} ${error.code ?? ''} ${error.status ?? ''} ${error.message}`];
+    }
+    this.note(label, problems);
+    return value;
+  }
+
+  /** A call that must throw, with a message like this. */
+  async rejects(label, call, pattern) {
+    try {
+      const value = await call();
+      this.note(label, [`resolved to ${JSON.stringify(value)}`]);
+    } catch (error) {
+      this.note(label, pattern.test(error.message) ? [] : [`threw ${error.message}`]);
+    }
+  }
+
+  /** Whether anything has failed so far. */
+  get failed() {
+    return this.#counts.FAIL > 0;
+  }
+
+  /** Prints the figures; the exit code of the run. */
+  end() {
+    const { pass, FAIL, pending } = this.#counts;
+    console.log(`${this.name}: ${pass} passed, ${FAIL} failed, ${pending} pending`);
+    return FAIL === 0 && pass > 0 ? 0 : 1;
+  }
+}

@@ -21,7 +21,9 @@ const UNKNOWN: &str = "11111111-1111-4111-8111-111111111111";
 async fn setting(caller: &Caller) -> Names {
     let character = json!({
         "name": "Eliza", "username": "eliza", "system": "You are a deterministic test agent.",
-        "bio": ["A deterministic test agent", "Second bio line"],
+        "bio": ["A deterministic test agent", "Second bio line"], "topics": ["testing"], "adjectives": ["deterministic"],
+        "style": {"all": ["be brief"], "chat": ["be brief"], "post": ["be brief"]},
+        "settings": {"avatar": "https://example.com/avatar.png"},
     });
     let made = caller.post("/api/agents", &json!({"agent": character})).await.data(201);
     // An agent's id follows from its name.

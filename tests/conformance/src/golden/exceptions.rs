@@ -19,6 +19,9 @@ struct Reason {
     /// Exchanges that cannot be asked of ours.
     #[serde(default)]
     not_asked: Vec<String>,
+    /// Areas that are not there yet. An exchange of them that has succeeded must fail; if it does not, they are.
+    #[serde(default)]
+    not_yet: Vec<String>,
 }
 
 /// All exceptions.
@@ -50,6 +53,12 @@ impl Exceptions {
         self.0.iter().any(|reason| reason.not_asked.iter().any(|left| left == name))
     }
 
+    /// Whether the area of an exchange is not there yet.
+    pub fn is_not_yet(&self, name: &str) -> bool {
+        let area = name.split('/').next().unwrap_or_default();
+        self.0.iter().any(|reason| reason.not_yet.iter().any(|each| each == area))
+    }
+
     /// The places of an exchange's body that may be otherwise.
     pub fn places(&self, name: &str) -> Vec<&str> {
         self.0.iter().filter_map(|reason| reason.places.get(name)).flatten().map(String::as_str).collect()
@@ -57,9 +66,7 @@ impl Exceptions {
 
     /// All names that occur.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().flat_map(|reason| {
-            reason.status.keys().chain(reason.places.keys()).chain(&reason.not_asked).map(String::as_str)
-        })
+        self.0.iter().flat_map(|reason| reason.status.keys().chain(reason.places.keys()).chain(&reason.not_asked).map(String::as_str))
     }
 }
 

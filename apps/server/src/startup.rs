@@ -30,6 +30,8 @@ pub struct Started<'a> {
     pub embeddings: Option<&'a str>,
     /// What attests the server, where something does.
     pub tee: Option<&'a str>,
+    /// The folder of the web UI, where one is served.
+    pub ui: Option<&'a Path>,
     /// Whether requests must carry a key.
     pub key: bool,
     /// The agents that run, by name.
@@ -57,6 +59,7 @@ impl Started<'_> {
             ("speech", self.speech()),
             ("memories", self.memories()),
             ("tee", self.tee.unwrap_or_default().to_owned()),
+            ("web ui", self.ui.map(|folder| format!("{} at /", folder.display())).unwrap_or_default()),
             ("key", self.key().to_owned()),
             ("agents", self.agents()),
         ]
@@ -159,6 +162,7 @@ mod tests {
             speech: &SpeechEngines { synthesizer: None, transcriber: None },
             embeddings: Some("static/en"),
             tee: None,
+            ui: None,
             key: false,
             running,
             agents: running.len(),
@@ -215,6 +219,14 @@ mod tests {
         assert!(!plain.text().contains("  tee "));
         let attested = Started { tee: Some("SIMULATED: the evidence is made up"), ..plain }.text();
         assert!(attested.contains("  tee       SIMULATED: the evidence is made up\n"), "{attested}");
+    }
+
+    #[test]
+    fn a_web_ui_is_told_where_there_is_one() {
+        let plain = started("127.0.0.1:3000", &[]);
+        assert!(!plain.text().contains("  web ui"));
+        let served = Started { ui: Some(Path::new("dist/client")), ..plain }.text();
+        assert!(served.contains("  web ui    dist/client at /\n"), "{served}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +86,7 @@ pub async fn serve_until(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);
     let counted = PrometheusFigures::begin();
+    let ui = config.server.ui.as_deref().map(ui_folder).transpose()?;
     let vault = Arc::new(secret_key::vault(config)?);
     let enclave = tee::enclave(config).await?;
     let attests = enclave.as_ref().map(Enclave::describe);
@@ -165,7 +166,7 @@ pub async fn serve_until(
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
     let shared =
         Shared { agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures: Arc::new(figures) };
-    let state = AppState::new(services(config, &store, shared), http_settings(config));
+    let state = AppState::new(services(config, &store, shared), http_settings(config, ui));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
     let found = Models { provider: provider.as_ref(), speech: &engines, embeddings: embedders.model(), tee: attests.as_deref() };
@@ -371,7 +372,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         ids: Arc::clone(&ids),
     };
     let servers = Servers { servers: store.servers(), bus: Arc::clone(&bus), clock: Arc::clone(&clock), ids: Arc::clone(&ids) };
-    let channels = Channels { servers: store.servers(), channels: store.channels(), bus, clock: Arc::clone(&clock), ids };
+    let channels = Channels { servers: store.servers(), channels: store.channels(), bus, clock: Arc::clone(&clock), ids: Arc::clone(&ids) };
     let media_ports = MediaPorts {
         media: store.media(),
         store: files,
@@ -413,16 +414,29 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         system: Arc::new(system),
         tee: Arc::new(tee),
         clock,
+        ids,
+        randomness: Arc::new(SystemRandomness),
         keyring,
     }
 }
 
-fn http_settings(config: &Config) -> HttpSettings {
+/// The folder of a web UI in the one form by which files are known to be in it.
+fn ui_folder(named: &Path) -> Result<PathBuf, Failure> {
+    let folder = named.canonicalize().ok().filter(|folder| folder.join("index.html").is_file());
+    folder.ok_or_else(|| {
+        let message = format!("ELIZA_UI_DIR names {}, where there is no index.html: name the folder of a built web UI", named.display());
+        Failure::new(Exit::Usage, message)
+    })
+}
+
+fn http_settings(config: &Config, ui: Option<PathBuf>) -> HttpSettings {
     HttpSettings {
+        ui,
         body_limit: config.server.max_payload,
         upload_limit: config.media.max_upload,
         cors_origins: config.server.cors_origins.clone(),
         insecure: config.server.insecure,
+        anonymous_sockets: config.server.anonymous_sockets,
         rate_limits: config.server.rate_limits,
         trusted_proxies: config.server.trusted_proxies.clone(),
         workers: Some(config.server.workers),
@@ -480,6 +494,7 @@ fn started_text(
         speech: found.speech,
         embeddings: found.embeddings,
         tee: found.tee,
+        ui: config.server.ui.as_deref(),
         key: config.server.key.is_some(),
         running: &running,
         agents: listed.len(),

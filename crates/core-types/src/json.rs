@@ -69,7 +69,12 @@ pub struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 impl<'a> Entries<'a> {
     /// The text of the value under a key.
     pub fn get(&self, key: &str) -> Option<&'a str> {
-        self.0.iter().rfind(|(known, _)| known == key).map(|(_, value)| value.get())
+        self.raw(key).map(RawValue::get)
+    }
+
+    /// The value under a key, to be written as it is.
+    pub fn raw(&self, key: &str) -> Option<&'a RawValue> {
+        self.0.iter().rfind(|(known, _)| known == key).map(|(_, value)| *value)
     }
 
     /// Keeps those whose key and text of the value fit.

@@ -1,5 +1,6 @@
 //! The application: what it is made of, and its routes and layers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,15 +20,16 @@ use core_types::speech::AudioService;
 use core_types::system::SystemService;
 use core_types::tee::TeeService;
 use core_types::worlds::WorldService;
-use core_types::{Clock, Timestamp};
+use core_types::{Clock, Ids, Randomness, Timestamp};
 use ipnet::IpNet;
 use tokio::sync::{Semaphore, watch};
 
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
+use crate::sockets::hub::Hub;
 use crate::{
     agents, audio, channels, documents, events, figures, gate, home, layer, limits, manage, media, memories, messages, openapi, rooms,
-    runs, servers, system, tee, worlds,
+    runs, servers, sockets, system, tee, ui, worlds,
 };
 
 /// What the routes call.
@@ -61,6 +63,10 @@ pub struct Services {
     pub tee: Arc<dyn TeeService>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where new ids come from.
+    pub ids: Arc<dyn Ids>,
+    /// Where ids come from that nobody can guess.
+    pub randomness: Arc<dyn Randomness>,
     /// Who a key belongs to.
     pub keyring: Keyring,
 }
@@ -79,6 +85,10 @@ pub struct HttpSettings {
     pub version: String,
     /// Without a key, lets in peers that are not on this machine, and requests to any IP address.
     pub insecure: bool,
+    /// The folder of a web UI, in canonical form: its files are at `/`. Without one there is a page that says how the server is.
+    pub ui: Option<PathBuf>,
+    /// Lets sockets connect without an `entityId`, as clients of elizaOS 1.2 do.
+    pub anonymous_sockets: bool,
     /// How often a client may ask.
     pub rate_limits: RateLimits,
     /// Networks of proxies whose word on a client's address counts.
@@ -99,6 +109,8 @@ impl Default for HttpSettings {
             cors_origins: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             insecure: false,
+            ui: None,
+            anonymous_sockets: false,
             rate_limits: limits::RATES,
             trusted_proxies: Vec::new(),
             workers: None,
@@ -115,6 +127,7 @@ pub(crate) struct Shared {
     pub(crate) started: Timestamp,
     pub(crate) limiter: Limiter,
     pub(crate) pages: Pages,
+    pub(crate) sockets: Arc<Hub>,
     /// Documents that may be uploaded at once.
     pub(crate) documents: Semaphore,
     closing: watch::Sender<bool>,
@@ -155,12 +168,14 @@ impl AppState {
     pub fn new(services: Services, settings: HttpSettings) -> Self {
         let started = services.clock.now();
         let limiter = Limiter::new(settings.rate_limits);
+        let sockets = Hub::new(Arc::clone(&services.messaging));
         Self(web::Data::new(Shared {
             services,
             settings,
             started,
             limiter,
             pages: Pages::new(),
+            sockets,
             documents: Semaphore::new(limits::DOCUMENT_UPLOADS),
             closing: watch::Sender::new(false),
         }))
@@ -198,13 +213,16 @@ pub fn app(
     }
     let api = web::scope("/api").wrap(from_fn(gate::check)).configure(|config| routes.mount(config)).default_service(web::to(no_route));
     let mut public = Routes::default();
-    for add in [system::public_routes, figures::public_routes, media::public_routes, home::public_routes, openapi::public_routes] {
+    for add in [system::public_routes, figures::public_routes, media::public_routes, sockets::public_routes, openapi::public_routes] {
         add(&mut public);
+    }
+    if state.0.settings.ui.is_none() {
+        home::public_routes(&mut public);
     }
     App::new()
         .app_data(state.0.clone())
         .wrap(from_fn(layer::outermost))
         .configure(|config| public.mount(config))
         .service(api)
-        .default_service(web::to(no_route))
+        .default_service(web::to(ui::serve))
 }

@@ -45,6 +45,16 @@ pub(crate) fn near_or_known(request: &ServiceRequest, shared: &Shared) -> Result
     if at_this_machine(request).is_ok() && is_meant_for_us(request, false) { Ok(Caller::anyone()) } else { caller(request, shared) }
 }
 
+/// Who knocks with a socket, whose key may come later than its request: the caller where it is known by now. Refused is who may
+/// not come at all.
+pub(crate) fn knocking(request: &ServiceRequest, shared: &Shared) -> Result<Option<Caller>, ApiError> {
+    let keyring = &shared.services.keyring;
+    match keyring.keyless() {
+        Some(owner) => keyless(request, shared, owner).map(Some).map_err(refused),
+        None => Ok(presented(request.headers()).find_map(|key| keyring.verify(key))),
+    }
+}
+
 fn caller(request: &ServiceRequest, shared: &Shared) -> Result<Caller, ApiError> {
     let keyring = &shared.services.keyring;
     if let Some(owner) = keyring.keyless() {

@@ -23,6 +23,7 @@ use crate::etag::{Known, tagged};
 use crate::figures::OfPath;
 use crate::headers::{Decoration, allow_methods};
 use crate::paths;
+use crate::ui;
 
 /// Spells the path, serves HEAD by GET, answers preflights, turns a panic into a 500 for that request alone, tags what was
 /// read, and puts the headers on whatever comes out.
@@ -35,7 +36,10 @@ pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) 
         decoration.put_on(response.headers_mut());
         return Ok(request.into_response(response));
     }
-    paths::normalise(&mut request);
+    let has_ui = request.app_data::<State>().is_some_and(|state| state.settings.ui.is_some());
+    if !(has_ui && ui::may_have(request.path())) {
+        paths::normalise(&mut request);
+    }
     let head_only = request.method() == Method::HEAD;
     let known = (head_only || request.method() == Method::GET).then(|| Known::of(request.headers()));
     if head_only {

@@ -101,3 +101,24 @@ pub(crate) const SPOKEN_CHARS: usize = core_types::speech::MAX_SPOKEN;
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a reader of events should wait before it connects again, in milliseconds.
 pub(crate) const RETRY_MILLIS: u32 = 2_000;
+
+/// How many sockets may be open at once, and how many of them may have shown no key yet.
+pub(crate) const SOCKETS: usize = 10_000;
+pub(crate) const UNKNOWN_SOCKETS: usize = 1_000;
+/// How many frames, and how many bytes of them, may wait for one client before it is cut off.
+pub(crate) const SOCKET_FRAMES: usize = 2_048;
+pub(crate) const SOCKET_BYTES: usize = 4 * 1024 * 1024;
+/// How many packets of one client may wait until they are looked at; its transport is not read before.
+pub(crate) const SOCKET_INPUTS: usize = 16;
+/// How many channels one socket may hear at once.
+pub(crate) const SOCKET_CHANNELS: usize = 1_000;
+/// The most bytes of one message of a websocket, and of one payload of a poll.
+pub(crate) const SOCKET_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+/// The most packets of one payload that a client posts.
+pub(crate) const SOCKET_PACKETS: usize = 256;
+/// The most bytes of one payload that a poll is answered with, as the greeting says.
+pub(crate) const POLL_BYTES: usize = 1_000_000;
+/// How many replies in the making a room remembers.
+pub(crate) const ROOM_REPLIES: usize = 256;
+/// How long a room waits until it reads on after the database could not be read.
+pub(crate) const ROOM_PAUSE: Duration = Duration::from_secs(1);

@@ -14,13 +14,20 @@ use crate::errors::{ApiError, Code};
 
 /// Counts a request: for the caller whose key it shows, else for the address that it comes from.
 pub(crate) fn count(request: &ServiceRequest, shared: &Shared, caller: Option<&Caller>) -> Option<Rated> {
-    let keyed = caller.filter(|_| shared.services.keyring.requires_key());
-    let client = match keyed {
-        Some(caller) => Client::Caller(caller.name().to_owned()),
-        None => Client::Address(address(request, shared)?),
-    };
-    let class = class(request);
-    let standing = shared.limiter.count(class, &client)?;
+    count_client(shared, class(request), &client(request, shared, caller)?)
+}
+
+/// Whose requests a request counts as; `None` where it comes from no address.
+pub(crate) fn client(request: &ServiceRequest, shared: &Shared, caller: Option<&Caller>) -> Option<Client> {
+    match caller.filter(|_| shared.services.keyring.requires_key()) {
+        Some(caller) => Some(Client::Caller(caller.name().to_owned())),
+        None => address(request, shared).map(Client::Address),
+    }
+}
+
+/// Counts something that a client asks for.
+pub(crate) fn count_client(shared: &Shared, class: Class, client: &Client) -> Option<Rated> {
+    let standing = shared.limiter.count(class, client)?;
     Some(Rated { class, standing, now: shared.services.clock.now() })
 }
 

@@ -86,6 +86,10 @@ pub struct ServerConfig {
     pub key: Option<Secret>,
     /// Whether an address other than loopback is fine without a key.
     pub insecure: bool,
+    /// The folder of a web UI to serve.
+    pub ui: Option<PathBuf>,
+    /// Whether sockets may connect without saying who they are.
+    pub anonymous_sockets: bool,
     /// Web origins that may call the server.
     pub cors_origins: Vec<String>,
     /// The largest JSON body in bytes.
@@ -241,6 +245,8 @@ impl Config {
                 port: u16::try_from(read.number(SettingId::Port)).unwrap_or_default(),
                 key: read.secret(SettingId::Key),
                 insecure: read.switch(SettingId::Insecure),
+                ui: read.filled(SettingId::UiDir).map(PathBuf::from),
+                anonymous_sockets: read.switch(SettingId::AnonymousSockets),
                 cors_origins: setting::origins(read.text(SettingId::CorsOrigin)).unwrap_or_default(),
                 max_payload: setting::size(read.text(SettingId::MaxPayload), 0, u64::MAX).map_or(0, whole),
                 rate_limits: RateLimits {

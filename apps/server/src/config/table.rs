@@ -55,6 +55,10 @@ settings! {
         "The key that every request must carry in X-API-KEY; none where unset").secret().operator_only();
     Insecure = Setting::new("SERVER_INSECURE", "server.insecure", Kind::Switch,
         "Listen on an address other than loopback without a key").flag("insecure").default("false").operator_only();
+    UiDir = Setting::new("ELIZA_UI_DIR", "server.ui_dir", Kind::Path,
+        "The folder of a built web UI, such as `dist/client` of elizaOS's server package; its pages are at `/`").flag("ui-dir").operator_only();
+    AnonymousSockets = Setting::new("SOCKET_ALLOW_ANONYMOUS", "server.anonymous_sockets", Kind::Switch,
+        "Let sockets connect without an entityId, as clients of elizaOS 1.2 do").default("false").operator_only();
     CorsOrigin = Setting::new("CORS_ORIGIN", "server.cors_origin", Kind::Origins,
         "Web origins that may call the server, separated by commas; loopback always may").flag("cors-origin").operator_only();
     MaxPayload = Setting::new("EXPRESS_MAX_PAYLOAD", "server.max_payload", Kind::Size { least: 1 << 10, most: 1 << 28 },

@@ -124,4 +124,7 @@ pub enum StreamItem {
 pub trait EventStream: Send {
     /// The next item; `None` after the channel was deleted. Cancelling the wait loses nothing.
     async fn next(&mut self) -> ServiceResult<Option<StreamItem>>;
+
+    /// The sequence number of the last event that was handed out, or after which the reading began.
+    fn position(&self) -> i64;
 }

@@ -275,4 +275,7 @@ pub trait MessagingService: Send + Sync {
 
     /// Reads what happens on a channel: from after sequence number `after`, or from now on.
     async fn subscribe(&self, caller: &Caller, channel: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>>;
+
+    /// [`subscribe`](Self::subscribe) to a channel that there may not be yet: its events are read as soon as there are any.
+    async fn await_channel(&self, caller: &Caller, channel: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>>;
 }

@@ -19,6 +19,8 @@ pub enum Door {
     Action,
     /// `POST /api/messaging/ingest-external`
     Ingest,
+    /// An event of a socket
+    Socket,
 }
 
 impl Door {
@@ -29,7 +31,13 @@ impl Door {
             Self::Submit => "submit",
             Self::Action => "action",
             Self::Ingest => "ingest",
+            Self::Socket => "socket",
         }
+    }
+
+    /// Whether a message to an unknown channel creates it.
+    pub const fn creates_channels(self) -> bool {
+        matches!(self, Self::Channel | Self::Socket)
     }
 
     /// Whether the owner may post in the name of an agent here.

@@ -13,7 +13,7 @@ pub(super) fn target_agent(metadata: &JsonObject) -> Option<AgentId> {
 /// Everything that posting the message writes. `fresh` is its id where the caller chose none.
 pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: MessageId, now: Timestamp) -> PostMessage {
     let idempotency = idempotency(caller, &message);
-    let create_channel = (message.door == Door::Channel).then(|| channel_to_create(&message, now));
+    let create_channel = message.door.creates_channels().then(|| channel_to_create(&message, now));
     let author_may_be_agent = message.door.agents_may_speak() && caller.may_speak_as_agent();
     let once_per_source = message.door == Door::Ingest && message.source_id.is_some();
     let draft = MessageDraft {
@@ -137,8 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn only_the_channel_door_creates_channels_and_only_submit_lets_agents_speak() {
-        for (door, creates, agents) in [(Door::Channel, true, false), (Door::Submit, false, true), (Door::Ingest, false, false)] {
+    fn doors_of_people_create_channels_and_only_submit_lets_agents_speak() {
+        for (door, creates, agents) in
+            [(Door::Channel, true, false), (Door::Socket, true, false), (Door::Submit, false, true), (Door::Ingest, false, false)]
+        {
             let post = posted(NewMessage { door, ..message(&json!({})) });
             assert_eq!((post.create_channel.is_some(), post.author_may_be_agent), (creates, agents), "{door:?}");
         }

@@ -24,6 +24,8 @@ pub(super) struct Events {
     position: i64,
     /// The newest sequence number known to exist; while the position is behind it, the store is read.
     newest: i64,
+    /// Whether there is such a channel yet.
+    exists: bool,
     ready: VecDeque<StreamItem>,
     /// Whether something may have been missed, so that the store is asked for the newest sequence number.
     missed: bool,
@@ -37,8 +39,9 @@ impl Events {
         channel: ChannelId,
         position: i64,
         newest: i64,
+        exists: bool,
     ) -> Self {
-        Self { messages, subscription, channel, position, newest, ready: VecDeque::new(), missed: false, ended: false }
+        Self { messages, subscription, channel, position, newest, exists, ready: VecDeque::new(), missed: false, ended: false }
     }
 
     /// Reads on from the store. What is missing there is a gap: retention has passed over it.
@@ -58,9 +61,12 @@ impl Events {
     /// Asks the store how far the channel has come.
     async fn look(&mut self) -> ServiceResult<()> {
         match self.messages.last_seq(self.channel).await? {
-            Some(newest) => self.newest = self.newest.max(newest),
+            Some(newest) => {
+                self.newest = self.newest.max(newest);
+                self.exists = true;
+            }
             // The channel was deleted while nobody looked.
-            None => self.ended = true,
+            None => self.ended = self.exists,
         }
         self.missed = false;
         Ok(())
@@ -82,6 +88,7 @@ impl Events {
     /// A published event is handed out if it is the next one; otherwise it only shows how far the store has come, since
     /// two commits may be published in either order.
     fn hear(&mut self, event: Arc<ChannelEvent>) {
+        self.exists = true;
         if matches!(event.body, EventBody::ChannelDeleted) {
             self.ended = true;
             self.ready.push_back(StreamItem::Event(event));
@@ -119,5 +126,9 @@ impl EventStream for Events {
                 Ok(Err(Lagged)) | Err(_) => self.missed = true,
             }
         }
+    }
+
+    fn position(&self) -> i64 {
+        self.position
     }
 }

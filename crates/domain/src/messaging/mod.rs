@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use core_types::agents::AgentRepository;
-use core_types::bus::{BusEvent, EventBus, Topic};
+use core_types::bus::{BusEvent, EventBus, Subscription, Topic};
 use core_types::deliveries::DeliveryRepository;
 use core_types::messaging::{
     ChannelEvent, ChannelVersion, Door, EventBody, EventStream, FoundMessages, Message, MessageChange, MessagePage, MessageRepository,
@@ -72,6 +72,13 @@ impl Messaging {
     pub fn new(ports: MessagingPorts, limits: MessagingLimits) -> Self {
         let waiting = Arc::new(Semaphore::new(limits.waiting_replies));
         Self { ports, limits, waiting }
+    }
+
+    /// A reader of a channel whose last event is `last`, where there is such a channel.
+    fn events(&self, subscription: Box<dyn Subscription>, channel: ChannelId, after: Option<i64>, last: Option<i64>) -> events::Events {
+        let newest = last.unwrap_or(0);
+        let position = after.map_or(newest, |after| after.clamp(0, newest));
+        events::Events::new(Arc::clone(&self.ports.messages), subscription, channel, position, newest, last.is_some())
     }
 
     /// Writes the message, then tells the readers of its channel and the workers. Returns whether it was there before.
@@ -255,7 +262,13 @@ impl MessagingService for Messaging {
         // Subscribed before looking, so that nothing falls between the two.
         let subscription = self.ports.bus.subscribe(Topic::Channel(channel)).await;
         let last = self.ports.messages.last_seq(channel).await?.ok_or(ServiceError::NotFound(Thing::Channel))?;
-        let position = after.map_or(last, |after| after.clamp(0, last));
-        Ok(Box::new(events::Events::new(Arc::clone(&self.ports.messages), subscription, channel, position, last)))
+        Ok(Box::new(self.events(subscription, channel, after, Some(last))))
+    }
+
+    async fn await_channel(&self, caller: &Caller, channel: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>> {
+        require(caller, Permission::MessagesRead)?;
+        let subscription = self.ports.bus.subscribe(Topic::Channel(channel)).await;
+        let last = self.ports.messages.last_seq(channel).await?;
+        Ok(Box::new(self.events(subscription, channel, after, last)))
     }
 }

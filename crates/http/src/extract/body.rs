@@ -91,7 +91,8 @@ fn parse(bytes: &[u8]) -> ApiResult<JsonObject> {
     Ok(object)
 }
 
-fn has_nul(value: &Value) -> bool {
+/// Whether the character U+0000 is anywhere in a value.
+pub(crate) fn has_nul(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
         Value::String(text) => text.contains('\0'),

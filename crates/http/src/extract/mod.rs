@@ -8,7 +8,7 @@ mod query;
 mod sender;
 
 pub(crate) use authorized::{Authorized, permission};
-pub(crate) use body::JsonBody;
+pub(crate) use body::{JsonBody, has_nul};
 pub(crate) use fields::Fields;
 pub(crate) use ids::{
     AgentPath, ChannelPath, DocumentPath, LogPath, MediaFilePath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath, WorldPath,

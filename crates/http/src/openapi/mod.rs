@@ -130,6 +130,8 @@ pub(crate) use reader::public_routes;
         crate::manage::environment,
         crate::manage::change_environment,
         crate::manage::stop,
+        crate::sockets::open_or_read,
+        crate::sockets::write,
         crate::tee::status,
         crate::tee::attest,
         crate::tee::agents,

@@ -173,6 +173,27 @@ impl LogFilter<'_> {
     }
 }
 
+/// Which lines of the log one who follows it on a socket wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogWish {
+    /// Only what has this in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent_name: Option<String>,
+    /// Only what is at least as important.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) level: Option<String>,
+}
+
+impl LogWish {
+    /// Whether a line is wanted. A level that is not known leaves nothing out.
+    pub(crate) fn lets(&self, line: &LogLine) -> bool {
+        let least = self.level.as_deref().and_then(|wanted| LEVELS.iter().find(|(name, _)| *name == wanted)).map_or(0, |(_, least)| *least);
+        let named = self.agent_name.as_deref().is_none_or(|name| name == ALL || line.message.contains(name));
+        named && number(line.level) >= least
+    }
+}
+
 /// Lines of the server's log.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -15,6 +15,7 @@ pub(crate) mod replies;
 pub(crate) mod rooms;
 pub(crate) mod runs;
 pub(crate) mod servers;
+pub(crate) mod sockets;
 pub(crate) mod system;
 pub(crate) mod tee;
 pub(crate) mod worlds;

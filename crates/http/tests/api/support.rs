@@ -12,7 +12,7 @@ use core_types::Secret;
 use doolittle_http::{AppState, HttpSettings, Services, app};
 use serde_json::Value;
 
-use crate::fakes::{Fakes, FixedClock};
+use crate::fakes::{Counting, Fakes, FixedClock};
 
 pub const KEY: &str = "right-key";
 
@@ -85,6 +85,8 @@ impl Api {
             system: fakes.clone(),
             tee: fakes.clone(),
             clock: Arc::new(FixedClock),
+            ids: Arc::new(Counting::default()),
+            randomness: Arc::new(Counting::default()),
             keyring: Keyring::new(key.map(Secret::new).as_ref()),
         };
         Self { fakes, state: AppState::new(services, settings) }

@@ -34,6 +34,10 @@ impl EventStream for Events {
             None => std::future::pending().await,
         }
     }
+
+    fn position(&self) -> i64 {
+        0
+    }
 }
 
 impl Fakes {
@@ -110,5 +114,9 @@ impl MessagingService for Fakes {
     async fn subscribe(&self, _: &Caller, _: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>> {
         self.note(Call::Subscribe(after))?;
         Ok(Box::new(Events(std::mem::take(&mut *self.items.lock().unwrap()))))
+    }
+
+    async fn await_channel(&self, caller: &Caller, channel: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>> {
+        self.subscribe(caller, channel, after).await
     }
 }

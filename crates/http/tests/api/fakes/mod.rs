@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use core_types::agents::{Agent, AgentCount, CreateAgent};
@@ -21,8 +22,8 @@ use core_types::system::{EnvironmentChange, EnvironmentName, LogLevel, LogLine, 
 use core_types::tee::{Challenge, LogQuery};
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{
-    AgentId, Caller, ChannelId, Clock, EntityId, Json, JsonObject, Listed, LogId, MediaId, MemoryId, MessageId, MessageServerId, Page,
-    RoomId, RunId, ServiceError, ServiceResult, Timestamp, WorldId,
+    AgentId, Caller, ChannelId, Clock, EntityId, Ids, Json, JsonObject, Listed, LogId, MediaId, MemoryId, MessageId, MessageServerId, Page,
+    Randomness, RoomId, RunId, ServiceError, ServiceResult, Timestamp, WorldId,
 };
 use serde_json::{Value, json};
 
@@ -319,6 +320,22 @@ pub struct FixedClock;
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(NOW)
+    }
+}
+
+/// Ids and numbers that count up.
+#[derive(Default)]
+pub struct Counting(AtomicU64);
+
+impl Ids for Counting {
+    fn uuid(&self) -> uuid::Uuid {
+        uuid::Uuid::from_u128(self.bits().unwrap())
+    }
+}
+
+impl Randomness for Counting {
+    fn bits(&self) -> Result<u128, core_types::error::Source> {
+        Ok(self.0.fetch_add(1, Ordering::Relaxed).into())
     }
 }
 

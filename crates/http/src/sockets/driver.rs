@@ -1,0 +1,337 @@
+//! The task of one session: takes what its client sends, in order, and does what the protocol and the client ask for.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use auth::{Class, Client};
+use core_types::error::chain;
+use core_types::system::LogReader;
+use core_types::{Caller, ChannelId, EntityId, Permission};
+use realtime::{Call, Closed, Frame, Output, Session, Via, engine};
+use serde_json::Value;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep_until};
+
+use crate::app::State;
+use crate::errors::{ApiError, Code};
+use crate::rates;
+use crate::sockets::hub::{Hub, Place};
+use crate::sockets::outbox::Outbox;
+use crate::sockets::rooms::Listener;
+use crate::wire::manage::LogWish;
+use crate::wire::sockets::{greeting, log_entry};
+
+/// What a session's transports and its task share.
+pub(crate) struct Link {
+    /// What waits for the client.
+    pub(crate) outbox: Arc<Outbox>,
+    /// What the client sent goes here.
+    pub(crate) inputs: mpsc::Sender<Input>,
+    /// Ends a poll that waits.
+    pub(crate) end_poll: Notify,
+    /// Whether a poll is being answered.
+    pub(crate) polling: AtomicBool,
+    carrier: AtomicU8,
+}
+
+/// Which transport takes what waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Carrier {
+    /// Polls.
+    Polls = 0,
+    /// Polls, which should not wait: a websocket is about to take over.
+    Upgrading = 1,
+    /// A websocket.
+    Websocket = 2,
+}
+
+impl Link {
+    pub(crate) fn new(via: Via, inputs: mpsc::Sender<Input>) -> Self {
+        let carrier = if via == Via::Websocket { Carrier::Websocket } else { Carrier::Polls };
+        Self {
+            outbox: Arc::default(),
+            inputs,
+            end_poll: Notify::new(),
+            polling: AtomicBool::new(false),
+            carrier: AtomicU8::new(carrier as u8),
+        }
+    }
+
+    pub(crate) fn carrier(&self) -> Carrier {
+        match self.carrier.load(Ordering::Acquire) {
+            0 => Carrier::Polls,
+            1 => Carrier::Upgrading,
+            _ => Carrier::Websocket,
+        }
+    }
+
+    fn carried_by(&self, carrier: Carrier) {
+        self.carrier.store(carrier as u8, Ordering::Release);
+    }
+}
+
+/// What a transport tells the task of its session.
+pub(crate) enum Input {
+    /// A packet came.
+    Packet(engine::Packet, Via),
+    /// A websocket knocks; what is for it alone goes here.
+    Knock(mpsc::Sender<Direct>),
+    /// What came is not of the protocol.
+    Malformed,
+    /// A websocket is gone.
+    Lost,
+}
+
+/// What is for a websocket alone that knocks.
+pub(crate) enum Direct {
+    /// Send this at once.
+    Frame(Frame),
+    /// Send what waits for the client from now on.
+    TakeOver,
+}
+
+/// Who knocked, before its client has connected.
+pub(crate) struct Knocker {
+    /// Who it is, where the request showed it, or where no key is needed.
+    pub(crate) caller: Option<Caller>,
+    /// Whose requests it counts as.
+    pub(crate) client: Option<Client>,
+}
+
+/// Who is connected.
+pub(crate) struct Identity {
+    pub(crate) caller: Caller,
+    pub(crate) client: Option<Client>,
+    /// In whose name the socket speaks.
+    pub(crate) entity: EntityId,
+    /// Whether that is settled. One that came without a name says so with the first thing that it asks for.
+    pub(crate) settled: bool,
+    /// What others may know the socket by.
+    pub(crate) socket_id: String,
+}
+
+/// A session and everything that ends with it.
+pub(crate) struct Driver {
+    pub(crate) state: State,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) link: Arc<Link>,
+    place: Place,
+    session: Session,
+    inputs: mpsc::Receiver<Input>,
+    knocker: Knocker,
+    pub(crate) identity: Option<Identity>,
+    candidate: Option<mpsc::Sender<Direct>>,
+    pub(crate) listener: Listener,
+    pub(crate) channels: HashSet<ChannelId>,
+    pub(crate) log: Option<(Box<dyn LogReader>, LogWish)>,
+}
+
+impl Driver {
+    /// A session in its place, whose client's packets come by `inputs`.
+    pub(crate) fn new(state: State, place: Place, session: Session, inputs: mpsc::Receiver<Input>, knocker: Knocker) -> Self {
+        let link = place.link();
+        let listener = Listener { key: place.key(), outbox: Arc::clone(&link.outbox) };
+        Self {
+            hub: Arc::clone(&state.sockets),
+            state,
+            link,
+            place,
+            session,
+            inputs,
+            knocker,
+            identity: None,
+            candidate: None,
+            listener,
+            channels: HashSet::new(),
+            log: None,
+        }
+    }
+
+    /// Runs until the session is over.
+    pub(crate) async fn run(mut self) {
+        let mut closing = Box::pin(self.state.closing());
+        let outbox = Arc::clone(&self.link.outbox);
+        loop {
+            let tick = sleep_until(Instant::from_std(self.session.next_tick()));
+            let outputs = tokio::select! {
+                input = self.inputs.recv() => match input {
+                    Some(input) => self.take(input),
+                    None => vec![Output::Close(Closed::ByClient)],
+                },
+                () = tick => self.session.tick(Instant::now().into_std()),
+                line = next_line(&mut self.log) => {
+                    self.tell_line(line);
+                    Vec::new()
+                }
+                _ = outbox.ended() => break,
+                () = &mut closing => break,
+            };
+            if self.perform(outputs).await.is_break() {
+                break;
+            }
+        }
+    }
+
+    fn take(&mut self, input: Input) -> Vec<Output> {
+        match input {
+            Input::Packet(packet, via) => self.session.receive(packet, via, Instant::now().into_std()),
+            Input::Knock(candidate) => {
+                self.candidate = Some(candidate);
+                Vec::new()
+            }
+            Input::Malformed => vec![Output::Close(Closed::Malformed(realtime::Malformed("a packet cannot be read")))],
+            Input::Lost if self.session.transport() == Via::Websocket => vec![Output::Close(Closed::ByClient)],
+            Input::Lost => {
+                self.candidate = None;
+                self.session.forget_upgrade();
+                self.link.carried_by(Carrier::Polls);
+                Vec::new()
+            }
+        }
+    }
+
+    async fn perform(&mut self, outputs: Vec<Output>) -> std::ops::ControlFlow<()> {
+        for output in outputs {
+            match output {
+                Output::Send(frame) => self.send(frame),
+                Output::Answer(frame) => {
+                    self.link.carried_by(Carrier::Upgrading);
+                    self.direct(Direct::Frame(frame));
+                }
+                Output::EndPoll => self.link.end_poll.notify_one(),
+                Output::Upgraded => {
+                    self.link.carried_by(Carrier::Websocket);
+                    self.direct(Direct::TakeOver);
+                    self.candidate = None;
+                }
+                Output::Connect(auth) => self.connect(&auth),
+                Output::Event(event) => {
+                    let ack = event.ack;
+                    if let Some(call) = Call::of(event) {
+                        self.call(call, ack).await;
+                    }
+                }
+                Output::Close(why) => {
+                    log::debug!("a socket is closed: {why}");
+                    return std::ops::ControlFlow::Break(());
+                }
+            }
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    /// Sends something to the client.
+    pub(crate) fn send(&self, frame: Frame) {
+        self.link.outbox.push(frame);
+    }
+
+    /// A websocket that does not take two frames is gone.
+    fn direct(&self, direct: Direct) {
+        if let Some(candidate) = &self.candidate {
+            let _ = candidate.try_send(direct);
+        }
+    }
+
+    fn connect(&mut self, auth: &Value) {
+        match self.identify(auth) {
+            Ok(identity) => {
+                let now = self.state.services.clock.now();
+                let connected = self.session.accept(&identity.socket_id);
+                self.send(connected);
+                let [authenticated, established] = greeting(identity.entity, &identity.socket_id, now);
+                self.send(authenticated);
+                self.send(established);
+                self.identity = Some(identity);
+                self.place.known();
+            }
+            Err(error) => self.send(self.session.refuse(&error.to_string())),
+        }
+    }
+
+    /// Who connects: the caller by the key that it shows, here or with its request, and the entity that it names.
+    fn identify(&self, auth: &Value) -> Result<Identity, ApiError> {
+        let text = |name| auth.get(name).and_then(Value::as_str);
+        let shown = || ["apiKey", "token"].into_iter().filter_map(text).find_map(|key| self.state.services.keyring.verify(key));
+        let Some(caller) = self.knocker.caller.clone().or_else(shown) else {
+            // Whoever guesses is counted like whoever asks.
+            self.count()?;
+            let message = "Missing or invalid API key: send it as auth.apiKey or auth.token, as X-API-KEY or Authorization: Bearer";
+            return Err(ApiError::new(Code::Unauthorized, message));
+        };
+        if !caller.may(Permission::MessagesRead) {
+            return Err(ApiError::new(Code::Forbidden, "The key does not allow this"));
+        }
+        let named: Option<EntityId> = text("entityId").and_then(|id| id.parse().ok());
+        if named.is_none() && !self.state.settings.anonymous_sockets {
+            return Err(ApiError::bad_request("Valid entityId required"));
+        }
+        let client = if self.state.services.keyring.requires_key() {
+            Some(Client::Caller(caller.name().to_owned()))
+        } else {
+            self.knocker.client.clone()
+        };
+        let entity = named.unwrap_or_else(|| self.state.services.ids.uuid().into());
+        Ok(Identity { caller, client, entity, settled: named.is_some(), socket_id: token(&self.state)? })
+    }
+
+    /// Whoever came without a name has the first one that it uses.
+    pub(crate) fn settle(&mut self, entity: EntityId) {
+        if let Some(identity) = self.identity.as_mut().filter(|identity| !identity.settled) {
+            identity.entity = entity;
+            identity.settled = true;
+        }
+    }
+
+    /// Counts something that a client asks for.
+    pub(crate) fn count(&self) -> Result<(), ApiError> {
+        let client = self.identity.as_ref().map_or(&self.knocker.client, |identity| &identity.client);
+        let Some(client) = client else { return Ok(()) };
+        rates::count_client(&self.state, Class::Api, client).and_then(|rated| rated.refusal()).map_or(Ok(()), Err)
+    }
+
+    fn tell_line(&mut self, line: Line) {
+        let Some((_, wish)) = &self.log else { return };
+        match line {
+            Ok(Some(line)) if wish.lets(&line) => self.send(log_entry(&line)),
+            // What the reader missed is told by nothing: elizaOS has no word for it.
+            Ok(Some(_)) | Err(_) => {}
+            Ok(None) => self.log = None,
+        }
+    }
+}
+
+type Line = Result<Option<Arc<core_types::system::LogLine>>, core_types::bus::Lagged>;
+
+async fn next_line(log: &mut Option<(Box<dyn LogReader>, LogWish)>) -> Line {
+    match log {
+        Some((reader, _)) => reader.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Drop for Driver {
+    /// However the session ends, nothing of it stays.
+    fn drop(&mut self) {
+        for channel in self.channels.drain() {
+            self.hub.rooms.leave(channel, self.listener.key);
+        }
+        self.link.outbox.close();
+        self.link.end_poll.notify_one();
+    }
+}
+
+/// A new id that nobody can guess.
+pub(crate) fn token(state: &State) -> Result<String, ApiError> {
+    let bits = state.services.randomness.bits().map_err(ApiError::internal)?;
+    Ok(format!("{bits:032x}"))
+}
+
+/// Logs what a service could not do, where that is not the client's fault.
+pub(crate) fn told_to_log(error: core_types::ServiceError) -> ApiError {
+    if matches!(error, core_types::ServiceError::Unavailable(_) | core_types::ServiceError::Internal(_)) {
+        log::error!("{}", chain(&error));
+    }
+    error.into()
+}

@@ -1,0 +1,219 @@
+//! Socket.IO: `/socket.io/`, by polls and by websockets. The protocol is `realtime`'s; here are the requests that carry it, the
+//! task of each session (`driver.rs`), what clients ask for (`calls.rs`), and who hears what (`rooms.rs`).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, get, post};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use auth::Class;
+use bytestring::ByteString;
+use realtime::{Frame, Session, Via, engine};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use crate::app::State;
+use crate::errors::{ApiError, ApiResult, Code};
+use crate::extract::Query;
+use crate::gate;
+use crate::limits;
+use crate::rates;
+use crate::routing::Routes;
+use crate::sockets::driver::{Carrier, Driver, Input, Knocker, Link, token};
+
+mod calls;
+mod driver;
+pub(crate) mod hub;
+mod outbox;
+mod rooms;
+mod websocket;
+
+/// The version of Engine.IO that is spoken.
+const VERSION: &str = "4";
+/// The packet that ends a session.
+const CLOSE: &str = "1";
+
+pub(crate) fn public_routes(routes: &mut Routes) {
+    routes.at("/socket.io", [get().to(open_or_read).wrap(from_fn(check)), post().to(write).wrap(from_fn(check))]);
+}
+
+/// Lets in whoever may knock: a key may still come, but a server without one answers only this machine here too. A new session
+/// counts as a request.
+async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(state) = request.app_data::<State>().cloned() else {
+        return Ok(request.into_response(ApiError::internal("the application has no state").error_response()));
+    };
+    let opens = !request.query_string().split('&').any(|pair| pair.starts_with("sid="));
+    let knocker = gate::knocking(&request, &state).and_then(|caller| {
+        let client = rates::client(&request, &state, caller.as_ref());
+        let rated = client.as_ref().filter(|_| opens).and_then(|client| rates::count_client(&state, Class::Api, client));
+        rated.and_then(|rated| rated.refusal()).map_or(Ok(Knocker { caller, client }), Err)
+    });
+    match knocker {
+        Ok(knocker) => {
+            request.extensions_mut().insert(knocker);
+            next.call(request).await
+        }
+        Err(error) => Ok(request.into_response(error.error_response())),
+    }
+}
+
+/// Opens a session of Socket.IO, or reads what there is for one.
+///
+/// `EIO` is 4, `transport` is `polling` or `websocket`. Without `sid` a session is opened and greeted; with it, a poll waits for the
+/// next packets, and a websocket takes over from polls. What goes over sockets is told in `docs/api-design.md`.
+#[utoipa::path(
+    get,
+    path = "/socket.io",
+    params(
+        ("EIO" = String, Query, description = "The version of Engine.IO: 4"),
+        ("transport" = String, Query, description = "`polling` or `websocket`"),
+        ("sid" = Option<String>, Query, description = "The session; without it a new one is opened"),
+    ),
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = 101, description = "With `transport` `websocket`."),
+        (status = 400, description = "BAD_REQUEST"),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 429, description = "RATE_LIMIT_EXCEEDED"),
+        (status = 503, description = "OVERLOADED"),
+    ),
+)]
+pub(crate) async fn open_or_read(state: State, query: Query, request: HttpRequest, payload: web::Payload) -> ApiResult {
+    let (via, session) = wanted(&state, &query)?;
+    match (via, session) {
+        (Via::Polling, None) => {
+            let link = open(&state, &request, Via::Polling)?;
+            Ok(polled(&link.outbox.take_now(limits::POLL_BYTES).unwrap_or_default()))
+        }
+        (Via::Polling, Some(link)) => poll(&link).await,
+        (Via::Websocket, None) => {
+            // Refused before a session is opened for it.
+            let (response, socket) = websocket::accept(&request, payload)?;
+            let link = open(&state, &request, Via::Websocket)?;
+            socket.carry(link);
+            Ok(response)
+        }
+        (Via::Websocket, Some(link)) => {
+            if link.carrier() == Carrier::Websocket {
+                return Err(bad(3, "Bad request"));
+            }
+            let (response, socket) = websocket::accept(&request, payload)?;
+            socket.knock(link);
+            Ok(response)
+        }
+    }
+}
+
+/// Takes what a client of Socket.IO sends by polls.
+#[utoipa::path(
+    post,
+    path = "/socket.io",
+    params(
+        ("EIO" = String, Query, description = "The version of Engine.IO: 4"),
+        ("transport" = String, Query, description = "`polling`"),
+        ("sid" = String, Query, description = "The session"),
+    ),
+    request_body(content = String, content_type = "text/plain"),
+    responses(
+        (status = 200, body = String, content_type = "text/html"),
+        (status = 400, description = "BAD_REQUEST"),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 408, description = "REQUEST_TIMEOUT"),
+        (status = 413, description = "PAYLOAD_TOO_LARGE"),
+    ),
+)]
+pub(crate) async fn write(state: State, query: Query, payload: web::Payload) -> ApiResult {
+    let (Via::Polling, Some(link)) = wanted(&state, &query)? else { return Err(bad(2, "Bad handshake method")) };
+    let read = timeout(limits::BODY_TIME, payload.to_bytes_limited(limits::SOCKET_MESSAGE_BYTES)).await;
+    let bytes = read
+        .map_err(|_| ApiError::new(Code::RequestTimeout, "The payload did not arrive in time"))?
+        .map_err(|_| ApiError::new(Code::PayloadTooLarge, format!("A payload has at most {} bytes", limits::SOCKET_MESSAGE_BYTES)))?
+        .map_err(|_| bad(3, "The payload ended early"))?;
+    let packets = ByteString::try_from(bytes).ok().map(|text| engine::decode_payload(&text, limits::SOCKET_PACKETS));
+    let Some(Ok(packets)) = packets else {
+        let _ = link.inputs.send(Input::Malformed).await;
+        return Err(bad(3, "The payload cannot be read"));
+    };
+    for packet in packets {
+        if link.inputs.send(Input::Packet(packet, Via::Polling)).await.is_err() {
+            return Err(bad(1, "Session ID unknown"));
+        }
+    }
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/html")).insert_header((CACHE_CONTROL, "no-store")).body("ok"))
+}
+
+/// What a request is about: how, and of which session.
+fn wanted(state: &State, query: &Query) -> ApiResult<(Via, Option<Arc<Link>>)> {
+    let via = match query.first("transport") {
+        Some("polling") => Via::Polling,
+        Some("websocket") => Via::Websocket,
+        _ => return Err(bad(0, "Transport unknown")),
+    };
+    if query.first("EIO") != Some(VERSION) {
+        return Err(bad(5, "Unsupported protocol version"));
+    }
+    let session = match query.first("sid") {
+        None => None,
+        Some(id) => Some(state.sockets.get(id).ok_or_else(|| bad(1, "Session ID unknown"))?),
+    };
+    Ok((via, session))
+}
+
+/// An error in both forms: the envelope, and Engine.IO's own with its number.
+fn bad(number: u8, message: &'static str) -> ApiError {
+    ApiError::bad_request(message).beside("code", number.into()).beside("message", Value::from(message))
+}
+
+/// Opens a session. Its greeting waits in its outbox.
+fn open(state: &State, request: &HttpRequest, via: Via) -> ApiResult<Arc<Link>> {
+    let knocker = request.extensions_mut().remove::<Knocker>().ok_or_else(|| ApiError::internal("a session without a knocker"))?;
+    let (sender, inputs) = mpsc::channel(limits::SOCKET_INPUTS);
+    let id = token(state)?;
+    let (session, greeting) = Session::open(&id, via, Instant::now().into_std());
+    let link = Arc::new(Link::new(via, sender));
+    let place = state.sockets.take_in(id, Arc::clone(&link))?;
+    link.outbox.push(greeting);
+    actix_web::rt::spawn(Driver::new(state.clone(), place, session, inputs, knocker).run());
+    Ok(link)
+}
+
+/// Waits until there is something for a session.
+async fn poll(link: &Arc<Link>) -> ApiResult {
+    if link.polling.swap(true, Ordering::AcqRel) {
+        // Two polls would share the packets between them.
+        let _ = link.inputs.send(Input::Malformed).await;
+        return Err(bad(3, "Another poll of the session is under way"));
+    }
+    let _polling = Polling(Arc::clone(link));
+    let at_once = || link.outbox.take_now(limits::POLL_BYTES).unwrap_or_else(|| vec![engine::Packet::Noop.encode()]);
+    let frames = match link.carrier() {
+        Carrier::Websocket => return Err(bad(3, "The session has a websocket")),
+        Carrier::Upgrading => at_once(),
+        Carrier::Polls => tokio::select! {
+            frames = link.outbox.take(limits::POLL_BYTES) => frames,
+            () = link.end_poll.notified() => at_once(),
+        },
+    };
+    Ok(polled(&frames))
+}
+
+/// However a poll ends, another may follow.
+struct Polling(Arc<Link>);
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        self.0.polling.store(false, Ordering::Release);
+    }
+}
+
+/// The answer to a poll; the end of the session where there is nothing more.
+fn polled(frames: &[Frame]) -> HttpResponse {
+    let payload = if frames.is_empty() { CLOSE.to_owned() } else { engine::encode_payload(frames) };
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; charset=UTF-8")).insert_header((CACHE_CONTROL, "no-store")).body(payload)
+}

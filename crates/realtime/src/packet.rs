@@ -1,0 +1,221 @@
+//! Packets of Socket.IO 5, inside messages of Engine.IO.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::engine::Frame;
+use crate::{MAX_ATTACHMENTS, Malformed};
+
+/// The only namespace that there is.
+pub const ROOT: &str = "/";
+
+/// An event that a client sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its name.
+    pub name: String,
+    /// What came with it. Where bytes belong, `{"_placeholder":true,"num":n}` stands for the n-th attachment.
+    pub args: Vec<Value>,
+    /// The number under which the client wants an answer.
+    pub ack: Option<u64>,
+    /// Its binary attachments.
+    pub attachments: Vec<Bytes>,
+}
+
+/// What a client sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Packet {
+    /// It wants to connect, with this `auth`; `null` where it sent none.
+    Connect(Value),
+    /// It leaves.
+    Disconnect,
+    /// An event, and how many binary attachments follow.
+    Event(Event, usize),
+    /// An answer to an event of ours. We ask for none, so there is nothing in it for us; so many attachments follow.
+    Ack(usize),
+}
+
+impl Packet {
+    /// Reads a message: its namespace and what it is.
+    pub(crate) fn decode(text: &str) -> Result<(&str, Self), Malformed> {
+        let (kind, rest) = text.split_at_checked(1).ok_or(Malformed("a socket packet is empty"))?;
+        let (attachments, rest) = match kind {
+            "5" | "6" => attachments(rest)?,
+            _ => (0, rest),
+        };
+        let (namespace, rest) = namespace(rest);
+        let (id, data) = id(rest)?;
+        let packet = match kind {
+            "0" if data.is_empty() => Self::Connect(Value::Null),
+            "0" => Self::Connect(read(data)?),
+            "1" => Self::Disconnect,
+            "2" | "5" => Self::Event(event(data, id)?, attachments),
+            "3" | "6" => Self::Ack(attachments),
+            _ => return Err(Malformed("a socket packet is of a type that clients do not send")),
+        };
+        Ok((namespace, packet))
+    }
+}
+
+/// `<count>-` before everything else of a binary packet.
+fn attachments(text: &str) -> Result<(usize, &str), Malformed> {
+    let (count, rest) = text.split_once('-').ok_or(Malformed("a binary packet does not say how many attachments it has"))?;
+    let count = digits(count).and_then(|count| count.parse().ok()).filter(|count| *count <= MAX_ATTACHMENTS);
+    Ok((count.ok_or(Malformed("a binary packet has too many attachments"))?, rest))
+}
+
+/// `/name,` before the number and the data; without it the root is meant.
+fn namespace(text: &str) -> (&str, &str) {
+    if !text.starts_with('/') {
+        return (ROOT, text);
+    }
+    let (name, rest) = text.split_once(',').unwrap_or((text, ""));
+    (name.split_once('?').map_or(name, |(name, _)| name), rest)
+}
+
+fn id(text: &str) -> Result<(Option<u64>, &str), Malformed> {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (number, rest) = text.split_at(end);
+    if number.is_empty() {
+        return Ok((None, rest));
+    }
+    Ok((Some(number.parse().map_err(|_| Malformed("the number of an event is too large"))?), rest))
+}
+
+fn digits(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn event(data: &str, ack: Option<u64>) -> Result<Event, Malformed> {
+    let mut args: Vec<Value> = match read(data)? {
+        Value::Array(args) if !args.is_empty() => args,
+        _ => return Err(Malformed("an event is not a list with a name")),
+    };
+    // A number is a name as well; `emit(1, ...)` sends one.
+    let name = match args.remove(0) {
+        Value::String(name) => name,
+        Value::Number(number) => number.to_string(),
+        _ => return Err(Malformed("the name of an event is no text")),
+    };
+    Ok(Event { name, args, ack, attachments: Vec::new() })
+}
+
+fn read(data: &str) -> Result<Value, Malformed> {
+    serde_json::from_str(data).map_err(|_| Malformed("the data of a packet are not JSON"))
+}
+
+/// An event of the server's.
+pub fn event_frame(name: &str, payload: &impl Serialize) -> Frame {
+    message(&format!("2{}", written(&(name, payload))))
+}
+
+/// The answer to a client's event of this number.
+pub fn ack_frame(id: u64, payload: &impl Serialize) -> Frame {
+    message(&format!("3{id}{}", written(&[payload])))
+}
+
+/// The server lets a client go.
+pub fn disconnect_frame() -> Frame {
+    message("1")
+}
+
+/// The client is connected, and its socket has this id.
+pub(crate) fn connected_frame(socket_id: &str) -> Frame {
+    message(&format!("0{}", json!({ "sid": socket_id })))
+}
+
+/// The client may not connect.
+pub(crate) fn refused_frame(namespace: &str, reason: &str) -> Frame {
+    let prefix = if namespace == ROOT { String::new() } else { format!("{namespace},") };
+    message(&format!("4{prefix}{}", json!({ "message": reason })))
+}
+
+fn message(packet: &str) -> Frame {
+    Frame::Text(["4", packet].concat().into())
+}
+
+/// What is sent is made of our own types, which are always JSON; `null` stands in for the defect that anything else would be.
+fn written(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn named(name: &str, args: Vec<Value>, ack: Option<u64>) -> Event {
+        Event { name: name.to_owned(), args, ack, attachments: Vec::new() }
+    }
+
+    #[test]
+    fn packets_are_read_as_the_protocol_has_them() {
+        for (text, namespace, packet) in [
+            ("0", "/", Packet::Connect(Value::Null)),
+            ("0{\"token\":\"x\"}", "/", Packet::Connect(json!({"token": "x"}))),
+            ("0/admin,{}", "/admin", Packet::Connect(json!({}))),
+            ("0/admin?a=1,", "/admin", Packet::Connect(Value::Null)),
+            ("1", "/", Packet::Disconnect),
+            ("2[\"a\",1]", "/", Packet::Event(named("a", vec![json!(1)], None), 0)),
+            ("212[\"a\"]", "/", Packet::Event(named("a", vec![], Some(12)), 0)),
+            ("2[1,{}]", "/", Packet::Event(named("1", vec![json!({})], None), 0)),
+            ("2/n,3[\"a\"]", "/n", Packet::Event(named("a", vec![], Some(3)), 0)),
+            (
+                "51-[\"a\",{\"_placeholder\":true,\"num\":0}]",
+                "/",
+                Packet::Event(named("a", vec![json!({"_placeholder": true, "num": 0})], None), 1),
+            ),
+            ("52-/n,3[\"a\"]", "/n", Packet::Event(named("a", vec![], Some(3)), 2)),
+            ("31[]", "/", Packet::Ack(0)),
+            ("61-1[]", "/", Packet::Ack(1)),
+        ] {
+            assert_eq!(Packet::decode(text), Ok((namespace, packet)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_packet_is_refused() {
+        for text in [
+            "",
+            "x",
+            "4{}",
+            "2",
+            "2{}",
+            "2[]",
+            "2[null]",
+            "2[\"a\"",
+            "5[\"a\"]",
+            "599-[\"a\"]",
+            "5-[\"a\"]",
+            "0{",
+            "299999999999999999999[\"a\"]",
+        ] {
+            assert!(Packet::decode(text).is_err(), "{text}");
+        }
+        let deep = format!("2[\"a\",{}{}]", "[".repeat(1_000), "]".repeat(1_000));
+        assert!(Packet::decode(&deep).is_err());
+    }
+
+    #[test]
+    fn frames_are_written_as_the_protocol_has_them() {
+        for (frame, text) in [
+            (event_frame("a", &json!({"b": 1})), "42[\"a\",{\"b\":1}]"),
+            (ack_frame(7, &json!({"ok": true})), "437[{\"ok\":true}]"),
+            (disconnect_frame(), "41"),
+            (connected_frame("x"), "40{\"sid\":\"x\"}"),
+            (refused_frame(ROOT, "no"), "44{\"message\":\"no\"}"),
+            (refused_frame("/admin", "no"), "44/admin,{\"message\":\"no\"}"),
+        ] {
+            assert_eq!(frame, Frame::Text(text.into()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_is_read_or_refused(text in "[0-6]{1,2}[0-9/a,\\-\\[\\]{}\":]{0,40}") {
+            let _ = Packet::decode(&text);
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! One client's session: heartbeat, upgrade from polls to a websocket, connecting, events.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde_json::{Value, json};
+
+use crate::engine::{Frame, Packet as Engine};
+use crate::packet::{Packet, ROOT, connected_frame, refused_frame};
+use crate::{Event, Malformed};
+
+/// The server asks for a sign of life this often.
+pub const PING_INTERVAL: Duration = Duration::from_secs(25);
+/// And gives up a client that stays silent for so long.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// A session whose client has not connected within this time, or may not, is given up.
+pub const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// What the greeting says of the most bytes of a poll's payload, as elizaOS says it.
+const MAX_PAYLOAD: usize = 1_000_000;
+
+/// How a packet came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// In the body of a request.
+    Polling,
+    /// As a message of a websocket.
+    Websocket,
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, derive_more::Display)]
+pub enum Closed {
+    /// The client said so.
+    #[display("the client left")]
+    ByClient,
+    /// The client gave no sign of life.
+    #[display("the client is silent")]
+    Silent,
+    /// The client did not connect in time.
+    #[display("the client did not connect")]
+    NotConnected,
+    /// The client does not speak the protocol.
+    #[display("{_0}")]
+    Malformed(Malformed),
+}
+
+/// What has to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Send this to the client, behind all that was sent before.
+    Send(Frame),
+    /// Send this on the websocket that knocks, at once, past what waits for the client.
+    Answer(Frame),
+    /// End a poll that waits, though there may be nothing to say.
+    EndPoll,
+    /// From now on the websocket takes what is sent.
+    Upgraded,
+    /// The client wants to connect, and shows this. Answer with [`Session::accept`] or [`Session::refuse`].
+    Connect(Value),
+    /// The client sent an event.
+    Event(Event),
+    /// The session is over; nothing follows.
+    Close(Closed),
+}
+
+/// Where the session stands with the protocol above.
+#[derive(Debug, PartialEq, Eq)]
+enum Standing {
+    /// The client has to connect by then.
+    Awaited(Instant),
+    Connected,
+    Over,
+}
+
+/// An event, or an answer, whose attachments have not all come.
+struct Partial {
+    /// `None` for an answer, in which nobody is interested.
+    event: Option<Event>,
+    missing: usize,
+}
+
+/// A session: which transport carries it, when it was last heard of, and whether its client is connected.
+pub struct Session {
+    transport: Via,
+    /// Whether a websocket has knocked and not yet taken over.
+    upgrading: bool,
+    standing: Standing,
+    next_ping: Instant,
+    /// While a sign of life is waited for, until when.
+    pong_by: Option<Instant>,
+    partial: Option<Partial>,
+}
+
+impl Session {
+    /// A new session, which `via` carries, and the greeting with its id.
+    pub fn open(id: &str, via: Via, now: Instant) -> (Self, Frame) {
+        let upgrades: &[&str] = if via == Via::Polling { &["websocket"] } else { &[] };
+        let greeting = json!({
+            "sid": id,
+            "upgrades": upgrades,
+            "pingInterval": PING_INTERVAL.as_millis(),
+            "pingTimeout": PING_TIMEOUT.as_millis(),
+            "maxPayload": MAX_PAYLOAD,
+        });
+        let session = Self {
+            transport: via,
+            upgrading: false,
+            standing: Standing::Awaited(now + CONNECT_TIME),
+            next_ping: now + PING_INTERVAL,
+            pong_by: None,
+            partial: None,
+        };
+        (session, Engine::Open(greeting.to_string().into()).encode())
+    }
+
+    /// Which transport takes what is sent.
+    pub const fn transport(&self) -> Via {
+        self.transport
+    }
+
+    /// Whether polls should not wait, because a websocket is about to take over.
+    pub const fn is_upgrading(&self) -> bool {
+        self.upgrading
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub fn next_tick(&self) -> Instant {
+        let due = self.pong_by.unwrap_or(self.next_ping);
+        match self.standing {
+            Standing::Awaited(by) => due.min(by),
+            Standing::Connected | Standing::Over => due,
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Instant) -> Vec<Output> {
+        if matches!(self.standing, Standing::Awaited(by) if by <= now) {
+            return self.close(Closed::NotConnected);
+        }
+        match self.pong_by {
+            Some(by) if by <= now => self.close(Closed::Silent),
+            None if self.next_ping <= now => {
+                self.pong_by = Some(now + PING_TIMEOUT);
+                vec![Output::Send(Engine::Ping(ByteString::new()).encode())]
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// The client may connect; its socket gets this id.
+    pub fn accept(&mut self, socket_id: &str) -> Frame {
+        self.standing = Standing::Connected;
+        connected_frame(socket_id)
+    }
+
+    /// The client may not connect. It is told why, and has what is left of its time to try again.
+    pub fn refuse(&self, reason: &str) -> Frame {
+        refused_frame(ROOT, reason)
+    }
+
+    /// The websocket that knocked is gone before it took over; the polls go on.
+    pub fn forget_upgrade(&mut self) {
+        self.upgrading = false;
+    }
+
+    /// A packet has come.
+    pub fn receive(&mut self, packet: Engine, via: Via, now: Instant) -> Vec<Output> {
+        if self.standing == Standing::Over {
+            return Vec::new();
+        }
+        if via != self.transport {
+            return self.knock(&packet, via);
+        }
+        // Whatever comes is a sign of life.
+        self.pong_by = None;
+        self.next_ping = now + PING_INTERVAL;
+        let outputs = match packet {
+            Engine::Message(text) => self.message(&text),
+            Engine::Binary(bytes) => self.attachment(bytes),
+            Engine::Pong(_) | Engine::Noop => Ok(Vec::new()),
+            Engine::Close => Ok(self.close(Closed::ByClient)),
+            Engine::Open(_) | Engine::Ping(_) | Engine::Upgrade => Err(Malformed("an engine packet that clients do not send here")),
+        };
+        outputs.unwrap_or_else(|malformed| self.close(Closed::Malformed(malformed)))
+    }
+
+    /// A packet by the transport that does not carry the session: a websocket on its way to take over, or a straggler.
+    fn knock(&mut self, packet: &Engine, via: Via) -> Vec<Output> {
+        match packet {
+            Engine::Ping(probe) if via == Via::Websocket => {
+                self.upgrading = true;
+                // The client ends its polls before it goes on, and waits for the one that is open.
+                vec![Output::Answer(Engine::Pong(probe.clone()).encode()), Output::EndPoll]
+            }
+            Engine::Upgrade if via == Via::Websocket && self.upgrading => {
+                self.upgrading = false;
+                self.transport = Via::Websocket;
+                vec![Output::Upgraded, Output::EndPoll]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn message(&mut self, text: &str) -> Result<Vec<Output>, Malformed> {
+        if self.partial.is_some() {
+            return Err(Malformed("attachments of an event are missing"));
+        }
+        let (namespace, packet) = Packet::decode(text)?;
+        if namespace != ROOT {
+            return Ok(match packet {
+                Packet::Connect(_) => vec![Output::Send(refused_frame(namespace, "Invalid namespace"))],
+                // What follows to a namespace in which the client is not.
+                Packet::Disconnect | Packet::Event(_, 0) | Packet::Ack(0) => Vec::new(),
+                Packet::Event(..) | Packet::Ack(_) => return Err(Malformed("attachments for a namespace that there is not")),
+            });
+        }
+        match (packet, &self.standing) {
+            (Packet::Connect(auth), Standing::Awaited(_)) => Ok(vec![Output::Connect(auth)]),
+            (Packet::Connect(_), _) => Err(Malformed("the client connects twice")),
+            (_, Standing::Awaited(_)) => Err(Malformed("the client has not connected")),
+            (Packet::Disconnect, _) => Ok(self.close(Closed::ByClient)),
+            (Packet::Event(event, 0), _) => Ok(vec![Output::Event(event)]),
+            (Packet::Ack(0), _) => Ok(Vec::new()),
+            (Packet::Event(event, missing), _) => {
+                self.partial = Some(Partial { event: Some(event), missing });
+                Ok(Vec::new())
+            }
+            (Packet::Ack(missing), _) => {
+                self.partial = Some(Partial { event: None, missing });
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn attachment(&mut self, bytes: Bytes) -> Result<Vec<Output>, Malformed> {
+        let mut partial = self.partial.take().ok_or(Malformed("bytes that belong to no event"))?;
+        if let Some(event) = &mut partial.event {
+            event.attachments.push(bytes);
+        }
+        partial.missing -= 1;
+        if partial.missing == 0 {
+            return Ok(partial.event.map(Output::Event).into_iter().collect());
+        }
+        self.partial = Some(partial);
+        Ok(Vec::new())
+    }
+
+    fn close(&mut self, why: Closed) -> Vec<Output> {
+        self.standing = Standing::Over;
+        vec![Output::Close(why)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A session that polls carry, and the moment when it was opened.
+    fn polled() -> (Session, Instant) {
+        let now = Instant::now();
+        (Session::open("s", Via::Polling, now).0, now)
+    }
+
+    /// One whose client is connected.
+    fn connected(via: Via) -> (Session, Instant) {
+        let now = Instant::now();
+        let mut session = Session::open("s", via, now).0;
+        assert_eq!(session.receive(message("0{\"entityId\":\"x\"}"), via, now), [Output::Connect(json!({"entityId": "x"}))]);
+        session.accept("socket");
+        (session, now)
+    }
+
+    fn message(text: &str) -> Engine {
+        Engine::Message(text.into())
+    }
+
+    fn text(text: &str) -> Frame {
+        Frame::Text(text.into())
+    }
+
+    fn event(name: &str, attachments: &[&'static str]) -> Output {
+        let attachments = attachments.iter().map(|bytes| Bytes::from_static(bytes.as_bytes())).collect();
+        Output::Event(Event { name: name.to_owned(), args: vec![json!(1)], ack: None, attachments })
+    }
+
+    fn malformed(outputs: &[Output]) -> bool {
+        matches!(outputs, [Output::Close(Closed::Malformed(_))])
+    }
+
+    #[test]
+    fn the_greeting_offers_a_websocket_to_those_who_poll() {
+        let now = Instant::now();
+        let greeting = |upgrades: &str| {
+            text(&format!(
+                "0{{\"sid\":\"s\",\"upgrades\":[{upgrades}],\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":1000000}}"
+            ))
+        };
+        assert_eq!(Session::open("s", Via::Polling, now).1, greeting("\"websocket\""));
+        assert_eq!(Session::open("s", Via::Websocket, now).1, greeting(""));
+    }
+
+    #[test]
+    fn a_client_connects_once_and_then_sends_events() {
+        let (mut session, now) = polled();
+        assert_eq!(session.receive(message("0"), Via::Polling, now), [Output::Connect(Value::Null)]);
+        assert_eq!(session.refuse("no"), text("44{\"message\":\"no\"}"));
+        assert_eq!(session.receive(message("0{}"), Via::Polling, now), [Output::Connect(json!({}))]);
+        assert_eq!(session.accept("socket"), text("40{\"sid\":\"socket\"}"));
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Polling, now), [event("a", &[])]);
+        assert!(malformed(&session.receive(message("0{}"), Via::Polling, now)));
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Polling, now), []);
+    }
+
+    #[test]
+    fn nothing_is_taken_from_a_client_that_has_not_connected() {
+        for packet in [
+            message("2[\"a\"]"),
+            message("1"),
+            message("51-[\"a\"]"),
+            Engine::Binary(Bytes::new()),
+            Engine::Upgrade,
+            Engine::Ping("".into()),
+        ] {
+            let (mut session, now) = polled();
+            assert!(malformed(&session.receive(packet.clone(), Via::Polling, now)), "{packet:?}");
+        }
+        let (mut session, now) = polled();
+        assert_eq!(session.next_tick(), now + CONNECT_TIME);
+        assert_eq!(session.tick(now + CONNECT_TIME - Duration::from_millis(1)), []);
+        assert_eq!(session.tick(now + CONNECT_TIME), [Output::Close(Closed::NotConnected)]);
+    }
+
+    #[test]
+    fn other_namespaces_are_refused_and_passed_over() {
+        let (mut session, now) = connected(Via::Websocket);
+        let refused = Output::Send(text("44/admin,{\"message\":\"Invalid namespace\"}"));
+        assert_eq!(session.receive(message("0/admin,"), Via::Websocket, now), [refused]);
+        assert_eq!(session.receive(message("2/admin,[\"a\"]"), Via::Websocket, now), []);
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Websocket, now), [event("a", &[])]);
+    }
+
+    #[test]
+    fn an_event_comes_with_its_attachments() {
+        let (mut session, now) = connected(Via::Websocket);
+        let mut receive = |packet| session.receive(packet, Via::Websocket, now);
+        assert_eq!(receive(message("52-[\"a\",1]")), []);
+        assert_eq!(receive(Engine::Binary(Bytes::from_static(b"x"))), []);
+        assert_eq!(receive(Engine::Binary(Bytes::from_static(b"y"))), [event("a", &["x", "y"])]);
+        assert_eq!(receive(message("61-1[]")), []);
+        assert_eq!(receive(Engine::Binary(Bytes::from_static(b"z"))), []);
+        assert_eq!(receive(message("51-[\"a\",1]")), []);
+        assert!(malformed(&receive(message("2[\"b\"]"))));
+    }
+
+    #[test]
+    fn a_silent_client_is_asked_and_then_given_up() {
+        let (mut session, now) = connected(Via::Websocket);
+        let asked = now + PING_INTERVAL;
+        assert_eq!(session.next_tick(), asked);
+        assert_eq!(session.tick(asked), [Output::Send(text("2"))]);
+        assert_eq!(session.receive(Engine::Pong("".into()), Via::Websocket, asked), []);
+        let asked = asked + PING_INTERVAL;
+        assert_eq!(session.next_tick(), asked);
+        assert_eq!(session.tick(asked), [Output::Send(text("2"))]);
+        assert_eq!(session.next_tick(), asked + PING_TIMEOUT);
+        assert_eq!(session.tick(asked + PING_TIMEOUT), [Output::Close(Closed::Silent)]);
+    }
+
+    #[test]
+    fn a_websocket_takes_over_from_polls() {
+        let (mut session, now) = connected(Via::Polling);
+        let pong = Output::Answer(text("3probe"));
+        assert_eq!(session.receive(Engine::Ping("probe".into()), Via::Websocket, now), [pong, Output::EndPoll]);
+        assert!(session.is_upgrading());
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Polling, now), [event("a", &[])]);
+        assert_eq!(session.receive(Engine::Upgrade, Via::Websocket, now), [Output::Upgraded, Output::EndPoll]);
+        assert_eq!(session.transport(), Via::Websocket);
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Polling, now), []);
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Websocket, now), [event("a", &[])]);
+    }
+
+    #[test]
+    fn a_websocket_that_has_not_knocked_takes_nothing_over() {
+        let (mut session, now) = connected(Via::Polling);
+        assert_eq!(session.receive(Engine::Upgrade, Via::Websocket, now), []);
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Websocket, now), []);
+        session.receive(Engine::Ping("probe".into()), Via::Websocket, now);
+        session.forget_upgrade();
+        assert_eq!(session.receive(Engine::Upgrade, Via::Websocket, now), []);
+        assert_eq!(session.transport(), Via::Polling);
+    }
+
+    #[test]
+    fn a_client_may_leave() {
+        for packet in [Engine::Close, message("1")] {
+            let (mut session, now) = connected(Via::Websocket);
+            assert_eq!(session.receive(packet, Via::Websocket, now), [Output::Close(Closed::ByClient)]);
+        }
+    }
+}

@@ -92,7 +92,7 @@ async fn log(caller: Authorized<SystemManage>, state: State, query: Query) -> Ap
 async fn log_by_post(caller: Authorized<SystemManage>, state: State, query: Query, body: JsonBody) -> ApiResult {
     let lines = told(body.0)?;
     for line in lines.iter().flatten() {
-        log::log!(target: "client", line.level, "{}", line.text);
+        log::log!(target: "doolittle_http::client", line.level, "{}", line.text);
     }
     read_log(&caller, &state, &query, lines.map(|lines| lines.len()))
 }

@@ -40,10 +40,9 @@ async function rooms(scene) {
 
 async function worlds(scene) {
   const params = { messageServerId: DEFAULT_SERVER, name: 'The default server', description: 'for all of its agents' };
-  const made = await scene.call('memory.createWorldFromMessageServer', [DEFAULT_SERVER, params], object({ worldId: uuid }));
-  const id = made?.worldId ?? DEFAULT_SERVER;
-  await scene.call('memory.clearWorldMemories', [id], succeeded, NOTHING_TO_COUNT);
-  await scene.call('memory.deleteWorld', [id], succeeded);
+  await scene.call('memory.createWorldFromMessageServer', [DEFAULT_SERVER, params], object({ worldId: uuid }));
+  await scene.call('memory.clearWorldMemories', [DEFAULT_SERVER], succeeded, NOTHING_TO_COUNT);
+  await scene.call('memory.deleteWorld', [DEFAULT_SERVER], succeeded);
 }
 
 async function forgetting(scene) {

@@ -4,20 +4,23 @@
 export class Trial {
   #counts = { pass: 0, FAIL: 0, pending: 0 };
 
-  /** `pending` has a reason for each name that is known not to hold yet; one that holds all the same is a failure. */
+  /** `pending` has a reason for each part, such as `sessions`, that is not there yet; one of which all holds is a failure. */
   constructor(name, pending = {}) {
     this.name = name;
-    this.pending = pending;
+    this.pending = new Map(Object.entries(pending).map(([part, reason]) => [part, { reason, lacking: 0, tried: 0 }]));
     this.unlike = new Map();
   }
 
   /** Notes that something holds, or what is wrong with it. */
   note(label, problems) {
-    const reason = this.pending[label];
-    const verdict = problems.length === 0 ? (reason ? 'FAIL' : 'pass') : reason ? 'pending' : 'FAIL';
+    const part = this.pending.get(label.split(/[^\w-]/)[0]);
+    const verdict = problems.length === 0 ? 'pass' : part ? 'pending' : 'FAIL';
+    if (part) {
+      part.tried += 1;
+      part.lacking += problems.length === 0 ? 0 : 1;
+    }
     this.#counts[verdict] += 1;
-    const why = verdict === 'pass' ? '' : `: ${problems.length === 0 ? `holds, so it is not pending any more (${reason})` : reason ?? problems.join('; ')}`;
-    console.log(`${verdict} ${this.name} ${label}${why}`);
+    console.log(`${verdict} ${this.name} ${label}${problems.length === 0 ? '' : `: ${problems.join('; ')}`}`);
   }
 
   /** Runs a step that must not throw; its value is handed on, or `undefined`. */
@@ -62,6 +65,9 @@ export class Trial {
 
   /** Prints the figures; the exit code of the run. */
   end() {
+    for (const [part, { reason, tried, lacking }] of this.pending) {
+      if (tried > 0 && lacking === 0) this.note(`what was pending: ${part}`, [`all of it holds, so it is there (${reason})`]);
+    }
     const { pass, FAIL, pending } = this.#counts;
     console.log(`${this.name}: ${pass} passed, ${FAIL} failed, ${pending} pending`);
     return FAIL === 0 && pass > 0 ? 0 : 1;

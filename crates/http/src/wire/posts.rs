@@ -576,6 +576,9 @@ pub(crate) struct CompletedWire {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct CompletedData {
+    /// The official client takes this for its answer.
+    #[schema(example = true)]
+    success: bool,
     #[schema(value_type = Uuid)]
     channel_id: ChannelId,
     #[serde(flatten)]
@@ -585,7 +588,7 @@ struct CompletedData {
 impl CompletedWire {
     /// The answer.
     pub(crate) fn of(channel_id: ChannelId, server: MessageServerId) -> Self {
-        let data = CompletedData { channel_id, server: server.into() };
+        let data = CompletedData { success: true, channel_id, server: server.into() };
         Self { success: true, message: "Message completion announced", data }
     }
 }

@@ -11,6 +11,10 @@ check:
 test:
     cargo test --workspace
 
+# Run the published clients of elizaOS against the server; parts (api-client, cli, ui) may follow
+clients *parts:
+    tests/clients/run {{ parts }}
+
 # Format check and lints, as CI runs them
 lint:
     cargo fmt --all --check

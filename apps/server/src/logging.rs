@@ -120,8 +120,8 @@ impl ServerLog for LastLines {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    fn clear(&self) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    fn clear(&self) -> usize {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).drain(..).len()
     }
 
     fn follow(&self) -> Box<dyn LogReader> {

@@ -135,6 +135,8 @@ macro_rules! store_contract {
             channels::a_channel_is_given_back_exactly,
             channels::participants_keep_their_order_and_collapse,
             channels::a_channel_needs_its_server,
+            channels::synchronised_channels_are_those_of_their_platform,
+            channels::channels_of_no_server_are_not_synchronised,
             channels::a_taken_channel_id_is_left_as_it_is,
             channels::removing_a_channel_forgets_what_was_said_there,
             channels::removing_a_channel_cancels_its_open_deliveries,

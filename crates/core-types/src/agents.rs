@@ -147,6 +147,8 @@ pub struct CreatedAgent {
     pub character: Character,
     /// The names of the secrets that were sent.
     pub secret_names: Vec<String>,
+    /// The agent as it is stored.
+    pub agent: Agent,
     /// Whether an agent of this id was there before; it is unchanged then.
     pub existing: bool,
     /// What was accepted but has no effect.

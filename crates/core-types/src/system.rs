@@ -74,8 +74,8 @@ pub trait ServerLog: Send + Sync {
     /// The lines that are kept, oldest first.
     fn lines(&self) -> Vec<Arc<LogLine>>;
 
-    /// Forgets them.
-    fn clear(&self);
+    /// Forgets them; returns how many there were.
+    fn clear(&self) -> usize;
 
     /// The lines from now on.
     fn follow(&self) -> Box<dyn LogReader>;

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use core_types::bus::EventBus;
 use core_types::ids::string_to_uuid;
 use core_types::messaging::{
-    Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, MAX_PARTICIPANTS, Membership, NewChannel, ServerRepository,
+    Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, MAX_PARTICIPANTS, Membership, MessageServer, NewChannel,
+    ServerRepository, SyncedChannel,
 };
 use core_types::{
     Caller, ChannelId, Clock, EntityId, Ids, JsonObject, Listed, MessageServerId, Page, Permission, ServiceError, ServiceResult, Thing,
@@ -44,6 +45,31 @@ impl ChannelService for Channels {
     async fn create(&self, caller: &Caller, new: NewChannel) -> ServiceResult<Channel> {
         require(caller, Permission::MessagesWrite)?;
         self.add(ChannelId::new(self.ids.uuid()), new).await
+    }
+
+    async fn sync(&self, caller: &Caller, server: MessageServerId, there: Vec<SyncedChannel>) -> ServiceResult<()> {
+        require(caller, Permission::MessagesWrite)?;
+        let MessageServer { source_type, .. } = self.servers.find(server).await?.ok_or(ServiceError::NotFound(Thing::Server))?;
+        let now = self.clock.now();
+        let synced = there.into_iter().map(|channel| Channel {
+            id: ChannelId::new(string_to_uuid(&format!("{server}:{}", channel.source_id))),
+            server_id: server,
+            name: channel.name,
+            kind: channel.kind,
+            source_type: Some(source_type.clone()),
+            source_id: Some(channel.source_id),
+            topic: None,
+            metadata: JsonObject::new(),
+            created_at: now,
+            updated_at: now,
+        });
+        let (channels, bus, synced) = (Arc::clone(&self.channels), Arc::clone(&self.bus), synced.collect());
+        whole(async move {
+            let told = channels.sync(server, synced, now).await?.ok_or(ServiceError::NotFound(Thing::Server))?;
+            tell(bus.as_ref(), told).await;
+            Ok(())
+        })
+        .await
     }
 
     async fn get(&self, caller: &Caller, id: ChannelId) -> ServiceResult<Channel> {

@@ -139,6 +139,11 @@ impl Shared {
         self.closing.send_replace(true);
     }
 
+    /// How many streams and waiters there are.
+    pub(crate) fn waiting(&self) -> usize {
+        self.closing.receiver_count()
+    }
+
     /// Resolves when the server begins to stop.
     pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut closing = self.closing.subscribe();

@@ -1,12 +1,12 @@
 //! Speech: recordings become words, texts become sound, and a question is answered aloud.
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::post;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use core_types::JsonObject;
 use core_types::speech::Sound;
-use futures_util::future::LocalBoxFuture;
+use core_types::{AgentId, Caller, JsonObject};
+use futures_util::future::{LocalBoxFuture, Ready, ready};
 use serde_json::Value;
 
 use crate::app::State;
@@ -18,8 +18,8 @@ use crate::replies::Replies;
 use crate::routing::Routes;
 use crate::uploads::UploadForm;
 use crate::wire::audio::{
-    QuestionBody, QuestionForm, RecordingBody, RecordingForAgentBody, SpeechBody, SpeechOfAgentBody, TranscribedMessage, Transcript,
-    spoken, text, text_and_agent, typed,
+    QuestionBody, QuestionForm, RecordingBody, RecordingForAgentBody, SpeechBody, SpeechOfAgentBody, SpokenReply, SpokenText,
+    SynthesizedBody, ToSay, TranscribedMessage, Transcript, said_or_message, spoken, text, text_and_agent, typed,
 };
 use crate::wire::replies::Ending;
 
@@ -30,6 +30,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.at("/audio/{agent_id}/audio-messages", [post().to(audio_messages)]);
     routes.at("/audio/{agent_id}/audio-messages/synthesize", [post().to(synthesize)]);
     routes.at("/audio/{agent_id}/speech/generate", [post().to(speak)]);
+    routes.at("/audio/{agent_id}/speech", [post().to(answer)]);
     routes.at("/audio/{agent_id}/speech/conversation", [post().to(converse)]);
 }
 
@@ -125,23 +126,35 @@ async fn speak(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, b
     Ok(sound(state.services.audio.speak(&caller, id.0, text(body.0)?).await?))
 }
 
-/// Says a text with the voice of an agent, by the path among its audio messages.
+/// Says a text with the voice of an agent, by the path among its audio messages; or the text of a message, and then the answer
+/// is JSON.
 #[utoipa::path(
     post,
     path = "/api/audio/{agent_id}/audio-messages/synthesize",
     params(AgentPath),
-    request_body = SpeechBody,
+    request_body = SynthesizedBody,
     responses(
-        (status = 200, description = "The sound.", body = Vec<u8>, content_type = "audio/*"),
+        (
+            status = 200,
+            description = "The sound.",
+            content((Vec<u8> = "audio/*"), (Envelope<SpokenText> = "application/json")),
+        ),
         (status = 400, description = "INVALID_REQUEST"),
-        (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 404, description = "AGENT_NOT_FOUND MESSAGE_NOT_FOUND"),
         (status = 429, description = "UPLOAD_RATE_LIMIT_EXCEEDED"),
         (status = 500, description = "PROCESSING_ERROR"),
         (status = 503, description = "OVERLOADED SPEECH_UNAVAILABLE"),
     ),
 )]
 async fn synthesize(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, body: JsonBody) -> ApiResult {
-    speak(caller, state, id, body).await
+    let (audio, messaging) = (&state.services.audio, &state.services.messaging);
+    Ok(match said_or_message(body.0)? {
+        ToSay::Text(text) => sound(audio.speak(&caller, id.0, text).await?),
+        ToSay::Message(message) => {
+            let text = messaging.get(&caller, message).await?.content;
+            ok(SpokenText::from(&audio.speak(&caller, id.0, text).await?))
+        }
+    })
 }
 
 /// Answers a typed or spoken question aloud.
@@ -149,13 +162,20 @@ async fn synthesize(caller: Authorized<MessagesWrite>, state: State, id: AgentPa
 /// Question and reply are messages of a channel, as if they had been posted there. `X-Channel-Id` and `X-Message-Id` say which
 /// the reply is; a reply that is too long to be said is there as a whole. Where the agent chooses to say nothing, or a newer
 /// question made this one moot, the answer is empty.
+///
+/// A form is answered with JSON, because the official client sends one and reads that; `Accept: audio/*` asks for the sound
+/// itself. A typed question is answered with the sound itself, unless `Accept: application/json` asks for JSON.
 #[utoipa::path(
     post,
     path = "/api/audio/{agent_id}/speech/conversation",
     params(AgentPath, Sender),
     request_body(content((QuestionBody = "application/json"), (QuestionForm = "multipart/form-data"))),
     responses(
-        (status = 200, description = "The reply as sound.", body = Vec<u8>, content_type = "audio/*"),
+        (
+            status = 200,
+            description = "The reply.",
+            content((Vec<u8> = "audio/*"), (Envelope<SpokenReply> = "application/json")),
+        ),
         (status = 204, description = "The agent says nothing."),
         (status = 400, description = "INVALID_REQUEST NO_AGENT"),
         (status = 404, description = "AGENT_NOT_FOUND"),
@@ -166,28 +186,90 @@ async fn synthesize(caller: Authorized<MessagesWrite>, state: State, id: AgentPa
         (status = 504, description = "REPLY_TIMEOUT"),
     ),
 )]
-async fn converse(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, sender: Sender, asked: Asked) -> ApiResult {
+async fn converse(
+    caller: Authorized<MessagesWrite>,
+    state: State,
+    id: AgentPath,
+    sender: Sender,
+    wanted: Wanted,
+    asked: Asked,
+) -> ApiResult {
+    let form = wanted.0.unwrap_or(if matches!(asked, Asked::Spoken(_)) { Form::Json } else { Form::Sound });
+    replied(&caller, &state, id.0, asked, sender, form).await
+}
+
+/// Answers a typed or spoken question aloud, always in JSON, by the path of the official client.
+#[utoipa::path(
+    post,
+    path = "/api/audio/{agent_id}/speech",
+    params(AgentPath, Sender),
+    request_body(content((QuestionBody = "application/json"), (QuestionForm = "multipart/form-data"))),
+    responses(
+        (status = 200, body = Envelope<SpokenReply>),
+        (status = 400, description = "INVALID_REQUEST NO_AGENT"),
+        (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
+        (status = 429, description = "UPLOAD_RATE_LIMIT_EXCEEDED"),
+        (status = 500, description = "PROCESSING_ERROR"),
+        (status = 503, description = "OVERLOADED SPEECH_UNAVAILABLE"),
+        (status = 504, description = "REPLY_TIMEOUT"),
+    ),
+)]
+async fn answer(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, sender: Sender, asked: Asked) -> ApiResult {
+    replied(&caller, &state, id.0, asked, sender, Form::Json).await
+}
+
+async fn replied(caller: &Caller, state: &State, agent: AgentId, asked: Asked, sender: Sender, form: Form) -> ApiResult {
     let question = match asked {
         Asked::Typed(body) => typed(body, sender)?,
-        Asked::Spoken(form) => spoken(form.receive_audio(state.services.media.as_ref(), &caller).await?, sender)?,
+        Asked::Spoken(form) => spoken(form.receive_audio(state.services.media.as_ref(), caller).await?, sender)?,
     };
     let audio = &state.services.audio;
-    let (receipt, replies) = audio.ask(&caller, id.0, question).await?;
-    let content = match Replies::new(replies, &state, receipt.message.clone()).ending().await {
+    let (receipt, replies) = audio.ask(caller, agent, question).await?;
+    let content = match Replies::new(replies, state, receipt.message.clone()).ending().await {
         Ending::Content(content) => content,
         Ending::Failure(code, reason) => return Err(ApiError::new(code, reason)),
     };
     let text = |name: &str| content.get(name).and_then(Value::as_str).unwrap_or_default();
-    let mut answer = match text("text") {
-        "" => gone(),
-        said => sound(audio.speak(&caller, id.0, said.to_owned()).await?),
+    let said = match text("text") {
+        "" => None,
+        said => Some(audio.speak(caller, agent, said.to_owned()).await?),
     };
-    for (name, id) in [("x-channel-id", receipt.message.channel_id.to_string()), ("x-message-id", text("messageId").to_owned())] {
+    let channel = receipt.message.channel_id;
+    let mut answer = match (form, said) {
+        (Form::Json, said) => ok(SpokenReply::of(text("text"), said.as_ref(), channel, text("messageId"))),
+        (Form::Sound, Some(said)) => sound(said),
+        (Form::Sound, None) => gone(),
+    };
+    for (name, id) in [("x-channel-id", channel.to_string()), ("x-message-id", text("messageId").to_owned())] {
         if let Ok(value) = HeaderValue::from_str(&id) {
             answer.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }
     Ok(answer)
+}
+
+/// The form in which a reply is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The sound itself.
+    Sound,
+    /// An envelope with the words and the sound.
+    Json,
+}
+
+/// What a caller says of that by `Accept`.
+struct Wanted(Option<Form>);
+
+impl FromRequest for Wanted {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+        let form = if accept.contains("audio/") { Some(Form::Sound) } else { accept.contains("application/json").then_some(Form::Json) };
+        ready(Ok(Self(form)))
+    }
 }
 
 /// The body of a question.

@@ -65,8 +65,9 @@ async fn participants(caller: Authorized<MessagesRead>, state: State, id: Channe
     get,
     path = "/api/messaging/dm-channel",
     params(
-        ("targetUserId" = Uuid, Query, description = "The one to talk to"),
-        ("currentUserId" = Uuid, Query, description = "The one who talks"),
+        ("targetUserId" = Option<Uuid>, Query, description = "The one to talk to"),
+        ("currentUserId" = Option<Uuid>, Query, description = "The one who talks"),
+        ("participantIds" = Option<String>, Query, description = "Instead of these, as older clients have it: the one who talks and the one to talk to, with a comma between"),
         ("dmServerId" = Option<Uuid>, Query, description = "The message server; the default one where absent"),
     ),
     responses((status = 200, body = Envelope<ChannelWire>)),
@@ -113,7 +114,7 @@ async fn agents(caller: Authorized<MessagesRead>, state: State, id: ChannelPath)
 async fn join(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, body: JsonBody) -> ApiResult {
     let who: EntityId = agent(body.0)?;
     state.services.channels.join(&caller, id.0, who).await?;
-    Ok(success(StatusCode::CREATED, ChannelAgent { channel_id: id.0, agent_id: who, message: "Agent added to channel successfully" }))
+    Ok(success(StatusCode::CREATED, ChannelAgent::of(id.0, who, "Agent added to channel successfully")))
 }
 
 /// Takes an agent out of a channel.
@@ -129,7 +130,7 @@ async fn join(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, 
 async fn leave(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, who: AgentPath) -> ApiResult {
     let who = EntityId::from(who.0);
     state.services.channels.leave(&caller, id.0, who).await?;
-    Ok(ok(ChannelAgent { channel_id: id.0, agent_id: who, message: "Agent removed from channel successfully" }))
+    Ok(ok(ChannelAgent::of(id.0, who, "Agent removed from channel successfully")))
 }
 
 /// Deletes a channel with its messages; one that there is not is deleted already.

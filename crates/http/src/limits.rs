@@ -47,6 +47,13 @@ pub(crate) const CONTENT_CHARS: usize = 100_000;
 pub(crate) const NAME_CHARS: usize = 256;
 /// The most characters of a channel's topic.
 pub(crate) const TOPIC_CHARS: usize = 2_000;
+/// The most channels that are synchronised at once.
+pub(crate) const SYNCED_CHANNELS: usize = 1_000;
+/// The most messages of another platform that are taken in at once.
+pub(crate) const INGESTED: usize = 100;
+/// The most lines that a client may add to the server's log at once, and the most characters of one.
+pub(crate) const TOLD_LINES: usize = 100;
+pub(crate) const TOLD_CHARS: usize = 2_000;
 /// The most words of a search.
 pub(crate) const SEARCH_WORDS: usize = 32;
 /// The page of an agent's memories of a room where the caller names no limit.

@@ -18,8 +18,8 @@ use crate::openapi::params::LogConditions;
 use crate::routing::Routes;
 use crate::sse;
 use crate::wire::manage::{
-    ChangedWire, ClearedWire, ConfigWire, EnvironmentBody, EnvironmentWire, HelloWire, LogFilter, LogLineWire, LogLinesWire, ServersWire,
-    StoppingWire, VersionWire, changes,
+    ChangedWire, ClearedWire, ConfigWire, EnvironmentBody, EnvironmentWire, HelloWire, LogFilter, LogLineWire, LogLinesWire, Seen,
+    ServersWire, StoppingWire, ToldBody, VersionWire, changes, told,
 };
 
 pub(crate) fn routes(routes: &mut Routes) {
@@ -51,11 +51,19 @@ async fn config(_: Authorized<SystemRead>, state: State) -> ApiResult {
     Ok(ok(ConfigWire { requires_auth: state.services.keyring.requires_key() }))
 }
 
-/// Lists the message servers, in the form of elizaOS's debug routes.
+/// Lists the message servers, in the form of elizaOS's debug routes, and tells what runs, as its client expects.
 #[utoipa::path(get, path = "/api/server/debug/servers", responses((status = 200, body = ServersWire)))]
 async fn servers(caller: Authorized<MessagesRead>, state: State) -> ApiResult {
-    let listed = state.services.servers.list(&caller, Page { offset: 0, limit: limits::LIST }).await?;
-    Ok(respond(StatusCode::OK, &ServersWire::of(&listed.items)))
+    let servers = state.services.servers.list(&caller, Page { offset: 0, limit: limits::LIST }).await?.items;
+    let agents = state.services.agents.list(&caller).await?;
+    let seen = Seen {
+        servers: &servers,
+        agents: &agents,
+        connections: state.waiting(),
+        memory: state.services.system.status().await?.memory,
+        version: &state.settings.version,
+    };
+    Ok(respond(StatusCode::OK, &ServersWire::of(&seen)))
 }
 
 /// Reads the last lines of the server's log, oldest first.
@@ -69,21 +77,27 @@ async fn servers(caller: Authorized<MessagesRead>, state: State) -> ApiResult {
     responses((status = 200, body = LogLinesWire)),
 )]
 async fn log(caller: Authorized<SystemManage>, state: State, query: Query) -> ApiResult {
-    read_log(&caller, &state, &query)
+    read_log(&caller, &state, &query, None)
 }
 
-/// Reads the last lines of the server's log, as elizaOS's panels ask for them. The body has no meaning.
+/// Reads the last lines of the server's log, as elizaOS's panels ask for them. Lines in the body are added to it first, which
+/// is what the official client means.
 #[utoipa::path(
     post,
     path = "/api/server/logs",
     params(LogConditions),
+    request_body = ToldBody,
     responses((status = 200, body = LogLinesWire)),
 )]
-async fn log_by_post(caller: Authorized<SystemManage>, state: State, query: Query) -> ApiResult {
-    read_log(&caller, &state, &query)
+async fn log_by_post(caller: Authorized<SystemManage>, state: State, query: Query, body: JsonBody) -> ApiResult {
+    let lines = told(body.0)?;
+    for line in lines.iter().flatten() {
+        log::log!(target: "doolittle_http::client", line.level, "{}", line.text);
+    }
+    read_log(&caller, &state, &query, lines.map(|lines| lines.len()))
 }
 
-fn read_log(caller: &Authorized<SystemManage>, state: &State, query: &Query) -> ApiResult {
+fn read_log(caller: &Authorized<SystemManage>, state: &State, query: &Query, received: Option<usize>) -> ApiResult {
     let lines = state.services.system.log(caller)?.lines();
     let since = query.moment("since")?.unwrap_or_else(|| state.services.clock.now().plus_millis(-limits::SERVER_LOG_TIME));
     let filter = LogFilter {
@@ -93,14 +107,14 @@ fn read_log(caller: &Authorized<SystemManage>, state: &State, query: &Query) -> 
         agent_id: query.first("agentId"),
         limit: query.page(&["limit"], limits::SERVER_LOG_PAGE)?,
     };
-    Ok(respond(StatusCode::OK, &LogLinesWire::of(&lines, &filter)))
+    Ok(respond(StatusCode::OK, &LogLinesWire::of(&lines, &filter).after(received)))
 }
 
 /// Forgets the lines of the server's log that are kept for the API. What was written elsewhere stays.
 #[utoipa::path(delete, path = "/api/server/logs", responses((status = 200, body = ClearedWire)))]
 async fn clear_log(caller: Authorized<SystemManage>, state: State) -> ApiResult {
-    state.services.system.log(&caller)?.clear();
-    Ok(respond(StatusCode::OK, &ClearedWire::new()))
+    let cleared = state.services.system.log(&caller)?.clear();
+    Ok(respond(StatusCode::OK, &ClearedWire::of(cleared)))
 }
 
 /// Follows the server's log: a stream of `log` events, and of `gap` where the reader was too slow and lines are missing.

@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{delete, get, patch, post};
-use core_types::messaging::{Door, MessagePage, PostReceipt};
+use core_types::Caller;
+use core_types::messaging::{Door, MessagePage, NewMessage, PostReceipt};
 use serde_json::json;
 
 use crate::app::State;
@@ -20,8 +21,8 @@ use crate::sse;
 use crate::wire::channels::{AgentBody, agent};
 use crate::wire::messages::{BusMessage, FoundWire, MessageList, MessageWire, TitleWire};
 use crate::wire::posts::{
-    ChannelMessageBody, CompletedBody, CompletedWire, IngestedBody, IngestedWire, MessageChangeBody, PostedWire, SearchBody, SubmittedBody,
-    Transport, completed, ingested, message_change, message_search, submitted, to_channel,
+    ChannelMessageBody, Completed, CompletedBody, CompletedWire, IngestedBodies, IngestedWire, MessageChangeBody, PostedWire, SearchBody,
+    SubmittedBody, Transport, completed, ingested, ingested_all, message_change, message_search, submitted, to_channel,
 };
 use crate::wire::replies::Ending;
 
@@ -227,21 +228,34 @@ async fn submit(caller: Authorized<MessagesWrite>, state: State, sender: Sender,
     Ok(replayed(&receipt, answer))
 }
 
-/// Posts a message from another platform. The agents of the channel answer.
+/// Posts a message from another platform, or several. The agents of the channel answer.
 #[utoipa::path(
     post,
     path = "/api/messaging/ingest-external",
     params(Sender),
-    request_body = IngestedBody,
+    request_body = IngestedBodies,
     responses(
         (status = 202, body = IngestedWire),
         (status = 404, description = "CHANNEL_NOT_FOUND"),
         (status = 409, description = "CONFLICT"),
     ),
 )]
-async fn ingest(caller: Authorized<MessagesWrite>, state: State, sender: Sender, body: JsonBody) -> ApiResult {
-    let receipt = state.services.messaging.post(&caller, ingested(body.0, sender)?).await?;
+async fn ingest(caller: Authorized<MessagesWrite>, state: State, sender: Sender, JsonBody(mut body): JsonBody) -> ApiResult {
+    if let Some(messages) = ingested_all(&mut body)? {
+        return ingest_all(&caller, &state, messages).await;
+    }
+    let receipt = state.services.messaging.post(&caller, ingested(body, sender)?).await?;
     Ok(replayed(&receipt, respond(StatusCode::ACCEPTED, &IngestedWire::of(&receipt))))
+}
+
+/// One after the other, in their order. A message is known by its platform and its id there, so that the same again, after
+/// something went wrong in between, doubles nothing.
+async fn ingest_all(caller: &Caller, state: &State, messages: Vec<NewMessage>) -> ApiResult {
+    let mut taken = Vec::with_capacity(messages.len());
+    for message in messages {
+        taken.push(state.services.messaging.post(caller, message).await?.message.id);
+    }
+    Ok(respond(StatusCode::ACCEPTED, &IngestedWire::of_all(taken)))
 }
 
 /// Tells the readers of a channel that a message was dealt with.
@@ -249,11 +263,20 @@ async fn ingest(caller: Authorized<MessagesWrite>, state: State, sender: Sender,
     post,
     path = "/api/messaging/complete",
     request_body = CompletedBody,
-    responses((status = 200, body = CompletedWire), (status = 404, description = "CHANNEL_NOT_FOUND")),
+    responses((status = 200, body = CompletedWire), (status = 404, description = "CHANNEL_NOT_FOUND MESSAGE_NOT_FOUND")),
 )]
 async fn complete(caller: Authorized<MessagesWrite>, state: State, body: JsonBody) -> ApiResult {
-    let (channel, server) = completed(body.0)?;
-    state.services.messaging.complete(&caller, channel).await?;
+    let messaging = &state.services.messaging;
+    let (channel, server) = match completed(body.0)? {
+        Completed::Channel(channel, server) => {
+            messaging.complete(&caller, channel).await?;
+            (channel, server)
+        }
+        Completed::Message(id) => {
+            let message = messaging.complete_message(&caller, id).await?;
+            (message.channel_id, message.server_id)
+        }
+    };
     Ok(respond(StatusCode::OK, &CompletedWire::of(channel, server)))
 }
 

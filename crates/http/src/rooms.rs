@@ -3,16 +3,19 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{delete, get, patch, post};
+use core_types::Page;
 
 use crate::app::State;
 use crate::envelope::{Envelope, gone, ok, page, respond, success};
 use crate::errors::ApiResult;
 use crate::extract::permission::{MemoriesRead, MemoriesWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody, Query, RoomPath, ServerPath};
+use crate::limits;
 use crate::openapi::params::ListPart;
 use crate::routing::Routes;
 use crate::wire::rooms::{
-    GroupRoom, NewGroupBody, NewRoomBody, PartialGroup, RoomChangeBody, RoomList, RoomWire, new_group, new_room, room_change, rooms_of,
+    MadeGroup, NewGroupBody, NewRoomBody, PartialGroup, RoomChangeBody, RoomList, RoomWire, ServerGroup, WantedGroup, new_room,
+    room_change, rooms_of, wanted_group,
 };
 
 pub(crate) fn routes(routes: &mut Routes) {
@@ -97,19 +100,29 @@ async fn remove(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPat
 }
 
 /// Creates a group: a room for each of several agents. 207 where some of them do not exist.
+///
+/// With a name and no `agentIds` it is a group of all agents of the message server, and the answer tells its world.
 #[utoipa::path(
     post,
     path = "/api/memory/groups/{server_id}",
     params(ServerPath),
     request_body = NewGroupBody,
     responses(
-        (status = 201, body = Envelope<Vec<GroupRoom>>),
+        (status = 201, body = Envelope<MadeGroup>),
         (status = 207, body = PartialGroup),
         (status = 404, description = "AGENT_NOT_FOUND"),
     ),
 )]
 async fn create_group(caller: Authorized<MemoriesWrite>, state: State, server: ServerPath, body: JsonBody) -> ApiResult {
-    let group = state.services.rooms.create_group(&caller, new_group(server.0, body.0)?).await?;
+    let WantedGroup { mut group, of_server } = wanted_group(server.0, body.0)?;
+    if of_server {
+        let all = Page { offset: 0, limit: u32::try_from(limits::GROUP_AGENTS).unwrap_or(u32::MAX) };
+        group.agents = state.services.servers.agents(&caller, server.0, all).await?.items;
+    }
+    let group = state.services.rooms.create_group(&caller, group).await?;
+    if of_server {
+        return Ok(success(StatusCode::CREATED, ServerGroup::from(&group)));
+    }
     if group.missing.is_empty() {
         return Ok(success(StatusCode::CREATED, rooms_of(&group)));
     }

@@ -11,7 +11,7 @@ use crate::extract::permission::{AgentsRead, AgentsWrite, MessagesRead, Messages
 use crate::extract::{AgentPath, Authorized, JsonBody, Query, ServerPath};
 use crate::openapi::params::ListPart;
 use crate::routing::Routes;
-use crate::wire::channels::{AgentBody, ChannelList, agent};
+use crate::wire::channels::{AgentBody, ChannelList, SyncedBody, SyncedWire, agent, synced};
 use crate::wire::servers::{
     AgentServers, LinkWire, NewServerBody, ServerAgents, ServerChangeBody, ServerList, ServerReference, ShownServer, new_server,
     server_change,
@@ -22,6 +22,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.at("/messaging/central-servers", [get().to(list), post().to(create)]);
     routes.at("/messaging/central-servers/{server_id}", [get().to(show), patch().to(update), delete().to(remove)]);
     routes.at("/messaging/central-servers/{server_id}/channels", [get().to(channels)]);
+    routes.at("/messaging/central-servers/{server_id}/sync-channels", [post().to(sync)]);
     routes.at("/messaging/central-servers/{server_id}/agents", [get().to(agents), post().to(add)]);
     routes.at("/messaging/central-servers/{server_id}/agents/{agent_id}", [delete().to(unlink)]);
     routes.at("/messaging/agents/{agent_id}/servers", [get().to(of_agent)]);
@@ -114,6 +115,24 @@ async fn remove(caller: Authorized<MessagesWrite>, state: State, id: ServerPath)
 async fn channels(caller: Authorized<MessagesRead>, state: State, id: ServerPath, query: Query) -> ApiResult {
     let listed = state.services.channels.list(&caller, id.0, query.list()?).await?;
     Ok(page(listed.total, ChannelList::of(&listed.items)))
+}
+
+/// Brings the channels of a message server to what they are on its platform.
+///
+/// A channel is known by its `sourceId`: one that is new is created, one that has another name gets it, and what is not named
+/// stays.
+#[utoipa::path(
+    post,
+    path = "/api/messaging/central-servers/{server_id}/sync-channels",
+    params(ServerPath),
+    request_body = SyncedBody,
+    responses((status = 200, body = Envelope<SyncedWire>), (status = 404, description = "SERVER_NOT_FOUND")),
+)]
+async fn sync(caller: Authorized<MessagesWrite>, state: State, id: ServerPath, body: JsonBody) -> ApiResult {
+    let channels = synced(body.0)?;
+    let answer = SyncedWire { synced: channels.len() };
+    state.services.channels.sync(&caller, id.0, channels).await?;
+    Ok(ok(answer))
 }
 
 /// Lists the agents that listen on a message server.

@@ -20,10 +20,10 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const REVALIDATE: &str = "no-cache";
 
 /// What the UI may do: its own scripts, styles that it writes itself, pictures and players of elsewhere. It talks to this server, and
-/// asks where it is published whether there is a newer one. Its logger makes functions of text as it starts (`fast-redact`), and nothing is shown where it may not.
+/// asks where it is published whether there is a newer one, which plugins there are, and whose voices. Its logger makes functions of text as it starts (`fast-redact`), and nothing is shown where it may not.
 const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data: blob: https:; media-src 'self' data: blob: https:; font-src 'self' data:; \
-                      connect-src 'self' ws: wss: https://api.github.com; frame-src 'self' https:; worker-src 'self' blob:; object-src 'none'; \
+                      connect-src 'self' ws: wss: https://api.github.com https://raw.githubusercontent.com https://api.elevenlabs.io; frame-src 'self' https:; worker-src 'self' blob:; object-src 'none'; \
                       base-uri 'self'; form-action 'self'; frame-ancestors 'self'";
 
 /// What is never the UI's, whatever its case.

@@ -10,7 +10,9 @@ use crate::extract::permission::{AgentsRead, AgentsWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody, Query, WorldPath};
 use crate::openapi::params::ListPart;
 use crate::routing::Routes;
-use crate::wire::worlds::{NewWorldBody, ShownWorld, WorldChangeBody, WorldList, new_world, world_change};
+use crate::wire::worlds::{
+    ChangedWorld, HadWorld, NewWorldBody, ShownWorld, WantedWorld, WorldChangeBody, WorldList, wanted_world, world_change,
+};
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes.at("/agents/worlds", [get().to(of_running)]);
@@ -61,7 +63,7 @@ async fn show(caller: Authorized<AgentsRead>, state: State, agent: AgentPath, id
     Ok(ok(ShownWorld::from(&world)))
 }
 
-/// Creates a world.
+/// Creates a world; with `worldId` and no name, only tells of one that the agent has.
 #[utoipa::path(
     post,
     path = "/api/agents/{agent_id}/worlds",
@@ -69,13 +71,17 @@ async fn show(caller: Authorized<AgentsRead>, state: State, agent: AgentPath, id
     request_body = NewWorldBody,
     responses(
         (status = 201, body = Envelope<ShownWorld>),
-        (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 200, body = Envelope<HadWorld>, description = "The agent has that world."),
+        (status = 404, description = "AGENT_NOT_FOUND WORLD_NOT_FOUND"),
         (status = 409, description = "CONFLICT"),
     ),
 )]
 async fn create(caller: Authorized<AgentsWrite>, state: State, agent: AgentPath, body: JsonBody) -> ApiResult {
-    let world = state.services.worlds.create(&caller, agent.0, new_world(body.0)?).await?;
-    Ok(success(StatusCode::CREATED, ShownWorld::from(&world)))
+    let worlds = &state.services.worlds;
+    Ok(match wanted_world(body.0)? {
+        WantedWorld::New(new) => success(StatusCode::CREATED, ShownWorld::from(&worlds.create(&caller, agent.0, new).await?)),
+        WantedWorld::Existing(id) => ok(HadWorld::from(&worlds.get(&caller, agent.0, id).await?)),
+    })
 }
 
 /// Changes a world.
@@ -84,9 +90,9 @@ async fn create(caller: Authorized<AgentsWrite>, state: State, agent: AgentPath,
     path = "/api/agents/{agent_id}/worlds/{world_id}",
     params(AgentPath, WorldPath),
     request_body = WorldChangeBody,
-    responses((status = 200, body = Envelope<ShownWorld>), (status = 404, description = "AGENT_NOT_FOUND WORLD_NOT_FOUND")),
+    responses((status = 200, body = Envelope<ChangedWorld>), (status = 404, description = "AGENT_NOT_FOUND WORLD_NOT_FOUND")),
 )]
 async fn update(caller: Authorized<AgentsWrite>, state: State, agent: AgentPath, id: WorldPath, body: JsonBody) -> ApiResult {
     let world = state.services.worlds.update(&caller, agent.0, id.0, world_change(body.0)?).await?;
-    Ok(ok(ShownWorld::from(&world)))
+    Ok(ok(ChangedWorld::from(&world)))
 }

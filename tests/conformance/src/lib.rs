@@ -122,6 +122,7 @@
 pub mod answer;
 pub mod case;
 pub mod derive;
+pub mod golden;
 pub mod judge;
 pub mod pattern;
 pub mod report;

@@ -61,6 +61,34 @@ pub async fn a_channel_needs_its_server(stores: Stores) {
     assert_eq!(stores.channels.participants(lost.id).await.sure(), []);
 }
 
+/// New ones are stored, renamed ones renamed and told of, and everything else of those that are there stays.
+pub async fn synchronised_channels_are_those_of_their_platform(stores: Stores) {
+    let old = Channel { kind: "FEED".to_owned(), metadata: object(json!({"k": "v"})), ..channel(1) };
+    stores.channels.add(old.clone(), vec![person(1)]).await.sure();
+    let bystander = stores.open_channel(2, &[]).await;
+    let renamed = Channel { name: "Another name".to_owned(), ..channel(1) };
+    let synced = vec![renamed.clone(), channel(3)];
+    let told = stores.channels.sync(MessageServerId::DEFAULT, synced.clone(), at(50)).await.sure().sure();
+    let event = only(told);
+    assert_eq!((event.channel_id, event.seq), (channel_id(1), 1));
+    assert!(matches!(&event.body, EventBody::ChannelUpdated(channel) if channel.name == "Another name"), "{event:?}");
+    let found = stores.channels.find(channel_id(1)).await.sure().sure();
+    assert_eq!(found, Channel { name: renamed.name, updated_at: at(50), ..old });
+    assert_eq!(stores.channels.participants(channel_id(1)).await.sure(), [person(1)]);
+    assert_eq!(stores.channels.find(channel_id(3)).await.sure(), Some(channel(3)));
+    assert_eq!(stores.channels.find(bystander).await.sure(), Some(channel(2)));
+    // The same again is nothing new.
+    assert_eq!(stores.channels.sync(MessageServerId::DEFAULT, synced, at(60)).await.sure(), Some(Vec::new()));
+    assert_eq!(stores.channels.find(channel_id(1)).await.sure().sure().updated_at, at(50));
+}
+
+/// Without their server nothing is stored.
+pub async fn channels_of_no_server_are_not_synchronised(stores: Stores) {
+    let lost = Channel { server_id: server(1).id, ..channel(1) };
+    assert_eq!(stores.channels.sync(server(1).id, vec![lost], at(1)).await.sure(), None);
+    assert_eq!(stores.channels.find(channel_id(1)).await.sure(), None);
+}
+
 /// The first one stays, with its participants.
 pub async fn a_taken_channel_id_is_left_as_it_is(stores: Stores) {
     stores.open_channel(1, &[person(1)]).await;

@@ -53,6 +53,17 @@ pub struct ChannelChange {
     pub participants: Option<Vec<EntityId>>,
 }
 
+/// A channel as another platform has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncedChannel {
+    /// Its id at that place, not empty.
+    pub source_id: String,
+    /// Its name there, not empty.
+    pub name: String,
+    /// The kind; `GROUP` where none was given.
+    pub kind: String,
+}
+
 /// What became of joining or leaving a channel.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Membership {
@@ -82,6 +93,10 @@ pub trait ChannelRepository: Send + Sync {
 
     /// The channels of a message server, oldest first. Empty for an unknown server.
     async fn list(&self, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>>;
+
+    /// Stores those of these channels that are not there, and gives the others their names of now; kinds and metadata stay.
+    /// Returns what readers are told of changes; `None` for an unknown server, and nothing is written then.
+    async fn sync(&self, server: MessageServerId, channels: Vec<Channel>, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>>;
 
     /// Changes a channel. Returns it as it is afterwards, with what readers are told: the ends of deliveries to agents
     /// that take part no more, then the change. `None` for an unknown id.
@@ -130,6 +145,11 @@ pub trait ChannelService: Send + Sync {
 
     /// Creates a channel.
     async fn create(&self, caller: &Caller, channel: NewChannel) -> ServiceResult<Channel>;
+
+    /// Brings the channels of a message server to what they are on its platform: those that are new there are created, and
+    /// those that have another name get it. What is not named stays. The id of such a channel follows from its server and
+    /// its id there, so that the same again changes nothing.
+    async fn sync(&self, caller: &Caller, server: MessageServerId, channels: Vec<SyncedChannel>) -> ServiceResult<()>;
 
     /// One channel.
     async fn get(&self, caller: &Caller, id: ChannelId) -> ServiceResult<Channel>;

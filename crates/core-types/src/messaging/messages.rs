@@ -270,6 +270,9 @@ pub trait MessagingService: Send + Sync {
     /// Tells the readers of a channel that a message was dealt with elsewhere.
     async fn complete(&self, caller: &Caller, channel: ChannelId) -> ServiceResult<()>;
 
+    /// The same of a message's channel; returns the message.
+    async fn complete_message(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message>;
+
     /// Reads what happens on a channel: from after sequence number `after`, or from now on.
     async fn subscribe(&self, caller: &Caller, channel: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>>;
 

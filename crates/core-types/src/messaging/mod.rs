@@ -7,7 +7,7 @@ mod posting;
 mod replies;
 mod servers;
 
-pub use channels::{Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, Membership, NewChannel};
+pub use channels::{Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, Membership, NewChannel, SyncedChannel};
 pub use events::{ChannelEvent, Completion, EventBody, EventKind, EventStream, StreamItem};
 pub use messages::{
     ChannelVersion, FoundMessages, Message, MessageChange, MessageDraft, MessagePage, MessageRepository, MessageSearch, MessagingService,

@@ -194,9 +194,10 @@ impl Agents {
         let sealed = seal_all(self.vault.as_ref(), id, &secrets)?;
         let now = self.clock.now();
         let agent = Agent { id, character: character.clone(), enabled: true, running: false, created_at: now, updated_at: now };
-        let existing = matches!(self.agents.add(agent, sealed).await?, Added::Existing(_));
+        let added = self.agents.add(agent, sealed).await?;
+        let existing = matches!(added, Added::Existing(_));
         let secret_names = secrets.into_iter().map(|(name, _)| name).collect();
-        Ok(CreatedAgent { id, character, secret_names, existing, warnings })
+        Ok(CreatedAgent { id, character, secret_names, agent: added.into_inner(), existing, warnings })
     }
 }
 

@@ -251,6 +251,12 @@ impl MessagingService for Messaging {
         .await
     }
 
+    async fn complete_message(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message> {
+        let message = self.get(caller, id).await?;
+        self.complete(caller, message.channel_id).await?;
+        Ok(message)
+    }
+
     async fn subscribe(&self, caller: &Caller, channel: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>> {
         require(caller, Permission::MessagesRead)?;
         // Subscribed before looking, so that nothing falls between the two.

@@ -17,6 +17,11 @@ impl Fields {
         Self(body)
     }
 
+    /// Whether a field is there, in this spelling.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// A field of any type.
     pub(crate) fn value(&mut self, names: &[&str]) -> Option<Value> {
         names.iter().find(|name| self.0.get(**name).is_some_and(|value| !value.is_null())).and_then(|name| self.0.swap_remove(*name))
@@ -87,6 +92,22 @@ impl Fields {
         };
         let bad = || ApiError::bad_request(format!("{} must be epoch milliseconds or an ISO 8601 time", label(names)));
         self.filled(names).map(|value| moment(value).ok_or_else(bad)).transpose()
+    }
+
+    /// A list of objects, each as fields of its own.
+    pub(crate) fn objects(&mut self, names: &[&str], most: usize) -> ApiResult<Option<Vec<Self>>> {
+        let not_objects = || ApiError::bad_request(format!("{} must be an array of objects", label(names)));
+        match self.value(names) {
+            None => Ok(None),
+            Some(Value::Array(items)) if items.len() > most => {
+                Err(ApiError::bad_request(format!("{} has more than {most} entries", label(names))))
+            }
+            Some(Value::Array(items)) => {
+                let fields = |item| if let Value::Object(object) = item { Ok(Self(object)) } else { Err(not_objects()) };
+                items.into_iter().map(fields).collect::<ApiResult<_>>().map(Some)
+            }
+            Some(_) => Err(not_objects()),
+        }
     }
 
     /// An object.

@@ -25,7 +25,7 @@ impl<'a> FromIterator<&'a AgentSummary> for AgentList<'a> {
 /// An agent in a list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ListedAgent<'a> {
+pub(crate) struct ListedAgent<'a> {
     #[schema(value_type = Uuid)]
     id: AgentId,
     #[schema(example = "Eliza")]
@@ -168,13 +168,27 @@ struct EchoedCharacter<'a> {
     character: &'a Character,
 }
 
-/// A created agent.
+/// A created agent: the character that was sent, and beside it what the official client takes for the agent.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct CreatedWire<'a> {
     #[schema(value_type = Uuid)]
     id: AgentId,
     #[schema(value_type = character::Character)]
     character: EchoedCharacter<'a>,
+    /// The name of the agent as it is stored.
+    #[schema(example = "Eliza")]
+    name: &'a str,
+    #[schema(value_type = character::OneOrMany)]
+    bio: &'a OneOrMany,
+    /// Whether it may be started.
+    enabled: bool,
+    #[schema(value_type = AgentStatus)]
+    status: &'static str,
+    /// Epoch milliseconds.
+    created_at: i64,
+    /// Epoch milliseconds.
+    updated_at: i64,
     /// There, and true, where the agent was there already, and nothing was changed.
     #[serde(skip_serializing_if = "is_false")]
     existing: bool,
@@ -190,6 +204,12 @@ impl<'a> CreatedWire<'a> {
         Self {
             id: created.id,
             character: EchoedCharacter { id: created.id, character: &created.character },
+            name: &created.agent.character.name,
+            bio: &created.agent.character.bio,
+            enabled: created.agent.enabled,
+            status: status(created.agent.running),
+            created_at: created.agent.created_at.millis(),
+            updated_at: created.agent.updated_at.millis(),
             existing: created.existing,
             warnings: &created.warnings,
         }

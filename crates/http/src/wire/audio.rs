@@ -1,7 +1,9 @@
 //! Speech on the wire.
 
-use core_types::speech::{Question, Words};
-use core_types::{AgentId, ChannelId, EntityId, JsonObject, WorldId};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use core_types::speech::{Question, Sound, Words};
+use core_types::{AgentId, ChannelId, EntityId, JsonObject, MessageId, WorldId};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -68,6 +70,67 @@ pub(crate) struct RecordingForAgentBody {
     agent_id: (),
 }
 
+/// A reply in words and as sound, in a form that a page can take apart.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SpokenReply)]
+pub(crate) struct SpokenReply<'a> {
+    /// The whole reply; empty where the agent says nothing.
+    #[schema(example = "How do you do.")]
+    text: &'a str,
+    /// The sound in base64; absent where the agent says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "UklGRg==")]
+    audio: Option<String>,
+    /// What the sound is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "wav")]
+    format: Option<&'static str>,
+    metadata: SpokenReplyPlace<'a>,
+}
+
+/// Where a spoken reply is to be found.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SpokenReplyPlace<'a> {
+    #[schema(value_type = Uuid)]
+    channel_id: ChannelId,
+    /// The reply; empty where there is none.
+    #[schema(example = "c9eb8ba9-9d0d-4369-a025-8558f007c686")]
+    message_id: &'a str,
+}
+
+impl<'a> SpokenReply<'a> {
+    /// This reply, with its sound where there is something to say.
+    pub(crate) fn of(text: &'a str, sound: Option<&Sound>, channel_id: ChannelId, message_id: &'a str) -> Self {
+        let metadata = SpokenReplyPlace { channel_id, message_id };
+        Self { text, audio: sound.map(|sound| STANDARD.encode(&sound.bytes)), format: sound.map(format), metadata }
+    }
+}
+
+/// A text as sound, in a form that a page can take apart.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SpokenText)]
+pub(crate) struct SpokenText {
+    /// The sound in base64.
+    #[schema(example = "UklGRg==")]
+    audio: String,
+    /// What the sound is.
+    #[schema(example = "wav")]
+    format: &'static str,
+}
+
+impl From<&Sound> for SpokenText {
+    fn from(sound: &Sound) -> Self {
+        Self { audio: STANDARD.encode(&sound.bytes), format: format(sound) }
+    }
+}
+
+/// The name of a kind of sound, without what it is a kind of: `wav`.
+fn format(sound: &Sound) -> &'static str {
+    let mime = sound.media_type.mime();
+    mime.split_once('/').map_or(mime, |(_, kind)| kind)
+}
+
 /// What is to be said.
 #[derive(ToSchema)]
 #[schema(as = Speech)]
@@ -75,6 +138,27 @@ pub(crate) struct RecordingForAgentBody {
 pub(crate) struct SpeechBody {
     #[schema(min_length = 1, max_length = 4096, example = "Hello, this is a test message.")]
     text: String,
+}
+
+/// What is to be said: a text, or that of a message.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SpeechOfMessage)]
+#[expect(dead_code, reason = "the schema of what `said_or_message` reads")]
+pub(crate) struct SynthesizedBody {
+    #[schema(max_length = 4096, example = "Hello, this is a test message.")]
+    text: Option<String>,
+    /// Instead of a text, a message, as the official client asks; the answer is JSON then.
+    #[schema(value_type = Option<Uuid>)]
+    message_id: Option<()>,
+}
+
+/// What is to be said.
+pub(crate) enum ToSay {
+    /// This text.
+    Text(String),
+    /// The text of this message.
+    Message(MessageId),
 }
 
 /// What is to be said, and by whom.
@@ -137,6 +221,15 @@ struct QuestionFields {
 /// Reads a text that is to be said.
 pub(crate) fn text(body: JsonObject) -> ApiResult<String> {
     said(&mut Fields::new(body), "Text is required for speech synthesis").map_err(ApiError::of_speech)
+}
+
+/// Reads a text that is to be said, or the message whose text that is.
+pub(crate) fn said_or_message(body: JsonObject) -> ApiResult<ToSay> {
+    let mut fields = Fields::new(body);
+    match fields.id(&["messageId", "message_id"]).map_err(ApiError::of_speech)? {
+        Some(message) if !fields.has("text") => Ok(ToSay::Message(message)),
+        _ => said(&mut fields, "Text is required for speech synthesis").map_err(ApiError::of_speech).map(ToSay::Text),
+    }
 }
 
 /// The same, and who says it.

@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use core_types::messaging::{Channel, ChannelChange, MAX_PARTICIPANTS, NewChannel};
+use core_types::messaging::{Channel, ChannelChange, MAX_PARTICIPANTS, NewChannel, SyncedChannel};
 use core_types::{ChannelId, EntityId, JsonObject, MessageServerId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::errors::{ApiError, ApiResult};
+use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::{Fields, Query};
 use crate::limits;
 use crate::wire::messages::Iso;
@@ -111,12 +111,22 @@ pub(crate) struct ChannelAgents {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ChannelAgent {
+    /// The official client takes this for its answer.
+    #[schema(example = true)]
+    success: bool,
     #[schema(value_type = Uuid)]
-    pub(crate) channel_id: ChannelId,
+    channel_id: ChannelId,
     #[schema(value_type = Uuid)]
-    pub(crate) agent_id: EntityId,
+    agent_id: EntityId,
     #[schema(example = "Agent added to channel successfully")]
-    pub(crate) message: &'static str,
+    message: &'static str,
+}
+
+impl ChannelAgent {
+    /// This agent takes part now, or no more.
+    pub(crate) const fn of(channel_id: ChannelId, agent_id: EntityId, message: &'static str) -> Self {
+        Self { success: true, channel_id, agent_id, message }
+    }
 }
 
 /// A channel to be made.
@@ -155,7 +165,7 @@ pub(crate) struct NewChannelBody {
 pub(crate) fn new_channel(body: JsonObject) -> ApiResult<NewChannel> {
     let mut fields = Fields::new(body);
     Ok(NewChannel {
-        server_id: fields.required_id(SERVER)?,
+        server_id: server(&mut fields)?,
         name: fields.required_text(&["name"], limits::NAME_CHARS)?,
         kind: fields.text(&["type"], limits::NAME_CHARS)?.unwrap_or_else(|| "GROUP".to_owned()),
         source_type: fields.text(&["sourceType", "source_type"], limits::NAME_CHARS)?,
@@ -164,6 +174,15 @@ pub(crate) fn new_channel(body: JsonObject) -> ApiResult<NewChannel> {
         metadata: fields.object(&["metadata"])?.unwrap_or_default(),
         participants: fields.ids(PARTICIPANTS, MAX_PARTICIPANTS)?.unwrap_or_default(),
     })
+}
+
+/// The message server of a new channel. Clients before 1.7 name none, and its participants in another spelling.
+fn server(fields: &mut Fields) -> ApiResult<MessageServerId> {
+    match fields.id(SERVER)? {
+        Some(server) => Ok(server),
+        None if fields.has(PARTICIPANTS.first().copied().unwrap_or_default()) => fields.required_id(SERVER),
+        None => Ok(MessageServerId::DEFAULT),
+    }
 }
 
 /// A change of a channel.
@@ -192,13 +211,65 @@ pub(crate) fn channel_change(body: JsonObject) -> ApiResult<ChannelChange> {
     })
 }
 
-/// Reads the two of a direct channel and its message server.
+/// The channels of a message server as its platform has them.
+#[derive(ToSchema)]
+#[schema(as = SyncedChannels)]
+#[expect(dead_code, reason = "the schema of what `synced` reads")]
+pub(crate) struct SyncedBody {
+    #[schema(max_items = 1000)]
+    channels: Vec<SyncedChannelBody>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = SyncedChannel)]
+#[expect(dead_code, reason = "the schema of what `synced` reads")]
+struct SyncedChannelBody {
+    /// Its id on its platform. Also `source_id`.
+    #[serde(rename = "sourceId")]
+    #[schema(min_length = 1, max_length = 256, example = "112233")]
+    source_id: String,
+    #[schema(min_length = 1, max_length = 256, example = "General")]
+    name: String,
+    /// `GROUP` where absent.
+    #[schema(max_length = 256, example = "GROUP")]
+    r#type: Option<String>,
+}
+
+/// How many channels are as they are on their platform now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Synced)]
+pub(crate) struct SyncedWire {
+    pub(crate) synced: usize,
+}
+
+/// Reads channels as another platform has them.
+pub(crate) fn synced(body: JsonObject) -> ApiResult<Vec<SyncedChannel>> {
+    let channels = Fields::new(body).objects(&["channels"], limits::SYNCED_CHANNELS)?;
+    let channels = channels.ok_or_else(|| ApiError::bad_request("Missing required field: channels"))?;
+    let channel = |mut fields: Fields| {
+        Ok(SyncedChannel {
+            source_id: fields.required_text(&["sourceId", "source_id"], limits::NAME_CHARS)?,
+            name: fields.required_text(&["name"], limits::NAME_CHARS)?,
+            kind: fields.text(&["type"], limits::NAME_CHARS)?.unwrap_or_else(|| "GROUP".to_owned()),
+        })
+    };
+    channels.into_iter().map(channel).collect()
+}
+
+/// Reads the two of a direct channel and its message server. Older clients name both in one parameter, with a comma between.
 pub(crate) fn two(query: &Query) -> ApiResult<(MessageServerId, [EntityId; 2])> {
-    let (target, current): (EntityId, EntityId) = (query.required_id("targetUserId")?, query.required_id("currentUserId")?);
+    let (target, current): (EntityId, EntityId) = match query.first("participantIds").and_then(|both| both.split_once(',')) {
+        Some((current, target)) => (participant(target)?, participant(current)?),
+        None => (query.required_id("targetUserId")?, query.required_id("currentUserId")?),
+    };
     if target == current {
         return Err(ApiError::bad_request("Cannot create DM channel with oneself"));
     }
     Ok((query.id("dmServerId", "server")?.unwrap_or(MessageServerId::DEFAULT), [current, target]))
+}
+
+fn participant(text: &str) -> ApiResult<EntityId> {
+    text.parse().map_err(|_| ApiError::new(Code::InvalidId, "Invalid participantIds format"))
 }
 
 /// The agent that a request is about.

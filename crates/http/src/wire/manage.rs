@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
+use core_types::agents::AgentSummary;
 use core_types::messaging::MessageServer;
 use core_types::secrets::MASK;
-use core_types::system::{EnvironmentChange, EnvironmentName, LogLevel, LogLine};
+use core_types::system::{EnvironmentChange, EnvironmentName, LogLevel, LogLine, MemoryUse};
 use core_types::{JsonObject, Secret, Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::errors::{ApiError, ApiResult, Code};
+use crate::extract::Fields;
+use crate::limits::{NAME_CHARS, TOLD_CHARS, TOLD_LINES};
+use crate::wire::agents::ListedAgent;
 use crate::wire::messages::Iso;
 use crate::wire::servers::ServerWire;
+use crate::wire::system::MemoryWire;
 
 /// A greeting.
 #[derive(Serialize, ToSchema)]
@@ -69,21 +74,63 @@ pub(crate) struct ServersWire<'a> {
     success: bool,
     servers: Vec<ServerWire<'a>>,
     count: usize,
-    data: ServersData<'a>,
+    data: DebugData<'a>,
 }
 
+/// The same, and what the official client looks for in its place.
 #[derive(Serialize, ToSchema)]
-struct ServersData<'a> {
+struct DebugData<'a> {
     servers: Vec<ServerWire<'a>>,
     count: usize,
+    runtime: DebugRuntime<'a>,
+    environment: DebugEnvironment<'a>,
+}
+
+/// What runs.
+#[derive(Serialize, ToSchema)]
+struct DebugRuntime<'a> {
+    agents: Vec<ListedAgent<'a>>,
+    /// Streams and requests that wait for something to happen.
+    connections: usize,
+    memory: MemoryWire,
+}
+
+/// Where it runs: texts alone, and nothing of the settings.
+#[derive(Serialize, ToSchema)]
+struct DebugEnvironment<'a> {
+    #[schema(example = "0.1.0")]
+    version: &'a str,
+    #[schema(example = "production")]
+    environment: &'static str,
+}
+
+/// What the debug route tells of.
+pub(crate) struct Seen<'a> {
+    /// Message servers.
+    pub(crate) servers: &'a [MessageServer],
+    /// Agents.
+    pub(crate) agents: &'a [AgentSummary],
+    /// Streams and waiters.
+    pub(crate) connections: usize,
+    /// Memory.
+    pub(crate) memory: MemoryUse,
+    /// The server's version.
+    pub(crate) version: &'a str,
 }
 
 impl<'a> ServersWire<'a> {
-    /// These message servers.
-    pub(crate) fn of(servers: &'a [MessageServer]) -> Self {
-        let servers: Vec<_> = servers.iter().map(ServerWire::from).collect();
+    /// All of this.
+    pub(crate) fn of(seen: &Seen<'a>) -> Self {
+        let servers: Vec<_> = seen.servers.iter().map(ServerWire::from).collect();
         let count = servers.len();
-        Self { success: true, servers: servers.clone(), count, data: ServersData { servers, count } }
+        let runtime = DebugRuntime {
+            agents: seen.agents.iter().map(ListedAgent::from).collect(),
+            connections: seen.connections,
+            memory: MemoryWire::of(seen.memory.used, seen.memory.total),
+        };
+        let environment = DebugEnvironment { version: seen.version, environment: "production" };
+        let data = DebugData { servers: servers.clone(), count, runtime, environment };
+        Self { success: true, servers, count, data }
     }
 }
 
@@ -165,6 +212,9 @@ pub(crate) struct LogLinesWire<'a> {
     agent_id: &'a str,
     #[schema(example = json!(["fatal", "error", "warn", "info", "log", "progress", "success", "debug", "trace"]))]
     levels: Vec<&'static str>,
+    /// How many lines of the request were added to the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<usize>,
 }
 
 impl<'a> LogLinesWire<'a> {
@@ -182,8 +232,61 @@ impl<'a> LogLinesWire<'a> {
             agent_name: filter.agent_name.unwrap_or(ALL),
             agent_id: filter.agent_id.unwrap_or(ALL),
             levels: LEVELS.iter().map(|(name, _)| *name).collect(),
+            received: None,
         }
     }
+
+    /// The same, after this many lines were added.
+    pub(crate) fn after(self, received: Option<usize>) -> Self {
+        Self { received, ..self }
+    }
+}
+
+/// Lines that a client adds to the server's log.
+#[derive(ToSchema)]
+#[schema(as = ToldLines)]
+#[expect(dead_code, reason = "the schema of what `told` reads")]
+pub(crate) struct ToldBody {
+    #[schema(max_items = 100)]
+    logs: Option<Vec<ToldLineBody>>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = ToldLine)]
+#[expect(dead_code, reason = "the schema of what `told` reads")]
+struct ToldLineBody {
+    #[schema(min_length = 1, max_length = 2000, example = "A page failed to load")]
+    message: String,
+    /// `debug`, `info`, `warn` or `error`; `info` where absent.
+    #[schema(max_length = 256, example = "warn")]
+    level: Option<String>,
+    /// What wrote it.
+    #[schema(max_length = 256, example = "web")]
+    source: Option<String>,
+}
+
+/// A line that a client adds to the server's log.
+pub(crate) struct ToldLine {
+    /// How much it matters.
+    pub(crate) level: log::Level,
+    /// The line, as one: what would break it is shown escaped.
+    pub(crate) text: String,
+}
+
+/// Reads the lines that a client adds; `None` where it adds none.
+pub(crate) fn told(body: JsonObject) -> ApiResult<Option<Vec<ToldLine>>> {
+    let Some(lines) = Fields::new(body).objects(&["logs"], TOLD_LINES)? else { return Ok(None) };
+    let line = |mut fields: Fields| {
+        let level = fields.text(&["level"], NAME_CHARS)?;
+        let level = level.map_or(Ok(log::Level::Info), |level| level.parse());
+        let source = fields.text(&["source"], NAME_CHARS)?.unwrap_or_else(|| "client".to_owned());
+        let message = fields.required_text(&["message"], TOLD_CHARS)?;
+        Ok(ToldLine {
+            level: level.map_err(|_| ApiError::bad_request("level must be one of: debug, info, warn, error"))?,
+            text: format!("{source}: {message}").escape_debug().to_string(),
+        })
+    };
+    lines.into_iter().map(line).collect::<ApiResult<_>>().map(Some)
 }
 
 /// A line of the server's log.
@@ -226,12 +329,14 @@ pub(crate) struct ClearedWire {
     status: &'static str,
     #[schema(example = "Logs cleared successfully")]
     message: &'static str,
+    /// How many lines are forgotten.
+    cleared: usize,
 }
 
 impl ClearedWire {
-    /// It was.
-    pub(crate) const fn new() -> Self {
-        Self { status: "success", message: "Logs cleared successfully" }
+    /// So many lines are forgotten.
+    pub(crate) const fn of(cleared: usize) -> Self {
+        Self { status: "success", message: "Logs cleared successfully", cleared }
     }
 }
 
@@ -241,12 +346,25 @@ impl ClearedWire {
 pub(crate) struct StoppingWire {
     #[schema(example = "Server is stopping")]
     message: &'static str,
+    #[schema(example = true)]
+    success: bool,
+    data: Done,
+}
+
+/// That something was done, inside the answer too, where the official client looks for it.
+#[derive(Serialize, ToSchema)]
+struct Done {
+    #[schema(example = true)]
+    success: bool,
+    #[schema(example = "Done")]
+    message: &'static str,
 }
 
 impl StoppingWire {
     /// It does.
     pub(crate) const fn new() -> Self {
-        Self { message: "Server is stopping" }
+        let message = "Server is stopping";
+        Self { message, success: true, data: Done { success: true, message } }
     }
 }
 
@@ -316,19 +434,13 @@ pub(crate) struct ChangedWire {
     success: bool,
     #[schema(example = "Local env updated")]
     message: &'static str,
-    data: ChangedData,
-}
-
-#[derive(Serialize, ToSchema)]
-struct ChangedData {
-    #[schema(example = "Local env updated")]
-    message: &'static str,
+    data: Done,
 }
 
 impl ChangedWire {
     /// It was.
     pub(crate) const fn new() -> Self {
         let message = "Local env updated";
-        Self { success: true, message, data: ChangedData { message } }
+        Self { success: true, message, data: Done { success: true, message } }
     }
 }

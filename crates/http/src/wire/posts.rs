@@ -1,15 +1,15 @@
 //! Bodies that post a message, and the answer to them.
 
-use core_types::ids::parse_uuid;
+use core_types::ids::{parse_uuid, string_to_uuid};
 use core_types::messaging::{Door, MessageChange, MessageSearch, NewMessage, PostReceipt};
 use core_types::{ChannelId, EntityId, Json, JsonObject, MessageId, MessageServerId};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::{Fields, Sender};
-use crate::limits::{CONTENT_CHARS, MAX_PAGE, NAME_CHARS, PAGE, SEARCH_WORDS};
+use crate::limits::{CONTENT_CHARS, INGESTED, MAX_PAGE, NAME_CHARS, PAGE, SEARCH_WORDS};
 use crate::wire::channels::SERVER;
 use crate::wire::messages::{BusFields, BusMessage, MessageWire};
 use crate::wire::servers::ServerReference;
@@ -115,24 +115,71 @@ enum TransportName {
 pub(crate) struct SubmittedBody {
     #[schema(value_type = Uuid)]
     channel_id: (),
-    /// Also `server_id`.
-    #[schema(value_type = Uuid, example = "00000000-0000-0000-0000-000000000000")]
-    message_server_id: (),
-    #[schema(value_type = Uuid)]
-    author_id: (),
+    /// Also `server_id`. This, the author, `source_type` and `raw_message` may be left out where `agentId` is there.
+    #[schema(value_type = Option<Uuid>, example = "00000000-0000-0000-0000-000000000000")]
+    message_server_id: Option<()>,
+    #[schema(value_type = Option<Uuid>)]
+    author_id: Option<()>,
+    /// The agent that speaks, as the official client names it.
+    #[serde(rename = "agentId")]
+    #[schema(value_type = Option<Uuid>)]
+    agent_id: Option<()>,
     #[schema(min_length = 1, max_length = 100_000, example = "Good day!")]
     content: String,
     /// Which platform it comes from.
-    #[schema(min_length = 1, max_length = 256, example = "agent_response")]
-    source_type: String,
+    #[schema(max_length = 256, example = "agent_response")]
+    source_type: Option<String>,
     /// The message as its platform has it.
-    #[schema(value_type = Object)]
-    raw_message: (),
+    #[schema(value_type = Option<Object>)]
+    raw_message: Option<()>,
     /// The message that it answers. Also `inReplyToRootMessageId` and `inReplyTo`.
     #[schema(value_type = Option<Uuid>)]
     in_reply_to_message_id: Option<()>,
     #[serde(flatten)]
     more: FieldsBody,
+}
+
+/// One message from another platform, or several.
+#[derive(ToSchema)]
+#[schema(as = Ingested)]
+#[expect(dead_code, reason = "the schema of what `ingested` and `ingested_all` read")]
+#[serde(untagged)]
+pub(crate) enum IngestedBodies {
+    One(IngestedBody),
+    Several(ExternalMessages),
+}
+
+/// Several messages from another platform.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the schema of what `ingested_all` reads")]
+pub(crate) struct ExternalMessages {
+    #[schema(min_length = 1, max_length = 256, example = "discord")]
+    platform: String,
+    #[schema(value_type = Uuid)]
+    channel_id: (),
+    #[schema(max_items = 100)]
+    messages: Vec<ListedExternalMessage>,
+}
+
+/// A message from another platform, among others.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "the schema of what `ingested_all` reads")]
+struct ListedExternalMessage {
+    /// Its id on its platform.
+    #[schema(min_length = 1, max_length = 256, example = "112233")]
+    id: String,
+    /// The author: an id, or what the platform calls it.
+    #[schema(min_length = 1, max_length = 256, example = "ann#1234")]
+    author_id: String,
+    #[schema(min_length = 1, max_length = 100_000, example = "Good day!")]
+    content: String,
+    /// When it was written.
+    #[schema(value_type = Option<Moment>)]
+    timestamp: Option<()>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<()>,
 }
 
 /// A message from another platform.
@@ -176,7 +223,8 @@ pub(crate) fn to_channel(channel_id: ChannelId, body: JsonObject, sender: Sender
 }
 
 /// Reads a message to `submit` or `action`, which require more than the other doors.
-pub(crate) fn submitted(door: Door, body: JsonObject, sender: Sender) -> ApiResult<NewMessage> {
+pub(crate) fn submitted(door: Door, mut body: JsonObject, sender: Sender) -> ApiResult<NewMessage> {
+    complete_client_message(&mut body);
     let mut fields = Fields::new(body);
     let place = Place::take(&mut fields)?;
     let message = read(door, &mut fields, place, sender)?;
@@ -187,6 +235,21 @@ pub(crate) fn submitted(door: Door, body: JsonObject, sender: Sender) -> ApiResu
         Some(Value::Object(_)) => Ok(message),
         Some(_) => Err(ApiError::bad_request("raw_message must be an object")),
         None => Err(ApiError::bad_request("Missing required field: raw_message")),
+    }
+}
+
+/// The official client names the agent that speaks, `agentId`, and leaves out what follows from that.
+fn complete_client_message(body: &mut JsonObject) {
+    let lacks = |body: &JsonObject, names: &[&str]| names.iter().all(|name| body.get(*name).is_none_or(Value::is_null));
+    let (true, Some(agent)) = (lacks(body, AUTHOR), body.get("agentId").cloned()) else { return };
+    let in_metadata = |key: &str| body.get("metadata").and_then(|metadata| metadata.get(key));
+    let said = [("text", body.get("content")), ("thought", in_metadata("thought")), ("actions", in_metadata("actions"))];
+    let raw: JsonObject = said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.clone()))).collect();
+    body.insert("author_id".to_owned(), agent);
+    for (names, value) in [(SERVER, json!(MessageServerId::DEFAULT)), (SOURCE_TYPE, json!("agent_response")), (RAW, Value::Object(raw))] {
+        if lacks(body, names) {
+            body.insert(names.first().copied().unwrap_or_default().to_owned(), value);
+        }
     }
 }
 
@@ -201,6 +264,42 @@ pub(crate) fn ingested(mut body: JsonObject, sender: Sender) -> ApiResult<NewMes
     let mut fields = Fields::new(body);
     let place = Place::take(&mut fields)?;
     read(Door::Ingest, &mut fields, place, sender)
+}
+
+/// Reads several messages of another platform, as the official client hands them in; `None` where the body is one message.
+///
+/// Authors are known by what their platform calls them: an id, or a text of which an id is made.
+pub(crate) fn ingested_all(body: &mut JsonObject) -> ApiResult<Option<Vec<NewMessage>>> {
+    if !body.contains_key("messages") {
+        return Ok(None);
+    }
+    let mut fields = Fields::new(std::mem::take(body));
+    let platform = fields.required_text(&["platform", "source_type", "sourceType"], NAME_CHARS)?;
+    let (channel_id, server_id) = (fields.required_id(CHANNEL)?, fields.id(SERVER)?.unwrap_or(MessageServerId::DEFAULT));
+    let messages = fields.objects(&["messages"], INGESTED)?.unwrap_or_default();
+    let message = |mut fields: Fields| {
+        let author = fields.required_text(AUTHOR, NAME_CHARS)?;
+        let mut metadata = fields.object(&["metadata"])?.unwrap_or_default();
+        if let Some(time) = fields.moment(&["timestamp"])? {
+            metadata.insert("timestamp".to_owned(), time.millis().into());
+        }
+        Ok(NewMessage {
+            door: Door::Ingest,
+            id: None,
+            channel_id,
+            server_id,
+            author_id: author.parse().unwrap_or_else(|_| EntityId::new(string_to_uuid(&format!("{platform}:{author}")))),
+            author_name: name_in(&metadata),
+            content: fields.required_text(&["content"], CONTENT_CHARS)?,
+            raw: None,
+            source_type: Some(platform.clone()),
+            source_id: Some(fields.required_text(&["id", "source_id", "sourceId"], NAME_CHARS)?),
+            metadata,
+            in_reply_to: None,
+            idempotency_key: None,
+        })
+    };
+    messages.into_iter().map(message).collect::<ApiResult<_>>().map(Some)
 }
 
 /// A change of a message.
@@ -298,22 +397,39 @@ pub(crate) fn message_search(body: JsonObject) -> ApiResult<MessageSearch> {
     })
 }
 
-/// A note that a message was dealt with.
+/// A note that a message was dealt with: a channel and its server, or only the message, which is what the official client knows.
 #[derive(ToSchema)]
 #[schema(as = Completion)]
 #[expect(dead_code, reason = "the schema of what `completed` reads")]
 pub(crate) struct CompletedBody {
-    #[schema(value_type = Uuid)]
-    channel_id: (),
+    #[schema(value_type = Option<Uuid>)]
+    channel_id: Option<()>,
     /// Also `server_id`.
-    #[schema(value_type = Uuid, example = "00000000-0000-0000-0000-000000000000")]
-    message_server_id: (),
+    #[schema(value_type = Option<Uuid>, example = "00000000-0000-0000-0000-000000000000")]
+    message_server_id: Option<()>,
+    /// Instead of both, the message.
+    #[serde(rename = "messageId")]
+    #[schema(value_type = Option<Uuid>)]
+    message_id: Option<()>,
 }
 
-/// Reads a note that a message was dealt with: the channel and its server.
-pub(crate) fn completed(body: JsonObject) -> ApiResult<(ChannelId, MessageServerId)> {
+/// What was dealt with.
+pub(crate) enum Completed {
+    /// Something of this channel, on this server.
+    Channel(ChannelId, MessageServerId),
+    /// This message.
+    Message(MessageId),
+}
+
+/// Reads a note that a message was dealt with.
+pub(crate) fn completed(body: JsonObject) -> ApiResult<Completed> {
     let mut fields = Fields::new(body);
-    Ok((fields.required_id(CHANNEL)?, fields.required_id(SERVER)?))
+    let message = fields.id(&["messageId", "message_id"])?;
+    match (fields.id(CHANNEL)?, message) {
+        (None, Some(message)) => Ok(Completed::Message(message)),
+        (None, None) => Err(ApiError::bad_request("Missing required field: channel_id")),
+        (Some(channel), _) => Ok(Completed::Channel(channel, fields.required_id(SERVER)?)),
+    }
 }
 
 fn entity(header: Option<&str>) -> ApiResult<EntityId> {
@@ -420,15 +536,29 @@ pub(crate) struct IngestedWire<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct IngestedData {
-    #[schema(value_type = Uuid)]
-    message_id: MessageId,
+    /// The message, where it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    message_id: Option<MessageId>,
+    /// The messages, where there could be several, and how many they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Uuid>>)]
+    message_ids: Option<Vec<MessageId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processed: Option<usize>,
 }
 
 impl<'a> IngestedWire<'a> {
     /// The answer.
     pub(crate) fn of(receipt: &'a PostReceipt) -> Self {
-        let data = IngestedData { message_id: receipt.message.id };
+        let data = IngestedData { message_id: Some(receipt.message.id), message_ids: None, processed: None };
         Self { success: true, message: "Message ingested and published to bus", data, warnings: &receipt.warnings }
+    }
+
+    /// The answer to several messages.
+    pub(crate) fn of_all(messages: Vec<MessageId>) -> Self {
+        let data = IngestedData { message_id: None, processed: Some(messages.len()), message_ids: Some(messages) };
+        Self { success: true, message: "Messages ingested and published to bus", data, warnings: &[] }
     }
 }
 
@@ -446,6 +576,9 @@ pub(crate) struct CompletedWire {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct CompletedData {
+    /// The official client takes this for its answer.
+    #[schema(example = true)]
+    success: bool,
     #[schema(value_type = Uuid)]
     channel_id: ChannelId,
     #[serde(flatten)]
@@ -455,7 +588,7 @@ struct CompletedData {
 impl CompletedWire {
     /// The answer.
     pub(crate) fn of(channel_id: ChannelId, server: MessageServerId) -> Self {
-        let data = CompletedData { channel_id, server: server.into() };
+        let data = CompletedData { success: true, channel_id, server: server.into() };
         Self { success: true, message: "Message completion announced", data }
     }
 }

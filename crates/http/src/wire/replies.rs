@@ -55,6 +55,10 @@ fn content(reply: &Message) -> JsonObject {
     content.insert("text".to_owned(), json!(reply.content));
     content.insert("responseId".to_owned(), json!(reply.id));
     content.insert("messageId".to_owned(), json!(reply.id));
+    // elizaOS says which of its providers were asked, of which there are none here, and whether the text is all there is to it.
+    content.entry("providers").or_insert_with(|| json!([]));
+    let is_simple = content.get("actions").is_none_or(|actions| *actions == json!(["REPLY"]));
+    content.entry("simple").or_insert(is_simple.into());
     if let Some(answered) = reply.in_reply_to {
         content.insert("inReplyTo".to_owned(), json!(answered));
     }

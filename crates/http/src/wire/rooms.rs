@@ -143,9 +143,9 @@ fn name(fields: &mut Fields) -> ApiResult<String> {
 #[schema(as = NewGroup)]
 #[expect(dead_code, reason = "the schema of what `new_group` reads")]
 pub(crate) struct NewGroupBody {
-    /// Its agents, at least one.
-    #[schema(value_type = Vec<Uuid>, max_items = 1000)]
-    agent_ids: Vec<()>,
+    /// Its agents, at least one; where absent, and there is a name, all agents of the message server.
+    #[schema(value_type = Option<Vec<Uuid>>, max_items = 1000)]
+    agent_ids: Option<()>,
     #[schema(max_length = 256, example = "Team")]
     name: Option<String>,
     /// The world that the rooms lie in; each agent's own for the message server where absent.
@@ -158,21 +158,33 @@ pub(crate) struct NewGroupBody {
     metadata: Option<()>,
 }
 
+/// A group that a caller wants.
+pub(crate) struct WantedGroup {
+    /// The group; without agents where it is [`Self::of_server`].
+    pub(crate) group: NewGroup,
+    /// Whether its agents are those of the message server, which is what the official client means: it names none.
+    pub(crate) of_server: bool,
+}
+
 /// Reads the creation of a group.
-pub(crate) fn new_group(server_id: MessageServerId, body: JsonObject) -> ApiResult<NewGroup> {
+pub(crate) fn wanted_group(server_id: MessageServerId, body: JsonObject) -> ApiResult<WantedGroup> {
     let mut fields = Fields::new(body);
-    let agents: Vec<AgentId> = fields.ids(&["agentIds"], GROUP_AGENTS)?.unwrap_or_default();
-    if agents.is_empty() {
+    let agents: Option<Vec<AgentId>> = fields.ids(&["agentIds"], GROUP_AGENTS)?;
+    let name = fields.text(&["name"], NAME_CHARS)?;
+    let of_server = agents.is_none() && name.is_some();
+    let agents = agents.unwrap_or_default();
+    if agents.is_empty() && !of_server {
         return Err(ApiError::bad_request("agentIds must be a non-empty array"));
     }
-    Ok(NewGroup {
+    let group = NewGroup {
         server_id,
         agents,
-        name: fields.text(&["name"], NAME_CHARS)?.unwrap_or_else(|| "Group".to_owned()),
+        name: name.unwrap_or_else(|| "Group".to_owned()),
         world_id: fields.id(&["worldId"])?,
         source: fields.text(&["source"], NAME_CHARS)?.unwrap_or_else(|| "client".to_owned()),
         metadata: fields.object(&["metadata"])?.unwrap_or_default(),
-    })
+    };
+    Ok(WantedGroup { group, of_server })
 }
 
 /// A room of a group.
@@ -242,6 +254,30 @@ impl<'a> PartialGroup<'a> {
         });
         Self { success: false, data: rooms_of(group), errors: errors.collect() }
     }
+}
+
+/// A group of a message server's agents: the rooms, and the world of the first.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServerGroup<'a> {
+    #[schema(value_type = Option<Uuid>)]
+    world_id: Option<WorldId>,
+    rooms: Vec<GroupRoom<'a>>,
+}
+
+impl<'a> From<&'a CreatedGroup> for ServerGroup<'a> {
+    fn from(group: &'a CreatedGroup) -> Self {
+        Self { world_id: group.rooms.first().map(|room| room.world_id), rooms: rooms_of(group) }
+    }
+}
+
+/// The rooms of a group, as elizaOS answers; or with a world.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the schema of both answers")]
+pub(crate) enum MadeGroup<'a> {
+    Rooms(Vec<GroupRoom<'a>>),
+    OfServer(ServerGroup<'a>),
 }
 
 /// The rooms of a group.

@@ -65,17 +65,33 @@ struct SpeechWire {
 /// Memory in bytes.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MemoryUse)]
-struct MemoryWire {
+pub(crate) struct MemoryWire {
     used: u64,
     total: u64,
+    /// What is used, in hundredths of the total.
+    percentage: u64,
 }
 
-/// How many agents run, and how many there are.
+/// How many agents run, how many do not, and how many there are.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentCount)]
 struct AgentsWire {
     active: u64,
+    inactive: u64,
     total: u64,
+}
+
+impl MemoryWire {
+    /// So many bytes of so many.
+    pub(crate) fn of(used: u64, total: u64) -> Self {
+        Self { used, total, percentage: used.saturating_mul(100).checked_div(total).unwrap_or_default() }
+    }
+}
+
+impl AgentsWire {
+    const fn of(count: &AgentCount) -> Self {
+        Self { active: count.running, inactive: count.total.saturating_sub(count.running), total: count.total }
+    }
 }
 
 impl FiguresWire {
@@ -84,8 +100,8 @@ impl FiguresWire {
         Self {
             status: word,
             uptime: now.millis().saturating_sub(started.millis()) / 1_000,
-            memory: MemoryWire { used: status.memory.used, total: status.memory.total },
-            agents: AgentsWire { active: status.agents.running, total: status.agents.total },
+            memory: MemoryWire::of(status.memory.used, status.memory.total),
+            agents: AgentsWire::of(&status.agents),
             speech: SpeechWire { synthesizer: status.speech.synthesizer.clone(), transcriber: status.speech.transcriber.clone() },
         }
     }

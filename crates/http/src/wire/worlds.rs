@@ -3,6 +3,7 @@
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{AgentId, JsonObject, MessageServerId, WorldId};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::errors::{ApiError, ApiResult};
@@ -71,6 +72,41 @@ impl<'a> From<&'a World> for ShownWorld<'a> {
     }
 }
 
+/// A world after a change, with what the official client takes for its settings.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChangedWorld<'a> {
+    #[serde(flatten)]
+    shown: ShownWorld<'a>,
+    #[schema(value_type = Uuid)]
+    world_id: WorldId,
+    /// The key `settings` of the metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    settings: Option<&'a Value>,
+}
+
+impl<'a> From<&'a World> for ChangedWorld<'a> {
+    fn from(world: &'a World) -> Self {
+        Self { shown: world.into(), world_id: world.id, settings: world.metadata.get("settings") }
+    }
+}
+
+/// A world that an agent has, as the official client asks for it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct HadWorld<'a> {
+    #[schema(example = true)]
+    success: bool,
+    #[serde(flatten)]
+    shown: ShownWorld<'a>,
+}
+
+impl<'a> From<&'a World> for HadWorld<'a> {
+    fn from(world: &'a World) -> Self {
+        Self { success: true, shown: world.into() }
+    }
+}
+
 /// A world to be made.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -78,17 +114,36 @@ impl<'a> From<&'a World> for ShownWorld<'a> {
 #[expect(dead_code, reason = "the schema of what `new_world` reads")]
 pub(crate) struct NewWorldBody {
     #[schema(min_length = 1, max_length = 256, example = "Lobby")]
-    name: String,
+    name: Option<String>,
     /// The message server that it stands for.
     #[schema(value_type = Option<Uuid>)]
     message_server_id: Option<()>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<()>,
+    /// Without a name: a world that the agent has already, which is all that the official client asks for.
+    #[schema(value_type = Option<Uuid>)]
+    world_id: Option<()>,
 }
 
-/// Reads the creation of a world.
-pub(crate) fn new_world(body: JsonObject) -> ApiResult<NewWorld> {
+/// What a caller wants of an agent's worlds.
+pub(crate) enum WantedWorld {
+    /// A new one.
+    New(NewWorld),
+    /// That it is in this one.
+    Existing(WorldId),
+}
+
+/// Reads the creation of a world. The official client's `addAgentToWorld` only sends `worldId`.
+pub(crate) fn wanted_world(body: JsonObject) -> ApiResult<WantedWorld> {
     let mut fields = Fields::new(body);
+    let id = fields.id(&["worldId", "world_id"])?;
+    match id {
+        Some(id) if !fields.has("name") => Ok(WantedWorld::Existing(id)),
+        _ => new_world(fields).map(WantedWorld::New),
+    }
+}
+
+fn new_world(mut fields: Fields) -> ApiResult<NewWorld> {
     let name = fields.text(&["name"], NAME_CHARS)?.ok_or_else(|| ApiError::bad_request("World name is required"))?;
     Ok(NewWorld { name, server_id: fields.id(SERVER)?, metadata: fields.object(&["metadata"])?.unwrap_or_default() })
 }

@@ -175,8 +175,59 @@ async fn a_question_is_answered_aloud_typed_or_spoken() {
     let api = Api::open();
     api.fakes.replies.lock().unwrap().push_back(replied());
     let sent = form(&[(&file("file"), b"sound"), (&field("roomId"), CHANNEL.as_bytes()), (&field("entityId"), USER.as_bytes())]);
-    assert_eq!(post(&api, path, sent).await.status, 200);
+    let answer = post(&api, path, sent).await;
+    let metadata = json!({"channelId": CHANNEL, "messageId": REPLY});
+    assert_eq!(answer.data(200), json!({"text": "pong", "audio": "UklGRiBzb3VuZA==", "format": "wav", "metadata": metadata}));
     assert_eq!(api.fakes.calls()[1..], [asked("sound", None), spoken]);
+}
+
+#[actix_web::test]
+async fn a_reply_comes_as_sound_or_as_json_as_it_is_wanted() {
+    let [conversation, speech] = ["speech/conversation", "speech"].map(|end| paths(&[end]).remove(0));
+    let recording = || form(&[(&file("file"), b"sound")]);
+    for (path, accept, spoken, kind) in [
+        (&conversation, "*/*", false, "audio/wav"),
+        (&conversation, "application/json", false, "application/json; charset=utf-8"),
+        (&conversation, "audio/*", false, "audio/wav"),
+        (&conversation, "*/*", true, "application/json; charset=utf-8"),
+        (&conversation, "audio/wav", true, "audio/wav"),
+        (&speech, "audio/wav", false, "application/json; charset=utf-8"),
+        (&speech, "*/*", true, "application/json; charset=utf-8"),
+    ] {
+        let api = Api::open();
+        api.fakes.replies.lock().unwrap().push_back(ReplyEvent::Replied(Arc::new(message())));
+        let request = local(TestRequest::post().uri(path)).insert_header(("accept", accept));
+        let request = if spoken {
+            request.insert_header(("content-type", "multipart/form-data; boundary=edge")).set_payload(recording())
+        } else {
+            request.set_json(json!({"text": "Hm"}))
+        };
+        let answer = api.send(request).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)), "{path} {accept} {spoken}");
+        assert_eq!(answer.header("x-message-id"), Some(REPLY));
+    }
+}
+
+#[actix_web::test]
+async fn a_reply_that_is_silence_is_json_without_sound() {
+    let api = Api::open();
+    api.fakes.replies.lock().unwrap().push_back(ReplyEvent::Silent { superseded_by: None });
+    let data = api.post(&paths(&["speech"])[0], json!({"text": "Hm", "roomId": CHANNEL})).await.data(200);
+    assert_eq!(data, json!({"text": "", "metadata": {"channelId": CHANNEL, "messageId": ""}}));
+}
+
+#[actix_web::test]
+async fn the_text_of_a_message_becomes_sound_in_json() {
+    let path = &paths(&["audio-messages/synthesize"])[0];
+    let api = Api::open();
+    let data = api.post(path, json!({"messageId": REPLY, "voice": "nova", "format": "wav"})).await.data(200);
+    assert_eq!(data, json!({"audio": "UklGRiBzb3VuZA==", "format": "wav"}));
+    assert_eq!(api.fakes.calls(), [Call::Message(REPLY.parse().unwrap()), Call::Speak(AGENT.parse().unwrap(), "pong".to_owned())]);
+    api.post(path, json!({"messageId": "zz"})).await.error(400, "INVALID_ID");
+    // A text counts before a message.
+    assert_eq!(api.post(path, json!({"messageId": REPLY, "text": "Hello"})).await.header("content-type"), Some("audio/wav"));
+    api.fakes.fail_with(ServiceError::NotFound(Thing::Message));
+    api.post(path, json!({"messageId": REPLY})).await.error(404, "MESSAGE_NOT_FOUND");
 }
 
 #[actix_web::test]

@@ -10,6 +10,7 @@
 mod agents;
 mod audio;
 mod channels;
+mod clients;
 mod edits;
 mod envelope;
 mod fakes;

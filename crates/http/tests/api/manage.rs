@@ -55,7 +55,7 @@ async fn the_log_is_filtered_and_the_last_lines_count() {
     assert_eq!(told(&api.post("/api/server/logs?limit=1", json!({"logs": []})).await.json()), ['3']);
     api.get("/api/server/logs?limit=-1").await.error(400, "BAD_REQUEST");
     api.get("/api/server/logs?since=yesterday").await.error(400, "BAD_REQUEST");
-    let cleared = json!({"status": "success", "message": "Logs cleared successfully"});
+    let cleared = json!({"status": "success", "message": "Logs cleared successfully", "cleared": 4});
     assert_eq!(api.delete("/api/server/logs").await.json(), cleared);
 }
 
@@ -96,6 +96,8 @@ async fn the_server_is_stopped_by_a_post_alone() {
     let api = Api::open();
     api.get("/api/server/stop").await.error(404, "NOT_FOUND");
     assert!(api.fakes.calls().is_empty());
-    assert_eq!(api.post("/api/server/stop", json!({})).await.json(), json!({"message": "Server is stopping"}));
+    let said = "Server is stopping";
+    let stopping = json!({"message": said, "success": true, "data": {"success": true, "message": said}});
+    assert_eq!(api.post("/api/server/stop", json!({})).await.json(), stopping);
     assert_eq!(api.fakes.calls(), [Call::Other("stop")]);
 }

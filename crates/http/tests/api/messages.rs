@@ -316,7 +316,7 @@ async fn an_external_message_is_accepted_with_its_source() {
 async fn a_completion_is_announced() {
     let api = Api::open();
     let answer = api.post("/api/messaging/complete", json!({"channel_id": CHANNEL, "server_id": SERVER})).await;
-    assert_eq!(answer.data(200), json!({"channelId": CHANNEL, "serverId": SERVER, "messageServerId": SERVER}));
+    assert_eq!(answer.data(200), json!({"success": true, "channelId": CHANNEL, "serverId": SERVER, "messageServerId": SERVER}));
     assert!(answer.json()["message"].is_string());
     assert_eq!(api.fakes.calls(), [Call::Complete(CHANNEL.parse().unwrap())]);
     api.post("/api/messaging/complete", json!({"channel_id": CHANNEL})).await.error(400, "BAD_REQUEST");

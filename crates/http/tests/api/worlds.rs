@@ -44,7 +44,9 @@ async fn a_world_is_created_shown_and_changed() {
     let one = format!("{}/{WORLD}", worlds());
     assert_eq!(api.post(&worlds(), json!({"name": "W", "messageServerId": SERVER, "metadata": {"k": "v"}})).await.data(201), inline());
     assert_eq!(api.get(&one).await.data(200), inline());
-    assert_eq!(api.patch(&one, json!({"name": "W2", "metadata": {"z": 1}})).await.data(200), inline());
+    let mut changed = inline();
+    changed["worldId"] = json!(WORLD);
+    assert_eq!(api.patch(&one, json!({"name": "W2", "metadata": {"z": 1}})).await.data(200), changed);
     // What the official client sends.
     assert_eq!(api.patch(&one, json!({"settings": {"s": 1}})).await.status, 200);
     let new = NewWorld { name: "W".to_owned(), server_id: Some(MessageServerId::DEFAULT), metadata: object(json!({"k": "v"})) };
@@ -56,7 +58,9 @@ async fn a_world_is_created_shown_and_changed() {
 
 #[actix_web::test]
 async fn what_a_world_cannot_be_is_refused() {
-    for body in [json!({}), json!({"worldId": WORLD}), json!({"name": ""}), json!({"name": 7}), json!({"name": "x".repeat(257)})] {
+    for body in
+        [json!({}), json!({"worldId": WORLD, "name": ""}), json!({"name": ""}), json!({"name": 7}), json!({"name": "x".repeat(257)})]
+    {
         Api::open().post(&worlds(), body).await.error(400, "BAD_REQUEST");
     }
     Api::open().post(&worlds(), json!({"name": "W", "messageServerId": "bad"})).await.error(400, "INVALID_ID");

@@ -228,6 +228,25 @@ work! {
 }
 
 work! {
+    fn sync_channels(conn: &mut Conn, server: Id, channels: Vec<Channel>, now: i64) -> Result<Option<Vec<ChannelEvent>>, Fault> {
+        if !run!(queue::hold_server(conn, server))? {
+            return Ok(None);
+        }
+        let mut told = Vec::new();
+        for channel in channels {
+            let (id, name) = (Id::from(channel.id), channel.name.clone());
+            let added = run!(add_channel(conn, channel, Vec::new()))?;
+            if matches!(&added, ChannelAdded::Existing(existing) if existing.name != name) {
+                let change = ChannelChange { name: Some(name), ..ChannelChange::default() };
+                let changed = run!(update_channel(conn, id, change, now))?;
+                told.extend(changed.into_iter().flat_map(|(_, events)| events));
+            }
+        }
+        Ok(Some(told))
+    }
+}
+
+work! {
     /// The channel's row goes first: posts and finishes hold it while they write deliveries, so that none is missed.
     /// Messages, events and participants go with it; agents' rooms and what they remember there do not hang on it.
     fn remove_channel(conn: &mut Conn, id: Id, now: i64) -> Result<Option<ChannelEvent>, Fault> {
@@ -277,6 +296,10 @@ impl ChannelRepository for Db {
 
     async fn list(&self, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>> {
         Ok(in_snapshot!(self, |conn| list_channels(conn, server.into(), page))?)
+    }
+
+    async fn sync(&self, server: MessageServerId, channels: Vec<Channel>, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>> {
+        Ok(in_tx!(self, |conn| sync_channels(conn, server.into(), channels, now.millis()))?)
     }
 
     async fn update(&self, id: ChannelId, change: ChannelChange, now: Timestamp) -> StoreResult<Option<(Channel, Vec<ChannelEvent>)>> {

@@ -129,12 +129,18 @@ async fn a_question_is_answered_aloud_and_both_are_messages() {
     assert_eq!(answer.header("x-channel-id"), Some(channel.as_str()));
     let reply = answer.header("x-message-id").unwrap();
     assert_eq!(ann.get(&format!("/api/messaging/messages/{reply}")).await.data(200)["content"], "Nothing much.");
-    let spoken = form(&ask, "audio/wav", &wav(), &[("roomId", &channel), ("entityId", ANN)]);
-    assert_eq!(ann.send(spoken).await.body, SOUND);
+    let spoken = || form(&ask, "audio/wav", &wav(), &[("roomId", &channel), ("entityId", ANN)]);
+    assert_eq!(ann.send(spoken().header("accept", "audio/*")).await.body, SOUND);
     assert_eq!(texts(&ann, &channel).await, ["How are you?", "Nothing much.", "What is new?", "Nothing much."]);
+    // As the official client reads it.
+    let told = ann.send(spoken()).await.data(200);
+    assert_eq!(
+        (&told["text"], &told["format"], &told["metadata"]["channelId"]),
+        (&json!("Nothing much."), &json!("mpeg"), &json!(channel))
+    );
     let said: Vec<_> =
         model.requests().iter().filter(|request| request.path.ends_with("/speech")).map(|request| request.body["input"].clone()).collect();
-    assert_eq!(said, ["Nothing much.", "Nothing much."]);
+    assert_eq!(said, ["Nothing much.", "Nothing much.", "Nothing much."]);
     nothing_kept(&server).await;
 }
 
@@ -298,7 +304,7 @@ async fn what_is_said_is_heard_again() {
     }
     // A question that is spoken is answered aloud, by rules that need no model.
     let question = form(&path(&agent, "speech/conversation"), "audio/wav", &said.body, &[("entityId", ANN)]);
-    let answer = ann.send(question).await;
+    let answer = ann.send(question.header("accept", "audio/*")).await;
     assert!(is_wav(&answer), "{answer}");
     let conversation = texts(&ann, answer.header("x-channel-id").unwrap()).await;
     assert!(conversation.len() == 2 && conversation[0].contains("weather"), "{conversation:?}");

@@ -65,7 +65,8 @@ async fn a_body_of_another_type_or_size_is_refused_by_every_route() {
         cases.push((request().body(whole.clone()), 400, "INVALID_CONTENT_TYPE"));
         for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
             // A question may be spoken and a document uploaded, and then it is a form.
-            let may_be_form = ["/conversation", "/documents"].iter().any(|end| route.1.ends_with(end)) && kind.starts_with("multipart");
+            let may_be_form =
+                ["/speech", "/conversation", "/documents"].iter().any(|end| route.1.ends_with(end)) && kind.starts_with("multipart");
             let code = if may_be_form { "INVALID_REQUEST" } else { "INVALID_CONTENT_TYPE" };
             cases.push((request().header("content-type", kind).body(whole.clone()), 400, code));
         }
@@ -85,7 +86,7 @@ async fn without_a_body_a_route_says_what_it_misses() {
     let channel = create_channel(&ann, "GROUP", &[ANN]).await;
     let mut cases = Vec::new();
     for route in with_bodies().filter(|route| route.0 == "POST") {
-        if ["/messaging/messages/search", "/tee/attestation", "/tee/logs"].contains(&route.1) {
+        if ["/messaging/messages/search", "/server/logs", "/tee/attestation", "/tee/logs"].contains(&route.1) {
             // Every field is optional.
             continue;
         }

@@ -57,6 +57,7 @@ impl AgentService for Fakes {
             id: AGENT.parse().unwrap(),
             character: agent().character,
             secret_names: vec!["openai_api_key".to_owned()],
+            agent: agent(),
             existing: false,
             warnings: self.warnings.lock().unwrap().clone(),
         })

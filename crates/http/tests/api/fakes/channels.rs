@@ -1,7 +1,9 @@
 //! Channels and message servers.
 
 use async_trait::async_trait;
-use core_types::messaging::{Channel, ChannelChange, ChannelService, MessageServer, NewChannel, NewServer, ServerChange, ServerService};
+use core_types::messaging::{
+    Channel, ChannelChange, ChannelService, MessageServer, NewChannel, NewServer, ServerChange, ServerService, SyncedChannel,
+};
 use core_types::{AgentId, Caller, ChannelId, EntityId, Listed, MessageServerId, Page, ServiceResult};
 
 use super::{AGENT, Call, Fakes, USER, channel, server};
@@ -14,6 +16,10 @@ impl ChannelService for Fakes {
 
     async fn create(&self, _: &Caller, new: NewChannel) -> ServiceResult<Channel> {
         self.note(Call::CreateChannel(new)).map(|()| channel())
+    }
+
+    async fn sync(&self, _: &Caller, server: MessageServerId, channels: Vec<SyncedChannel>) -> ServiceResult<()> {
+        self.note(Call::Sync(server, channels))
     }
 
     async fn get(&self, _: &Caller, _: ChannelId) -> ServiceResult<Channel> {

@@ -107,6 +107,10 @@ impl MessagingService for Fakes {
         self.note(Call::Complete(channel))
     }
 
+    async fn complete_message(&self, _: &Caller, id: MessageId) -> ServiceResult<Message> {
+        self.note(Call::CompleteMessage(id)).map(|()| message())
+    }
+
     async fn subscribe(&self, _: &Caller, _: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>> {
         self.note(Call::Subscribe(after))?;
         Ok(Box::new(Events(std::mem::take(&mut *self.items.lock().unwrap()))))

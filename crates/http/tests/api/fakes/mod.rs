@@ -13,7 +13,7 @@ use core_types::media::{MediaFile, MediaName, MediaPlace, MediaType, UploadHead}
 use core_types::memory::{Memory, MemoryChange, MemoryFilter, MemorySearch, Origin, Room, Source, Trust};
 use core_types::messaging::{
     Channel, ChannelChange, Message, MessageChange, MessageSearch, MessageServer, NewChannel, NewMessage, NewServer, PostReceipt,
-    ReplyEvent, ServerChange, StreamItem, Title,
+    ReplyEvent, ServerChange, StreamItem, SyncedChannel, Title,
 };
 use core_types::rooms::{NewGroup, NewRoom};
 use core_types::runs::{LogFilter, RunFilter};
@@ -77,6 +77,8 @@ pub enum Call {
     /// With the sequence number that the reader knows.
     List(ChannelId, Option<Timestamp>, u32, Option<i64>),
     Complete(ChannelId),
+    CompleteMessage(MessageId),
+    Sync(MessageServerId, Vec<SyncedChannel>),
     Subscribe(Option<i64>),
     Message(MessageId),
     Edit(MessageId, MessageChange),
@@ -394,7 +396,9 @@ impl ServerLog for FakeLog {
         (0..4).map(line).collect()
     }
 
-    fn clear(&self) {}
+    fn clear(&self) -> usize {
+        4
+    }
 
     fn follow(&self) -> Box<dyn LogReader> {
         Box::new(FakeReader(VecDeque::from([Ok(Some(line(3))), Err(Lagged), Ok(None)])))

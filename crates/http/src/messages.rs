@@ -83,7 +83,7 @@ async fn list(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, q
         (status = 400, description = "NO_AGENT"),
         (status = 200, body = String, content_type = "text/event-stream", description = "With `transport` `sse`."),
         (status = 404, description = "SERVER_NOT_FOUND"),
-        (status = 409, description = "CONFLICT"),
+        (status = 409, description = "CONFLICT REPLY_CANCELLED"),
         (status = 500, description = "PROCESSING_ERROR"),
         (status = 503, description = "OVERLOADED"),
         (status = 504, description = "REPLY_TIMEOUT"),

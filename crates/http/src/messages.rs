@@ -39,6 +39,8 @@ pub(crate) fn routes(routes: &mut Routes) {
 }
 
 /// Lists messages of a channel, the newest first; none where there is no such channel.
+///
+/// Large messages make the list shorter than `limit`; it is empty only where there are no older ones.
 #[utoipa::path(
     get,
     path = "/api/messaging/central-channels/{channel_id}/messages",

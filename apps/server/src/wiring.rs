@@ -114,7 +114,7 @@ pub async fn serve_until(
         agents: store.agents(),
         secrets: store.secrets(),
         vault: Arc::<auth::SecretVault>::clone(&vault),
-        library: Arc::new(CharacterDirectory::new(config.characters_dir.clone())),
+        library: Arc::new(CharacterDirectory::new(config.characters_dir.clone(), config.remote_characters.then(|| Arc::clone(&fetcher)))),
         knowledge: Arc::clone(&knowledge),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),

@@ -12,6 +12,8 @@ use bus::InProcessBus;
 use core_types::agents::{AgentService, AgentSummary, CreateAgent};
 use core_types::bus::EventBus;
 use core_types::error::chain;
+use core_types::fetch::Fetcher;
+use core_types::knowledge::DocumentReader;
 use core_types::media::MediaStore;
 use core_types::memory::VectorIndex;
 use core_types::models::{ModelProvider, ModelSize};
@@ -19,8 +21,8 @@ use core_types::speech::{AgentSpeech as _, SpeechEngines};
 use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
-    Agents, Attachments, Audio, AudioPorts, Channels, Enclave, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts,
-    Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Tee, Worlds,
+    Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Knowledge, KnowledgePorts, Media, MediaCollector,
+    MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Tee, Worlds,
 };
 use http_api::{AppState, HttpSettings, RunningServer, Services};
 use media_files::MediaFiles;
@@ -100,10 +102,12 @@ pub async fn serve_until(
     let (embedders, recall) = recall(&store, &settings, config)?;
     let vectors: Arc<dyn VectorIndex> = Arc::<Recall>::clone(&recall);
 
+    let documents: Arc<dyn DocumentReader> = Arc::new(document_reader()?);
+    let fetcher = fetcher()?;
     let knowledge = Arc::new(Knowledge::new(KnowledgePorts {
         agents: store.agents(),
         memories: store.memories(),
-        reader: Arc::new(document_reader()?),
+        reader: Arc::clone(&documents),
         files: Arc::new(KnowledgeDirectory::new(config.knowledge_dir.clone())),
         clock: Arc::clone(&clock),
     }));
@@ -111,7 +115,7 @@ pub async fn serve_until(
         agents: store.agents(),
         secrets: store.secrets(),
         vault: Arc::<auth::SecretVault>::clone(&vault),
-        library: Arc::new(CharacterDirectory::new(config.characters_dir.clone())),
+        library: Arc::new(CharacterDirectory::new(config.characters_dir.clone(), config.remote_characters.then(|| Arc::clone(&fetcher)))),
         knowledge: Arc::clone(&knowledge),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
@@ -127,7 +131,12 @@ pub async fn serve_until(
         memories: store.memories(),
         reflections: store.reflections(),
         vectors: Some(Arc::clone(&vectors)),
-        attachments: Arc::new(attachments(&store, &files)?),
+        attachments: Arc::new(Attachments::new(AttachmentPorts {
+            media: store.media(),
+            store: Arc::clone(&files),
+            fetcher: Arc::clone(&fetcher),
+            documents: Arc::clone(&documents),
+        })),
         runs: store.runs(),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
@@ -306,10 +315,11 @@ fn document_reader() -> Result<documents::Isolated, Failure> {
     Ok(documents::Isolated::new(program))
 }
 
-fn attachments(store: &Store, files: &Arc<dyn MediaStore>) -> Result<Attachments, Failure> {
+/// Gets what is at addresses that callers name.
+fn fetcher() -> Result<Arc<dyn Fetcher>, Failure> {
     let fetcher =
         outbound::PublicFetcher::new().map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
-    Ok(Attachments { media: store.media(), store: Arc::clone(files), fetcher: Arc::new(fetcher) })
+    Ok(Arc::new(fetcher))
 }
 
 fn models(settings: &LiveSettings) -> Result<ModelRegistry, Failure> {

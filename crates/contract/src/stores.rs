@@ -148,6 +148,7 @@ macro_rules! store_contract {
             posting::without_channel_or_server_nothing_is_stored,
             posting::an_unknown_answered_message_is_kept_as_metadata,
             posting::messages_are_listed_newest_first_and_page_without_overlap,
+            posting::a_page_of_large_messages_is_shorter_and_whoever_goes_on_gets_all,
             posting::a_page_is_known_until_its_channel_changes,
             repeating::the_same_key_and_body_gets_the_first_answer,
             repeating::the_same_key_with_another_body_is_a_conflict,

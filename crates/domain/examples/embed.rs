@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use core_types::agents::{AgentService, CharacterLibrary, CharacterUnavailable, CreateAgent};
 use core_types::bus::EventBus;
 use core_types::knowledge::{FilesUnavailable, KnowledgeFile, KnowledgeFiles};
-use core_types::media::{AttachmentContent, AttachmentReader, AttachmentUnreadable};
+use core_types::media::{AttachmentContent, AttachmentLimits, AttachmentReader, AttachmentUnreadable};
 use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent};
 use core_types::models::{Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage};
 use core_types::{Caller, Clock, EntityId, Ids, MessageServerId, Secret, Timestamp};
@@ -82,7 +82,7 @@ impl KnowledgeFiles for NoFiles {
 
 #[async_trait]
 impl AttachmentReader for NoFiles {
-    async fn read(&self, _url: &str, _limit: usize) -> Result<AttachmentContent, AttachmentUnreadable> {
+    async fn read(&self, _url: &str, _limits: AttachmentLimits) -> Result<AttachmentContent, AttachmentUnreadable> {
         Err(AttachmentUnreadable { message: "this program reads no attachments".to_owned() })
     }
 }

@@ -25,7 +25,7 @@ pub use agents::Agents;
 pub use audio::{Audio, AudioPorts};
 pub use channels::Channels;
 pub use knowledge::{Knowledge, KnowledgePorts};
-pub use media::{Attachments, Collected, Media, MediaCollector, MediaLimits, MediaPorts};
+pub use media::{AttachmentPorts, Attachments, Collected, Media, MediaCollector, MediaLimits, MediaPorts};
 pub use memories::Memories;
 pub use messaging::{Messaging, MessagingLimits, MessagingPorts};
 pub use rooms::Rooms;

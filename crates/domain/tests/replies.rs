@@ -190,6 +190,31 @@ async fn whoever_waits_is_told_why_there_is_no_reply() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_an_answer_to_a_deleted_message_is_told_that_there_will_be_none() {
+    let (house, channel, gate, model) = place(PATIENCE, 10).await;
+    let (asked, reply) = ask(&house, with_id(channel, "ping")).await.expect("posted");
+    timeout(PATIENCE, model.requests_seen(1)).await.expect("asked");
+    house.messaging.remove(&Caller::owner(), channel, asked.message.id).await.expect("removed");
+    assert!(matches!(all(reply).await, (pieces, ReplyEvent::Deleted(_)) if pieces.is_empty()));
+    let (_, reply) = ping(&house, channel).await;
+    house.messaging.clear(&Caller::owner(), channel).await.expect("cleared");
+    assert!(matches!(all(reply).await.1, ReplyEvent::Deleted(_)));
+    gate.open();
+    assert_eq!(house.texts(channel).await, [""; 0], "and nobody answers what is gone");
+}
+
+#[tokio::test]
+async fn a_repeated_message_whose_reply_was_deleted_gets_none() {
+    let (house, channel, gate, _) = place(PATIENCE, 10).await;
+    gate.open();
+    let (_, reply) = ask(&house, with_id(channel, "ping")).await.expect("posted");
+    let ReplyEvent::Replied(replied) = all(reply).await.1 else { panic!("a reply") };
+    house.messaging.remove(&Caller::owner(), channel, replied.id).await.expect("removed");
+    let (_, reply) = ask(&house, with_id(channel, "ping")).await.expect("repeated");
+    assert_eq!(all(reply).await.1, ReplyEvent::Deleted("The reply has been deleted".to_owned()));
+}
+
+#[tokio::test]
 async fn silence_by_choice_and_a_deleted_channel_end_the_wait() {
     let gate = Gate::closed();
     let model = ScriptedProvider::new(|_| Ok(Said::call("IGNORE", json!({})))).behind(gate.clone());
@@ -200,7 +225,7 @@ async fn silence_by_choice_and_a_deleted_channel_end_the_wait() {
     let (_, ignored) = ping(&house, silent).await;
     let (_, cut) = ping(&house, gone).await;
     house.channels.remove(&Caller::owner(), gone).await.expect("removed");
-    assert!(matches!(all(cut).await.1, ReplyEvent::Failed(_)));
+    assert!(matches!(all(cut).await.1, ReplyEvent::Deleted(_)));
     gate.open();
     assert_eq!(all(ignored).await.1, ReplyEvent::Silent { superseded_by: None });
     let mut watch = house.watch(silent).await;

@@ -179,7 +179,7 @@ async fn synthesize(caller: Authorized<MessagesWrite>, state: State, id: AgentPa
         (status = 204, description = "The agent says nothing."),
         (status = 400, description = "INVALID_REQUEST NO_AGENT"),
         (status = 404, description = "AGENT_NOT_FOUND"),
-        (status = 409, description = "CONFLICT"),
+        (status = 409, description = "CONFLICT REPLY_CANCELLED"),
         (status = 429, description = "UPLOAD_RATE_LIMIT_EXCEEDED"),
         (status = 500, description = "PROCESSING_ERROR"),
         (status = 503, description = "OVERLOADED SPEECH_UNAVAILABLE"),

@@ -77,6 +77,7 @@ codes! {
     FileNotFound = "FILE_NOT_FOUND", NOT_FOUND, "There is no such file.";
     RequestTimeout = "REQUEST_TIMEOUT", REQUEST_TIMEOUT, "The body did not arrive in time.";
     Conflict = "CONFLICT", CONFLICT, "The same id or idempotency key was used for another body.";
+    ReplyCancelled = "REPLY_CANCELLED", CONFLICT, "There will be no reply: the message, its channel, its agent or the reply itself was deleted meanwhile.";
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", PAYLOAD_TOO_LARGE, "The body is too large.";
     FileTooLarge = "FILE_TOO_LARGE", PAYLOAD_TOO_LARGE, "The file is too large.";
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, "The body is compressed; or the file is of a type that is not taken, or not what it is said to be; or the document is of a type that is not read.";

@@ -40,6 +40,8 @@ pub(crate) fn routes(routes: &mut Routes) {
 }
 
 /// Lists messages of a channel, the newest first; none where there is no such channel.
+///
+/// Large messages make the list shorter than `limit`; it is empty only where there are no older ones.
 #[utoipa::path(
     get,
     path = "/api/messaging/central-channels/{channel_id}/messages",
@@ -84,7 +86,7 @@ async fn list(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, q
         (status = 400, description = "NO_AGENT"),
         (status = 200, body = String, content_type = "text/event-stream", description = "With `transport` `sse`."),
         (status = 404, description = "SERVER_NOT_FOUND"),
-        (status = 409, description = "CONFLICT"),
+        (status = 409, description = "CONFLICT REPLY_CANCELLED"),
         (status = 500, description = "PROCESSING_ERROR"),
         (status = 503, description = "OVERLOADED"),
         (status = 504, description = "REPLY_TIMEOUT"),

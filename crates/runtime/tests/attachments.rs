@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use core_types::fetch::{FetchError, Fetched, Fetcher};
+use core_types::knowledge::Format;
 use core_types::media::MediaPlace;
 use core_types::messaging::{MessagingService, NewMessage};
 use core_types::models::{Capabilities, Turn};
@@ -15,6 +16,9 @@ use serde_json::{Value, json};
 use testkit::house::{House, Plan, Watch, person};
 use testkit::scripted_provider::ScriptedProvider;
 
+const PDF: &[u8] = include_bytes!("../../contract/fixtures/hours.pdf");
+const LOCKED_PDF: &[u8] = include_bytes!("../../contract/fixtures/locked.pdf");
+const DOCX: &[u8] = include_bytes!("../../contract/fixtures/hours.docx");
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0";
 
 /// The world outside: what is at which address. It remembers what it was asked for.
@@ -123,6 +127,41 @@ async fn texts_reach_every_model_as_text_within_its_context() {
 }
 
 #[tokio::test]
+async fn the_text_of_documents_reaches_every_model() {
+    let docx = Format::Docx.media_type();
+    let outside = Outside::of([
+        ("https://example.org/hours.docx", docx, DOCX),
+        ("https://example.org/get?file=7", "application/pdf", PDF),
+        ("https://example.org/archive.zip", "application/zip", DOCX),
+    ]);
+    let blind = Capabilities { tools: false, images: false, context_tokens: 8_192 };
+    let mut talk = Talk::with(seeing().with_capabilities(blind), &outside).await;
+    let ours = talk.upload("application/pdf", "hours.pdf", PDF).await;
+    for url in [ours.as_str(), "https://example.org/hours.docx", "https://example.org/get?file=7"] {
+        let turn = talk.turn(json!([{"url": url, "title": "hours", "contentType": "document"}])).await;
+        let inside = turn.text.strip_prefix("Look\n\n[attached text: hours]\n").and_then(|rest| rest.strip_suffix("\n[end of hours]"));
+        assert!(inside.is_some_and(|text| text.contains("ferries")), "{url}: {}", turn.text);
+        assert_eq!(shown(&turn), []);
+    }
+    let turn = talk.turn(json!([{"url": "https://example.org/archive.zip", "title": "archive"}])).await;
+    assert_eq!(turn.text, "Look\n\n[attached and not read: archive; it is of a type that is not read]");
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_read_is_a_note_and_no_failure() {
+    let outside = Outside::of([]);
+    let mut talk = Talk::with(seeing(), &outside).await;
+    let mut cut = PDF.to_vec();
+    cut.truncate(300);
+    for (bytes, why) in [(cut.as_slice(), "it is no pdf document that can be read"), (LOCKED_PDF, "it ")] {
+        let url = talk.upload("application/pdf", "hours.pdf", bytes).await;
+        let turn = talk.turn(json!([{"url": url, "title": "hours.pdf", "contentType": "application/pdf"}])).await;
+        assert!(turn.text.starts_with(&format!("Look\n\n[attached and not read: hours.pdf; {why}")), "{}", turn.text);
+        assert_eq!(shown(&turn), [("hours.pdf", "application/pdf", false)]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_elsewhere_is_fetched_and_believed_by_its_bytes_only() {
     let outside = Outside::of([
         ("https://example.org/a.png", "application/octet-stream", PNG),
@@ -143,7 +182,10 @@ async fn what_is_elsewhere_is_fetched_and_believed_by_its_bytes_only() {
             "no object",
         ]))
         .await;
-    assert_eq!(turn.text, "Look\n\n[attached text: notes]\n# Notes\n[end of notes]");
+    let read = "Look\n\n[attached text: notes]\n# Notes\n[end of notes]";
+    let notes = [("fake", "it is of a type that is not read"), ("page", "it is a web page"), ("missing", "it is not there")];
+    let notes = notes.map(|(title, why)| format!("\n\n[attached and not read: {title}; {why}]"));
+    assert_eq!(turn.text, format!("{read}{}", notes.concat()));
     let expected = [
         ("A", "image/png", true),
         ("fake", "image/png", false),

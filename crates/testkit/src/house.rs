@@ -22,8 +22,8 @@ use core_types::models::ModelProvider;
 use core_types::runs::{Run, RunFilter};
 use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, ServiceResult, Timestamp};
 use domain::{
-    Agents, Attachments, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Messaging, MessagingLimits,
-    MessagingPorts,
+    Agents, AttachmentPorts, Attachments, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Messaging,
+    MessagingLimits, MessagingPorts,
 };
 use media_files::MediaFiles;
 use persistence::{Options, Store, Target};
@@ -162,7 +162,12 @@ impl House {
         };
         let files = MediaFiles::open(directory.join("media")).await.expect("a directory for files");
         let files: Arc<dyn MediaStore> = Arc::new(files);
-        let attachments = Attachments { media: store.media(), store: Arc::clone(&files), fetcher: Arc::clone(&plan.fetcher) };
+        let attachments = Attachments::new(AttachmentPorts {
+            media: store.media(),
+            store: Arc::clone(&files),
+            fetcher: Arc::clone(&plan.fetcher),
+            documents: Arc::new(documents::InProcess),
+        });
         let ports = Ports {
             agents: store.agents(),
             secrets: store.secrets(),

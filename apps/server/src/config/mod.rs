@@ -39,6 +39,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The directory below which `characterPath` may name files.
     pub characters_dir: PathBuf,
+    /// Whether `characterPath` may be an address of a public place.
+    pub remote_characters: bool,
     /// Where the files lie that a character's knowledge may name.
     pub knowledge_dir: PathBuf,
     /// How much is logged.
@@ -237,6 +239,7 @@ impl Config {
         Self {
             data_dir: read.text(SettingId::DataDir).into(),
             characters_dir: read.text(SettingId::CharactersDir).into(),
+            remote_characters: read.switch(SettingId::RemoteCharacters),
             knowledge_dir: read.text(SettingId::KnowledgeDir).into(),
             log_level: setting::level(read.text(SettingId::LogLevel)).unwrap_or(LevelFilter::Info),
             default_agent: read.switch(SettingId::DefaultAgent),

@@ -40,6 +40,8 @@ settings! {
         .flag("data-dir").default("./.doolittle").operator_only();
     CharactersDir = Setting::new("ELIZA_DATA_DIR_CHARACTERS", "characters_dir", Kind::Path,
         "The directory below which `characterPath` may name files").flag("characters-dir").derived("<data-dir>/characters").operator_only();
+    RemoteCharacters = Setting::new("ALLOW_REMOTE_CHARACTERS", "remote_characters", Kind::Switch,
+        "Whether `characterPath` may also be an `http` or `https` address, of a public place").flag("remote-characters").default("false").operator_only();
     KnowledgeDir = Setting::new("KNOWLEDGE_PATH", "knowledge_dir", Kind::Path,
         "The directory below which `knowledge` of a character may name files and directories").flag("knowledge-dir").derived("<data-dir>/knowledge").operator_only();
     LogLevel = Setting::new("LOG_LEVEL", "log_level", Kind::Level, "How much is logged: off, error, warn, info, debug or trace")
@@ -246,6 +248,7 @@ mod tests {
     #[test]
     fn the_api_may_not_write_what_opens_the_server_or_its_secrets() {
         for name in [
+            "ALLOW_REMOTE_CHARACTERS",
             "SECRET_SALT",
             "SECRET_SALT_PREVIOUS",
             "POSTGRES_URL",

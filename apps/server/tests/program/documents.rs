@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use testkit::scripted::{Reply, ScriptedModel};
 
 use crate::server::Server;
 
 const PDF: &[u8] = include_bytes!("../../../../crates/contract/fixtures/hours.pdf");
 const DOCX: &[u8] = include_bytes!("../../../../crates/contract/fixtures/hours.docx");
+const BOMB: &[u8] = include_bytes!("../../../../crates/contract/fixtures/bomb.pdf");
 
 fn id(answer: &str) -> &str {
     answer.split("\"id\":\"").nth(1).and_then(|rest| rest.get(..36)).unwrap()
@@ -32,6 +34,39 @@ fn a_pdf_is_uploaded_and_found_and_known_the_second_time() {
     }
     let found = server.ask("POST", &format!("/api/memory/agents/{agent}/search"), &json!({"query": "ferries", "table": "knowledge"}));
     assert!(found.contains("The second page is about ferries."), "{found}");
+}
+
+/// Uploads a PDF to a channel; the path at which it is served.
+fn attached(server: &Server, channel: &str, name: &str, bytes: &[u8]) -> String {
+    let head =
+        format!("--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\nContent-Type: application/pdf\r\n\r\n");
+    let form = [head.as_bytes(), bytes, b"\r\n--edge--\r\n"].concat();
+    let path = format!("/api/messaging/central-channels/{channel}/upload-media");
+    let answer = server.send("POST", &path, "multipart/form-data; boundary=edge", &form);
+    answer.split("\"url\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pdf_that_is_attached_reaches_the_model_as_text_and_one_that_cannot_be_read_as_a_note() {
+    let model = ScriptedModel::answering(|_| Reply::text("I have read it.")).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[("OPENAI_BASE_URL", model.base_url()), ("OPENAI_API_KEY", "sk-test")]);
+    let agent = id(&server.ask("POST", "/api/agents", &json!({"characterJson": {"name": "Ada", "bio": "b"}}))).to_owned();
+    server.ask("POST", &format!("/api/agents/{agent}/start"), &json!({}));
+    let (ann, home) = ("550e8400-e29b-41d4-a716-446655440001", "00000000-0000-0000-0000-000000000000");
+    let channel = json!({"name": "c", "type": "DM", "message_server_id": home, "participantCentralUserIds": [ann, agent]});
+    let channel = id(&server.ask("POST", "/api/messaging/central-channels", &channel)).to_owned();
+    let attachments = json!([
+        {"url": attached(&server, &channel, "hours.pdf", PDF), "title": "hours.pdf", "contentType": "application/pdf"},
+        {"url": attached(&server, &channel, "bomb.pdf", BOMB), "title": "bomb.pdf"},
+    ]);
+    let said = json!({"author_id": ann, "content": "Read this", "message_server_id": home, "transport": "http",
+        "raw_message": {"text": "Read this", "attachments": attachments}, "metadata": {"attachments": attachments}});
+    let answer = server.ask("POST", &format!("/api/messaging/central-channels/{channel}/messages"), &said);
+    assert!(answer.contains("I have read it."), "{answer}");
+    let asked = model.requests().pop().unwrap().body["messages"].to_string();
+    assert!(asked.contains("[attached text: hours.pdf]") && asked.contains("The second page is about ferries."), "{asked}");
+    assert!(asked.contains("[attached and not read: bomb.pdf; "), "{asked}");
 }
 
 #[test]

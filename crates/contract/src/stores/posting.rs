@@ -1,6 +1,6 @@
 //! Promises about posting, finding and listing messages.
 
-use core_types::messaging::{Channel, EventBody, MessageChange, MessageDraft, MessagePage, PostMessage, PostOutcome};
+use core_types::messaging::{Channel, EventBody, MessageChange, MessageDraft, MessagePage, PAGE_BYTES, PostMessage, PostOutcome};
 use core_types::{Json, MessageServerId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -149,6 +149,33 @@ pub async fn messages_are_listed_newest_first_and_page_without_overlap(stores: S
     assert_eq!(seen, [7, 6, 5, 4, 3, 2, 1]);
     assert_eq!(stores.messages.list(channel, None, 0).await.sure(), []);
     assert_eq!(stores.messages.list(channel_id(3), None, 3).await.sure(), []);
+}
+
+/// By bytes of text, of the source's form and of metadata alike, none of which need be ASCII; one message is a page whatever its
+/// size.
+pub async fn a_page_of_large_messages_is_shorter_and_whoever_goes_on_gets_all(stores: Stores) {
+    let channel = stores.open_channel(1, &[]).await;
+    let (third, whole) = ("é".repeat(PAGE_BYTES / 6), "x".repeat(PAGE_BYTES + 1));
+    for number in 1..=9 {
+        let mut draft = draft(number, channel, person(1), "small");
+        match number {
+            3 | 4 => draft.content.clone_from(&third),
+            5 => draft.raw = Some(json!({"text": third}).into()),
+            6 => draft.metadata = json!({"note": third}).into(),
+            8 => draft.content.clone_from(&whole),
+            _ => {}
+        }
+        written(stores.messages.post(post_of(draft, at(0))).await.sure());
+    }
+    let (mut pages, mut before) = (Vec::new(), None);
+    loop {
+        let page = stores.messages.list(channel, before, 100).await.sure();
+        let Some(last) = page.last() else { break };
+        before = Some(last.created_at);
+        pages.push(page.iter().map(|message| message.seq).collect::<Vec<_>>());
+    }
+    assert_eq!(pages, [vec![9], vec![8], vec![7, 6, 5], vec![4, 3, 2, 1]]);
+    assert_eq!(stores.messages.list(channel, None, 1).await.sure().len(), 1);
 }
 
 /// Whatever changes a page makes a new version; what happens in other channels does not.

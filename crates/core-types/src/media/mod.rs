@@ -11,7 +11,7 @@ mod attachments;
 mod service;
 mod store;
 
-pub use attachments::{AttachmentContent, AttachmentReader, AttachmentUnreadable};
+pub use attachments::{AttachmentContent, AttachmentLimits, AttachmentReader, AttachmentUnreadable};
 pub use service::{HeldFile, MediaService, Upload, UploadHead};
 pub use store::{MediaReader, MediaRepository, MediaStore, MediaStoreError, MediaStoreResult, MediaWriter, StoredMedia};
 

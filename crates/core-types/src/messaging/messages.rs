@@ -125,6 +125,10 @@ pub struct ChannelVersion {
     pub created_at: Timestamp,
 }
 
+/// The most bytes of a page of messages: their texts, forms of their sources and metadata together. A page that would have more is
+/// shorter than was asked for, and has at least one message, whatever its size.
+pub const PAGE_BYTES: usize = 8 << 20;
+
 /// A page of a channel's messages, for a reader who may know it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MessagePage {
@@ -154,8 +158,9 @@ pub trait MessageRepository: Send + Sync {
     /// The message with this id.
     async fn find(&self, id: MessageId) -> StoreResult<Option<Message>>;
 
-    /// Up to `limit` messages of a channel older than `before`, newest first, unless the reader knows them: the channel is
-    /// still in the version `known`. Empty for an unknown channel.
+    /// Up to `limit` messages of a channel older than `before`, and no more than [`PAGE_BYTES`], newest first, unless the reader
+    /// knows them: the channel is still in the version `known`. Empty only where there are none, as in an unknown channel; so
+    /// whoever goes on before the oldest of each page gets all.
     async fn page(
         &self,
         channel: ChannelId,
@@ -226,8 +231,8 @@ pub trait MessagingService: Send + Sync {
     /// Posts a message that one agent must answer and returns the reply as it is made.
     async fn exchange(&self, caller: &Caller, message: NewMessage) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)>;
 
-    /// Up to `limit` messages of a channel older than `before`, newest first, unless the reader knows them: the channel is
-    /// still in the version `known`. Empty for an unknown channel.
+    /// Up to `limit` messages of a channel older than `before`, and no more than [`PAGE_BYTES`], newest first, unless the reader
+    /// knows them: the channel is still in the version `known`. Empty only where there are none, as in an unknown channel.
     async fn page(
         &self,
         caller: &Caller,

@@ -11,7 +11,7 @@ pub use channels::{Channel, ChannelAdded, ChannelChange, ChannelRepository, Chan
 pub use events::{ChannelEvent, Completion, EventBody, EventKind, EventStream, StreamItem};
 pub use messages::{
     ChannelVersion, FoundMessages, Message, MessageChange, MessageDraft, MessagePage, MessageRepository, MessageSearch, MessagingService,
-    SEARCHED, TITLE_MESSAGES, Title,
+    PAGE_BYTES, SEARCHED, TITLE_MESSAGES, Title,
 };
 pub use posting::{Door, IdempotencyKey, NewMessage, PostMessage, PostOutcome, PostReceipt, Posted, Wake};
 pub use replies::{ReplyEvent, ReplyStream};

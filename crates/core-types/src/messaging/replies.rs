@@ -22,6 +22,8 @@ pub enum ReplyEvent {
     },
     /// There will be no reply; the message says why.
     Failed(String),
+    /// There will be no reply, since what was asked, who was asked, or the reply itself was deleted; the message says which.
+    Deleted(String),
     /// The reply was not made in time. The agent goes on; the reply will be in the channel.
     TimedOut,
 }

@@ -19,7 +19,7 @@ mod collect;
 mod receive;
 mod sniff;
 
-pub use attachments::Attachments;
+pub use attachments::{AttachmentPorts, Attachments};
 pub use collect::{Collected, MediaCollector};
 
 /// When to come again where too many files are being taken.

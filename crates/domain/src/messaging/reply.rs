@@ -72,7 +72,7 @@ impl Reply {
                 EventBody::Complete(Some(completion)) if completion.delivery_id == awaited.id => {
                     self.end(completion.clone(), awaited).await.map(Some)
                 }
-                EventBody::ChannelDeleted => Ok(Some(ReplyEvent::Failed("The channel was deleted".to_owned()))),
+                EventBody::ChannelDeleted => Ok(Some(ReplyEvent::Deleted("The channel was deleted".to_owned()))),
                 _ => Ok(None),
             },
             _ => Ok(None),
@@ -107,7 +107,7 @@ impl Reply {
             Some(message) => Some(message),
             None => self.ports.messages.find(awaited.reply_id).await?.map(Arc::new),
         };
-        Ok(message.map_or_else(|| ReplyEvent::Failed("The reply has been deleted".to_owned()), ReplyEvent::Replied))
+        Ok(message.map_or_else(|| ReplyEvent::Deleted("The reply has been deleted".to_owned()), ReplyEvent::Replied))
     }
 
     async fn stored_completion(&mut self, awaited: &Delivery) -> ServiceResult<Option<Completion>> {
@@ -150,7 +150,7 @@ impl Reply {
 }
 
 fn cancelled() -> ReplyEvent {
-    ReplyEvent::Failed("The agent, the message or the channel was deleted".to_owned())
+    ReplyEvent::Deleted("The agent, the message or the channel was deleted".to_owned())
 }
 
 #[async_trait]

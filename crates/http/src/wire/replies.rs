@@ -34,6 +34,7 @@ impl Step {
             ReplyEvent::Replied(reply) => Ending::Content(content(&reply)),
             ReplyEvent::Silent { superseded_by } => Ending::Content(silence(message, superseded_by)),
             ReplyEvent::Failed(reason) => Ending::Failure(Code::ProcessingError, reason),
+            ReplyEvent::Deleted(reason) => Ending::Failure(Code::ReplyCancelled, reason),
             ReplyEvent::TimedOut => {
                 let reason = "The agent did not reply in time; it goes on, and a later reply will be in the channel";
                 Ending::Failure(Code::ReplyTimeout, reason.to_owned())

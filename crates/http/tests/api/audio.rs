@@ -243,9 +243,11 @@ async fn a_question_without_a_room_or_an_author_is_asked_all_the_same() {
 
 #[actix_web::test]
 async fn a_question_without_an_answer_says_why() {
-    for (event, status, code) in
-        [(ReplyEvent::Failed("no model".to_owned()), 500, "PROCESSING_ERROR"), (ReplyEvent::TimedOut, 504, "REPLY_TIMEOUT")]
-    {
+    for (event, status, code) in [
+        (ReplyEvent::Failed("no model".to_owned()), 500, "PROCESSING_ERROR"),
+        (ReplyEvent::Deleted("the agent is gone".to_owned()), 409, "REPLY_CANCELLED"),
+        (ReplyEvent::TimedOut, 504, "REPLY_TIMEOUT"),
+    ] {
         let api = Api::open();
         api.fakes.replies.lock().unwrap().push_back(event);
         api.post(&paths(&["speech/conversation"])[0], json!({"text": "Hm"})).await.error(status, code);

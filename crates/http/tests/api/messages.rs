@@ -235,6 +235,9 @@ async fn a_reply_that_does_not_come_still_gives_the_message_back() {
     let failed = exchange(ReplyEvent::Failed("the model is not reachable".to_owned())).await;
     assert_eq!(failed.error(500, "PROCESSING_ERROR"), "the model is not reachable");
     assert_eq!(failed.json()["userMessage"]["id"], MESSAGE);
+    let deleted = exchange(ReplyEvent::Deleted("the channel was deleted".to_owned())).await;
+    assert_eq!(deleted.error(409, "REPLY_CANCELLED"), "the channel was deleted");
+    assert_eq!(deleted.json()["userMessage"]["id"], MESSAGE);
     let late = exchange(ReplyEvent::TimedOut).await;
     late.error(504, "REPLY_TIMEOUT");
     assert_eq!(late.json()["userMessage"]["id"], MESSAGE);

@@ -83,7 +83,11 @@ async fn a_reply_streams_as_message_chunks_and_one_done() {
 
 #[actix_web::test]
 async fn a_stream_ends_with_an_error_where_there_is_no_reply() {
-    for (end, code) in [(ReplyEvent::Failed("why".to_owned()), "PROCESSING_ERROR"), (ReplyEvent::TimedOut, "REPLY_TIMEOUT")] {
+    for (end, code) in [
+        (ReplyEvent::Failed("why".to_owned()), "PROCESSING_ERROR"),
+        (ReplyEvent::Deleted("why".to_owned()), "REPLY_CANCELLED"),
+        (ReplyEvent::TimedOut, "REPLY_TIMEOUT"),
+    ] {
         let all = stream_of(vec![ReplyEvent::Chunk(chunk("p", 0)), end]).await;
         let last = all.last().unwrap();
         assert_eq!((last.name.as_str(), &last.data["type"], &last.data["code"]), ("error", &json!("error"), &json!(code)));

@@ -13,6 +13,10 @@ use super::schema::{agents, channel_participants, channels, deliveries, memories
 use super::vectors::Held;
 use super::{Conn, RunQueryDsl};
 
+/// The bytes of a message that have no bound of their own.
+pub(super) const MESSAGE_BYTES: &str = "octet_length(messages.content)::bigint + coalesce(octet_length(messages.raw::text), 0) \
+    + octet_length(messages.metadata::text)";
+
 /// The running agents that take part in a channel and listen on its server, by join order, except the author of a
 /// message. None of them can be deleted before the transaction ends, so that no delivery is made for an agent that is gone.
 pub(super) async fn listeners(conn: &mut Conn, channel: &Channel, author: Id) -> QueryResult<Vec<Id>> {

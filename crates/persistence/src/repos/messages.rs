@@ -5,18 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use core_types::messaging::{
     ChannelAdded, ChannelEvent, ChannelVersion, EventBody, EventKind, FoundMessages, IdempotencyKey, Message, MessageChange, MessageDraft,
-    MessagePage, MessageRepository, MessageSearch, PostMessage, PostOutcome, Posted, Wake,
+    MessagePage, MessageRepository, MessageSearch, PAGE_BYTES, PostMessage, PostOutcome, Posted, Wake,
 };
 use core_types::{ChannelId, Ids, Json, MessageId, StoreResult, Timestamp};
-use diesel::dsl::exists;
+use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use serde_json::Value;
 
 use super::channels::{Place, Turn, add_channel, message_place};
 use super::columns::{Id, Opaque, time};
 use super::idempotency::{self, Claim};
 use super::schema::{agents, messages};
-use super::{Conn, Db, RunQueryDsl, channels, deliveries, edits, events, search};
+use super::{Conn, Db, RunQueryDsl, channels, deliveries, edits, events, queue, search};
 use crate::error::{Fault, Undo, settled};
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -258,11 +259,34 @@ work! {
     }
 }
 
+/// When the last message was posted that fits in a page of so many bytes, of messages with their sizes in the order of the page;
+/// the first fits always. `None` where there are none.
+fn last_within(sizes: &[(i64, i64)], most: usize) -> Option<i64> {
+    let mut left = i64::try_from(most).unwrap_or(i64::MAX);
+    let fits = |(_, bytes): &&(i64, i64)| {
+        left = left.saturating_sub(*bytes);
+        left >= 0
+    };
+    sizes.iter().take_while(fits).last().or(sizes.first()).map(|(at, _)| *at)
+}
+
 work! {
+    /// The sizes are looked at first, which neither database needs the texts for, so that no more is read than is in the page.
     fn list(conn: &mut Conn, channel: Id, before: i64, limit: u32) -> Result<Vec<Message>, Fault> {
+        let sizes: Vec<(i64, i64)> = run!(
+            messages::table
+                .filter(messages::channel_id.eq(channel))
+                .filter(messages::created_at.lt(before))
+                .order(messages::created_at.desc())
+                .limit(limit.into())
+                .select((messages::created_at, sql::<BigInt>(queue::MESSAGE_BYTES)))
+                .load(conn)
+        )?;
+        let Some(last) = last_within(&sizes, PAGE_BYTES) else { return Ok(Vec::new()) };
         let rows: Vec<MessageRow> = run!(
             messages::table
                 .filter(messages::channel_id.eq(channel))
+                .filter(messages::created_at.ge(last))
                 .filter(messages::created_at.lt(before))
                 .order(messages::created_at.desc())
                 .limit(limit.into())

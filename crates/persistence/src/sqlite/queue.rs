@@ -14,6 +14,10 @@ use super::prepared::prepared;
 use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents};
 use super::vectors::Held;
 
+/// The bytes of a message that have no bound of their own. Only the heads of the rows are read for it.
+pub(super) const MESSAGE_BYTES: &str =
+    "octet_length(messages.content) + coalesce(octet_length(messages.raw), 0) + octet_length(messages.metadata)";
+
 /// The running agents that take part in a channel and listen on its server, by join order, except the author of a message.
 pub(super) fn listeners(conn: &mut Conn, channel: &Channel, author: Id) -> QueryResult<Vec<Id>> {
     let running = channel_participants::table

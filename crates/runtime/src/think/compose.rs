@@ -54,7 +54,7 @@ pub(super) fn decision(mind: &Mind<'_>, room: &RoomContext) -> Result<TextReques
     let mut request = request(mind, ModelSize::Small, Purpose::Decide);
     request.max_output_tokens = DECISION_TOKENS;
     let mut budget = Budget::for_request(mind, &request);
-    let mentioned = Attached { attachments: attached::mentioned(mind), texts: Vec::new() };
+    let mentioned = Attached { attachments: attached::mentioned(mind), ..Attached::default() };
     let present = present_turn(mind, mentioned, &mut budget);
     request.system = match custom(mind, &["shouldRespondTemplate"]) {
         Some((name, text)) => budget.must(&template::render(name, text, variables(mind, room, &[], &[]))?),
@@ -253,13 +253,24 @@ fn present_turn(mind: &Mind<'_>, attached: Attached, budget: &mut Budget) -> Tur
         turn.attachments.push(attachment);
     }
     for AttachedText { title, text } in attached.texts {
-        let title = if title.is_empty() { "without a name" } else { &title };
+        let title = named(&title);
         // No more than half of what is left, so that the next text and the conversation have room too.
         let text = Budget { left: budget.left / 2 }.must(&text);
         budget.left = budget.left.saturating_sub(tokens(&text) + TURN_TOKENS);
         turn.text.extend(["\n\n[attached text: ", title, "]\n", &text, "\n[end of ", title, "]"]);
     }
+    for (title, why) in attached.unread {
+        let note = format!("\n\n[attached and not read: {}; {why}]", named(&title));
+        if budget.fits(&note) {
+            turn.text.push_str(&note);
+        }
+    }
     turn
+}
+
+/// How an attachment is called before the model.
+fn named(title: &str) -> &str {
+    if title.is_empty() { "without a name" } else { title }
 }
 
 /// The newest memories that fit, oldest first.

@@ -215,6 +215,23 @@ async fn a_reader_that_leaves_cancels_nothing() {
 }
 
 #[tokio::test]
+async fn deleting_the_message_ends_the_wait() {
+    let gate = Gate::closed();
+    let model = held(&gate).await;
+    let (server, ann) = speaking(&model).await;
+    let (_, channel) = dm(&server, &ann).await;
+    let remove = async {
+        asked(&model, 1).await;
+        let posted = messages(&ann, &channel).await;
+        ann.delete(&format!("{}/{}", messages_of(&channel), text(&posted[0]["id"]))).await.empty(204);
+    };
+    let (answer, ()) = tokio::join!(exchange(&ann, &channel, "ping", "http"), remove);
+    assert_eq!(answer.error(409, "REPLY_CANCELLED"), "The agent, the message or the channel was deleted");
+    assert_eq!(answer.json()["userMessage"]["content"], "ping");
+    assert_eq!(texts(&ann, &channel).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn deleting_the_channel_or_the_agent_ends_the_wait() {
     let gate = Gate::closed();
     let model = held(&gate).await;
@@ -231,7 +248,7 @@ async fn deleting_the_channel_or_the_agent_ends_the_wait() {
     asked(&model, 2).await;
     ann.delete(&format!("/api/agents/{alice}")).await.empty(204);
     let end = reading.until("error").await;
-    assert_eq!((&end.data["type"], &end.data["code"], reading.next().await), (&json!("error"), &json!("PROCESSING_ERROR"), None));
+    assert_eq!((&end.data["type"], &end.data["code"], reading.next().await), (&json!("error"), &json!("REPLY_CANCELLED"), None));
 }
 
 #[tokio::test]

@@ -231,9 +231,19 @@ export async function whoComesBackIsCaughtUp(scene) {
   again.close();
 }
 
+/** A message that is longer than messages may be is refused, and is not stored. */
+export async function aMessageThatIsTooLongIsRefused(scene) {
+  const { channel, peer, user } = await inChannel(scene, { type: 'GROUP' });
+  peer.socket.emit('message', { type: 2, payload: sent(channel, user, 'z'.repeat(1_100_000)) });
+  must(object({ error: text })(await peer.hear('messageError')));
+  const { json } = await scene.server.ask('GET', `/api/messaging/channels/${channel}/messages`);
+  equal(json.data.messages, []);
+  peer.close();
+}
+
 /** All cases. */
 export const ALL = [
   aConnectionIsGreeted, aBadHandshakeIsRefused, theKeyComesByAnyName, aChannelIsJoinedInBothFramings, aMessageReachesEverybody,
   aWrongMessageIsRefused, theSenderIsWhoConnected, anUnknownChannelIsMade, aReplyIsStreamed, whatRestDoesIsTold, theLogIsReadAlong,
-  nothingIsLostOrDoubled, whoComesBackIsCaughtUp,
+  nothingIsLostOrDoubled, whoComesBackIsCaughtUp, aMessageThatIsTooLongIsRefused,
 ];

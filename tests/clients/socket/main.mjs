@@ -11,6 +11,7 @@ import { startModel } from '../lib/model.mjs';
 import { KEY, startServer } from '../lib/server.mjs';
 import { Trial } from '../lib/trial.mjs';
 import { ALL } from './cases.mjs';
+import { golden } from './golden.mjs';
 
 const [directory] = process.argv.slice(2);
 const library = await import(pathToFileURL(join(directory, 'node_modules/socket.io-client/build/esm-debug/index.js')));
@@ -27,6 +28,9 @@ try {
       await trial.resolves(`${transports.join(' then ')}: ${name}`, () => each({ library, server, transports, agent, key: KEY }), () => []);
     }
   }
+  const recordedAgent = 'b850bc30-45f8-0041-a00a-83df46d8555d';
+  const context = { library, server, agent, recordedAgent, transports: ['websocket'] };
+  await golden(context, (label, problems) => trial.note(label, problems));
 } finally {
   if (trial.failed) console.log(`--- the server said:\n${server.log()}`);
   await server.stop();

@@ -11,7 +11,7 @@ check:
 test:
     cargo test --workspace
 
-# Run the published clients of elizaOS against the server; parts (api-client, cli, ui) may follow
+# Run the published clients of elizaOS against the server; parts (api-client, socket, cli, ui) may follow
 clients *parts:
     tests/clients/run {{ parts }}
 

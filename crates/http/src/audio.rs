@@ -18,8 +18,8 @@ use crate::replies::Replies;
 use crate::routing::Routes;
 use crate::uploads::UploadForm;
 use crate::wire::audio::{
-    QuestionBody, QuestionForm, RecordingBody, RecordingForAgentBody, SpeechBody, SpeechOfAgentBody, SpokenReply, SpokenText,
-    SynthesizedBody, ToSay, TranscribedMessage, Transcript, said_or_message, spoken, text, text_and_agent, typed,
+    QuestionBody, QuestionForm, RecordingBody, RecordingForAgentBody, SpeechBody, SpeechOfAgentBody, SpokenReply, SpokenText, ToSay,
+    TranscribedMessage, Transcript, said_or_message, spoken, text, text_and_agent, typed,
 };
 use crate::wire::replies::Ending;
 
@@ -126,13 +126,13 @@ async fn speak(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, b
     Ok(sound(state.services.audio.speak(&caller, id.0, text(body.0)?).await?))
 }
 
-/// Says a text with the voice of an agent, by the path among its audio messages; or the text of a message, and then the answer
-/// is JSON.
+/// Says a text with the voice of an agent, by the path among its audio messages. With `messageId` in the place of a text, as the
+/// official client asks, the text of that message is said, and the answer is JSON.
 #[utoipa::path(
     post,
     path = "/api/audio/{agent_id}/audio-messages/synthesize",
     params(AgentPath),
-    request_body = SynthesizedBody,
+    request_body = SpeechBody,
     responses(
         (
             status = 200,

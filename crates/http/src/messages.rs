@@ -21,7 +21,7 @@ use crate::sse;
 use crate::wire::channels::{AgentBody, agent};
 use crate::wire::messages::{BusMessage, FoundWire, MessageList, MessageWire, TitleWire};
 use crate::wire::posts::{
-    ChannelMessageBody, Completed, CompletedBody, CompletedWire, IngestedBodies, IngestedWire, MessageChangeBody, PostedWire, SearchBody,
+    ChannelMessageBody, Completed, CompletedBody, CompletedWire, IngestedBody, IngestedWire, MessageChangeBody, PostedWire, SearchBody,
     SubmittedBody, Transport, completed, ingested, ingested_all, message_change, message_search, submitted, to_channel,
 };
 use crate::wire::replies::Ending;
@@ -213,6 +213,9 @@ async fn action(caller: Authorized<MessagesWrite>, state: State, sender: Sender,
 }
 
 /// Posts a message of any author, an agent's among them. The other agents of the channel answer.
+///
+/// With `agentId` in the place of an author, as the official client sends it, that agent is the author, and server, source and raw
+/// message may be left out.
 #[utoipa::path(
     post,
     path = "/api/messaging/submit",
@@ -230,12 +233,15 @@ async fn submit(caller: Authorized<MessagesWrite>, state: State, sender: Sender,
     Ok(replayed(&receipt, answer))
 }
 
-/// Posts a message from another platform, or several. The agents of the channel answer.
+/// Posts a message from another platform. The agents of the channel answer.
+///
+/// Several at once are understood, too, as the official client sends them: `{platform, channelId, messages: [{id, authorId, content,
+/// timestamp, metadata?}]}`, of which there may be 100. An author that is no id gets one, made of the platform and the name.
 #[utoipa::path(
     post,
     path = "/api/messaging/ingest-external",
     params(Sender),
-    request_body = IngestedBodies,
+    request_body = IngestedBody,
     responses(
         (status = 202, body = IngestedWire),
         (status = 404, description = "CHANNEL_NOT_FOUND"),
@@ -260,7 +266,7 @@ async fn ingest_all(caller: &Caller, state: &State, messages: Vec<NewMessage>) -
     Ok(respond(StatusCode::ACCEPTED, &IngestedWire::of_all(taken)))
 }
 
-/// Tells the readers of a channel that a message was dealt with.
+/// Tells the readers of a channel that a message was dealt with. `messageId` alone is understood, too: the message's channel is told.
 #[utoipa::path(
     post,
     path = "/api/messaging/complete",

@@ -11,6 +11,9 @@ export const TITLE = 'A talk about ping and pong';
 /** What it hears in any recording. */
 export const HEARD = 'this is a test transcription';
 
+/** In the form that prompts of elizaOS ask for: with a thought and an action. */
+const REPLY = `<response><thought>It says ping.</thought><actions>REPLY</actions><text>${SAID}</text></response>`;
+
 /** A second of silence, which is what the model says aloud. */
 export function silence() {
   const rate = 8000;
@@ -33,7 +36,7 @@ export function silence() {
 
 function completion(body) {
   const asked = JSON.stringify(body.messages ?? []);
-  const said = !body.tools && /title/i.test(asked) ? TITLE : SAID;
+  const said = !body.tools && /title/i.test(asked) ? TITLE : REPLY;
   return { said, model: body.model };
 }
 

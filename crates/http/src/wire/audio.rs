@@ -140,19 +140,6 @@ pub(crate) struct SpeechBody {
     text: String,
 }
 
-/// What is to be said: a text, or that of a message.
-#[derive(ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = SpeechOfMessage)]
-#[expect(dead_code, reason = "the schema of what `said_or_message` reads")]
-pub(crate) struct SynthesizedBody {
-    #[schema(max_length = 4096, example = "Hello, this is a test message.")]
-    text: Option<String>,
-    /// Instead of a text, a message, as the official client asks; the answer is JSON then.
-    #[schema(value_type = Option<Uuid>)]
-    message_id: Option<()>,
-}
-
 /// What is to be said.
 pub(crate) enum ToSay {
     /// This text.

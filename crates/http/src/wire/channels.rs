@@ -176,12 +176,14 @@ pub(crate) fn new_channel(body: JsonObject) -> ApiResult<NewChannel> {
     })
 }
 
-/// The message server of a new channel. Clients before 1.7 name none, and its participants in another spelling.
+/// The message server of a new channel. Clients before 1.7 name none; those of today, and the reference page, show themselves by
+/// keys that those do not send.
 fn server(fields: &mut Fields) -> ApiResult<MessageServerId> {
+    let is_older = ["participantCentralUserIds", "sourceType", "source_type"].iter().all(|key| !fields.has(key));
     match fields.id(SERVER)? {
         Some(server) => Ok(server),
-        None if fields.has(PARTICIPANTS.first().copied().unwrap_or_default()) => fields.required_id(SERVER),
-        None => Ok(MessageServerId::DEFAULT),
+        None if is_older => Ok(MessageServerId::DEFAULT),
+        None => fields.required_id(SERVER),
     }
 }
 

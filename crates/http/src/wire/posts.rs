@@ -115,71 +115,24 @@ enum TransportName {
 pub(crate) struct SubmittedBody {
     #[schema(value_type = Uuid)]
     channel_id: (),
-    /// Also `server_id`. This, the author, `source_type` and `raw_message` may be left out where `agentId` is there.
-    #[schema(value_type = Option<Uuid>, example = "00000000-0000-0000-0000-000000000000")]
-    message_server_id: Option<()>,
-    #[schema(value_type = Option<Uuid>)]
-    author_id: Option<()>,
-    /// The agent that speaks, as the official client names it.
-    #[serde(rename = "agentId")]
-    #[schema(value_type = Option<Uuid>)]
-    agent_id: Option<()>,
+    /// Also `server_id`.
+    #[schema(value_type = Uuid, example = "00000000-0000-0000-0000-000000000000")]
+    message_server_id: (),
+    #[schema(value_type = Uuid)]
+    author_id: (),
     #[schema(min_length = 1, max_length = 100_000, example = "Good day!")]
     content: String,
     /// Which platform it comes from.
-    #[schema(max_length = 256, example = "agent_response")]
-    source_type: Option<String>,
+    #[schema(min_length = 1, max_length = 256, example = "agent_response")]
+    source_type: String,
     /// The message as its platform has it.
-    #[schema(value_type = Option<Object>)]
-    raw_message: Option<()>,
+    #[schema(value_type = Object)]
+    raw_message: (),
     /// The message that it answers. Also `inReplyToRootMessageId` and `inReplyTo`.
     #[schema(value_type = Option<Uuid>)]
     in_reply_to_message_id: Option<()>,
     #[serde(flatten)]
     more: FieldsBody,
-}
-
-/// One message from another platform, or several.
-#[derive(ToSchema)]
-#[schema(as = Ingested)]
-#[expect(dead_code, reason = "the schema of what `ingested` and `ingested_all` read")]
-#[serde(untagged)]
-pub(crate) enum IngestedBodies {
-    One(IngestedBody),
-    Several(ExternalMessages),
-}
-
-/// Several messages from another platform.
-#[derive(ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "the schema of what `ingested_all` reads")]
-pub(crate) struct ExternalMessages {
-    #[schema(min_length = 1, max_length = 256, example = "discord")]
-    platform: String,
-    #[schema(value_type = Uuid)]
-    channel_id: (),
-    #[schema(max_items = 100)]
-    messages: Vec<ListedExternalMessage>,
-}
-
-/// A message from another platform, among others.
-#[derive(ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "the schema of what `ingested_all` reads")]
-struct ListedExternalMessage {
-    /// Its id on its platform.
-    #[schema(min_length = 1, max_length = 256, example = "112233")]
-    id: String,
-    /// The author: an id, or what the platform calls it.
-    #[schema(min_length = 1, max_length = 256, example = "ann#1234")]
-    author_id: String,
-    #[schema(min_length = 1, max_length = 100_000, example = "Good day!")]
-    content: String,
-    /// When it was written.
-    #[schema(value_type = Option<Moment>)]
-    timestamp: Option<()>,
-    #[schema(value_type = Option<Object>)]
-    metadata: Option<()>,
 }
 
 /// A message from another platform.
@@ -397,20 +350,16 @@ pub(crate) fn message_search(body: JsonObject) -> ApiResult<MessageSearch> {
     })
 }
 
-/// A note that a message was dealt with: a channel and its server, or only the message, which is what the official client knows.
+/// A note that a message was dealt with.
 #[derive(ToSchema)]
 #[schema(as = Completion)]
 #[expect(dead_code, reason = "the schema of what `completed` reads")]
 pub(crate) struct CompletedBody {
-    #[schema(value_type = Option<Uuid>)]
-    channel_id: Option<()>,
+    #[schema(value_type = Uuid)]
+    channel_id: (),
     /// Also `server_id`.
-    #[schema(value_type = Option<Uuid>, example = "00000000-0000-0000-0000-000000000000")]
-    message_server_id: Option<()>,
-    /// Instead of both, the message.
-    #[serde(rename = "messageId")]
-    #[schema(value_type = Option<Uuid>)]
-    message_id: Option<()>,
+    #[schema(value_type = Uuid, example = "00000000-0000-0000-0000-000000000000")]
+    message_server_id: (),
 }
 
 /// What was dealt with.

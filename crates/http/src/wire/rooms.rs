@@ -143,9 +143,9 @@ fn name(fields: &mut Fields) -> ApiResult<String> {
 #[schema(as = NewGroup)]
 #[expect(dead_code, reason = "the schema of what `new_group` reads")]
 pub(crate) struct NewGroupBody {
-    /// Its agents, at least one; where absent, and there is a name, all agents of the message server.
-    #[schema(value_type = Option<Vec<Uuid>>, max_items = 1000)]
-    agent_ids: Option<()>,
+    /// Its agents, at least one.
+    #[schema(value_type = Vec<Uuid>, max_items = 1000)]
+    agent_ids: Vec<()>,
     #[schema(max_length = 256, example = "Team")]
     name: Option<String>,
     /// The world that the rooms lie in; each agent's own for the message server where absent.

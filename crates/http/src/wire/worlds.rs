@@ -114,15 +114,12 @@ impl<'a> From<&'a World> for HadWorld<'a> {
 #[expect(dead_code, reason = "the schema of what `new_world` reads")]
 pub(crate) struct NewWorldBody {
     #[schema(min_length = 1, max_length = 256, example = "Lobby")]
-    name: Option<String>,
+    name: String,
     /// The message server that it stands for.
     #[schema(value_type = Option<Uuid>)]
     message_server_id: Option<()>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<()>,
-    /// Without a name: a world that the agent has already, which is all that the official client asks for.
-    #[schema(value_type = Option<Uuid>)]
-    world_id: Option<()>,
 }
 
 /// What a caller wants of an agent's worlds.

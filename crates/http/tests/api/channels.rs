@@ -75,7 +75,8 @@ async fn what_a_channel_cannot_be_is_refused() {
         (json!({"name": "", "message_server_id": SERVER}), "BAD_REQUEST"),
         (json!({"name": 7, "message_server_id": SERVER}), "BAD_REQUEST"),
         (json!({"name": "x".repeat(257), "message_server_id": SERVER}), "BAD_REQUEST"),
-        (json!({"name": "n"}), "BAD_REQUEST"),
+        (json!({"name": "n", "participantCentralUserIds": []}), "BAD_REQUEST"),
+        (json!({"name": "n", "participantIds": [], "sourceType": "x"}), "BAD_REQUEST"),
         (json!({"name": "n", "message_server_id": "bad"}), "INVALID_ID"),
         (json!({"name": "n", "message_server_id": 7}), "INVALID_ID"),
         (json!({"name": "n", "message_server_id": SERVER, "participantIds": ["bad"]}), "INVALID_ID"),
@@ -119,7 +120,7 @@ async fn a_change_replaces_what_the_body_names() {
 async fn whoever_joins_or_leaves_is_named_in_the_answer() {
     let api = Api::open();
     let agents = format!("/api/messaging/channels/{CHANNEL}/agents");
-    let said = |message: &str| json!({"channelId": CHANNEL, "agentId": AGENT, "message": message});
+    let said = |message: &str| json!({"success": true, "channelId": CHANNEL, "agentId": AGENT, "message": message});
     let joined = api.post(&agents, json!({"agentId": AGENT})).await.data(201);
     assert_eq!(joined, said("Agent added to channel successfully"));
     let left = api.delete(&format!("{agents}/{AGENT}")).await.data(200);

@@ -212,7 +212,7 @@ async fn the_debug_route_tells_what_runs() {
 async fn a_created_agent_is_shown_beside_its_character() {
     let api = Api::open();
     let data = api.post("/api/agents", json!({"agent": {"name": "Eliza"}})).await.data(201);
-    assert_eq!((&data["name"], &data["status"], &data["enabled"]), (&json!("Eliza"), &json!("inactive"), &json!(true)));
+    assert_eq!((&data["name"], &data["status"], &data["enabled"]), (&json!("Eliza"), &json!("active"), &json!(true)));
     assert!(data["createdAt"].is_i64() && data["updatedAt"].is_i64() && !data["bio"].is_null(), "{data}");
 }
 

@@ -77,7 +77,7 @@ async fn the_settings_file_shows_names_and_takes_changes_under_every_path() {
         let content = json!({"A": "one", "B": 2, "C": true, "D": null});
         let answer = api.post(path, json!({ "content": content })).await;
         let message = "Local env updated";
-        assert_eq!(answer.json(), json!({"success": true, "message": message, "data": {"message": message}}));
+        assert_eq!(answer.json(), json!({"success": true, "message": message, "data": {"success": true, "message": message}}));
         let change = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
         let changes = vec![change("A", Some("one")), change("B", Some("2")), change("C", Some("true")), change("D", None)];
         assert_eq!(api.fakes.calls().pop(), Some(Call::ChangeEnvironment(changes)));

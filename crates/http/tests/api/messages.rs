@@ -197,7 +197,7 @@ async fn the_http_transport_waits_for_the_reply() {
     let answer = exchange(ReplyEvent::Replied(message().into())).await;
     let expected = json!({
         "text": "pong", "actions": ["REPLY"], "thought": "deterministic thought", "responseId": REPLY, "messageId": REPLY,
-        "inReplyTo": MESSAGE,
+        "inReplyTo": MESSAGE, "providers": [], "simple": true,
     });
     assert_eq!(answer.data(201)["agentResponse"], expected);
     assert_eq!(answer.json()["agentResponse"], expected);

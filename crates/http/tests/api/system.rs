@@ -25,15 +25,15 @@ async fn a_ping_has_the_keys_of_both_contracts() {
 #[actix_web::test]
 async fn the_status_is_bare() {
     let expected = json!({
-        "status": "ok", "agentCount": 2, "timestamp": ISO, "version": "9.9.9", "uptime": 0, "memory": {"used": 5, "total": 7},
-        "agents": {"active": 2, "total": 3}, "speech": {"synthesizer": "flite (slt)"},
+        "status": "ok", "agentCount": 2, "timestamp": ISO, "version": "9.9.9", "uptime": 0, "memory": {"used": 5, "total": 7, "percentage": 71},
+        "agents": {"active": 2, "inactive": 1, "total": 3}, "speech": {"synthesizer": "flite (slt)"},
     });
     assert_eq!(api(2).get("/api/server/status").await.json(), expected);
 }
 
 #[actix_web::test]
 async fn the_figures_of_the_reference_page_are_in_the_envelope() {
-    let data = json!({"status": "healthy", "uptime": 0, "memory": {"used": 5, "total": 7}, "agents": {"active": 2, "total": 3}, "speech": {"synthesizer": "flite (slt)"}});
+    let data = json!({"status": "healthy", "uptime": 0, "memory": {"used": 5, "total": 7, "percentage": 71}, "agents": {"active": 2, "inactive": 1, "total": 3}, "speech": {"synthesizer": "flite (slt)"}});
     assert_eq!(api(2).get("/api/system/status").await.data(200), data);
 }
 

@@ -122,6 +122,7 @@ fn smallest(operation: Operation, required: &BTreeSet<&str>, ids: &[(&str, Strin
     let of = |name: &str| match ids.iter().find(|(known, _)| *known == name || name == "agentId" && *known == "agent_id") {
         Some((_, id)) => json!(id),
         None if name == "raw_message" || operation.path.ends_with("/environment") => json!({}),
+        None if name == "channels" => json!([]),
         None if name == "agentIds" => json!([ids.first().map(|(_, agent)| agent)]),
         None => json!("text"),
     };

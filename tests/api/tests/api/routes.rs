@@ -251,6 +251,7 @@ pub fn steady() -> impl Iterator<Item = Route> {
         "/health",
         "/version",
         "/server/logs",
+        "/debug/servers",
         "/stream",
         "/tee/agents",
         "/tee/agents/{agent_id}",

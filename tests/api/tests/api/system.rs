@@ -58,7 +58,7 @@ async fn health_depends_on_a_running_agent() {
     running_agent(&ann, "Alice").await;
     snapshot!("health_with_an_agent", shown(&ann.get("/api/server/health").await));
     assert_eq!(ann.get("/health").await.status, 200);
-    assert_eq!(ann.get("/api/server/status").await.json()["agents"], json!({"active": 1, "total": 1}));
+    assert_eq!(ann.get("/api/server/status").await.json()["agents"], json!({"active": 1, "inactive": 0, "total": 1}));
 }
 
 #[tokio::test]

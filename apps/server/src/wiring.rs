@@ -21,8 +21,8 @@ use core_types::speech::{AgentSpeech as _, SpeechEngines};
 use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
-    Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts,
-    Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Tee, Worlds,
+    Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Knowledge, KnowledgePorts, Media, MediaCollector,
+    MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Tee, Worlds,
 };
 use http_api::{AppState, HttpSettings, RunningServer, Services};
 use media_files::MediaFiles;

@@ -114,6 +114,7 @@ fn write(unfinished: &Path, path: &Path, orders: &mut mpsc::Receiver<Order>) -> 
 /// for nothing itself. Linux begins with it when it is told that nobody needs the part: it drops what is on the disk already, which
 /// is none of it, and writes the rest (`POSIX_FADV_DONTNEED`). That is advice; what counts is the sync at the end.
 #[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
 fn send_to_disk(file: &File, from: u64, bytes: u64) -> io::Result<()> {
     use rustix::fs::{Advice, fadvise};
     // File systems that cannot take advice write when they like.

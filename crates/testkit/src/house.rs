@@ -22,8 +22,8 @@ use core_types::models::ModelProvider;
 use core_types::runs::{Run, RunFilter};
 use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, ServiceResult, Timestamp};
 use domain::{
-    Agents, AttachmentPorts, Attachments, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Messaging, MessagingLimits,
-    MessagingPorts,
+    Agents, AttachmentPorts, Attachments, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Messaging,
+    MessagingLimits, MessagingPorts,
 };
 use media_files::MediaFiles;
 use persistence::{Options, Store, Target};

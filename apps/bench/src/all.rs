@@ -79,6 +79,16 @@ const RUNS: &[(&str, &[Figure])] = &[
     ("round-trip", &[RATE, figure("p50, ms", "/p50_ms", Bar::AtMost(3.0)), P99]),
     ("round-trip --users 32", &[figure("per second", "/rate_per_s", Bar::AtLeast(1_500.0)), P50, P99, RSS]),
     (
+        "sockets",
+        &[
+            figure("1,000 idle sockets, MiB", "/idle_mib", Bar::AtMost(IDLE)),
+            figure("to the last of 1,000, p50, ms", "/p50_ms", Bar::AtMost(50.0)),
+            P99,
+            figure("replies per second to 200 that chat", "/rate_per_s", Bar::None),
+            RSS,
+        ],
+    ),
+    (
         "upload --limit",
         &[
             figure("MiB a second", "/mib_per_s", Bar::None),

@@ -87,6 +87,8 @@ pub enum Scenario {
     Submit(SubmitArgs),
     /// Post messages to an agent and wait for its replies, each user in a channel of their own
     RoundTrip(RoundTripArgs),
+    /// Open many sockets: what they cost, how soon all of a room are told, and whether many that chat lose or double anything
+    Sockets(SocketsArgs),
     /// Upload large files
     Upload(UploadArgs),
     /// Give an agent documents to know
@@ -181,6 +183,23 @@ pub struct RoundTripArgs {
     /// Users, each of whom sends the next message when the last one is answered.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub users: u16,
+}
+
+/// Parameters of `sockets`.
+#[derive(Debug, Clone, Args)]
+pub struct SocketsArgs {
+    /// Sockets in one room.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=9_000))]
+    pub sockets: u16,
+    /// Messages that they are told, one after the other.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub broadcasts: u16,
+    /// Sockets that chat with the agent at once.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=9_000))]
+    pub chatting: u16,
+    /// Messages of each of them.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub messages: u16,
 }
 
 /// Parameters of `upload`.

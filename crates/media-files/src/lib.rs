@@ -6,7 +6,8 @@
 //! only characters are hexadecimal digits, a dot and a known extension.
 //!
 //! The file system is worked on by Tokio's threads for blocking work: one for each file that is being written, which takes
-//! pieces through a bounded queue, and one for each piece that is read.
+//! blocks of pieces through a bounded queue, and one for each piece that is read. What has been written is on its way to the disk
+//! while more arrives, so that the sync at the end has little to wait for.
 
 mod read;
 mod write;

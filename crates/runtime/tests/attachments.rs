@@ -140,7 +140,7 @@ async fn the_text_of_documents_reaches_every_model() {
     for url in [ours.as_str(), "https://example.org/hours.docx", "https://example.org/get?file=7"] {
         let turn = talk.turn(json!([{"url": url, "title": "hours", "contentType": "document"}])).await;
         let inside = turn.text.strip_prefix("Look\n\n[attached text: hours]\n").and_then(|rest| rest.strip_suffix("\n[end of hours]"));
-        assert!(inside.is_some_and(|text| text.contains("ferries")), "{url}: {}", turn.text);
+        assert!(inside.is_some_and(|text| text.contains("The gate opens at nine.")), "{url}: {}", turn.text);
         assert_eq!(shown(&turn), []);
     }
     let turn = talk.turn(json!([{"url": "https://example.org/archive.zip", "title": "archive"}])).await;

@@ -18,6 +18,7 @@ mod ping;
 mod read;
 mod recall;
 mod round_trip;
+mod sockets;
 mod start;
 mod submit;
 mod upload;
@@ -32,6 +33,7 @@ pub fn run(scenario: &Scenario, common: &Common) -> Outcome<Option<Line>> {
         Scenario::Read(arguments) => read::run(arguments, common),
         Scenario::Submit(arguments) => submit::run(arguments, common),
         Scenario::RoundTrip(arguments) => round_trip::run(arguments, common),
+        Scenario::Sockets(arguments) => sockets::run(arguments, common),
         Scenario::Upload(arguments) => upload::run(arguments, common),
         Scenario::Ingest(arguments) => ingest::run(arguments, common),
         Scenario::Start(arguments) => start::run(arguments, common),

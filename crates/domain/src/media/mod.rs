@@ -16,6 +16,7 @@ use crate::permission::require;
 
 mod attachments;
 mod collect;
+mod hash;
 mod receive;
 mod sniff;
 

@@ -9,9 +9,9 @@ use core_types::media::{
     HeldFile, MediaFile, MediaName, MediaPlace, MediaReader, MediaStore, MediaStoreResult, MediaType, MediaWriter, Upload,
 };
 use core_types::{InvalidCode, MediaId, ServiceError, ServiceResult, Thing};
-use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::hash::Hashing;
 use super::sniff::{self, HEAD, TextCheck};
 use super::{MediaLimits, MediaPorts};
 
@@ -26,7 +26,7 @@ pub(super) struct Receiving {
     declared: Option<MediaType>,
     file_name: String,
     size: u64,
-    hash: Sha256,
+    hash: Hashing,
     head: BytesMut,
     begun: Option<Begun>,
     slot: OwnedSemaphorePermit,
@@ -49,7 +49,7 @@ impl Receiving {
         file_name: String,
         slot: OwnedSemaphorePermit,
     ) -> Self {
-        let (hash, head) = (Sha256::new(), BytesMut::new());
+        let (hash, head) = (Hashing::default(), BytesMut::new());
         Self { ports, limits, known_channels_only, declared, file_name, size: 0, hash, head, begun: None, slot }
     }
 
@@ -111,7 +111,7 @@ impl Upload for Receiving {
         if self.size > self.limits.file_bytes {
             return Err(ServiceError::TooLarge { limit: self.limits.file_bytes });
         }
-        self.hash.update(&piece);
+        self.hash.add(piece.clone()).await;
         if let Some(begun) = &mut self.begun {
             return begun.write(piece).await;
         }
@@ -126,13 +126,14 @@ impl Upload for Receiving {
         self.check_size()?;
         self.check(place).await?;
         let (id, media_type) = self.finish().await?;
+        let sha256 = std::mem::take(&mut self.hash).finish().await?;
         let file = MediaFile {
             id,
             place,
             media_type,
             original_name: plain_name(&self.file_name),
             size: self.size,
-            sha256: std::mem::take(&mut self.hash).finalize().into(),
+            sha256,
             created_at: self.ports.clock.now(),
         };
         // A crash between the two leaves a file that nobody knows, which is collected.

@@ -106,6 +106,8 @@ mod events;
 mod finish;
 #[path = "../repos/idempotency.rs"]
 mod idempotency;
+#[path = "../repos/jobs.rs"]
+mod jobs;
 mod lock;
 #[path = "../repos/media.rs"]
 mod media;
@@ -132,6 +134,8 @@ mod schema;
 mod search;
 #[path = "../repos/servers.rs"]
 mod servers;
+#[path = "../repos/sessions.rs"]
+mod sessions;
 mod types;
 #[path = "../repos/vectors.rs"]
 mod vectors;

@@ -90,6 +90,8 @@ mod events;
 mod finish;
 #[path = "../repos/idempotency.rs"]
 mod idempotency;
+#[path = "../repos/jobs.rs"]
+mod jobs;
 #[path = "../repos/media.rs"]
 mod media;
 #[path = "../repos/members.rs"]
@@ -116,6 +118,8 @@ mod schema;
 mod search;
 #[path = "../repos/servers.rs"]
 mod servers;
+#[path = "../repos/sessions.rs"]
+mod sessions;
 mod types;
 #[path = "../repos/vectors.rs"]
 mod vectors;

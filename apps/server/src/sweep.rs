@@ -44,3 +44,42 @@ impl Sweep {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core_types::Caller;
+    use core_types::jobs::{JobService as _, NewJob};
+    use core_types::sessions::{NewSession, SessionCount, SessionService as _, TimeoutChange};
+    use testkit::house::{House, Plan, person};
+    use testkit::scripted_provider::ScriptedProvider;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_over_is_forgotten_and_what_goes_on_stays() {
+        let house = House::open(Plan::with(Arc::new(ScriptedProvider::saying("pong")))).await;
+        let (owner, agent) = (Caller::owner(), house.agent_named("Eliza").await);
+        let open = || NewSession { agent_id: agent, user_id: person(1), metadata: Default::default(), timeout: TimeoutChange::default() };
+        let ask = || NewJob {
+            agent: Some(agent),
+            user: person(1),
+            content: "ping".to_owned(),
+            metadata: Default::default(),
+            timeout: Duration::from_secs(30),
+            idempotency_key: None,
+        };
+        for _ in 0..2 {
+            house.sessions.open(&owner, open()).await.unwrap();
+            house.jobs.create(&owner, ask()).await.unwrap();
+        }
+        house.clock.advance(25 * 60 * 60 * 1_000);
+        let kept = house.sessions.open(&owner, open()).await.unwrap();
+        let (job, _) = house.jobs.create(&owner, ask()).await.unwrap();
+        let sweep = Sweep { sessions: Arc::clone(&house.sessions), jobs: Arc::clone(&house.jobs), every: Duration::from_secs(1) };
+        sweep.once().await.unwrap();
+        assert_eq!(house.sessions.count(&owner).await.unwrap(), SessionCount { active: 1, near_end: 0, over: 0 });
+        assert_eq!(house.sessions.get(&owner, kept.id).await.unwrap(), kept);
+        assert_eq!(house.jobs.figures(&owner).await.unwrap().total(), 1);
+        assert_eq!(house.jobs.get(&owner, job.id).await.unwrap().ticket, job);
+    }
+}

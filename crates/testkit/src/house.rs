@@ -121,9 +121,9 @@ pub struct House {
     /// Messages.
     pub messaging: Arc<Messaging>,
     /// Sessions.
-    pub sessions: Sessions,
+    pub sessions: Arc<Sessions>,
     /// Jobs.
-    pub jobs: Jobs,
+    pub jobs: Arc<Jobs>,
     /// Channels.
     pub channels: Channels,
     /// Files.
@@ -203,14 +203,14 @@ impl House {
             clock: Arc::clone(&shared_clock),
             ids: Arc::clone(&ids),
         };
-        let sessions = Sessions::new(session_ports, plan.sessions);
-        let jobs = Jobs {
+        let sessions = Arc::new(Sessions::new(session_ports, plan.sessions));
+        let jobs = Arc::new(Jobs {
             jobs: store.jobs(),
             agents: store.agents(),
             messaging: Arc::<Messaging>::clone(&messaging),
             clock: Arc::clone(&shared_clock),
             ids: Arc::clone(&ids),
-        };
+        });
         let media_ports = MediaPorts {
             media: store.media(),
             store: Arc::clone(&files),

@@ -186,7 +186,9 @@ fn the_clients_send_the_servers_key_or_their_own() {
 
 #[test]
 fn the_bounds_on_sessions_must_be_in_order() {
-    for (least, usual, most, fine) in [("5", "30", "1440", true), ("7", "7", "7", true), ("31", "30", "40", false), ("5", "30", "29", false)] {
+    for (least, usual, most, fine) in
+        [("5", "30", "1440", true), ("7", "7", "7", true), ("31", "30", "40", false), ("5", "30", "29", false)]
+    {
         let mut place = place();
         for (id, value) in [(SettingId::SessionLeast, least), (SettingId::SessionTimeout, usual), (SettingId::SessionMost, most)] {
             place.sources.environment.insert(id, value.to_owned());

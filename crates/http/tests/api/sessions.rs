@@ -104,7 +104,10 @@ async fn a_message_in_a_session_goes_by_every_transport() {
         assert_eq!(answer.status, 201, "{shown}");
         let status = json!({"expiresAt": "2024-01-01T00:10:00.007Z", "renewalCount": 2, "wasRenewed": true, "isNearExpiration": false});
         for shown in [&shown, &shown["data"]] {
-            assert_eq!((&shown["success"], &shown["sessionStatus"], &shown["userMessage"]["content"]), (&json!(true), &status, &json!("hi")));
+            assert_eq!(
+                (&shown["success"], &shown["sessionStatus"], &shown["userMessage"]["content"]),
+                (&json!(true), &status, &json!("hi"))
+            );
             let reply = (transport == "http").then_some("pong");
             assert_eq!(shown.get("agentResponse").and_then(|response| response["text"].as_str()), reply);
         }
@@ -153,7 +156,8 @@ async fn sessions_are_listed_kept_alive_and_closed() {
     let listed = api.get(&format!("{SESSIONS}?limit=5000&offset=2")).await.json();
     assert_eq!((&listed["total"], &listed["stats"]), (&json!(1), &json!({"totalSessions": 5, "activeSessions": 3, "expiredSessions": 2})));
     let health = api.get(&format!("{SESSIONS}/health")).await.json();
-    let expected = json!({"status": "healthy", "activeSessions": 3, "timestamp": "2024-01-01T00:00:00.007Z", "expiringSoon": 1, "uptime": 0.0});
+    let expected =
+        json!({"status": "healthy", "activeSessions": 3, "timestamp": "2024-01-01T00:00:00.007Z", "expiringSoon": 1, "uptime": 0.0});
     assert_eq!(health, expected);
     for what in ["renew", "heartbeat"] {
         assert_eq!(api.post_bytes(&format!("{SESSIONS}/{SESSION}/{what}"), b"").await.status, 200);
@@ -161,10 +165,18 @@ async fn sessions_are_listed_kept_alive_and_closed() {
     let changed = api.patch(&format!("{SESSIONS}/{SESSION}/timeout"), json!({"timeoutMinutes": 10})).await;
     assert_eq!(changed.json()["sessionId"], SESSION);
     let closed = api.delete(&format!("{SESSIONS}/{SESSION}")).await.json();
-    assert_eq!((&closed["success"], &closed["data"]["success"], &closed["message"]), (&json!(true), &json!(true), &closed["data"]["message"]));
+    assert_eq!(
+        (&closed["success"], &closed["data"]["success"], &closed["message"]),
+        (&json!(true), &json!(true), &closed["data"]["message"])
+    );
     let limit = Call::Limit(timeout(Some(10), None, None, None));
-    let [page, count, renew, touch, close] =
-        [Call::Page(Page { offset: 2, limit: 1_000 }), Call::Other("sessions"), Call::Other("renew"), Call::Other("touch"), Call::Other("close")];
+    let [page, count, renew, touch, close] = [
+        Call::Page(Page { offset: 2, limit: 1_000 }),
+        Call::Other("sessions"),
+        Call::Other("renew"),
+        Call::Other("touch"),
+        Call::Other("close"),
+    ];
     assert_eq!(api.fakes.calls(), [page, count, renew, touch, limit, close]);
 }
 

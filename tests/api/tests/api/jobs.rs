@@ -5,7 +5,9 @@ use testkit::caller::{Caller, Request};
 use testkit::gate::Gate;
 use testkit::scripted::{Reply, ScriptedModel};
 
-use crate::support::{ANN, DEFAULT, NOTHING, create_agent, open, refused, running_agent, saying, snapshot, speaking, text, texts, with_field};
+use crate::support::{
+    ANN, DEFAULT, NOTHING, create_agent, open, refused, running_agent, saying, snapshot, speaking, text, texts, with_field,
+};
 
 const JOBS: &str = "/api/messaging/jobs";
 

@@ -159,7 +159,8 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
         (Request::get(&format!("{SESSIONS}/{NOTHING}")), 404, "SESSION_NOT_FOUND"),
         (Request::post(&format!("{SESSIONS}/{NOTHING}/messages"), &says("x", "http")), 404, "SESSION_NOT_FOUND"),
     ];
-    for bad in [json!({"timeoutMinutes": 1}), json!({"timeoutMinutes": {}}), json!({"timeoutMinutes": 5.5}), json!({"autoRenew": "maybe"})] {
+    for bad in [json!({"timeoutMinutes": 1}), json!({"timeoutMinutes": {}}), json!({"timeoutMinutes": 5.5}), json!({"autoRenew": "maybe"})]
+    {
         cases.push((Request::new("PATCH", &times).json(&bad), 400, "VALIDATION_ERROR"));
     }
     let now = ann.get(&session).await.json();

@@ -47,9 +47,9 @@ impl Sweep {
 
 #[cfg(test)]
 mod tests {
-    use core_types::Caller;
     use core_types::jobs::{JobService as _, NewJob};
     use core_types::sessions::{NewSession, SessionCount, SessionService as _, TimeoutChange};
+    use core_types::{Caller, JsonObject};
     use testkit::house::{House, Plan, person};
     use testkit::scripted_provider::ScriptedProvider;
 
@@ -59,12 +59,12 @@ mod tests {
     async fn what_is_over_is_forgotten_and_what_goes_on_stays() {
         let house = House::open(Plan::with(Arc::new(ScriptedProvider::saying("pong")))).await;
         let (owner, agent) = (Caller::owner(), house.agent_named("Eliza").await);
-        let open = || NewSession { agent_id: agent, user_id: person(1), metadata: Default::default(), timeout: TimeoutChange::default() };
+        let open = || NewSession { agent_id: agent, user_id: person(1), metadata: JsonObject::new(), timeout: TimeoutChange::default() };
         let ask = || NewJob {
             agent: Some(agent),
             user: person(1),
             content: "ping".to_owned(),
-            metadata: Default::default(),
+            metadata: JsonObject::new(),
             timeout: Duration::from_secs(30),
             idempotency_key: None,
         };

@@ -11,8 +11,8 @@ use core_types::sessions::{
     SessionRepository, SessionService, SessionTimeout, TimeoutChange,
 };
 use core_types::{
-    Caller, ChannelId, Clock, Ids, InvalidCode, JsonObject, Listed, MessageServerId, Page, Permission, ServiceError, ServiceResult,
-    SessionId, StoreResult, Thing,
+    Caller, Clock, Ids, InvalidCode, JsonObject, Listed, MessageServerId, Page, Permission, ServiceError, ServiceResult, SessionId,
+    StoreResult, Thing,
 };
 use serde_json::{Value, json};
 
@@ -136,13 +136,11 @@ impl Sessions {
 
     /// A session as it is after a post, which says so itself unless it repeats an earlier one.
     async fn after(&self, receipt: &PostReceipt, before: Session) -> ServiceResult<Renewal> {
-        match &receipt.renewal {
-            Some(renewal) => Ok(renewal.clone()),
-            None => {
-                let session = self.ports.sessions.find(before.id).await?.unwrap_or(before);
-                Ok(Renewal { session, renewed: false })
-            }
+        if let Some(renewal) = &receipt.renewal {
+            return Ok(Renewal::clone(renewal));
         }
+        let session = self.ports.sessions.find(before.id).await?.unwrap_or(before);
+        Ok(Renewal { session, renewed: false })
     }
 
     /// What became of a post: one that finds the session over meanwhile is told so as any other.
@@ -340,7 +338,7 @@ fn message_in(session: &Session, message: SessionMessage) -> NewMessage {
     NewMessage {
         door: Door::Session(session.id),
         id: None,
-        channel_id: ChannelId::new(session.channel_id.uuid()),
+        channel_id: session.channel_id,
         server_id: MessageServerId::DEFAULT,
         author_id: session.user_id,
         author_name: None,

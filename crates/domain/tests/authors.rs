@@ -31,7 +31,7 @@ async fn an_agent_can_be_the_author_at_submit_and_action_whether_it_runs_or_not(
             match door {
                 Door::Submit | Door::Action => assert_eq!(posted.expect("submitted").message.author_id, agent.into()),
                 Door::Channel | Door::Ingest | Door::Session(_) | Door::Job(_) => {
-                    assert!(matches!(posted, Err(ServiceError::Forbidden { .. })), "{door:?} {posted:?}")
+                    assert!(matches!(posted, Err(ServiceError::Forbidden { .. })), "{door:?} {posted:?}");
                 }
             }
         }

@@ -33,11 +33,11 @@ fn says(text: &str) -> SessionMessage {
 }
 
 fn is_expired<T>(outcome: ServiceResult<T>) -> bool {
-    matches!(outcome, Err(ServiceError::SessionExpired))
+    matches!(outcome.err(), Some(ServiceError::SessionExpired))
 }
 
 fn is_unknown<T>(outcome: ServiceResult<T>) -> bool {
-    matches!(outcome, Err(ServiceError::NotFound(Thing::Session)))
+    matches!(outcome.err(), Some(ServiceError::NotFound(Thing::Session)))
 }
 
 #[tokio::test]

@@ -178,7 +178,7 @@ impl ApiError {
 
     /// The same error as the routes of sessions and jobs say it, which call everything `VALIDATION_ERROR` that is wrong with what
     /// is asked.
-    pub(crate) fn as_validation(self) -> Self {
+    pub(crate) fn into_validation(self) -> Self {
         let code = if matches!(self.code, Code::BadRequest | Code::InvalidId) { Code::ValidationError } else { self.code };
         Self { code, ..self }
     }

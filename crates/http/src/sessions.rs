@@ -132,7 +132,7 @@ async fn close(caller: Authorized<MessagesWrite>, state: State, id: SessionPath)
     ),
 )]
 async fn send(caller: Authorized<MessagesWrite>, state: State, id: SessionPath, sender: Sender, JsonBody(mut body): JsonBody) -> ApiResult {
-    let transport = Transport::take(&mut body).map_err(ApiError::as_validation)?;
+    let transport = Transport::take(&mut body).map_err(ApiError::into_validation)?;
     let message = session_message(body, sender)?;
     let (sessions, now) = (&state.services.sessions, state.services.clock.now());
     if transport == Transport::Websocket {

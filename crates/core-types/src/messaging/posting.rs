@@ -87,7 +87,7 @@ pub struct PostReceipt {
     /// What the caller may not expect, such as "no agent listens in this channel".
     pub warnings: Vec<String>,
     /// The session that it is in, where it was posted in one just now.
-    pub renewal: Option<Renewal>,
+    pub renewal: Option<Box<Renewal>>,
 }
 
 /// A write that can be repeated: the same key with the same body gets the first answer, with another body a conflict.
@@ -156,7 +156,7 @@ pub struct Posted {
     /// Whether the channel was created for it.
     pub created_channel: bool,
     /// The session that it is in, where it was written just now.
-    pub renewal: Option<Renewal>,
+    pub renewal: Option<Box<Renewal>>,
 }
 
 /// What became of a post.

@@ -59,14 +59,14 @@ pub(crate) fn new_job(body: JsonObject, sender: Sender) -> ApiResult<NewJob> {
             .filter(|millis| JOB_MILLIS.contains(millis))
             .ok_or_else(|| invalid(format!("timeoutMs must be a whole number from {} to {}", JOB_MILLIS.start(), JOB_MILLIS.end())))?,
     };
-    let metadata = fields.object(&["metadata"]).map_err(ApiError::as_validation)?.unwrap_or_default();
+    let metadata = fields.object(&["metadata"]).map_err(ApiError::into_validation)?.unwrap_or_default();
     if json!(metadata).to_string().chars().count() > JOB_METADATA_CHARS {
         return Err(invalid(format!("metadata has more than {JOB_METADATA_CHARS} characters")));
     }
     Ok(NewJob {
         user: id(&mut fields, &["userId", "user_id"])?.ok_or_else(|| invalid("userId is required and must be a UUID"))?,
         agent: id(&mut fields, &["agentId", "agent_id"])?,
-        content: fields.required_text(&["content"], JOB_CONTENT_CHARS).map_err(ApiError::as_validation)?,
+        content: fields.required_text(&["content"], JOB_CONTENT_CHARS).map_err(ApiError::into_validation)?,
         metadata,
         timeout: Duration::from_millis(timeout),
         idempotency_key: sender.idempotency_key,
@@ -77,12 +77,12 @@ pub(crate) fn new_job(body: JsonObject, sender: Sender) -> ApiResult<NewJob> {
 pub(crate) fn job_filter(query: &Query) -> ApiResult<(Option<JobStatus>, Page)> {
     let names = || JobStatus::ALL.map(|status| status.to_string()).join(", ");
     let status = query.first("status").map(|status| status.parse().map_err(|_| invalid(format!("status must be one of {}", names()))));
-    let count = |name| query.count(name).map_err(ApiError::as_validation);
+    let count = |name| query.count(name).map_err(ApiError::into_validation);
     Ok((status.transpose()?, Page { offset: count("offset")?.unwrap_or(0), limit: count("limit")?.unwrap_or(PAGE).min(MAX_JOB_PAGE) }))
 }
 
 fn id<T: FromStr>(fields: &mut Fields, names: &[&str]) -> ApiResult<Option<T>> {
-    fields.id(names).map_err(ApiError::as_validation)
+    fields.id(names).map_err(ApiError::into_validation)
 }
 
 fn invalid(message: impl Into<String>) -> ApiError {

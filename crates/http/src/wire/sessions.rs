@@ -119,7 +119,7 @@ pub(crate) fn timeout_change(body: JsonObject) -> ApiResult<TimeoutChange> {
 /// Reads a message in a session.
 pub(crate) fn session_message(body: JsonObject, sender: Sender) -> ApiResult<SessionMessage> {
     let mut fields = Fields::new(body);
-    let content = fields.required_text(&["content"], SESSION_CONTENT_CHARS).map_err(ApiError::as_validation)?;
+    let content = fields.required_text(&["content"], SESSION_CONTENT_CHARS).map_err(ApiError::into_validation)?;
     let attachments = match fields.value(&["attachments"]) {
         Some(Value::Array(files)) if files.iter().all(Value::is_object) => Some(Value::Array(files)),
         None => None,
@@ -144,12 +144,12 @@ pub(crate) fn window(query: &Query) -> ApiResult<MessageWindow> {
 
 /// Reads which part of the list of sessions is asked for.
 pub(crate) fn session_page(query: &Query) -> ApiResult<Page> {
-    let limit = query.page(&["limit"], MAX_PAGE).map_err(ApiError::as_validation)?;
-    Ok(Page { offset: query.count("offset").map_err(ApiError::as_validation)?.unwrap_or(0), limit })
+    let limit = query.page(&["limit"], MAX_PAGE).map_err(ApiError::into_validation)?;
+    Ok(Page { offset: query.count("offset").map_err(ApiError::into_validation)?.unwrap_or(0), limit })
 }
 
 fn metadata(fields: &mut Fields) -> ApiResult<JsonObject> {
-    let metadata = fields.object(&["metadata"]).map_err(ApiError::as_validation)?.unwrap_or_default();
+    let metadata = fields.object(&["metadata"]).map_err(ApiError::into_validation)?.unwrap_or_default();
     if json!(metadata).to_string().chars().count() > SESSION_METADATA_CHARS {
         let reason = format!("Metadata has more than {SESSION_METADATA_CHARS} characters");
         return Err(invalid(format!("Invalid metadata: {reason}"), json!({ "reason": reason })));
@@ -262,6 +262,7 @@ pub(crate) struct SessionList<'a> {
 /// How many sessions there are.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "they are elizaOS's")]
 struct SessionStats {
     total_sessions: u64,
     active_sessions: u64,

@@ -185,7 +185,7 @@ work! {
         for row in rows {
             let reply = said.remove(&row.reply_id.to());
             if let Some(asked) = said.remove(&row.message_id.to()) {
-                jobs.push(job(row, asked, reply, &reasons)?);
+                jobs.push(job(&row, asked, reply, &reasons)?);
             }
         }
         Ok(jobs)
@@ -213,7 +213,7 @@ work! {
     }
 }
 
-fn job(row: Standing, asked: Message, reply: Option<Message>, reasons: &HashMap<DeliveryId, String>) -> Result<Job, Fault> {
+fn job(row: &Standing, asked: Message, reply: Option<Message>, reasons: &HashMap<DeliveryId, String>) -> Result<Job, Fault> {
     let status = word("the status of jobs", &row.status)?;
     let error = match status {
         JobStatus::Failed => Some(match row.state.as_deref().map(|state| word("deliveries.state", state)).transpose()? {

@@ -239,10 +239,10 @@ work! {
     /// Notes in a session that something happened in it. The channel is locked, and so the session stays.
     fn renewed(
         conn: &mut Conn, beside: Option<Beside>, channel: Id, now: i64,
-    ) -> Result<Option<Renewal>, Undo<PostOutcome>> {
+    ) -> Result<Option<Box<Renewal>>, Undo<PostOutcome>> {
         let Some(Beside::Session(id)) = beside else { return Ok(None) };
         match run!(sessions::change(conn, id.into(), Some(channel), SessionChange::Touch, now))? {
-            SessionChanged::Done(renewal) => Ok(Some(renewal)),
+            SessionChanged::Done(renewal) => Ok(Some(Box::new(renewal))),
             SessionChanged::Over => Err(Undo::Answer(PostOutcome::SessionOver)),
             SessionChanged::Unknown => Err(Undo::Answer(PostOutcome::NoSession)),
         }

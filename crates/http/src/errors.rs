@@ -179,8 +179,12 @@ impl ApiError {
     /// The same error as the routes of sessions and jobs say it, which call everything `VALIDATION_ERROR` that is wrong with what
     /// is asked.
     pub(crate) fn into_validation(self) -> Self {
-        let code = if matches!(self.code, Code::BadRequest | Code::InvalidId) { Code::ValidationError } else { self.code };
-        Self { code, ..self }
+        if !matches!(self.code, Code::BadRequest | Code::InvalidId) {
+            return self;
+        }
+        // elizaOS has the reason here too.
+        let reason = json!({ "reason": self.message });
+        Self { code: Code::ValidationError, ..self }.detailed(reason)
     }
 
     /// No route has this path and method.

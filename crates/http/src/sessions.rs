@@ -19,12 +19,11 @@ use crate::messages::replayed;
 use crate::replies::Replies;
 use crate::routing::Routes;
 use crate::sse;
-use crate::wire::messages::BusMessage;
 use crate::wire::posts::Transport;
 use crate::wire::replies::Ending;
 use crate::wire::sessions::{
     ClosedWire, HealthWire, SessionBody, SessionList, SessionMessageBody, SessionMessagesWire, SessionPostedWire, SessionWire, StatusWire,
-    TimeoutBody, new_session, session_message, session_page, timeout_change, window,
+    TimeoutBody, UserMessage, new_session, session_message, session_page, timeout_change, window,
 };
 
 pub(crate) fn routes(routes: &mut Routes) {
@@ -234,7 +233,7 @@ fn answered(receipt: &PostReceipt, status: StatusWire, ending: Ending) -> ApiRes
     match ending {
         Ending::Content(content) => Ok(respond(StatusCode::CREATED, &SessionPostedWire::of(receipt, status, Some(&content)))),
         Ending::Failure(code, reason) => Err(ApiError::new(code, reason)
-            .beside("userMessage", json!(BusMessage::from(&*receipt.message)))
+            .beside("userMessage", json!(UserMessage::from(&*receipt.message)))
             .beside("sessionStatus", json!(status))),
     }
 }

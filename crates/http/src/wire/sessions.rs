@@ -351,7 +351,7 @@ pub(crate) struct SessionPostedWire<'a> {
 struct PostedInSession<'a> {
     #[schema(example = true)]
     success: bool,
-    user_message: BusMessage<'a>,
+    user_message: UserMessage<'a>,
     /// The reply, where it was waited for: `text`, `thought`, `actions`, ...
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -359,10 +359,29 @@ struct PostedInSession<'a> {
     session_status: StatusWire,
 }
 
+/// The message in the bus form, as elizaOS sends it, and with the keys that its client's types promise.
+#[derive(Serialize, Clone, Copy, ToSchema)]
+#[schema(as = UserMessageOfSession)]
+pub(crate) struct UserMessage<'a> {
+    #[serde(flatten)]
+    bus: BusMessage<'a>,
+    #[serde(rename = "authorId")]
+    #[schema(value_type = Uuid)]
+    author: EntityId,
+    #[serde(rename = "createdAt")]
+    created: Iso,
+}
+
+impl<'a> From<&'a Message> for UserMessage<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self { bus: BusMessage::from(message), author: message.author_id, created: Iso(message.created_at) }
+    }
+}
+
 impl<'a> SessionPostedWire<'a> {
     /// The answer, with the reply where it was waited for.
     pub(crate) fn of(receipt: &'a PostReceipt, session_status: StatusWire, agent_response: Option<&'a JsonObject>) -> Self {
-        let same = PostedInSession { success: true, user_message: BusMessage::from(&*receipt.message), agent_response, session_status };
+        let same = PostedInSession { success: true, user_message: UserMessage::from(&*receipt.message), agent_response, session_status };
         Self { data: same, same, warnings: &receipt.warnings }
     }
 }

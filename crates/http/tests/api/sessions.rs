@@ -108,6 +108,13 @@ async fn a_message_in_a_session_goes_by_every_transport() {
                 (&shown["success"], &shown["sessionStatus"], &shown["userMessage"]["content"]),
                 (&json!(true), &status, &json!("hi"))
             );
+            let said = &shown["userMessage"];
+            assert_eq!(
+                (&said["author_id"], &said["authorId"]),
+                (&json!(USER), &json!(USER)),
+                "as elizaOS sends it, and as its client has it"
+            );
+            assert_eq!((&said["created_at"], &said["createdAt"]), (&json!(NOW), &json!("2024-01-01T00:00:00.007Z")));
             let reply = (transport == "http").then_some("pong");
             assert_eq!(shown.get("agentResponse").and_then(|response| response["text"].as_str()), reply);
         }
@@ -116,6 +123,9 @@ async fn a_message_in_a_session_goes_by_every_transport() {
     api.fakes.replies.lock().unwrap().push_back(ReplyEvent::Failed("gave up".to_owned()));
     let failed = api.post(&path, json!({"content": "hi", "mode": "sync"})).await;
     failed.error(500, "PROCESSING_ERROR");
+    let refused = Api::open().post(&path, json!({"content": "hi", "transport": "pigeon"})).await;
+    refused.error(400, "VALIDATION_ERROR");
+    assert!(refused.json()["error"]["details"]["reason"].as_str().is_some_and(|reason| reason.contains("transport")));
     assert_eq!((&failed.json()["userMessage"]["content"], &failed.json()["sessionStatus"]["renewalCount"]), (&json!("hi"), &json!(2)));
 }
 

@@ -67,6 +67,14 @@ macro_rules! in_snapshot {
     }};
 }
 
+/// The end of a choice of rows to delete, by the table's name in it: what somebody else has locked is passed over, since that
+/// one may be waiting for another of these rows.
+macro_rules! passing_over_locked {
+    ($table:literal) => {
+        concat!(" FOR UPDATE OF ", $table, " SKIP LOCKED")
+    };
+}
+
 /// A table with this database's types.
 macro_rules! table {
     ($($table:tt)*) => {

@@ -39,10 +39,17 @@ const FIGURES: &str = standing!(
     "GROUP BY status"
 );
 /// Those that are over, oldest first.
-const MAKE_ROOM: &str = "DELETE FROM jobs WHERE ordinal IN (\
-    SELECT j.ordinal FROM jobs j LEFT JOIN deliveries d ON d.id = j.delivery_id \
-    WHERE j.expires_at <= $1 OR d.ended_at IS NOT NULL ORDER BY j.ordinal LIMIT $2)";
-const PRUNE: &str = "DELETE FROM jobs WHERE ordinal IN (SELECT ordinal FROM jobs WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)";
+const MAKE_ROOM: &str = concat!(
+    "DELETE FROM jobs WHERE ordinal IN (SELECT j.ordinal FROM jobs j LEFT JOIN deliveries d ON d.id = j.delivery_id ",
+    "WHERE j.expires_at <= $1 OR d.ended_at IS NOT NULL ORDER BY j.ordinal LIMIT $2",
+    passing_over_locked!("j"),
+    ")"
+);
+const PRUNE: &str = concat!(
+    "DELETE FROM jobs WHERE ordinal IN (SELECT j.ordinal FROM jobs j WHERE j.expires_at < $1 ORDER BY j.expires_at LIMIT $2",
+    passing_over_locked!("j"),
+    ")"
+);
 
 /// The end of a job's delivery is looked for among so many of the first events of its channel; it is the second, unless more is
 /// said there.

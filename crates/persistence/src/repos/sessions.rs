@@ -183,17 +183,17 @@ work! {
     }
 }
 
+const FORGET_OVER: &str = concat!(
+    "DELETE FROM sessions WHERE ordinal IN (SELECT s.ordinal FROM sessions s WHERE s.expires_at <= $1 ORDER BY s.expires_at LIMIT $2",
+    passing_over_locked!("s"),
+    ")"
+);
+
 work! {
     /// Forgets those that are over, the first ended first; returns how many.
     fn forget_over(conn: &mut Conn, now: i64, limit: i64) -> Result<i64, Fault> {
         let forgotten = run!(
-            diesel::sql_query(
-                "DELETE FROM sessions WHERE ordinal IN (\
-                 SELECT ordinal FROM sessions WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
-            )
-            .bind::<BigInt, _>(now)
-            .bind::<BigInt, _>(limit)
-            .execute(conn)
+            diesel::sql_query(FORGET_OVER).bind::<BigInt, _>(now).bind::<BigInt, _>(limit).execute(conn)
         )?;
         Ok(i64::try_from(forgotten).unwrap_or(i64::MAX))
     }

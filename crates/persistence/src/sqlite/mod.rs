@@ -52,6 +52,13 @@ macro_rules! in_snapshot {
     };
 }
 
+/// The end of a choice of rows to delete, by the table's name in it; there is only one writer.
+macro_rules! passing_over_locked {
+    ($table:literal) => {
+        ""
+    };
+}
+
 /// A table with this database's types.
 macro_rules! table {
     ($($table:tt)*) => {

@@ -27,6 +27,7 @@ pub mod secret_key;
 pub mod serve;
 pub mod speech;
 pub mod startup;
+mod sweep;
 pub mod tee;
 pub mod terminal;
 pub mod upkeep;

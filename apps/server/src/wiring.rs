@@ -21,8 +21,9 @@ use core_types::speech::{AgentSpeech as _, SpeechEngines};
 use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
-    Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Knowledge, KnowledgePorts, Media, MediaCollector,
-    MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, System, Tee, Worlds,
+    Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Jobs, Knowledge, KnowledgePorts, Media, MediaCollector,
+    MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, SessionPorts, Sessions, System, Tee,
+    Worlds,
 };
 use http_api::{AppState, HttpSettings, RunningServer, Services};
 use media_files::MediaFiles;
@@ -45,6 +46,7 @@ use crate::lock::DataLock;
 use crate::logging;
 use crate::machine::ThisMachine;
 use crate::startup::Started;
+use crate::sweep::Sweep;
 use crate::tee;
 use crate::upkeep::Upkeep;
 use crate::{secret_key, speech};
@@ -175,7 +177,9 @@ pub async fn serve_until(
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
     let shared =
         Shared { agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures: Arc::new(figures) };
-    let state = AppState::new(services(config, &store, shared), http_settings(config, ui));
+    let (services, sweep) = services(config, &store, shared);
+    background.spawn(sweep.run());
+    let state = AppState::new(services, http_settings(config, ui));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
     let found = Models { provider: provider.as_ref(), speech: &engines, embeddings: embedders.model(), tee: attests.as_deref() };
@@ -367,7 +371,7 @@ struct Shared {
     figures: Arc<dyn Figures>,
 }
 
-fn services(config: &Config, store: &Store, shared: Shared) -> Services {
+fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep) {
     let Shared { agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures } = shared;
     let tee = Tee { agents: Arc::<Agents>::clone(&agents), runs: store.runs(), clock: Arc::clone(&clock), enclave };
     let keyring = Keyring::new(config.server.key.as_ref());
@@ -392,16 +396,35 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
     };
     let media_limits = MediaLimits { file_bytes: config.media.max_upload, ..MediaLimits::default() };
     let messaging = Arc::new(Messaging::new(ports, limits));
+    let session_ports = SessionPorts {
+        sessions: store.sessions(),
+        agents: store.agents(),
+        messages: store.messages(),
+        messaging: Arc::<Messaging>::clone(&messaging),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+    };
+    let sessions = Arc::new(Sessions::new(session_ports, config.sessions.limits));
+    let jobs = Arc::new(Jobs {
+        jobs: store.jobs(),
+        agents: store.agents(),
+        messaging: Arc::<Messaging>::clone(&messaging),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+    });
+    let sweep = Sweep { sessions: Arc::clone(&sessions), jobs: Arc::clone(&jobs), every: config.sessions.cleanup };
     let audio = Audio::new(AudioPorts {
         speech: Arc::<ReadyAgents>::clone(&minds),
         messaging: Arc::<Messaging>::clone(&messaging),
         channels: store.channels(),
     });
     let system = System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures, speech: minds };
-    Services {
+    let services = Services {
         agents,
         messaging,
         channels: Arc::new(channels),
+        sessions,
+        jobs,
         servers: Arc::new(servers),
         memories: Arc::new(Memories {
             agents: store.agents(),
@@ -427,7 +450,8 @@ fn services(config: &Config, store: &Store, shared: Shared) -> Services {
         ids,
         randomness: Arc::new(SystemRandomness),
         keyring,
-    }
+    };
+    (services, sweep)
 }
 
 /// The folder of a web UI in the one form by which files are known to be in it.

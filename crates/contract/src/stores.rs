@@ -10,12 +10,14 @@ use async_trait::async_trait;
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
 use core_types::embeddings::VectorRepository;
+use core_types::jobs::JobRepository;
 use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
+use core_types::sessions::SessionRepository;
 use core_types::worlds::WorldRepository;
 use tokio::time::timeout;
 
@@ -25,6 +27,7 @@ pub mod claiming;
 pub mod edits;
 pub mod events;
 pub mod finishing;
+pub mod jobs;
 pub mod media;
 pub mod memories;
 pub mod posting;
@@ -35,6 +38,7 @@ pub mod rooms;
 pub mod runs;
 mod scene;
 pub mod servers;
+pub mod sessions;
 pub mod together;
 pub mod vectors;
 pub mod waking;
@@ -56,6 +60,10 @@ pub struct Stores {
     pub messages: Arc<dyn MessageRepository>,
     /// Where deliveries are kept.
     pub deliveries: Arc<dyn DeliveryRepository>,
+    /// Where sessions are kept.
+    pub sessions: Arc<dyn SessionRepository>,
+    /// Where jobs are kept.
+    pub jobs: Arc<dyn JobRepository>,
     /// Where worlds are kept.
     pub worlds: Arc<dyn WorldRepository>,
     /// Where rooms are kept.
@@ -250,6 +258,26 @@ macro_rules! store_contract {
             vectors::vectors_move_from_one_space_to_another,
             vectors::the_store_says_which_vectors_pass_a_filter,
             vectors::notes_of_goings_are_forgotten_when_told,
+            sessions::a_session_is_stored_with_its_channel,
+            sessions::a_session_needs_its_agent_and_a_server,
+            sessions::sessions_that_go_on_are_listed_and_counted,
+            sessions::a_session_is_changed_until_it_is_over,
+            sessions::a_message_renews_its_session_or_is_not_stored,
+            sessions::a_repeated_message_leaves_its_session_alone,
+            sessions::a_session_goes_with_its_agent_and_its_channel,
+            sessions::sessions_that_are_over_make_room,
+            sessions::sessions_that_are_over_are_forgotten_in_portions,
+            sessions::parallel_messages_renew_a_session_one_after_the_other,
+            jobs::a_job_is_completed_by_the_reply,
+            jobs::a_job_without_an_answer_says_why,
+            jobs::an_answer_that_is_late_is_a_timeout_for_ever,
+            jobs::a_job_goes_with_its_message,
+            jobs::jobs_are_listed_newest_first_and_counted,
+            jobs::a_job_is_written_with_its_message_or_not_at_all,
+            jobs::jobs_that_are_over_make_room,
+            jobs::a_delivery_stays_as_long_as_its_job,
+            posting::a_window_of_messages_is_bounded_on_both_sides,
+            agents::the_first_of_those_that_run_is_the_oldest,
             together::under_load_each_delivery_is_answered_once_and_in_order,
         }
     };
@@ -276,6 +304,7 @@ mod tests {
             ("edits", include_str!("stores/edits.rs")),
             ("events", include_str!("stores/events.rs")),
             ("finishing", include_str!("stores/finishing.rs")),
+            ("jobs", include_str!("stores/jobs.rs")),
             ("media", include_str!("stores/media.rs")),
             ("memories", include_str!("stores/memories.rs")),
             ("posting", include_str!("stores/posting.rs")),
@@ -285,6 +314,7 @@ mod tests {
             ("rooms", include_str!("stores/rooms.rs")),
             ("runs", include_str!("stores/runs.rs")),
             ("servers", include_str!("stores/servers.rs")),
+            ("sessions", include_str!("stores/sessions.rs")),
             ("together", include_str!("stores/together.rs")),
             ("vectors", include_str!("stores/vectors.rs")),
             ("waking", include_str!("stores/waking.rs")),

@@ -84,6 +84,9 @@ pub trait AgentRepository: Send + Sync {
     /// Whether there is an agent of this id.
     async fn exists(&self, id: AgentId) -> StoreResult<bool>;
 
+    /// The agent that has been there longest of those that run.
+    async fn first_running(&self) -> StoreResult<Option<AgentId>>;
+
     /// How many agents there are.
     async fn count(&self) -> StoreResult<AgentCount>;
 

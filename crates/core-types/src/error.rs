@@ -77,6 +77,12 @@ pub enum Thing {
     /// An uploaded or generated file.
     #[display("File")]
     File,
+    /// A session.
+    #[display("Session")]
+    Session,
+    /// A job.
+    #[display("Job")]
+    Job,
 }
 
 /// Which of the wire's codes a rejected request carries; the route decides (contract §1.2).
@@ -94,6 +100,10 @@ pub enum InvalidCode {
     Upload,
     /// `INVALID_INPUT`: a settings file cannot have this.
     Input,
+    /// `VALIDATION_ERROR`: a session cannot have these times.
+    Session,
+    /// `SESSION_RENEWAL_FAILED`: a session lasts as long as it may already.
+    Renewal,
 }
 
 /// What a service can fail with.
@@ -110,6 +120,9 @@ pub enum ServiceError {
     /// What the request names does not exist.
     #[display("{_0} not found")]
     NotFound(#[error(not(source))] Thing),
+    /// A session is over; from now on there is none.
+    #[display("The session has expired")]
+    SessionExpired,
     /// The request contradicts what is already stored.
     #[display("{message}")]
     Conflict {

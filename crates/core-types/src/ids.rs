@@ -101,6 +101,14 @@ id!(
     LogId
 );
 id!(
+    /// A conversation with one agent that ends when nobody speaks any more.
+    SessionId
+);
+id!(
+    /// A question whose answer is fetched later.
+    JobId
+);
+id!(
     /// A file. Its 128 bits are random: whoever knows them may read the file.
     MediaId
 );

@@ -17,6 +17,7 @@ pub mod embeddings;
 pub mod error;
 pub mod fetch;
 pub mod ids;
+pub mod jobs;
 pub mod json;
 pub mod knowledge;
 pub mod media;
@@ -27,6 +28,7 @@ pub mod page;
 pub mod rooms;
 pub mod runs;
 pub mod secrets;
+pub mod sessions;
 pub mod settings;
 pub mod speech;
 pub mod system;
@@ -36,7 +38,10 @@ pub mod worlds;
 pub use caller::{Caller, Permission};
 pub use clock::{Clock, Ids, Randomness, Timestamp};
 pub use error::{InvalidCode, ServiceError, ServiceResult, StoreError, StoreResult, Thing};
-pub use ids::{AgentId, ChannelId, DeliveryId, EntityId, LogId, MediaId, MemoryId, MessageId, MessageServerId, RoomId, RunId, WorldId};
+pub use ids::{
+    AgentId, ChannelId, DeliveryId, EntityId, JobId, LogId, MediaId, MemoryId, MessageId, MessageServerId, RoomId, RunId, SessionId,
+    WorldId,
+};
 pub use json::Json;
 pub use page::{Listed, Page};
 pub use secrets::Secret;

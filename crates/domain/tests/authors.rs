@@ -30,8 +30,8 @@ async fn an_agent_can_be_the_author_at_submit_and_action_whether_it_runs_or_not(
             let posted = house.messaging.post(&owner, says(door, channel, agent.into(), "I am Eliza")).await;
             match door {
                 Door::Submit | Door::Action => assert_eq!(posted.expect("submitted").message.author_id, agent.into()),
-                Door::Channel | Door::Ingest | Door::Socket => {
-                    assert!(matches!(posted, Err(ServiceError::Forbidden { .. })), "{door:?} {posted:?}")
+                Door::Channel | Door::Ingest | Door::Socket | Door::Session(_) | Door::Job(_) => {
+                    assert!(matches!(posted, Err(ServiceError::Forbidden { .. })), "{door:?} {posted:?}");
                 }
             }
         }
@@ -115,7 +115,7 @@ async fn only_the_doors_of_people_make_a_channel() {
         match door {
             Door::Channel | Door::Socket => assert_eq!(posted.expect("posted").message.channel_id, unknown),
             // The channel door comes first, so that these see its channel; one more is needed that is nowhere.
-            Door::Submit | Door::Action | Door::Ingest => {
+            Door::Submit | Door::Action | Door::Ingest | Door::Session(_) | Door::Job(_) => {
                 let nowhere = says(door, ChannelId::new(person(98).uuid()), person(1), "hello?");
                 assert!(matches!(house.messaging.post(&Caller::owner(), nowhere).await, Err(ServiceError::NotFound(_))), "{door:?}");
             }

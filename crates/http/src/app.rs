@@ -10,12 +10,14 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 use auth::{Keyring, Limiter, RateLimits};
 use core_types::agents::AgentService;
+use core_types::jobs::JobService;
 use core_types::knowledge::KnowledgeService;
 use core_types::media::MediaService;
 use core_types::memory::MemoryService;
 use core_types::messaging::{ChannelService, MessagingService, ServerService};
 use core_types::rooms::RoomService;
 use core_types::runs::RunService;
+use core_types::sessions::SessionService;
 use core_types::speech::AudioService;
 use core_types::system::SystemService;
 use core_types::tee::TeeService;
@@ -28,8 +30,8 @@ use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::sockets::hub::Hub;
 use crate::{
-    agents, audio, channels, documents, events, figures, gate, home, layer, limits, manage, media, memories, messages, openapi, rooms,
-    runs, servers, sockets, system, tee, ui, worlds,
+    agents, audio, channels, documents, events, figures, gate, home, jobs, layer, limits, manage, media, memories, messages, openapi,
+    rooms, runs, servers, sessions, sockets, system, tee, ui, worlds,
 };
 
 /// What the routes call.
@@ -41,6 +43,10 @@ pub struct Services {
     pub messaging: Arc<dyn MessagingService>,
     /// Channels.
     pub channels: Arc<dyn ChannelService>,
+    /// Sessions.
+    pub sessions: Arc<dyn SessionService>,
+    /// Jobs.
+    pub jobs: Arc<dyn JobService>,
     /// Message servers.
     pub servers: Arc<dyn ServerService>,
     /// What agents remember.
@@ -195,6 +201,8 @@ pub fn app(
     for add in [
         messages::routes,
         channels::routes,
+        sessions::routes,
+        jobs::routes,
         media::routes,
         audio::routes,
         events::routes,

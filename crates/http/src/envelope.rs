@@ -43,7 +43,11 @@ pub(crate) fn ok(data: impl Serialize) -> HttpResponse {
 
 /// A part of a list: `{success: true, data}`, and in a header how long the whole list is.
 pub(crate) fn page(total: u64, data: impl Serialize) -> HttpResponse {
-    let mut answer = ok(data);
+    counted(total, ok(data))
+}
+
+/// The same answer with a header that says how long the whole list is.
+pub(crate) fn counted(total: u64, mut answer: HttpResponse) -> HttpResponse {
     answer.headers_mut().insert(HeaderName::from_static("x-total-count"), total.into());
     answer
 }

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use core_types::error::Source;
 use core_types::error::chain;
 use core_types::tee::AttestError;
-use core_types::{InvalidCode, JsonObject, ServiceError, Thing};
+use core_types::{InvalidCode, JsonObject, ServiceError, Thing, Timestamp};
 use derive_more::Display;
 use serde_json::{Value, json};
 
@@ -57,6 +57,8 @@ codes! {
     CreateError = "CREATE_ERROR", BAD_REQUEST, "No agent can be made of this.";
     UpdateError = "UPDATE_ERROR", BAD_REQUEST, "The agent cannot be changed like this.";
     InvalidInput = "INVALID_INPUT", BAD_REQUEST, "A settings file cannot have these names or values.";
+    ValidationError = "VALIDATION_ERROR", BAD_REQUEST, "`BAD_REQUEST` of sessions and jobs.";
+    SessionRenewalFailed = "SESSION_RENEWAL_FAILED", BAD_REQUEST, "The session lasts as long as a session may already.";
     NoAgent = "NO_AGENT", BAD_REQUEST, "Nobody in the channel would answer.";
     MissingParam = "MISSING_PARAM", BAD_REQUEST, "The name of a room is missing.";
     InvalidRequest = "INVALID_REQUEST", BAD_REQUEST, "The form is none, has no file or more than one, or does not say whose the file is; or there is nothing to say or to hear.";
@@ -75,9 +77,12 @@ codes! {
     RoomNotFound = "ROOM_NOT_FOUND", NOT_FOUND, "The agent has no such room.";
     DocumentNotFound = "DOCUMENT_NOT_FOUND", NOT_FOUND, "The agent has no such document.";
     FileNotFound = "FILE_NOT_FOUND", NOT_FOUND, "There is no such file.";
+    SessionNotFound = "SESSION_NOT_FOUND", NOT_FOUND, "There is no such session, or none any more.";
+    JobNotFound = "JOB_NOT_FOUND", NOT_FOUND, "There is no such job, or none any more.";
     RequestTimeout = "REQUEST_TIMEOUT", REQUEST_TIMEOUT, "The body did not arrive in time.";
     Conflict = "CONFLICT", CONFLICT, "The same id or idempotency key was used for another body.";
     ReplyCancelled = "REPLY_CANCELLED", CONFLICT, "There will be no reply: the message, its channel, its agent or the reply itself was deleted meanwhile.";
+    SessionExpired = "SESSION_EXPIRED", GONE, "The session has ended. From now on it is not found.";
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", PAYLOAD_TOO_LARGE, "The body is too large.";
     FileTooLarge = "FILE_TOO_LARGE", PAYLOAD_TOO_LARGE, "The file is too large.";
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, "The body is compressed; or the file is of a type that is not taken, or not what it is said to be; or the document is of a type that is not read.";
@@ -102,6 +107,8 @@ impl From<InvalidCode> for Code {
             InvalidCode::NoAgent => Self::NoAgent,
             InvalidCode::Upload => Self::InvalidRequest,
             InvalidCode::Input => Self::InvalidInput,
+            InvalidCode::Session => Self::ValidationError,
+            InvalidCode::Renewal => Self::SessionRenewalFailed,
             InvalidCode::Request => Self::BadRequest,
         }
     }
@@ -120,6 +127,8 @@ impl From<Thing> for Code {
             Thing::Room => Self::RoomNotFound,
             Thing::Document => Self::DocumentNotFound,
             Thing::File => Self::FileNotFound,
+            Thing::Session => Self::SessionNotFound,
+            Thing::Job => Self::JobNotFound,
         }
     }
 }
@@ -168,6 +177,17 @@ impl ApiError {
         Self { code, ..self }
     }
 
+    /// The same error as the routes of sessions and jobs say it, which call everything `VALIDATION_ERROR` that is wrong with what
+    /// is asked.
+    pub(crate) fn into_validation(self) -> Self {
+        if !matches!(self.code, Code::BadRequest | Code::InvalidId) {
+            return self;
+        }
+        // elizaOS has the reason here too.
+        let reason = json!({ "reason": self.message });
+        Self { code: Code::ValidationError, ..self }.detailed(reason)
+    }
+
     /// No route has this path and method.
     pub(crate) fn no_route() -> Self {
         Self::new(Code::NotFound, "API endpoint not found")
@@ -195,9 +215,19 @@ impl ApiError {
         self
     }
 
-    fn detailed(mut self, details: Value) -> Self {
+    /// The same error with more about it.
+    pub(crate) fn detailed(mut self, details: Value) -> Self {
         self.more.details = Some(details);
         self
+    }
+
+    /// What the answer says, and when, as errors of sessions do.
+    pub(crate) fn stamped(&self, now: Timestamp) -> Value {
+        let mut body = self.body();
+        if let Some(error) = body.get_mut("error").and_then(Value::as_object_mut) {
+            error.insert("timestamp".to_owned(), Value::from(now.iso()));
+        }
+        body
     }
 
     /// What the answer says.
@@ -242,7 +272,13 @@ impl From<ServiceError> for ApiError {
             ServiceError::Invalid { code: InvalidCode::Create, .. } => {
                 Self::new(Code::CreateError, message.clone()).detailed(Value::String(message))
             }
+            // elizaOS has the reason here too.
+            ServiceError::Invalid { code: InvalidCode::Session, .. } => {
+                let reason = message.split_once(": ").map_or(message.as_str(), |(_, reason)| reason).to_owned();
+                Self::new(Code::ValidationError, message).detailed(json!({ "reason": reason }))
+            }
             ServiceError::Invalid { code, .. } => Self::new(code.into(), message),
+            ServiceError::SessionExpired => Self::new(Code::SessionExpired, message),
             ServiceError::NotFound(thing) => Self::new(thing.into(), message).detailed(json!({})),
             ServiceError::Conflict { .. } => Self::new(Code::Conflict, message),
             ServiceError::TooLarge { .. } => Self::new(Code::FileTooLarge, message),

@@ -1,5 +1,6 @@
 //! Every bound of the API in one place; `docs/api-design.md` has the same table for clients.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use auth::RateLimits;
@@ -73,6 +74,21 @@ pub(crate) const MAX_DOCUMENTS: u32 = 100;
 pub(crate) const DOCUMENT_UPLOADS: usize = 4;
 /// The most characters of a document's title.
 pub(crate) const TITLE_CHARS: usize = 512;
+/// The most characters of a message in a session, and of metadata as JSON, of a session or of a message in one.
+pub(crate) const SESSION_CONTENT_CHARS: usize = 4_000;
+pub(crate) const SESSION_METADATA_CHARS: usize = 10_240;
+/// The most messages of a session in one page.
+pub(crate) const MAX_SESSION_MESSAGES: u32 = 100;
+/// The most characters of a question of a job, and of its metadata as JSON.
+pub(crate) const JOB_CONTENT_CHARS: usize = 50_000;
+pub(crate) const JOB_METADATA_CHARS: usize = 10_000;
+/// How many milliseconds the answer of a job may be waited for, and how many where the caller does not say.
+pub(crate) const JOB_MILLIS: RangeInclusive<u64> = 1_000..=300_000;
+pub(crate) const JOB_MILLIS_USUAL: u64 = 30_000;
+/// The most jobs in one page.
+pub(crate) const MAX_JOB_PAGE: u32 = 100;
+/// How many characters of what cannot be read an error shows.
+pub(crate) const SHOWN_CHARS: usize = 64;
 /// The most agents of a group.
 pub(crate) const GROUP_AGENTS: usize = 1_000;
 /// The page of attested log lines where the caller names no size.

@@ -289,8 +289,13 @@ async fn complete(caller: Authorized<MessagesWrite>, state: State, body: JsonBod
 }
 
 /// Says on an answer that it is the first one again.
-fn replayed(receipt: &PostReceipt, mut answer: HttpResponse) -> HttpResponse {
-    if receipt.repeated {
+pub(crate) fn replayed(receipt: &PostReceipt, answer: HttpResponse) -> HttpResponse {
+    repeated(receipt.repeated, answer)
+}
+
+/// The same where it is known whether it is.
+pub(crate) fn repeated(is_repeated: bool, mut answer: HttpResponse) -> HttpResponse {
+    if is_repeated {
         let name = HeaderName::from_static("idempotency-replayed");
         answer.headers_mut().insert(name, HeaderValue::from_static("true"));
     }

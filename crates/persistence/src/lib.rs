@@ -19,12 +19,14 @@ use std::sync::Arc;
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
 use core_types::embeddings::VectorRepository;
+use core_types::jobs::JobRepository;
 use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
+use core_types::sessions::SessionRepository;
 use core_types::worlds::WorldRepository;
 use core_types::{Ids, StoreResult};
 
@@ -56,6 +58,8 @@ struct Repositories {
     channels: Arc<dyn ChannelRepository>,
     messages: Arc<dyn MessageRepository>,
     deliveries: Arc<dyn DeliveryRepository>,
+    sessions: Arc<dyn SessionRepository>,
+    jobs: Arc<dyn JobRepository>,
     worlds: Arc<dyn WorldRepository>,
     rooms: Arc<dyn RoomRepository>,
     memories: Arc<dyn MemoryRepository>,
@@ -108,6 +112,16 @@ impl Store {
     /// Where deliveries are kept.
     pub fn deliveries(&self) -> Arc<dyn DeliveryRepository> {
         Arc::clone(&self.repositories.deliveries)
+    }
+
+    /// Where sessions are kept.
+    pub fn sessions(&self) -> Arc<dyn SessionRepository> {
+        Arc::clone(&self.repositories.sessions)
+    }
+
+    /// Where jobs are kept.
+    pub fn jobs(&self) -> Arc<dyn JobRepository> {
+        Arc::clone(&self.repositories.jobs)
     }
 
     /// Where worlds are kept.
@@ -189,6 +203,8 @@ where
         + ChannelRepository
         + MessageRepository
         + DeliveryRepository
+        + SessionRepository
+        + JobRepository
         + WorldRepository
         + RoomRepository
         + MemoryRepository
@@ -205,6 +221,8 @@ where
         channels: Arc::<D>::clone(db),
         messages: Arc::<D>::clone(db),
         deliveries: Arc::<D>::clone(db),
+        sessions: Arc::<D>::clone(db),
+        jobs: Arc::<D>::clone(db),
         worlds: Arc::<D>::clone(db),
         rooms: Arc::<D>::clone(db),
         memories: Arc::<D>::clone(db),

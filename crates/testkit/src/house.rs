@@ -22,8 +22,8 @@ use core_types::models::ModelProvider;
 use core_types::runs::{Run, RunFilter};
 use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, ServiceResult, Timestamp};
 use domain::{
-    Agents, AttachmentPorts, Attachments, Channels, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts, Messaging,
-    MessagingLimits, MessagingPorts,
+    Agents, AttachmentPorts, Attachments, Channels, Jobs, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts,
+    Messaging, MessagingLimits, MessagingPorts, SessionLimits, SessionPorts, Sessions,
 };
 use media_files::MediaFiles;
 use persistence::{Options, Store, Target};
@@ -87,6 +87,8 @@ pub struct Plan {
     pub media: MediaLimits,
     /// The files that characters may name.
     pub knowledge: Arc<dyn KnowledgeFiles>,
+    /// How long sessions last.
+    pub sessions: SessionLimits,
     /// Ranks memories by meaning.
     pub vectors: Option<Arc<dyn VectorIndex>>,
 }
@@ -102,6 +104,7 @@ impl Plan {
             fetcher: Arc::new(NoWayOut),
             media: MediaLimits::default(),
             knowledge: Arc::new(NoFiles),
+            sessions: SessionLimits::default(),
             vectors: None,
         }
     }
@@ -116,7 +119,11 @@ pub struct House {
     /// Agents.
     pub agents: Agents,
     /// Messages.
-    pub messaging: Messaging,
+    pub messaging: Arc<Messaging>,
+    /// Sessions.
+    pub sessions: Arc<Sessions>,
+    /// Jobs.
+    pub jobs: Arc<Jobs>,
     /// Channels.
     pub channels: Channels,
     /// Files.
@@ -192,7 +199,23 @@ impl House {
             clock: Arc::clone(&shared_clock),
             ids: Arc::clone(&ids),
         };
-        let messaging = Messaging::new(messaging_ports, plan.messaging);
+        let messaging = Arc::new(Messaging::new(messaging_ports, plan.messaging));
+        let session_ports = SessionPorts {
+            sessions: store.sessions(),
+            agents: store.agents(),
+            messages: store.messages(),
+            messaging: Arc::<Messaging>::clone(&messaging),
+            clock: Arc::clone(&shared_clock),
+            ids: Arc::clone(&ids),
+        };
+        let sessions = Arc::new(Sessions::new(session_ports, plan.sessions));
+        let jobs = Arc::new(Jobs {
+            jobs: store.jobs(),
+            agents: store.agents(),
+            messaging: Arc::<Messaging>::clone(&messaging),
+            clock: Arc::clone(&shared_clock),
+            ids: Arc::clone(&ids),
+        });
         let media_ports = MediaPorts {
             media: store.media(),
             store: Arc::clone(&files),
@@ -207,6 +230,8 @@ impl House {
             bus,
             agents,
             messaging,
+            sessions,
+            jobs,
             channels,
             media,
             files,

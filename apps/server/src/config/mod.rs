@@ -7,7 +7,9 @@ use std::time::Duration;
 use auth::RateLimits;
 use core_types::Secret;
 use core_types::models::ModelSettings;
+use core_types::sessions::SessionTimeout;
 use derive_more::{Display, Error, FromStr};
+use domain::SessionLimits;
 use ipnet::IpNet;
 use log::LevelFilter;
 
@@ -65,6 +67,8 @@ pub struct Config {
     pub runs: RunLimits,
     /// How long things are kept.
     pub retention: Retention,
+    /// How long sessions last.
+    pub sessions: SessionsConfig,
     /// Vectors of memories.
     pub embeddings: EmbeddingsConfig,
     /// The key that the client verbs send.
@@ -208,6 +212,15 @@ pub struct EmbeddingsConfig {
     pub query_time: Duration,
 }
 
+/// How long sessions last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionsConfig {
+    /// The bounds, and what holds where nothing else is said.
+    pub limits: SessionLimits,
+    /// How often those that are over are forgotten.
+    pub cleanup: Duration,
+}
+
 /// How long things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -304,6 +317,20 @@ impl Config {
                 event_count: read.amount(SettingId::EventCount),
                 logs: read.days(SettingId::LogRetention),
                 log_count: read.amount(SettingId::LogCount),
+            },
+            sessions: SessionsConfig {
+                limits: SessionLimits {
+                    usual: SessionTimeout {
+                        timeout_minutes: read.amount(SettingId::SessionTimeout),
+                        max_duration_minutes: read.amount(SettingId::SessionDuration),
+                        warning_threshold_minutes: read.amount(SettingId::SessionWarning),
+                        ..SessionLimits::default().usual
+                    },
+                    least_minutes: read.amount(SettingId::SessionLeast),
+                    most_minutes: read.amount(SettingId::SessionMost),
+                    ..SessionLimits::default()
+                },
+                cleanup: Duration::from_secs(read.number(SettingId::SessionCleanup) * 60),
             },
             embeddings: EmbeddingsConfig {
                 provider: read.text(SettingId::EmbeddingProvider).to_owned(),

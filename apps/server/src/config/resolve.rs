@@ -87,7 +87,17 @@ fn resolve_with(sources: &Sources, read_dotenv: impl FnOnce(&Path) -> io::Result
             problems.push(format!("{} ({}) {reason}", resolved.id.setting().name, resolved.origin));
         }
     }
+    problems.extend(out_of_order(&values));
     if problems.is_empty() { Ok(Resolution { values, warnings }) } else { Err(InvalidConfig { problems }) }
+}
+
+/// What is wrong with the bounds on sessions, which only make sense together.
+fn out_of_order(values: &[Resolved]) -> Option<String> {
+    let minutes = |id: SettingId| values.iter().find(|resolved| resolved.id == id)?.value.as_ref()?.reveal().parse::<u64>().ok();
+    let [least, usual, most] = [SettingId::SessionLeast, SettingId::SessionTimeout, SettingId::SessionMost].map(|id| (id, minutes(id)));
+    let ((low, Some(least)), (mid, Some(usual)), (high, Some(most))) = (least, usual, most) else { return None };
+    let [low, mid, high] = [low, mid, high].map(|id| id.setting().name);
+    (least > usual || usual > most).then(|| format!("{mid} ({usual}) must be from {low} ({least}) to {high} ({most})"))
 }
 
 /// The values of one source.

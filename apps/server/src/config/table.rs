@@ -127,6 +127,19 @@ settings! {
     LogCount = Setting::new("LOG_RETENTION_COUNT", "retention.log_count", count(1_000_000_000),
         "How many log lines are kept at most, all agents together, and the runs of their time").default("1000000");
 
+    SessionTimeout = Setting::new("SESSION_DEFAULT_TIMEOUT_MINUTES", "sessions.default_timeout_minutes", count(525_600),
+        "After so many minutes without anything happening a session ends, where neither its caller nor its agent says otherwise").default("30");
+    SessionLeast = Setting::new("SESSION_MIN_TIMEOUT_MINUTES", "sessions.min_timeout_minutes", count(525_600),
+        "The least that they may say").default("5");
+    SessionMost = Setting::new("SESSION_MAX_TIMEOUT_MINUTES", "sessions.max_timeout_minutes", count(525_600),
+        "The most that they may say; of a session's whole duration, twice as much").default("1440");
+    SessionDuration = Setting::new("SESSION_MAX_DURATION_MINUTES", "sessions.max_duration_minutes", count(525_600),
+        "After so many minutes a session ends in any case, where they do not say otherwise").default("720");
+    SessionWarning = Setting::new("SESSION_WARNING_THRESHOLD_MINUTES", "sessions.warning_threshold_minutes", count(525_600),
+        "So many minutes before its end a session is near it").default("5");
+    SessionCleanup = Setting::new("SESSION_CLEANUP_INTERVAL_MINUTES", "sessions.cleanup_interval_minutes", count(1_440),
+        "How often sessions that are over are forgotten").default("5");
+
     SmallModel = Setting::new("SMALL_MODEL", "models.small", Kind::Text, "The model for decisions, where the provider has none set");
     LargeModel = Setting::new("LARGE_MODEL", "models.large", Kind::Text, "The model for replies, where the provider has none set");
     OpenaiKey = Setting::new("OPENAI_API_KEY", "models.openai.api_key", Kind::Key, "The key for OpenAI or a server that speaks its API").secret();

@@ -183,3 +183,19 @@ fn the_clients_send_the_servers_key_or_their_own() {
     place.sources.environment.insert(SettingId::Key, "servers".to_owned());
     assert_eq!(place.load().unwrap().client_key.unwrap().reveal(), "servers");
 }
+
+#[test]
+fn the_bounds_on_sessions_must_be_in_order() {
+    for (least, usual, most, fine) in
+        [("5", "30", "1440", true), ("7", "7", "7", true), ("31", "30", "40", false), ("5", "30", "29", false)]
+    {
+        let mut place = place();
+        for (id, value) in [(SettingId::SessionLeast, least), (SettingId::SessionTimeout, usual), (SettingId::SessionMost, most)] {
+            place.sources.environment.insert(id, value.to_owned());
+        }
+        assert_eq!(place.load().is_ok(), fine, "{least} {usual} {most}");
+        if !fine {
+            assert!(place.problems().contains("SESSION_DEFAULT_TIMEOUT_MINUTES (30) must be from SESSION_MIN_TIMEOUT_MINUTES"));
+        }
+    }
+}

@@ -233,3 +233,19 @@ pub async fn removals_and_posts_at_once_leave_no_open_delivery(stores: Stores) {
     assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), None);
     assert_eq!(stores.claim(100, at(9)).await, []);
 }
+
+/// By when it was created.
+pub async fn the_first_of_those_that_run_is_the_oldest(stores: Stores) {
+    assert_eq!(stores.agents.first_running().await.sure(), None);
+    for (number, created) in [(1, 30), (2, 10), (3, 20)] {
+        let agent = core_types::agents::Agent { created_at: at(created), ..agent(number) };
+        stores.agents.add(agent, Vec::new()).await.sure();
+    }
+    assert_eq!(stores.agents.first_running().await.sure(), None);
+    for (number, first) in [(1, 1), (3, 3), (2, 2)] {
+        stores.agents.start(agent_id(number), plane(agent_id(number), channel_id(number), &[]), at(40)).await.sure().sure();
+        assert_eq!(stores.agents.first_running().await.sure(), Some(agent_id(first)));
+    }
+    stores.agents.stop(agent_id(2), at(50)).await.sure();
+    assert_eq!(stores.agents.first_running().await.sure(), Some(agent_id(3)));
+}

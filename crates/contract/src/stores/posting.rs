@@ -1,6 +1,6 @@
 //! Promises about posting, finding and listing messages.
 
-use core_types::messaging::{Channel, EventBody, MessageChange, MessageDraft, MessagePage, PAGE_BYTES, PostMessage, PostOutcome};
+use core_types::messaging::{Channel, EventBody, MessageChange, MessageDraft, MessagePage, MessageWindow, PAGE_BYTES, PostMessage, PostOutcome};
 use core_types::{Json, MessageServerId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -212,4 +212,28 @@ pub async fn a_page_is_known_until_its_channel_changes(stores: Stores) {
     stores.channels.add(again, Vec::new()).await.sure();
     changed(0).await;
     assert_eq!(stores.messages.page(channel_id(9), None, 10, None).await.sure(), MessagePage::Read(None, Vec::new()));
+}
+
+/// Newest first; of those after a moment the oldest.
+pub async fn a_window_of_messages_is_bounded_on_both_sides(stores: Stores) {
+    let channel = stores.open_channel(1, &[]).await;
+    for number in 1..=6 {
+        let post = post_of(draft(number, channel, person(1), "hello"), at(i64::try_from(number).sure() * 10));
+        written(stores.messages.post(post).await.sure());
+    }
+    for (after, before, limit, numbers) in [
+        (None, None, 3, vec![6, 5, 4]),
+        (None, Some(50), 3, vec![4, 3, 2]),
+        (Some(20), None, 3, vec![5, 4, 3]),
+        (Some(50), None, 3, vec![6]),
+        (Some(10), Some(50), 2, vec![4, 3]),
+        (Some(60), None, 3, vec![]),
+        (Some(30), Some(40), 3, vec![]),
+    ] {
+        let window = MessageWindow { after: after.map(at), before: before.map(at), limit };
+        let found = stores.messages.window(channel, window).await.sure();
+        let ids: Vec<_> = numbers.into_iter().map(message_id).collect();
+        assert_eq!(found.iter().map(|message| message.id).collect::<Vec<_>>(), ids, "{window:?}");
+    }
+    assert_eq!(stores.messages.window(channel_id(9), MessageWindow { limit: 5, ..MessageWindow::default() }).await.sure(), []);
 }

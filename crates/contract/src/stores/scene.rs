@@ -185,6 +185,7 @@ pub(super) fn post_of(draft: MessageDraft, now: Timestamp) -> PostMessage {
         wake: Wake::Listeners,
         author_may_be_agent: true,
         idempotency: Vec::new(),
+        beside: None,
         once_per_source: false,
         now,
     }

@@ -101,6 +101,17 @@ pub struct MessageSearch {
     pub limit: u32,
 }
 
+/// A part of a channel's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MessageWindow {
+    /// Only newer ones.
+    pub after: Option<Timestamp>,
+    /// Only older ones.
+    pub before: Option<Timestamp>,
+    /// At most this many: the newest, or the oldest where there is only an `after`.
+    pub limit: u32,
+}
+
 /// So many messages one search looks at.
 pub const SEARCHED: u32 = 20_000;
 
@@ -173,6 +184,9 @@ pub trait MessageRepository: Send + Sync {
     async fn list(&self, channel: ChannelId, before: Option<Timestamp>, limit: u32) -> StoreResult<Vec<Message>> {
         Ok(self.page(channel, before, limit, None).await?.messages())
     }
+
+    /// A part of a channel's messages, newest first. Empty for an unknown channel.
+    async fn window(&self, channel: ChannelId, window: MessageWindow) -> StoreResult<Vec<Message>>;
 
     /// Messages of any channel, newest first.
     async fn search(&self, search: MessageSearch) -> StoreResult<FoundMessages>;

@@ -10,10 +10,10 @@ mod servers;
 pub use channels::{Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, Membership, NewChannel, SyncedChannel};
 pub use events::{ChannelEvent, Completion, EventBody, EventKind, EventStream, StreamItem};
 pub use messages::{
-    ChannelVersion, FoundMessages, Message, MessageChange, MessageDraft, MessagePage, MessageRepository, MessageSearch, MessagingService,
-    PAGE_BYTES, SEARCHED, TITLE_MESSAGES, Title,
+    ChannelVersion, FoundMessages, Message, MessageChange, MessageDraft, MessagePage, MessageRepository, MessageSearch, MessageWindow,
+    MessagingService, PAGE_BYTES, SEARCHED, TITLE_MESSAGES, Title,
 };
-pub use posting::{Door, IdempotencyKey, NewMessage, PostMessage, PostOutcome, PostReceipt, Posted, Wake};
+pub use posting::{Beside, Door, IdempotencyKey, NewMessage, PostMessage, PostOutcome, PostReceipt, Posted, Wake};
 pub use replies::{ReplyEvent, ReplyStream};
 pub use servers::{Linked, MessageServer, NewServer, ServerChange, ServerRepository, ServerService};
 

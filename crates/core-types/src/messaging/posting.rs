@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::deliveries::Delivery;
+use crate::jobs::{JobDraft, JobTerms};
 use crate::messaging::{Channel, Message, MessageDraft};
-use crate::{AgentId, ChannelId, EntityId, JsonObject, MessageId, MessageServerId, Timestamp};
+use crate::sessions::Renewal;
+use crate::{AgentId, ChannelId, EntityId, JsonObject, MessageId, MessageServerId, SessionId, Timestamp};
 
 /// The door by which a message comes in; it decides who may speak and what the defaults are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,10 @@ pub enum Door {
     Ingest,
     /// An event of a socket
     Socket,
+    /// `POST /api/messaging/sessions/{id}/messages`: in the session's own channel
+    Session(SessionId),
+    /// `POST /api/messaging/jobs`: in a channel that is made for it
+    Job(JobTerms),
 }
 
 impl Door {
@@ -32,12 +38,9 @@ impl Door {
             Self::Action => "action",
             Self::Ingest => "ingest",
             Self::Socket => "socket",
+            Self::Session(_) => "session",
+            Self::Job(_) => "job",
         }
-    }
-
-    /// Whether a message to an unknown channel creates it.
-    pub const fn creates_channels(self) -> bool {
-        matches!(self, Self::Channel | Self::Socket)
     }
 
     /// Whether the owner may post in the name of an agent here.
@@ -86,6 +89,8 @@ pub struct PostReceipt {
     pub repeated: bool,
     /// What the caller may not expect, such as "no agent listens in this channel".
     pub warnings: Vec<String>,
+    /// The session that it is in, where it was posted in one just now.
+    pub renewal: Option<Box<Renewal>>,
 }
 
 /// A write that can be repeated: the same key with the same body gets the first answer, with another body a conflict.
@@ -113,6 +118,15 @@ pub enum Wake {
     OneAnswers(Option<AgentId>),
 }
 
+/// What a post writes besides its message, in the same transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// That something happened in a session: it must go on, and have the channel of the message.
+    Session(SessionId),
+    /// A job that the reply completes. An answer must be required.
+    Job(JobDraft),
+}
+
 /// Everything that one post writes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PostMessage {
@@ -127,6 +141,8 @@ pub struct PostMessage {
     /// What makes it repeatable: the caller's key, the id that the caller chose, or both. Any of them that is known names
     /// the first post; all are kept with this one.
     pub idempotency: Vec<IdempotencyKey>,
+    /// What is written besides.
+    pub beside: Option<Beside>,
     /// Whether `source_type` and `source_id` name the message for good: a repeat is answered with the first.
     pub once_per_source: bool,
     /// The present moment; `created_at` is this or 1 ms after the channel's last message, whichever is later.
@@ -142,6 +158,8 @@ pub struct Posted {
     pub deliveries: Vec<Delivery>,
     /// Whether the channel was created for it.
     pub created_channel: bool,
+    /// The session that it is in, where it was written just now.
+    pub renewal: Option<Box<Renewal>>,
 }
 
 /// What became of a post.
@@ -161,4 +179,10 @@ pub enum PostOutcome {
     NoAgent,
     /// The author is an agent of this server and may not be. Nothing was written.
     AuthorIsAgent,
+    /// There is no such session with this channel. Nothing was written.
+    NoSession,
+    /// The session is over. Nothing was written.
+    SessionOver,
+    /// There are as many jobs as there may be, and none of them is over. Nothing was written.
+    TooManyJobs,
 }

@@ -1,6 +1,7 @@
 //! From what a caller sends to what the store writes.
 
-use core_types::messaging::{Channel, Door, IdempotencyKey, MessageDraft, NewMessage, PostMessage, Wake};
+use core_types::jobs::{JobDraft, JobTerms, MAX_JOBS};
+use core_types::messaging::{Beside, Channel, Door, IdempotencyKey, MessageDraft, NewMessage, PostMessage, Wake};
 use core_types::{AgentId, Caller, EntityId, Json, JsonObject, MessageId, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -13,7 +14,12 @@ pub(super) fn target_agent(metadata: &JsonObject) -> Option<AgentId> {
 /// Everything that posting the message writes. `fresh` is its id where the caller chose none.
 pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: MessageId, now: Timestamp) -> PostMessage {
     let idempotency = idempotency(caller, &message);
-    let create_channel = message.door.creates_channels().then(|| channel_to_create(&message, now));
+    let create_channel = match message.door {
+        Door::Channel | Door::Socket => Some(channel_to_create(&message, now)),
+        Door::Job(terms) => Some(channel_of_job(&message, terms, now)),
+        Door::Submit | Door::Action | Door::Ingest | Door::Session(_) => None,
+    };
+    let beside = beside(message.door);
     let author_may_be_agent = message.door.agents_may_speak() && caller.may_speak_as_agent();
     let once_per_source = message.door == Door::Ingest && message.source_id.is_some();
     let draft = MessageDraft {
@@ -28,7 +34,19 @@ pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: Mess
         metadata: message.metadata.into(),
         in_reply_to: message.in_reply_to,
     };
-    PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, once_per_source, now }
+    PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, now }
+}
+
+/// What is written besides a message that comes in by this door.
+fn beside(door: Door) -> Option<Beside> {
+    match door {
+        Door::Session(id) => Some(Beside::Session(id)),
+        Door::Job(terms) => {
+            let timeout_millis = i64::try_from(terms.timeout.as_millis()).unwrap_or(i64::MAX);
+            Some(Beside::Job(JobDraft { id: terms.id, timeout_millis, most: MAX_JOBS }))
+        }
+        Door::Channel | Door::Submit | Door::Action | Door::Ingest | Door::Socket => None,
+    }
 }
 
 /// The caller's key and the id that it chose for the message: either makes the write repeatable.
@@ -46,9 +64,22 @@ fn idempotency(caller: &Caller, message: &NewMessage) -> Vec<IdempotencyKey> {
 
 /// A hash of everything that the caller sent, however it was spelled.
 fn body_hash(message: &NewMessage) -> [u8; 32] {
+    let mut metadata = message.metadata.clone();
+    let mut channel = Some(message.channel_id);
+    let mut terms = None;
+    match message.door {
+        // It is the session that says so, and later it may say something else.
+        Door::Session(_) => drop(metadata.shift_remove("timeoutConfig")),
+        // The channel is made anew each time.
+        Door::Job(JobTerms { agent, named, timeout, .. }) => {
+            channel = None;
+            terms = Some((named.then_some(agent), timeout.as_millis()));
+        }
+        Door::Channel | Door::Submit | Door::Action | Door::Ingest | Door::Socket => {}
+    }
     let body = json!([
         message.id,
-        message.channel_id,
+        channel,
         message.server_id,
         message.author_id,
         message.author_name,
@@ -56,9 +87,13 @@ fn body_hash(message: &NewMessage) -> [u8; 32] {
         message.raw,
         message.source_type,
         message.source_id,
-        message.metadata,
+        metadata,
         message.in_reply_to,
     ]);
+    let body = match terms {
+        Some((agent, timeout)) => json!([body, agent, u64::try_from(timeout).unwrap_or(u64::MAX)]),
+        None => body,
+    };
     Sha256::digest(body.to_string().as_bytes()).into()
 }
 
@@ -85,6 +120,24 @@ fn channel_to_create(message: &NewMessage, now: Timestamp) -> (Channel, Vec<Enti
         updated_at: now,
     };
     (channel, participants)
+}
+
+/// The channel that a job is worked on in: a direct one of whoever asks and the agent.
+fn channel_of_job(message: &NewMessage, terms: JobTerms, now: Timestamp) -> (Channel, Vec<EntityId>) {
+    let described = json!({"jobId": terms.id, "agentId": terms.agent, "userId": message.author_id});
+    let channel = Channel {
+        id: message.channel_id,
+        server_id: message.server_id,
+        name: format!("job-{}", terms.id),
+        kind: "DM".to_owned(),
+        source_type: Some("job".to_owned()),
+        source_id: None,
+        topic: None,
+        metadata: described.as_object().cloned().unwrap_or_default(),
+        created_at: now,
+        updated_at: now,
+    };
+    (channel, vec![message.author_id, terms.agent.into()])
 }
 
 fn text<'m>(metadata: &'m JsonObject, names: &[&str]) -> Option<&'m str> {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use core_types::agents::AgentRepository;
 use core_types::bus::{BusEvent, EventBus, Subscription, Topic};
 use core_types::deliveries::DeliveryRepository;
+use core_types::jobs::MAX_JOBS;
 use core_types::messaging::{
     ChannelEvent, ChannelVersion, Door, EventBody, EventStream, FoundMessages, Message, MessageChange, MessagePage, MessageRepository,
     MessageSearch, MessagingService, NewMessage, PostOutcome, PostReceipt, Posted, ReplyStream, Title, Wake,
@@ -84,6 +85,7 @@ impl Messaging {
     /// Writes the message, then tells the readers of its channel and the workers. Returns whether it was there before.
     async fn write(&self, caller: &Caller, message: NewMessage, wake: Wake) -> ServiceResult<(Posted, bool)> {
         require(caller, Permission::MessagesWrite)?;
+        let in_session = matches!(message.door, Door::Session(_));
         let post = draft::post(caller, message, wake, self.ports.ids.uuid().into(), self.ports.clock.now());
         let ports = self.ports.clone();
         let outcome = whole(async move {
@@ -97,7 +99,14 @@ impl Messaging {
             PostOutcome::Posted(posted) => Ok((posted, false)),
             PostOutcome::Repeated(posted) => Ok((posted, true)),
             PostOutcome::Conflict => Err(ServiceError::conflict("This id or idempotency key was used before with another message")),
+            PostOutcome::NoChannel if in_session => Err(ServiceError::NotFound(Thing::Session)),
             PostOutcome::NoChannel => Err(ServiceError::NotFound(Thing::Channel)),
+            PostOutcome::NoSession => Err(ServiceError::NotFound(Thing::Session)),
+            PostOutcome::SessionOver => Err(ServiceError::SessionExpired),
+            PostOutcome::TooManyJobs => Err(ServiceError::Overloaded {
+                message: format!("{MAX_JOBS} jobs are under way, the most that there may be"),
+                retry_after: Duration::from_secs(5),
+            }),
             PostOutcome::NoServer => Err(ServiceError::NotFound(Thing::Server)),
             PostOutcome::NoAgent => Err(ServiceError::invalid(
                 InvalidCode::NoAgent,
@@ -134,13 +143,17 @@ async fn publish(bus: &dyn EventBus, posted: &Posted) {
 impl MessagingService for Messaging {
     async fn post(&self, caller: &Caller, message: NewMessage) -> ServiceResult<PostReceipt> {
         let expects_agents = !message.door.agents_may_speak();
-        let wake = if message.door == Door::Action { Wake::Nobody } else { Wake::Listeners };
+        let wake = match message.door {
+            Door::Action => Wake::Nobody,
+            Door::Job(terms) => Wake::OneAnswers(Some(terms.agent)),
+            Door::Channel | Door::Submit | Door::Ingest | Door::Socket | Door::Session(_) => Wake::Listeners,
+        };
         let (posted, repeated) = self.write(caller, message, wake).await?;
         let mut warnings = Vec::new();
         if expects_agents && posted.deliveries.is_empty() {
             warnings.push("No running agent takes part in this channel, so nobody will answer".to_owned());
         }
-        Ok(PostReceipt { message: posted.message, repeated, warnings })
+        Ok(PostReceipt { message: posted.message, repeated, warnings, renewal: posted.renewal })
     }
 
     async fn exchange(&self, caller: &Caller, message: NewMessage) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)> {
@@ -154,7 +167,8 @@ impl MessagingService for Messaging {
         let subscription = self.ports.bus.subscribe(Topic::Channel(message.channel_id)).await;
         let target = draft::target_agent(&message.metadata);
         let (posted, repeated) = self.write(caller, message, Wake::OneAnswers(target)).await?;
-        let receipt = PostReceipt { message: Arc::clone(&posted.message), repeated, warnings: Vec::new() };
+        let renewal = posted.renewal.clone();
+        let receipt = PostReceipt { message: Arc::clone(&posted.message), repeated, warnings: Vec::new(), renewal };
         let reply = reply::Reply::new(&posted, repeated, subscription, self, permit);
         Ok((receipt, Box::new(reply)))
     }

@@ -5,7 +5,9 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use core_types::media::MediaName;
-use core_types::{AgentId, ChannelId, LogId, MemoryId, MessageId, MessageServerId, RoomId, RunId, ServiceError, Thing, WorldId};
+use core_types::{
+    AgentId, ChannelId, JobId, LogId, MemoryId, MessageId, MessageServerId, RoomId, RunId, ServiceError, SessionId, Thing, WorldId,
+};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
@@ -76,21 +78,40 @@ path_id!(
     LogPath(LogId), "log_id", "Invalid log ID format"
 );
 
-/// The `{filename}` of a path, which is a name that we gave. What is none names no file.
-pub(crate) struct MediaFilePath(pub(crate) MediaName);
+/// Ids that elizaOS looks up whatever they look like: what is none names nothing.
+macro_rules! path_name {
+    ($(#[$doc:meta])* $name:ident($id:ty), $segment:literal, $thing:ident) => {
+        $(#[$doc])*
+        pub(crate) struct $name(pub(crate) $id);
 
-impl FromRequest for MediaFilePath {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+        impl FromRequest for $name {
+            type Error = ApiError;
+            type Future = Ready<Result<Self, ApiError>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let name = request.match_info().get("filename").and_then(|text| text.parse().ok());
-        ready(name.map(Self).ok_or_else(|| ServiceError::NotFound(Thing::File).into()))
-    }
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                let id = request.match_info().get($segment).and_then(|text| text.parse().ok());
+                ready(id.map(Self).ok_or_else(|| ServiceError::NotFound(Thing::$thing).into()))
+            }
+        }
+
+        impl IntoParams for $name {
+            fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+                vec![params::text($segment)]
+            }
+        }
+    };
 }
 
-impl IntoParams for MediaFilePath {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![params::text("filename")]
-    }
-}
+path_name!(
+    /// The `{session_id}` of a path.
+    SessionPath(SessionId), "session_id", Session
+);
+path_name!(
+    /// The `{job_id}` of a path.
+    JobPath(JobId), "job_id", Job
+);
+
+path_name!(
+    /// The `{filename}` of a path, which is a name that we gave. What is none names no file.
+    MediaFilePath(MediaName), "filename", File
+);

@@ -11,7 +11,8 @@ pub(crate) use authorized::{Authorized, permission};
 pub(crate) use body::{JsonBody, has_nul};
 pub(crate) use fields::Fields;
 pub(crate) use ids::{
-    AgentPath, ChannelPath, DocumentPath, LogPath, MediaFilePath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath, WorldPath,
+    AgentPath, ChannelPath, DocumentPath, JobPath, LogPath, MediaFilePath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath,
+    SessionPath, WorldPath,
 };
 pub(crate) use query::Query;
 pub(crate) use sender::Sender;

@@ -13,7 +13,7 @@ use crate::openapi::example;
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
-const TAGS: [(&str, &str); 16] = [
+const TAGS: [(&str, &str); 18] = [
     ("agents", "Agents and their characters"),
     ("runs", "What agents did: logs and runs"),
     ("worlds", "Agents' worlds"),
@@ -23,6 +23,8 @@ const TAGS: [(&str, &str); 16] = [
     ("servers", "Message servers, and which agents listen on them"),
     ("channels", "Channels, and who takes part in them"),
     ("messages", "Messages"),
+    ("sessions", "Conversations with one agent that end when nobody speaks any more"),
+    ("jobs", "Questions whose answer is fetched later"),
     ("events", "Streams of what happens"),
     ("sockets", "Socket.IO"),
     ("media", "Files: uploading them, and where they are served"),
@@ -186,6 +188,7 @@ fn error_schema() -> Value {
                 "properties": {
                     "code": { "type": "string", "enum": names },
                     "message": { "type": "string", "description": "For people; it may change." },
+                    "timestamp": { "type": "string", "format": "date-time", "description": "When it happened; of sessions alone." },
                     "details": { "description": "`{}`, or the reason once more, as elizaOS has it." },
                 },
             },

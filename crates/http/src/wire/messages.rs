@@ -95,16 +95,7 @@ impl<'a> MessageWire<'a> {
     /// The message as lists and events show it: `thought`, `actions` and `attachments` of the raw message are in the
     /// metadata too, where clients look for them.
     pub(crate) fn listed(message: &'a Message) -> Self {
-        let mut wire = Self::stored(message);
-        let Some(raw) = message.raw.as_ref().filter(|raw| SHOWN.iter().any(|key| raw.may_have(key))) else { return wire };
-        let mut shown = raw.entries();
-        shown.retain(|key, value| SHOWN.contains(&key) && value != "null");
-        if !shown.is_empty() {
-            let mut metadata = message.metadata.entries();
-            metadata.replace(shown);
-            wire.metadata = Metadata::Joined(metadata);
-        }
-        wire
+        Self { metadata: Metadata::shown(message), ..Self::stored(message) }
     }
 }
 
@@ -114,9 +105,24 @@ const SHOWN: [&str; 3] = ["thought", "actions", "attachments"];
 /// Metadata as it was stored, or with entries of the raw message.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Metadata<'a> {
+pub(crate) enum Metadata<'a> {
     Stored(&'a Json),
     Joined(Entries<'a>),
+}
+
+impl<'a> Metadata<'a> {
+    /// The metadata of a message as lists show it.
+    pub(crate) fn shown(message: &'a Message) -> Self {
+        let raw = message.raw.as_ref().filter(|raw| SHOWN.iter().any(|key| raw.may_have(key)));
+        let mut shown = raw.map(Json::entries).unwrap_or_default();
+        shown.retain(|key, value| SHOWN.contains(&key) && value != "null");
+        if shown.is_empty() {
+            return Self::Stored(&message.metadata);
+        }
+        let mut metadata = message.metadata.entries();
+        metadata.replace(shown);
+        Self::Joined(metadata)
+    }
 }
 
 /// What the bus form has under names of its own.

@@ -100,7 +100,7 @@ pub(crate) struct ChannelMessageBody {
 #[derive(ToSchema)]
 #[schema(as = Transport, rename_all = "lowercase")]
 #[expect(dead_code, reason = "the schema of what `Transport::take` reads")]
-enum TransportName {
+pub(crate) enum TransportName {
     Http,
     Sync,
     Sse,

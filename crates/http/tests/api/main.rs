@@ -24,6 +24,7 @@ mod rates;
 mod rooms;
 mod runs;
 mod servers;
+mod sessions;
 mod sockets;
 mod streams;
 mod support;

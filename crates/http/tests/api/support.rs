@@ -74,6 +74,8 @@ impl Api {
             agents: fakes.clone(),
             messaging: fakes.clone(),
             channels: fakes.clone(),
+            sessions: fakes.clone(),
+            jobs: fakes.clone(),
             servers: fakes.clone(),
             media: fakes.clone(),
             audio: fakes.clone(),

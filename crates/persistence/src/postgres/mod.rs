@@ -67,6 +67,14 @@ macro_rules! in_snapshot {
     }};
 }
 
+/// The end of a choice of rows to delete, by the table's name in it: what somebody else has locked is passed over, since that
+/// one may be waiting for another of these rows.
+macro_rules! passing_over_locked {
+    ($table:literal) => {
+        concat!(" FOR UPDATE OF ", $table, " SKIP LOCKED")
+    };
+}
+
 /// A table with this database's types.
 macro_rules! table {
     ($($table:tt)*) => {
@@ -106,6 +114,8 @@ mod events;
 mod finish;
 #[path = "../repos/idempotency.rs"]
 mod idempotency;
+#[path = "../repos/jobs.rs"]
+mod jobs;
 mod lock;
 #[path = "../repos/media.rs"]
 mod media;
@@ -132,6 +142,8 @@ mod schema;
 mod search;
 #[path = "../repos/servers.rs"]
 mod servers;
+#[path = "../repos/sessions.rs"]
+mod sessions;
 mod types;
 #[path = "../repos/vectors.rs"]
 mod vectors;

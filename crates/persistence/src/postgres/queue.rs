@@ -9,7 +9,8 @@ use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::prepared::prepared;
-use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents};
+use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents, sessions};
+use super::sessions::SessionRow;
 use super::vectors::Held;
 use super::{Conn, RunQueryDsl};
 
@@ -68,6 +69,18 @@ pub(super) async fn hold_channel(conn: &mut Conn, channel: Id) -> QueryResult<bo
 pub(super) async fn hold_agent(conn: &mut Conn, agent: Id) -> QueryResult<bool> {
     let held: Option<Id> = agents::table.find(agent).select(agents::id).for_key_share().first(conn).await.optional()?;
     Ok(held.is_some())
+}
+
+/// A session, which nobody else changes before the transaction ends.
+pub(super) async fn lock_session(conn: &mut Conn, id: Id) -> QueryResult<Option<SessionRow>> {
+    sessions::table.find(id).select(SessionRow::as_select()).for_no_key_update().first(conn).await.optional()
+}
+
+/// Nobody else adds one of these things before the transaction ends. It is asked for last, when no other lock is waited for any
+/// more.
+pub(super) async fn lock_number_of(conn: &mut Conn, things: &str) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtext($1))").bind::<diesel::sql_types::Text, _>(things).execute(conn).await?;
+    Ok(())
 }
 
 /// What vectors of these memories are kept with, but for memories that somebody else works on: waiting for those might be

@@ -92,6 +92,14 @@ work! {
 }
 
 work! {
+    fn first_running(conn: &mut Conn) -> Result<Option<AgentId>, Fault> {
+        let running = agents::table.filter(agents::running.eq(true)).order((agents::created_at, agents::id)).select(agents::id);
+        let first: Option<Id> = run!(running.first(conn)).optional()?;
+        Ok(first.map(Id::to))
+    }
+}
+
+work! {
     fn count(conn: &mut Conn) -> Result<AgentCount, Fault> {
         let by_running = agents::table.group_by(agents::running).select((agents::running, dsl::count_star()));
         let counts: Vec<(bool, i64)> = run!(by_running.load(conn))?;
@@ -229,6 +237,10 @@ impl AgentRepository for Db {
 
     async fn exists(&self, id: AgentId) -> StoreResult<bool> {
         Ok(in_read!(self, |conn| exists(conn, id.into()))?)
+    }
+
+    async fn first_running(&self) -> StoreResult<Option<AgentId>> {
+        Ok(in_read!(self, |conn| first_running(conn))?)
     }
 
     async fn count(&self) -> StoreResult<AgentCount> {

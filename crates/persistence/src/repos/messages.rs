@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::messaging::{
-    ChannelAdded, ChannelEvent, ChannelVersion, EventBody, EventKind, FoundMessages, IdempotencyKey, Message, MessageChange, MessageDraft,
-    MessagePage, MessageRepository, MessageSearch, PAGE_BYTES, PostMessage, PostOutcome, Posted, Wake,
+    Beside, ChannelAdded, ChannelEvent, ChannelVersion, EventBody, EventKind, FoundMessages, IdempotencyKey, Message, MessageChange,
+    MessageDraft, MessagePage, MessageRepository, MessageSearch, MessageWindow, PAGE_BYTES, PostMessage, PostOutcome, Posted, Wake,
 };
+use core_types::sessions::{Renewal, SessionChange, SessionChanged};
 use core_types::{ChannelId, Ids, Json, MessageId, StoreResult, Timestamp};
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
@@ -17,7 +18,7 @@ use super::channels::{Place, Turn, add_channel, message_place};
 use super::columns::{Id, Opaque, time};
 use super::idempotency::{self, Claim};
 use super::schema::{agents, messages};
-use super::{Conn, Db, RunQueryDsl, channels, deliveries, edits, events, queue, search};
+use super::{Conn, Db, RunQueryDsl, channels, deliveries, edits, events, jobs, queue, search, sessions};
 use crate::error::{Fault, Undo, settled};
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -142,7 +143,7 @@ work! {
         run!(events::add(conn, &event))?;
         let message = Message::from(row);
         match run!(deliveries::deliver(conn, &message, &place, wake, now, ids))? {
-            Some(deliveries) => Ok(Entered::Stored(Posted { message: Arc::new(message), deliveries, created_channel: false })),
+            Some(deliveries) => Ok(Entered::Stored(Posted { message: Arc::new(message), deliveries, created_channel: false, renewal: None })),
             None => Ok(Entered::NobodyListens),
         }
     }
@@ -185,7 +186,7 @@ work! {
 
 work! {
     fn post(conn: &mut Conn, post: PostMessage, ids: &dyn Ids) -> Result<PostOutcome, Undo<PostOutcome>> {
-        let PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, once_per_source, now } = post;
+        let PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, now } = post;
         let now = now.millis();
         match run!(first_of(conn, &idempotency, draft.id.into(), now))? {
             First::This => {}
@@ -216,6 +217,7 @@ work! {
         let Some(place) = place else {
             return Err(Undo::Fault(Fault::Defect("the channel to create is not the channel of the message".to_owned())));
         };
+        let renewal = run!(renewed(conn, beside, channel_id, now))?;
         let source_key = if once_per_source { source_key(&draft) } else { None };
         if let Some(key) = &source_key
             && let Some(first) = run!(of_source(conn, channel_id, key))?
@@ -224,10 +226,37 @@ work! {
             return Err(Undo::Answer(PostOutcome::Repeated(first)));
         }
         match run!(enter(conn, Entry { draft, place, source_key, wake, now }, ids))? {
-            Entered::Stored(posted) => Ok(PostOutcome::Posted(Posted { created_channel, ..posted })),
+            Entered::Stored(posted) => {
+                run!(keep_job(conn, beside, &posted))?;
+                Ok(PostOutcome::Posted(Posted { created_channel, renewal, ..posted }))
+            }
             Entered::IdTaken => Err(Undo::Answer(PostOutcome::Conflict)),
             Entered::NobodyListens => Err(Undo::Answer(PostOutcome::NoAgent)),
         }
+    }
+}
+
+work! {
+    /// Notes in a session that something happened in it. The channel is locked, and so the session stays.
+    fn renewed(
+        conn: &mut Conn, beside: Option<Beside>, channel: Id, now: i64,
+    ) -> Result<Option<Box<Renewal>>, Undo<PostOutcome>> {
+        let Some(Beside::Session(id)) = beside else { return Ok(None) };
+        match run!(sessions::change(conn, id.into(), Some(channel), SessionChange::Touch, now))? {
+            SessionChanged::Done(renewal) => Ok(Some(Box::new(renewal))),
+            SessionChanged::Over => Err(Undo::Answer(PostOutcome::SessionOver)),
+            SessionChanged::Unknown => Err(Undo::Answer(PostOutcome::NoSession)),
+        }
+    }
+}
+
+work! {
+    fn keep_job(conn: &mut Conn, beside: Option<Beside>, posted: &Posted) -> Result<(), Undo<PostOutcome>> {
+        let Some(Beside::Job(draft)) = beside else { return Ok(()) };
+        let Some(answers) = posted.deliveries.iter().find(|delivery| delivery.must_answer) else {
+            return Err(Undo::Fault(Fault::Defect("nobody must answer the message of a job".to_owned())));
+        };
+        if run!(jobs::add(conn, draft, &posted.message, answers))? { Ok(()) } else { Err(Undo::Answer(PostOutcome::TooManyJobs)) }
     }
 }
 
@@ -248,7 +277,7 @@ work! {
     fn posted(conn: &mut Conn, id: Id) -> Result<Option<Posted>, Fault> {
         let Some(message) = run!(find(conn, id))? else { return Ok(None) };
         let deliveries = run!(deliveries::of_message(conn, id))?;
-        Ok(Some(Posted { message: Arc::new(message), deliveries, created_channel: false }))
+        Ok(Some(Posted { message: Arc::new(message), deliveries, created_channel: false, renewal: None }))
     }
 }
 
@@ -268,6 +297,34 @@ fn last_within(sizes: &[(i64, i64)], most: usize) -> Option<i64> {
         left >= 0
     };
     sizes.iter().take_while(fits).last().or(sizes.first()).map(|(at, _)| *at)
+}
+
+work! {
+    /// Those of these messages that there are, in any order.
+    pub(super) fn find_all(conn: &mut Conn, ids: Vec<Id>) -> Result<Vec<Message>, Fault> {
+        let rows: Vec<MessageRow> = run!(messages::table.filter(messages::id.eq_any(ids)).select(MessageRow::as_select()).load(conn))?;
+        Ok(rows.into_iter().map(Message::from).collect())
+    }
+}
+
+work! {
+    fn window(conn: &mut Conn, channel: Id, window: MessageWindow) -> Result<Vec<Message>, Fault> {
+        let MessageWindow { after, before, limit } = window;
+        let within = messages::table
+            .filter(messages::channel_id.eq(channel))
+            .filter(messages::created_at.gt(after.map_or(i64::MIN, Timestamp::millis)))
+            .filter(messages::created_at.lt(before.map_or(i64::MAX, Timestamp::millis)))
+            .limit(limit.into())
+            .select(MessageRow::as_select());
+        let rows: Vec<MessageRow> = if after.is_some() && before.is_none() {
+            let mut oldest: Vec<MessageRow> = run!(within.order(messages::created_at).load(conn))?;
+            oldest.reverse();
+            oldest
+        } else {
+            run!(within.order(messages::created_at.desc()).load(conn))?
+        };
+        Ok(rows.into_iter().map(Message::from).collect())
+    }
 }
 
 work! {
@@ -329,6 +386,10 @@ impl MessageRepository for Db {
     ) -> StoreResult<MessagePage> {
         let before = before.map_or(i64::MAX, Timestamp::millis);
         Ok(in_read!(self, |conn| page(conn, channel.into(), before, limit, known))?)
+    }
+
+    async fn window(&self, channel: ChannelId, wanted: MessageWindow) -> StoreResult<Vec<Message>> {
+        Ok(in_read!(self, |conn| window(conn, channel.into(), wanted))?)
     }
 
     async fn search(&self, search: MessageSearch) -> StoreResult<FoundMessages> {

@@ -204,11 +204,13 @@ work! {
     }
 }
 
-/// What is pruned by age. A delivery that is open has no `ended_at`, and so is not older than anything.
+/// What is pruned by age. A delivery that is open has no `ended_at`, and so is not older than anything; one that a job stands by
+/// stays as long as the job.
 const AGING: [&str; 3] = [
     "DELETE FROM runs WHERE ordinal IN (SELECT ordinal FROM runs WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)",
     "DELETE FROM logs WHERE ordinal IN (SELECT ordinal FROM logs WHERE created_at < $1 ORDER BY created_at LIMIT $2)",
-    "DELETE FROM deliveries WHERE ordinal IN (SELECT ordinal FROM deliveries WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)",
+    "DELETE FROM deliveries WHERE ordinal IN (SELECT ordinal FROM deliveries WHERE ended_at < $1 \
+     AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.delivery_id = deliveries.id) ORDER BY ended_at LIMIT $2)",
 ];
 
 work! {

@@ -200,6 +200,32 @@ tables! {
         sha256 -> Binary,
         created_at -> BigInt,
     }
+    sessions (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        channel_id -> IdSql,
+        agent_id -> IdSql,
+        user_id -> IdSql,
+        metadata -> JsonSql,
+        timeout_minutes -> Integer,
+        auto_renew -> Bool,
+        max_duration_minutes -> Integer,
+        warning_threshold_minutes -> Integer,
+        renewals -> Integer,
+        created_at -> BigInt,
+        last_activity_at -> BigInt,
+        expires_at -> BigInt,
+    }
+    jobs (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        message_id -> IdSql,
+        delivery_id -> IdSql,
+        reply_id -> IdSql,
+        agent_id -> IdSql,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
     runs (id) {
         ordinal -> BigInt,
         id -> IdSql,

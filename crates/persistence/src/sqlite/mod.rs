@@ -52,6 +52,13 @@ macro_rules! in_snapshot {
     };
 }
 
+/// The end of a choice of rows to delete, by the table's name in it; there is only one writer.
+macro_rules! passing_over_locked {
+    ($table:literal) => {
+        ""
+    };
+}
+
 /// A table with this database's types.
 macro_rules! table {
     ($($table:tt)*) => {
@@ -90,6 +97,8 @@ mod events;
 mod finish;
 #[path = "../repos/idempotency.rs"]
 mod idempotency;
+#[path = "../repos/jobs.rs"]
+mod jobs;
 #[path = "../repos/media.rs"]
 mod media;
 #[path = "../repos/members.rs"]
@@ -116,6 +125,8 @@ mod schema;
 mod search;
 #[path = "../repos/servers.rs"]
 mod servers;
+#[path = "../repos/sessions.rs"]
+mod sessions;
 mod types;
 #[path = "../repos/vectors.rs"]
 mod vectors;

@@ -11,7 +11,8 @@ use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::prepared::prepared;
-use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents};
+use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents, sessions};
+use super::sessions::SessionRow;
 use super::vectors::Held;
 
 /// The bytes of a message that have no bound of their own. Only the heads of the rows are read for it.
@@ -52,6 +53,17 @@ pub(super) fn hold_channel(conn: &mut Conn, channel: Id) -> QueryResult<bool> {
 /// Whether the agent exists, for as long as the transaction lasts.
 pub(super) fn hold_agent(conn: &mut Conn, agent: Id) -> QueryResult<bool> {
     diesel::select(exists(agents::table.find(agent))).get_result(conn)
+}
+
+/// A session, which nobody else changes before the transaction ends.
+pub(super) fn lock_session(conn: &mut Conn, id: Id) -> QueryResult<Option<SessionRow>> {
+    sessions::table.find(id).select(SessionRow::as_select()).first(conn).optional()
+}
+
+/// Nobody else adds one of these things before the transaction ends.
+#[expect(clippy::unnecessary_wraps, reason = "PostgreSQL's may fail")]
+pub(super) const fn lock_number_of(_conn: &mut Conn, _things: &str) -> QueryResult<()> {
+    Ok(())
 }
 
 /// What vectors of these memories are kept with.

@@ -11,6 +11,8 @@ pub fn stores_of(store: &Store) -> Stores {
         channels: store.channels(),
         messages: store.messages(),
         deliveries: store.deliveries(),
+        sessions: store.sessions(),
+        jobs: store.jobs(),
         worlds: store.worlds(),
         rooms: store.rooms(),
         memories: store.memories(),

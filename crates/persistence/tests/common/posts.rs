@@ -37,6 +37,7 @@ pub fn post(number: u128, channel: u128, participants: Vec<EntityId>, content: &
         wake: Wake::Listeners,
         author_may_be_agent: false,
         idempotency: Vec::new(),
+        beside: None,
         once_per_source: false,
         now,
     }

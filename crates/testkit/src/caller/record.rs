@@ -90,7 +90,8 @@ impl Redactor<'_> {
 }
 
 /// What stands before a number that differs from run to run, and how the number is shown.
-const MEASURED: [(&str, &str); 2] = [("\"duration\": ", "[ms]"), ("http://127.0.0.1:", "[port]")];
+const MEASURED: [(&str, &str); 4] =
+    [("\"duration\": ", "[ms]"), ("\"timeRemaining\": ", "[ms]"), ("\"processingTimeMs\": ", "[ms]"), ("http://127.0.0.1:", "[port]")];
 
 fn digits(text: &str) -> usize {
     text.bytes().take_while(u8::is_ascii_digit).count()

@@ -101,7 +101,11 @@ async fn things(caller: &Caller) -> Vec<(&'static str, String)> {
     let document = caller.post(&documents, &json!({"content": "a document"})).await.data(201);
     let document = text(&document["document"]["id"]);
     let server = made("/api/messaging/central-servers", json!({"name": "s", "sourceType": "test"})).await;
+    let session = json!({"agentId": agent, "userId": ANN});
+    let session = text(&caller.post("/api/messaging/sessions", &session).await.json()["sessionId"]);
     vec![
+        ("session_id", session),
+        ("userId", ANN.to_owned()),
         ("agent_id", agent),
         ("channel_id", channel),
         ("message_id", message),
@@ -123,7 +127,7 @@ fn smallest(operation: Operation, required: &BTreeSet<&str>, ids: &[(&str, Strin
         Some((_, id)) => json!(id),
         None if name == "raw_message" || operation.path.ends_with("/environment") => json!({}),
         None if name == "channels" => json!([]),
-        None if name == "agentIds" => json!([ids.first().map(|(_, agent)| agent)]),
+        None if name == "agentIds" => json!([ids.iter().find(|(known, _)| *known == "agent_id").map(|(_, agent)| agent)]),
         None => json!("text"),
     };
     let mut body: Map<String, Value> = required.iter().map(|name| ((*name).to_owned(), of(name))).collect();

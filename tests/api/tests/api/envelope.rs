@@ -95,6 +95,7 @@ async fn without_a_body_a_route_says_what_it_misses() {
             "/system/environment" => "INVALID_INPUT",
             path if path.ends_with("/rooms") => "MISSING_PARAM",
             path if path.starts_with("/audio/") => "INVALID_REQUEST",
+            path if path.contains("/sessions") || path.ends_with("/jobs") => "VALIDATION_ERROR",
             _ => "BAD_REQUEST",
         };
         let request = || Request::new("POST", &route.path(&channel));
@@ -148,7 +149,13 @@ async fn ill_formed_ids_are_refused_by_every_route() {
     let mut cases = Vec::new();
     for route in ROUTES.iter().filter(|route| route.has_id()) {
         for id in ids {
-            cases.extend(route.paths(id).iter().map(|path| (route.request(path), 400, "INVALID_ID")));
+            // elizaOS looks these up whatever they look like.
+            let (status, code) = match route.1 {
+                path if path.contains("{session_id}") => (404, "SESSION_NOT_FOUND"),
+                path if path.contains("{job_id}") => (404, "JOB_NOT_FOUND"),
+                _ => (400, "INVALID_ID"),
+            };
+            cases.extend(route.paths(id).iter().map(|path| (route.request(path), status, code)));
         }
     }
     refused(&ann, cases).await;

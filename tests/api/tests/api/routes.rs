@@ -89,6 +89,20 @@ pub const ROUTES: &[Route] = &[
     Route("DELETE", "/messaging/central-channels/{channel_id}/messages/{message_id}"),
     Route("POST", "/messaging/central-channels/{channel_id}/generate-title"),
     Route("GET", "/messaging/central-channels/{channel_id}/events"),
+    Route("GET", "/messaging/sessions"),
+    Route("POST", "/messaging/sessions"),
+    Route("GET", "/messaging/sessions/health"),
+    Route("GET", "/messaging/sessions/{session_id}"),
+    Route("DELETE", "/messaging/sessions/{session_id}"),
+    Route("GET", "/messaging/sessions/{session_id}/messages"),
+    Route("POST", "/messaging/sessions/{session_id}/messages"),
+    Route("POST", "/messaging/sessions/{session_id}/renew"),
+    Route("PATCH", "/messaging/sessions/{session_id}/timeout"),
+    Route("POST", "/messaging/sessions/{session_id}/heartbeat"),
+    Route("GET", "/messaging/jobs"),
+    Route("POST", "/messaging/jobs"),
+    Route("GET", "/messaging/jobs/health"),
+    Route("GET", "/messaging/jobs/{job_id}"),
     Route("GET", "/messaging/messages/{message_id}"),
     Route("PATCH", "/messaging/messages/{message_id}"),
     Route("POST", "/messaging/messages/search"),
@@ -144,7 +158,7 @@ const ALIASES: [(&str, &[&str]); 5] = [
 const IN_MEMORY: [&str; 2] = ["/agents/{agent_id}/memories", "/agents/{agent_id}/rooms"];
 
 /// The ids that paths have.
-const IDS: [&str; 10] = [
+const IDS: [&str; 12] = [
     "{agent_id}",
     "{channel_id}",
     "{server_id}",
@@ -155,6 +169,8 @@ const IDS: [&str; 10] = [
     "{room_id}",
     "{memory_id}",
     "{document_id}",
+    "{session_id}",
+    "{job_id}",
 ];
 
 impl Route {
@@ -198,6 +214,10 @@ impl Route {
             ("PATCH", "/agents/{agent_id}") => Some(json!({"bio": "changed"})),
             ("POST", "/messaging/central-channels") => Some(json!({"name": "x", "server_id": DEFAULT})),
             ("POST", "/messaging/central-channels/{channel_id}/messages") => Some(json!({"author_id": ANN, "content": "hi"})),
+            ("POST", "/messaging/sessions") => Some(json!({"agentId": NOTHING, "userId": ANN})),
+            ("POST", "/messaging/sessions/{session_id}/messages") => Some(json!({"content": "hi"})),
+            ("PATCH", "/messaging/sessions/{session_id}/timeout") => Some(json!({"timeoutMinutes": 10})),
+            ("POST", "/messaging/jobs") => Some(json!({"userId": ANN, "content": "hi"})),
             ("POST", "/messaging/submit" | "/messaging/action" | "/messaging/ingest-external" | "/messaging/complete") => Some(message),
             ("POST", "/messaging/messages/search" | "/memory/agents/{agent_id}/search") => Some(json!({"query": "hi"})),
             ("POST", "/messaging/central-servers") => Some(json!({"name": "x", "sourceType": "test"})),
@@ -246,6 +266,9 @@ pub fn steady() -> impl Iterator<Item = Route> {
         "{memory_id}",
         "/why",
         "{document_id}",
+        "{session_id}",
+        "{session_id}/messages",
+        "{job_id}",
         "/status",
         "/ping",
         "/health",

@@ -15,6 +15,7 @@
 mod compare;
 mod dice;
 mod server;
+mod sessions;
 mod traffic;
 
 use std::sync::Arc;

@@ -35,7 +35,7 @@ impl AudioService for Fakes {
             Words::Spoken(upload) => String::from_utf8(bytes(upload).await).unwrap(),
         };
         self.note(Call::Ask(agent, question.channel, question.author, question.author_name, words))?;
-        let receipt = PostReceipt { message: std::sync::Arc::new(message()), repeated: false, warnings: Vec::new() };
+        let receipt = PostReceipt { message: std::sync::Arc::new(message()), repeated: false, warnings: Vec::new(), renewal: None };
         Ok((receipt, self.told()))
     }
 }

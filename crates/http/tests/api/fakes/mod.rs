@@ -8,22 +8,24 @@ use std::sync::{Arc, Mutex};
 use core_types::agents::{Agent, AgentCount, CreateAgent};
 use core_types::bus::Lagged;
 use core_types::character;
+use core_types::jobs::{JobStatus, NewJob};
 use core_types::knowledge::NewDocument;
 use core_types::media::{MediaFile, MediaName, MediaPlace, MediaType, UploadHead};
 use core_types::memory::{Memory, MemoryChange, MemoryFilter, MemorySearch, Origin, Room, Source, Trust};
 use core_types::messaging::{
-    Channel, ChannelChange, Message, MessageChange, MessageSearch, MessageServer, NewChannel, NewMessage, NewServer, PostReceipt,
-    ReplyEvent, ServerChange, StreamItem, SyncedChannel, Title,
+    Channel, ChannelChange, Message, MessageChange, MessageSearch, MessageServer, MessageWindow, NewChannel, NewMessage, NewServer,
+    PostReceipt, ReplyEvent, ServerChange, StreamItem, SyncedChannel, Title,
 };
 use core_types::rooms::{NewGroup, NewRoom};
 use core_types::runs::{LogFilter, RunFilter};
+use core_types::sessions::{NewSession, SessionMessage, TimeoutChange};
 use core_types::speech::SpeechEngines;
 use core_types::system::{EnvironmentChange, EnvironmentName, LogLevel, LogLine, LogReader, MemoryUse, ServerLog, Status, SystemService};
 use core_types::tee::{Challenge, LogQuery};
 use core_types::worlds::{NewWorld, World, WorldChange};
 use core_types::{
     AgentId, Caller, ChannelId, Clock, EntityId, Ids, Json, JsonObject, Listed, LogId, MediaId, MemoryId, MessageId, MessageServerId, Page,
-    Randomness, RoomId, RunId, ServiceError, ServiceResult, Timestamp, WorldId,
+    Randomness, RoomId, RunId, ServiceError, ServiceResult, SessionId, Timestamp, WorldId,
 };
 use serde_json::{Value, json};
 
@@ -33,7 +35,10 @@ mod channels;
 mod media;
 mod memories;
 mod messaging;
+mod sessions;
 mod tee;
+
+pub use sessions::{JOB, SESSION};
 
 pub const AGENT: &str = "b850bc30-45f8-0041-a00a-83df46d8555d";
 pub const CHANNEL: &str = "25933be3-f43d-4ecb-b644-fcd71baa15eb";
@@ -109,6 +114,12 @@ pub enum Call {
     Attest(Option<Challenge>),
     AttestedAgent(AgentId, Option<Challenge>),
     AttestedLogs(LogQuery, Option<Challenge>),
+    OpenSession(NewSession),
+    InSession(SessionId, SessionMessage),
+    Window(MessageWindow),
+    Limit(TimeoutChange),
+    CreateJob(NewJob),
+    Jobs(Option<JobStatus>, Page),
     Nonce(&'static str, Option<Challenge>),
     Other(&'static str),
 }
@@ -180,7 +191,7 @@ impl Fakes {
             in_reply_to: new.in_reply_to,
             ..message()
         });
-        PostReceipt { message, repeated: *self.repeated.lock().unwrap(), warnings: self.warnings.lock().unwrap().clone() }
+        PostReceipt { message, repeated: *self.repeated.lock().unwrap(), warnings: self.warnings.lock().unwrap().clone(), renewal: None }
     }
 }
 

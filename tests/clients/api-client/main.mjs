@@ -32,7 +32,7 @@ const STEPS = [
 ];
 
 const library = await import(pathToFileURL(join(directory, 'node_modules/@elizaos/api-client/dist/index.js')));
-const trial = new Trial(`api-client ${version}`, JSON.parse(read('pending.json')));
+const trial = new Trial(`api-client ${version}`);
 const model = await startModel();
 const server = await startServer(model.settings);
 try {

@@ -29,8 +29,7 @@ const CHARACTER = {
   settings: { secrets: { A_KEY: 'a secret' } },
 };
 
-const pending = JSON.parse(readFileSync(new URL('pending.json', import.meta.url), 'utf8'));
-const trial = new Trial('cli 1.7.2', pending);
+const trial = new Trial('cli 1.7.2');
 const place = mkdtempSync(join(tmpdir(), 'doolittle-cli-'));
 const server = await startServer({ ALLOW_REMOTE_CHARACTERS: 'true' });
 

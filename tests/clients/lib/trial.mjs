@@ -1,24 +1,17 @@
-// The book of a run: what was tried, what came of it, and what is still to come.
+// The book of a run: what was tried, and what came of it.
 
 /** One run of one client. */
 export class Trial {
-  #counts = { pass: 0, FAIL: 0, pending: 0 };
+  #counts = { pass: 0, FAIL: 0 };
 
-  /** `pending` has a reason for each part, such as `sessions`, that is not there yet; one of which all holds is a failure. */
-  constructor(name, pending = {}) {
+  constructor(name) {
     this.name = name;
-    this.pending = new Map(Object.entries(pending).map(([part, reason]) => [part, { reason, lacking: 0, tried: 0 }]));
     this.unlike = new Map();
   }
 
   /** Notes that something holds, or what is wrong with it. */
   note(label, problems) {
-    const part = this.pending.get(label.split(/[^\w-]/)[0]);
-    const verdict = problems.length === 0 ? 'pass' : part ? 'pending' : 'FAIL';
-    if (part) {
-      part.tried += 1;
-      part.lacking += problems.length === 0 ? 0 : 1;
-    }
+    const verdict = problems.length === 0 ? 'pass' : 'FAIL';
     this.#counts[verdict] += 1;
     console.log(`${verdict} ${this.name} ${label}${problems.length === 0 ? '' : `: ${problems.join('; ')}`}`);
   }
@@ -65,11 +58,8 @@ export class Trial {
 
   /** Prints the figures; the exit code of the run. */
   end() {
-    for (const [part, { reason, tried, lacking }] of this.pending) {
-      if (tried > 0 && lacking === 0) this.note(`what was pending: ${part}`, [`all of it holds, so it is there (${reason})`]);
-    }
-    const { pass, FAIL, pending } = this.#counts;
-    console.log(`${this.name}: ${pass} passed, ${FAIL} failed, ${pending} pending`);
+    const { pass, FAIL } = this.#counts;
+    console.log(`${this.name}: ${pass} passed, ${FAIL} failed`);
     return FAIL === 0 && pass > 0 ? 0 : 1;
   }
 }

@@ -19,9 +19,6 @@ struct Reason {
     /// Exchanges that cannot be asked of ours.
     #[serde(default)]
     not_asked: Vec<String>,
-    /// Areas that are not there yet. An exchange of them that has succeeded must fail; if it does not, they are.
-    #[serde(default)]
-    not_yet: Vec<String>,
 }
 
 /// All exceptions.
@@ -51,12 +48,6 @@ impl Exceptions {
     /// Whether an exchange is not asked.
     pub fn is_left_out(&self, name: &str) -> bool {
         self.0.iter().any(|reason| reason.not_asked.iter().any(|left| left == name))
-    }
-
-    /// Whether the area of an exchange is not there yet.
-    pub fn is_not_yet(&self, name: &str) -> bool {
-        let area = name.split('/').next().unwrap_or_default();
-        self.0.iter().any(|reason| reason.not_yet.iter().any(|each| each == area))
     }
 
     /// The places of an exchange's body that may be otherwise.

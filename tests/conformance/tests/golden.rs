@@ -1,6 +1,6 @@
 //! What the real server was asked and said, asked of Doolittle.
 
-#![expect(clippy::unwrap_used, reason = "in a test, what must work and does not is a failure")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test, what must work and does not is a failure")]
 
 use std::collections::BTreeSet;
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use core_types::Clock as _;
+use doolittle::clock::SystemClock;
 use regex_lite::Regex;
 use serde_json::{Value, json};
 use testkit::caller::{Answer, Caller, Request};
@@ -18,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Longer than any answer takes.
-const UNTIL_ANSWERED: Duration = Duration::from_secs(60);
+const UNTIL_ANSWERED: Duration = Duration::from_mins(1);
 
 /// The boundary of the recorded forms.
 const BOUNDARY: &str = "----goldenboundary7MA4YWxk";
@@ -188,9 +190,8 @@ fn request(recording: &Recording, names: &Names) -> Result<Request, String> {
 /// `before` was a time of then; now it is a minute from now.
 fn moved(path: &str) -> Result<String, String> {
     let times = Regex::new(r"before=(\d{13}|\d{4}-[0-9T:.-]+Z)").map_err(|error| error.to_string())?;
-    let later = std::time::SystemTime::now() + Duration::from_secs(60);
-    let millis = later.duration_since(std::time::UNIX_EPOCH).map_err(|error| error.to_string())?.as_millis();
-    Ok(times.replace_all(path, format!("before={millis}").as_str()).into_owned())
+    let later = SystemClock.now().plus_millis(60_000).millis();
+    Ok(times.replace_all(path, format!("before={later}").as_str()).into_owned())
 }
 
 /// `{x * 5}` was written for five of `x`.

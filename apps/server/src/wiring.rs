@@ -22,8 +22,8 @@ use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
     Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Jobs, Knowledge, KnowledgePorts, Media, MediaCollector,
-    MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, SessionPorts, Sessions, System, Tee,
-    Worlds,
+    MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, SessionPorts, Sessions, System,
+    Tee, Worlds,
 };
 use http_api::{AppState, HttpSettings, RunningServer, Services};
 use media_files::MediaFiles;

@@ -1,6 +1,8 @@
 //! Promises about posting, finding and listing messages.
 
-use core_types::messaging::{Channel, EventBody, MessageChange, MessageDraft, MessagePage, MessageWindow, PAGE_BYTES, PostMessage, PostOutcome};
+use core_types::messaging::{
+    Channel, EventBody, MessageChange, MessageDraft, MessagePage, MessageWindow, PAGE_BYTES, PostMessage, PostOutcome,
+};
 use core_types::{Json, MessageServerId};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

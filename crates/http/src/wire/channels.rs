@@ -134,9 +134,10 @@ impl ChannelAgent {
 #[schema(as = NewChannel)]
 #[expect(dead_code, reason = "the schema of what `new_channel` reads")]
 pub(crate) struct NewChannelBody {
-    /// Also `messageServerId`, `server_id` and `serverId`.
-    #[schema(value_type = Uuid, example = "00000000-0000-0000-0000-000000000000")]
-    message_server_id: (),
+    /// Also `messageServerId`, `server_id` and `serverId`. It may be left out where neither `participantCentralUserIds` nor
+    /// `sourceType` is there, and is the default one then: clients before 1.7 name none.
+    #[schema(value_type = Option<Uuid>, example = "00000000-0000-0000-0000-000000000000")]
+    message_server_id: Option<()>,
     #[schema(min_length = 1, max_length = 256, example = "General")]
     name: String,
     /// `GROUP`, `DM`, or a word of the platform's own; `GROUP` where absent.

@@ -22,12 +22,14 @@ use core_types::embeddings::VectorRepository;
 use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
+use core_types::moving::{ArrivalRepository, BelongingsRepository};
 use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
 use core_types::worlds::WorldRepository;
 use core_types::{Ids, StoreResult};
 
+pub mod elizaos;
 mod error;
 pub mod migrate;
 mod options;
@@ -64,6 +66,8 @@ struct Repositories {
     media: Arc<dyn MediaRepository>,
     runs: Arc<dyn RunRepository>,
     secrets: Arc<dyn SecretRepository>,
+    arrivals: Arc<dyn ArrivalRepository>,
+    belongings: Arc<dyn BelongingsRepository>,
 }
 
 /// Opens the database, creates it where SQLite has none, and runs its pending migrations. `ids` names new deliveries.
@@ -150,6 +154,16 @@ impl Store {
         Arc::clone(&self.repositories.secrets)
     }
 
+    /// Where what comes from elsewhere is stored.
+    pub fn arrivals(&self) -> Arc<dyn ArrivalRepository> {
+        Arc::clone(&self.repositories.arrivals)
+    }
+
+    /// Where all that is an agent's own is read.
+    pub fn belongings(&self) -> Arc<dyn BelongingsRepository> {
+        Arc::clone(&self.repositories.belongings)
+    }
+
     /// Which database this is.
     pub const fn kind(&self) -> Kind {
         match self.backend {
@@ -197,6 +211,8 @@ where
         + MediaRepository
         + RunRepository
         + SecretRepository
+        + ArrivalRepository
+        + BelongingsRepository
         + 'static,
 {
     Repositories {
@@ -213,5 +229,7 @@ where
         media: Arc::<D>::clone(db),
         runs: Arc::<D>::clone(db),
         secrets: Arc::<D>::clone(db),
+        arrivals: Arc::<D>::clone(db),
+        belongings: Arc::<D>::clone(db),
     }
 }

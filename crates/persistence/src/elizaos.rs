@@ -43,8 +43,7 @@ struct Count {
 
 /// Connects to the PostgreSQL database at this URL, which is read and nothing else; refuses one that is not elizaOS's.
 pub async fn open(url: &str) -> Result<Database, OpenError> {
-    let connector = Connector::probe(url).await?;
-    let mut conn = connector.connect_to_open().await?;
+    let (connector, mut conn) = Connector::connected(url).await?;
     let failed = |error: diesel::result::Error| OpenError::Failed { source: Box::new(error) };
     conn.batch_execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL timezone = 'UTC'").await.map_err(failed)?;
     let names = table_names(&mut conn).await.map_err(failed)?;

@@ -34,13 +34,13 @@ pub async fn run(config: &Config, args: ExportArgs) -> Result<(), Failure> {
 }
 
 async fn write(ports: &MovingPorts, args: &ExportArgs) -> Result<(AgentSummary, Left), Failure> {
-    let listed = ports.agents.list().await.map_err(|error| failed(error.into(), ""))?;
+    let listed = ports.agents.list().await.map_err(|error| failed(&error.into(), ""))?;
     let agent = find(listed, &args.agent)?;
     let left = match &args.out {
         Some(path) => to_file(ports, agent.id, path).await?,
         None => {
             let mut out = BufWriter::new(io::stdout());
-            domain::leave(ports, agent.id, (SystemClock.now(), PROGRAM), &mut out, &progress()).await.map_err(|error| failed(error, ""))?
+            domain::leave(ports, agent.id, (SystemClock.now(), PROGRAM), &mut out, &progress()).await.map_err(|error| failed(&error, ""))?
         }
     };
     Ok((agent, left))
@@ -58,7 +58,7 @@ async fn to_file(ports: &MovingPorts, agent: AgentId, path: &Path) -> Result<Lef
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut out = BufWriter::new(options.open(&partial).map_err(unwritable)?);
-    let left = domain::leave(ports, agent, (SystemClock.now(), PROGRAM), &mut out, &progress()).await.map_err(|error| failed(error, ""));
+    let left = domain::leave(ports, agent, (SystemClock.now(), PROGRAM), &mut out, &progress()).await.map_err(|error| failed(&error, ""));
     let finished = left.and_then(|left| finish(out, &partial, path).map_err(unwritable).map(|()| left));
     if finished.is_err() {
         // What is left of it is nobody's file; that it failed is told anyway.

@@ -119,16 +119,16 @@ async fn take_in(mut moving: MovingIn, source: Source, what_now: &str) -> Result
             }
         }
         Source::ElizaOs(url) => {
-            let mut database = elizaos::open(&url).await.map_err(|error| not_opened(error))?;
-            moving.elizaos(&mut database).await.map_err(|error| failed(error, what_now))?;
+            let mut database = elizaos::open(&url).await.map_err(|error| not_opened(&error))?;
+            moving.elizaos(&mut database).await.map_err(|error| failed(&error, what_now))?;
         }
     }
     Ok(moving)
 }
 
-fn not_opened(error: OpenError) -> Failure {
+fn not_opened(error: &OpenError) -> Failure {
     let exit = if matches!(error, OpenError::BadUrl { .. }) { Exit::Usage } else { Exit::Database };
-    Failure::new(exit, error.to_string()).because(error)
+    Failure::of(exit, error, "")
 }
 
 /// Takes in one file: an exported agent, or a character.
@@ -138,7 +138,7 @@ async fn file(moving: &mut MovingIn, path: &Path, what_now: &str) -> Result<(), 
     let mut reader = BufReader::new(File::open(path).map_err(unreadable)?);
     if domain::is_export(reader.fill_buf().map_err(unreadable)?) {
         return moving.file(reader).await.map_err(|error| {
-            let mut failure = failed(error, what_now);
+            let mut failure = failed(&error, what_now);
             failure.message = format!("{shown}: {}", failure.message);
             failure
         });
@@ -150,7 +150,7 @@ async fn file(moving: &mut MovingIn, path: &Path, what_now: &str) -> Result<(), 
         Err(error) => return Err(unreadable(error)),
         Ok(bytes) if bytes as u64 > MAX_CHARACTER => moving.refuse(&name, "it is larger than 4 MB, as no character is"),
         Ok(_) => match serde_json::from_str(&text) {
-            Ok(value) => moving.character(&value, &name).await.map_err(|error| failed(error, what_now))?,
+            Ok(value) => moving.character(&value, &name).await.map_err(|error| failed(&error, what_now))?,
             Err(error) => moving.refuse(&name, &format!("it is not JSON: {error}")),
         },
     }

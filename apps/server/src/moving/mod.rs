@@ -1,6 +1,5 @@
 //! The verbs `import` and `export`: moving in and out, while no server runs on the data directory.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,16 +46,11 @@ fn progress() -> Progress {
 }
 
 /// Why it ended early, with what to do about it.
-fn failed(error: MovingError, what_now: &str) -> Failure {
-    let (exit, advice) = match &error {
+fn failed(error: &MovingError, what_now: &str) -> Failure {
+    let (exit, advice) = match error {
         MovingError::Store(_) => (Exit::Database, what_now),
         MovingError::Line { .. } | MovingError::CutOff { .. } | MovingError::Io(_) => (Exit::Failure, what_now),
         MovingError::Newer { .. } | MovingError::NoAgent | MovingError::Vault(_) => (Exit::Failure, ""),
     };
-    let mut message = error.to_string();
-    if !advice.is_empty() {
-        // Writing to a String cannot fail.
-        let _ = write!(message, "; {advice}");
-    }
-    Failure::new(exit, message).because(error)
+    Failure::of(exit, error, advice)
 }

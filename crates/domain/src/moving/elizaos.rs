@@ -1,10 +1,12 @@
 //! Taking in the database of an elizaOS server.
 
-use core_types::agents::Added;
+use std::collections::BTreeSet;
+
+use core_types::agents::{Added, MAX_LISTED};
 use core_types::character::{self, ParsedCharacter};
 use core_types::messaging::{ChannelAdded, Linked, MAX_PARTICIPANTS};
 use core_types::moving::{Belonging, Brought, ElizaOsDatabase, ElizaOsRows, PastMessage};
-use core_types::{AgentId, ChannelId, JsonObject, MessageServerId};
+use core_types::{AgentId, ChannelId, JsonObject, MessageServerId, Page};
 use serde_json::Value;
 
 use super::rows::{self, Row, Wrong};
@@ -146,10 +148,11 @@ impl MovingIn {
 
     async fn agents(&mut self, from: &mut dyn ElizaOsDatabase) -> Result<(), MovingError> {
         from.read(ElizaOsRows::Agents).await?;
+        let mut left = BTreeSet::new();
         loop {
             let page = from.next(PAGE).await?;
             if page.is_empty() {
-                return Ok(());
+                break;
             }
             for row in page {
                 let read = self.read((Kind::Agents, "agents"), row, |row| {
@@ -158,12 +161,17 @@ impl MovingIn {
                 });
                 let Some((id, enabled, times, character)) = read else { continue };
                 if let Some(mut parsed) = self.character_of(id, character) {
-                    self.leave_environment(&mut parsed);
+                    left.extend(without_environment(&mut parsed));
                     self.agent(id, parsed, enabled, times).await?;
                 }
             }
             self.tell(Kind::Agents);
         }
+        if !left.is_empty() {
+            let names = Vec::from_iter(left).join(", ");
+            self.report.note(format!("agents: elizaOS keeps its environment with every agent's secrets; left out of it: {names}"));
+        }
+        Ok(())
     }
 
     /// The character of these columns; where parts of it are not understood, without them.
@@ -192,17 +200,10 @@ impl MovingIn {
         }
     }
 
-    fn leave_environment(&mut self, parsed: &mut ParsedCharacter) {
-        let (gone, kept) = std::mem::take(&mut parsed.secrets).into_iter().partition(|(name, _)| is_of_the_process(name));
-        parsed.secrets = kept;
-        for (name, _) in gone {
-            let what = "kept by elizaOS with every agent, is of its process and was left out";
-            self.report.note(format!("agents: the variable `{name}`, {what}"));
-        }
-    }
-
     async fn links(&mut self, from: &mut dyn ElizaOsDatabase) -> Result<(), MovingError> {
         from.read(ElizaOsRows::ServerAgents).await?;
+        // Who listens on the server at hand: rows come server by server.
+        let mut known: (Option<MessageServerId>, Vec<AgentId>) = (None, Vec::new());
         loop {
             let page = from.next(PAGE).await?;
             if page.is_empty() {
@@ -213,7 +214,11 @@ impl MovingIn {
                 let Some((server, agent)) = self.read((Kind::Links, "message_server_agents"), row, read) else { continue };
                 self.report.found(Kind::Links);
                 let Some(into) = &self.into else { continue };
+                if known.0 != Some(server) {
+                    known = (Some(server), into.servers.agents(server, Page::first(MAX_LISTED)).await?.items);
+                }
                 let outcome = match into.servers.link(server, agent).await? {
+                    Linked::Yes if known.1.contains(&agent) => Brought::Existing,
                     Linked::Yes => Brought::New,
                     Linked::NoServer | Linked::NoAgent => Brought::Homeless,
                 };
@@ -301,6 +306,13 @@ impl MovingIn {
         self.tell(Kind::Messages);
         Ok(())
     }
+}
+
+/// Takes out of an agent's secrets what is of elizaOS's process; returns the names.
+fn without_environment(parsed: &mut ParsedCharacter) -> Vec<String> {
+    let (gone, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut parsed.secrets).into_iter().partition(|(name, _)| is_of_the_process(name));
+    parsed.secrets = kept;
+    gone.into_iter().map(|(name, _)| name).collect()
 }
 
 /// What became of a thing that was added.

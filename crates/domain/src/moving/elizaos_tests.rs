@@ -72,8 +72,7 @@ async fn what_is_not_understood_of_an_agent_is_left_out_and_told() {
     let told = notes(&moving);
     for expected in [
         "Ada: the secret `B` is encrypted under a SECRET_SALT that is not known here",
-        "the variable `PATH`",
-        "the variable `npm_x`",
+        "left out of it: PATH, npm_x",
         "agents: the column `novelty` is not known",
         "Ada: topics",
         "agents: `id` is not what it should be; left out",

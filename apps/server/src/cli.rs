@@ -362,6 +362,21 @@ mod tests {
     }
 
     #[test]
+    fn what_moves_in_is_a_path_or_a_database() {
+        let from = |line: &str| match read(line).verb {
+            Some(Verb::Import(args)) => (args.path.and_then(|path| path.to_str().map(str::to_owned)), args.from_postgres, args.yes),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(from("doolittle import characters --yes"), (Some("characters".to_owned()), None, true));
+        assert_eq!(from("doolittle import --from-postgres -"), (None, Some("-".to_owned()), false));
+        let Some(Verb::Export(args)) = read("doolittle export Ada --out a.jsonl").verb else { panic!("no export") };
+        assert_eq!((args.agent.as_str(), args.out.unwrap().to_str()), ("Ada", Some("a.jsonl")));
+        for bad in ["import", "import a b", "import a --from-postgres b", "export", "export Ada --yes"] {
+            assert_eq!(parse(format!("doolittle {bad}").split_whitespace()).unwrap_err().exit_code(), 2, "{bad}");
+        }
+    }
+
+    #[test]
     fn a_check_takes_a_time_and_a_nonce() {
         let line = "doolittle tee verify a.json --collateral c.json --at 2026-01-01T00:00:00Z --nonce C0FFEE --allow-simulated";
         let Some(Verb::Tee { verb: TeeVerb::Verify(args) }) = read(line).verb else { panic!("no check") };

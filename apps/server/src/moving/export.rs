@@ -36,12 +36,11 @@ pub async fn run(config: &Config, args: ExportArgs) -> Result<(), Failure> {
 async fn write(ports: &MovingPorts, args: &ExportArgs) -> Result<(AgentSummary, Left), Failure> {
     let listed = ports.agents.list().await.map_err(|error| failed(&error.into(), ""))?;
     let agent = find(listed, &args.agent)?;
-    let left = match &args.out {
-        Some(path) => to_file(ports, agent.id, path).await?,
-        None => {
-            let mut out = BufWriter::new(io::stdout());
-            domain::leave(ports, agent.id, (SystemClock.now(), PROGRAM), &mut out, &progress()).await.map_err(|error| failed(&error, ""))?
-        }
+    let left = if let Some(path) = &args.out {
+        to_file(ports, agent.id, path).await?
+    } else {
+        let mut out = BufWriter::new(io::stdout());
+        domain::leave(ports, agent.id, (SystemClock.now(), PROGRAM), &mut out, &progress()).await.map_err(|error| failed(&error, ""))?
     };
     Ok((agent, left))
 }

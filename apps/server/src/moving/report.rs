@@ -9,6 +9,9 @@ use crate::terminal;
 /// The report as text. Without `stored` it was only looked at.
 pub(super) fn text(report: &Report, stored: bool) -> String {
     let mut text = String::new();
+    if report.tallies().next().is_none() {
+        text.push_str("nothing was found\n");
+    }
     let columns = if stored { "found       new  there before   left out  not understood" } else { "found  not understood" };
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{:<14}{columns:>width$}", "", width = columns.len() + 4);
@@ -20,9 +23,6 @@ pub(super) fn text(report: &Report, stored: bool) -> String {
         } else {
             writeln!(text, "{kind:<14}{:>9}{:>16}", tally.found, tally.refused)
         };
-    }
-    if report.tallies().next().is_none() {
-        text = "nothing was found\n".to_owned();
     }
     let mut notes = report.notes().peekable();
     if notes.peek().is_some() {

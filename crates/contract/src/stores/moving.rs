@@ -1,7 +1,7 @@
 //! Promises about what comes from elsewhere, and about reading all that is an agent's own.
 
 use core_types::deliveries::DeliveryState;
-use core_types::memory::{Entity, Memory, Room, RoomState};
+use core_types::memory::{Entity, KeywordSearch, Memory, MemoryFilter, Room, RoomState};
 use core_types::messaging::EventKind;
 use core_types::moving::{Belonging, Brought, Participant, PastMessage};
 use core_types::worlds::World;
@@ -77,7 +77,7 @@ pub async fn what_is_brought_is_read_back_as_it_was(stores: Stores) {
     assert_eq!(stores.arrivals.bring(things.clone()).await.sure(), vec![Brought::Existing; things.len()]);
     assert_eq!(belongings(&stores, agent_id(1), 100).await, things);
     assert_eq!(belongings(&stores, agent_id(2), 100).await, []);
-    assert_eq!(stores.memories.list(agent_id(1), Default::default(), ALL).await.sure().total, 2);
+    assert_eq!(stores.memories.list(agent_id(1), MemoryFilter::default(), ALL).await.sure().total, 2);
 }
 
 /// Nothing of it is written, and what is there stays as it is; the rest of the same batch is stored.
@@ -121,8 +121,8 @@ pub async fn memories_that_came_are_found(stores: Stores) {
     assert_eq!(wanting.len(), 2);
     let told = memory(5, agent_id(1), channel_id(7), person(1), "tomatoes on a balcony");
     stores.arrivals.bring(vec![Belonging::Memory(Box::new(told))]).await.sure();
-    let search = core_types::memory::KeywordSearch { text: "Balcony?".to_owned(), limit: 5 };
-    let found = stores.memories.search(agent_id(1), Default::default(), search).await.sure();
+    let search = KeywordSearch { text: "Balcony?".to_owned(), limit: 5 };
+    let found = stores.memories.search(agent_id(1), MemoryFilter::default(), search).await.sure();
     assert_eq!(found.iter().map(|ranked| ranked.memory.id).collect::<Vec<_>>(), [memory_id(5)]);
 }
 

@@ -57,6 +57,10 @@ pub enum Verb {
     },
     /// Bring the database to this version's schema and stop
     Migrate,
+    /// Bring in agents: characters, an exported agent, or the database of an elizaOS server
+    Import(ImportArgs),
+    /// Write an agent with its memories into one file, without its secrets
+    Export(ExportArgs),
     /// Show every setting, its value and where it came from; secrets are masked
     Config {
         /// Print JSON.
@@ -74,6 +78,32 @@ pub enum Verb {
         /// Its format.
         format: String,
     },
+}
+
+/// Where agents come from. The server must not run.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ImportArgs {
+    /// A character as JSON, a file that `export` wrote, or a directory of such files (`*.json`, `*.jsonl`).
+    #[arg(value_name = "PATH", required_unless_present = "from_postgres", conflicts_with = "from_postgres")]
+    pub path: Option<PathBuf>,
+    /// The PostgreSQL database of an elizaOS server 1.7.2: `postgres://user:password@host/database`; `-` reads the URL from
+    /// standard input, where others cannot see it. It is only read.
+    #[arg(long, value_name = "URL")]
+    pub from_postgres: Option<String>,
+    /// Bring it in; without this it is only looked at, and told what would come in and what is not understood.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Which agent goes where. The server must not run.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ExportArgs {
+    /// The agent: its name, its id or a beginning that only one has.
+    #[arg(value_name = "AGENT")]
+    pub agent: String,
+    /// The file to write, which must not be there yet; standard output where nothing is said.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// A conversation in the terminal.
@@ -268,6 +298,9 @@ Examples:
   doolittle chat --agent Eliza --once 'Hello'    one message, the reply on standard output
   doolittle agent create characters/ada.json --start
   doolittle agent list --url https://agents.example.org --key ...
+  doolittle import characters/                   look at what would come in; --yes brings it in
+  doolittle import --from-postgres postgres://eliza:...@localhost/eliza --yes
+  doolittle export Ada --out ada.jsonl           an agent with its memories as one file
   curl -s http://127.0.0.1:3000/api/tee/status | doolittle tee verify - --collateral collateral.json
 ";
 
@@ -325,6 +358,21 @@ mod tests {
             ["doolittle serve", "doolittle agent list", "doolittle agent remove x", "doolittle agent create -", "doolittle config --json"]
         {
             assert!(read(line).verb.is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_moves_in_is_a_path_or_a_database() {
+        let from = |line: &str| match read(line).verb {
+            Some(Verb::Import(args)) => (args.path.and_then(|path| path.to_str().map(str::to_owned)), args.from_postgres, args.yes),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(from("doolittle import characters --yes"), (Some("characters".to_owned()), None, true));
+        assert_eq!(from("doolittle import --from-postgres -"), (None, Some("-".to_owned()), false));
+        let Some(Verb::Export(args)) = read("doolittle export Ada --out a.jsonl").verb else { panic!("no export") };
+        assert_eq!((args.agent.as_str(), args.out.unwrap().to_str()), ("Ada", Some("a.jsonl")));
+        for bad in ["import", "import a b", "import a --from-postgres b", "export", "export Ada --yes"] {
+            assert_eq!(parse(format!("doolittle {bad}").split_whitespace()).unwrap_err().exit_code(), 2, "{bad}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 
-use core_types::error::Source;
+use core_types::error::{Source, chain};
 use derive_more::{Display, Error};
 
 use crate::terminal;
@@ -65,6 +65,15 @@ impl Failure {
     /// The same with the error that led to it.
     pub fn because(self, source: impl Into<Source>) -> Self {
         Self { source: Some(source.into()), ..self }
+    }
+
+    /// The end that an error means, with what to do about it, if anything. Its causes are told, and it is not among them.
+    pub fn of(exit: Exit, error: &(dyn StdError + 'static), advice: &str) -> Self {
+        let message = if advice.is_empty() { error.to_string() } else { format!("{error}; {advice}") };
+        match error.source() {
+            Some(source) => Self::new(exit, message).because(chain(source)),
+            None => Self::new(exit, message),
+        }
     }
 
     /// The whole story for the terminal: the message, then each cause on a line of its own.

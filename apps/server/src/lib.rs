@@ -3,7 +3,7 @@
 //!
 //! A run of `doolittle` goes: [`cli`] reads the arguments, [`config`] resolves every setting with its origin, [`serve`]
 //! prepares the data directory, takes the [`lock`] and binds the port, [`wiring`] builds the server and runs it. The other
-//! verbs are clients of a running server ([`client`]), look at the local one ([`migrate`], `config`), or check what one has said
+//! verbs are clients of a running server ([`client`]), look at the local one ([`migrate`], `config`), move agents in and out of it ([`moving`]), or check what one has said
 //! ([`tee::verify`]).
 
 pub mod characters;
@@ -21,6 +21,7 @@ pub mod lock;
 pub mod logging;
 pub mod machine;
 pub mod migrate;
+pub mod moving;
 mod private_file;
 mod program;
 pub mod secret_key;

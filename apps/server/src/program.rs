@@ -10,7 +10,7 @@ use crate::cli::{self, Cli, TeeVerb, Verb};
 use crate::client;
 use crate::config::{self, Config, Sources};
 use crate::exit::{Exit, Failure};
-use crate::{logging, migrate, serve, tee};
+use crate::{logging, migrate, moving, serve, tee};
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -55,6 +55,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match verb {
         Verb::Serve => system()?.block_on(serve::run(config)),
         Verb::Migrate => system()?.block_on(migrate::run(&config)),
+        Verb::Import(args) => system()?.block_on(moving::import::run(&config, args)),
+        Verb::Export(args) => system()?.block_on(moving::export::run(&config, args)),
         Verb::Chat(chat) => system()?.block_on(client::chat::run(&config, chat)),
         Verb::Agent { verb, server, json } => system()?.block_on(client::agents::run(&config, verb, &server, json)),
         Verb::Config { json: true, .. } => print(&format!("{:#}\n", config::show::json(&config))),

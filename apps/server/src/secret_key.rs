@@ -29,6 +29,12 @@ pub fn vault(config: &Config) -> Result<SecretVault, Failure> {
     Ok(keys.fold(vault, SecretVault::and_opens))
 }
 
+/// A vault that reads what elizaOS encrypted, by the salts of these settings, and keeps nothing: no key is read or made.
+pub fn reader(config: &Config) -> SecretVault {
+    let vault = config.secret_salt.as_ref().map_or_else(|| SecretVault::with_key([0; KEY_BYTES]), SecretVault::with_passphrase);
+    config.old_secret_salt.iter().fold(vault, SecretVault::and_opens_with)
+}
+
 /// The keys of the file, which is made with a random one where there is none.
 fn keys(data_dir: &Path) -> Result<Vec<[u8; KEY_BYTES]>, Failure> {
     if let Some(keys) = stored(data_dir)? {

@@ -261,7 +261,7 @@ pub async fn open(config: &Config) -> Result<Store, Failure> {
             OpenError::Corrupt { .. } => "; restore a backup, or move the file away to begin anew",
             OpenError::BadUrl { .. } | OpenError::Unreachable { .. } => "; check POSTGRES_URL and that PostgreSQL runs",
             OpenError::InUse { .. } => "; stop it first, since one database serves one server",
-            OpenError::Migration { .. } | OpenError::Failed { .. } => "",
+            OpenError::Migration { .. } | OpenError::Foreign { .. } | OpenError::Failed { .. } => "",
         };
         let exit = if matches!(error, OpenError::InUse { .. }) { Exit::Locked } else { Exit::Database };
         let message = format!("{error}{advice}");

@@ -14,6 +14,7 @@ use core_types::jobs::JobRepository;
 use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
+use core_types::moving::{ArrivalRepository, BelongingsRepository};
 use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
@@ -30,6 +31,7 @@ pub mod finishing;
 pub mod jobs;
 pub mod media;
 pub mod memories;
+pub mod moving;
 pub mod posting;
 pub mod recall;
 pub mod reflecting;
@@ -80,6 +82,10 @@ pub struct Stores {
     pub runs: Arc<dyn RunRepository>,
     /// Where sealed secrets are kept.
     pub secrets: Arc<dyn SecretRepository>,
+    /// Where what comes from elsewhere is stored.
+    pub arrivals: Arc<dyn ArrivalRepository>,
+    /// Where all that is an agent's own is read.
+    pub belongings: Arc<dyn BelongingsRepository>,
 }
 
 /// A database that was made for one promise.
@@ -240,6 +246,13 @@ macro_rules! store_contract {
             rooms::an_agent_has_only_its_own_rooms,
             rooms::rooms_are_listed_oldest_first,
             rooms::the_rooms_of_a_group_are_found_together,
+            moving::what_is_brought_is_read_back_as_it_was,
+            moving::what_is_taken_or_homeless_is_left_out,
+            moving::a_fragment_comes_without_its_document,
+            moving::memories_that_came_are_found,
+            moving::past_messages_keep_their_order,
+            moving::past_messages_are_answered_by_nobody,
+            moving::what_came_counts_as_looked_back_at,
             worlds::a_world_is_given_back_as_it_was_stored,
             worlds::an_agent_has_only_its_own_worlds,
             worlds::worlds_are_listed_oldest_first,

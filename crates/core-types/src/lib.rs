@@ -24,6 +24,7 @@ pub mod media;
 pub mod memory;
 pub mod messaging;
 pub mod models;
+pub mod moving;
 pub mod page;
 pub mod rooms;
 pub mod runs;

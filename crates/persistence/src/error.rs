@@ -51,6 +51,14 @@ pub enum OpenError {
         #[error(source)]
         source: Source,
     },
+    /// It is no database of elizaOS.
+    #[display("{place} is no database of elizaOS 1.7.2: it has no table `{missing}`")]
+    Foreign {
+        /// Which database, without its password.
+        place: String,
+        /// A table that such a database has.
+        missing: String,
+    },
     /// Another server works on the same PostgreSQL database.
     #[display("another server uses {place}")]
     InUse {

@@ -23,6 +23,7 @@ use core_types::jobs::JobRepository;
 use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
+use core_types::moving::{ArrivalRepository, BelongingsRepository};
 use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
@@ -30,6 +31,7 @@ use core_types::sessions::SessionRepository;
 use core_types::worlds::WorldRepository;
 use core_types::{Ids, StoreResult};
 
+pub mod elizaos;
 mod error;
 pub mod migrate;
 mod options;
@@ -68,6 +70,8 @@ struct Repositories {
     media: Arc<dyn MediaRepository>,
     runs: Arc<dyn RunRepository>,
     secrets: Arc<dyn SecretRepository>,
+    arrivals: Arc<dyn ArrivalRepository>,
+    belongings: Arc<dyn BelongingsRepository>,
 }
 
 /// Opens the database, creates it where SQLite has none, and runs its pending migrations. `ids` names new deliveries.
@@ -164,6 +168,16 @@ impl Store {
         Arc::clone(&self.repositories.secrets)
     }
 
+    /// Where what comes from elsewhere is stored.
+    pub fn arrivals(&self) -> Arc<dyn ArrivalRepository> {
+        Arc::clone(&self.repositories.arrivals)
+    }
+
+    /// Where all that is an agent's own is read.
+    pub fn belongings(&self) -> Arc<dyn BelongingsRepository> {
+        Arc::clone(&self.repositories.belongings)
+    }
+
     /// Which database this is.
     pub const fn kind(&self) -> Kind {
         match self.backend {
@@ -213,6 +227,8 @@ where
         + MediaRepository
         + RunRepository
         + SecretRepository
+        + ArrivalRepository
+        + BelongingsRepository
         + 'static,
 {
     Repositories {
@@ -231,5 +247,7 @@ where
         media: Arc::<D>::clone(db),
         runs: Arc::<D>::clone(db),
         secrets: Arc::<D>::clone(db),
+        arrivals: Arc::<D>::clone(db),
+        belongings: Arc::<D>::clone(db),
     }
 }

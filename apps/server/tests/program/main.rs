@@ -4,8 +4,10 @@
 
 mod client;
 mod documents;
+mod elizaos;
 mod environment;
 mod fake_server;
+mod moving;
 mod server;
 mod start;
 mod tee;

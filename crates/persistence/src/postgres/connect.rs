@@ -35,6 +35,11 @@ pub(crate) struct Connector {
 impl Connector {
     /// Reads the URL and connects once, to find out whether the server is there and how to talk to it.
     pub(crate) async fn probe(url: &str) -> Result<Self, OpenError> {
+        Self::connected(url).await.map(|(connector, _)| connector)
+    }
+
+    /// The same with that connection, for whoever needs no other: what serves an embedded database may take only one.
+    pub(crate) async fn connected(url: &str) -> Result<(Self, Conn), OpenError> {
         let mut config = parse(url)?;
         config.connect_timeout(CONNECT_TIMEOUT);
         let mut connector = Self { place: place(&config), tls: None, config };
@@ -45,7 +50,7 @@ impl Connector {
                 strict.config.ssl_mode(SslMode::Require);
                 strict.tls = Some(tls()?);
                 match strict.connect().await {
-                    Ok(_) => return Ok(strict),
+                    Ok(conn) => return Ok((strict, conn)),
                     Err(error) => {
                         log::debug!("TLS to PostgreSQL is not possible, and the URL does not require it: {error}");
                         connector.config.ssl_mode(SslMode::Disable);
@@ -54,8 +59,8 @@ impl Connector {
             }
             _ => connector.tls = Some(tls()?),
         }
-        connector.connect_to_open().await?;
-        Ok(connector)
+        let conn = connector.connect_to_open().await?;
+        Ok((connector, conn))
     }
 
     /// How connections are protected, for a person.

@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
+use super::memories::MemoryRow;
 use super::prepared::prepared;
 use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents, sessions};
 use super::sessions::SessionRow;
@@ -103,6 +104,18 @@ pub(super) async fn hold_memories(conn: &mut Conn, ids: Vec<Id>) -> QueryResult<
         ))
         .for_update()
         .skip_locked()
+        .load(conn)
+        .await
+}
+
+/// The memories of an agent in the order in which they were stored.
+pub(super) async fn memories_in_order(conn: &mut Conn, agent: Id, after: i64, limit: u32) -> QueryResult<Vec<(i64, MemoryRow)>> {
+    memories::table
+        .filter(memories::agent_id.eq(agent))
+        .filter(memories::ordinal.gt(after))
+        .order(memories::ordinal)
+        .limit(limit.into())
+        .select((memories::ordinal, MemoryRow::as_select()))
         .load(conn)
         .await
 }

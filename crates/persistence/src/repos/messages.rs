@@ -59,6 +59,12 @@ impl MessageRow {
             updated_at: place.at,
         }
     }
+
+    /// The same for a message that changed since.
+    pub(super) fn past(draft: MessageDraft, place: &Place, updated_at: i64) -> Self {
+        let row = Self::new(draft, place);
+        Self { updated_at: updated_at.max(row.created_at), ..row }
+    }
 }
 
 impl From<MessageRow> for Message {

@@ -26,6 +26,13 @@ pub(super) struct RoomRow {
     created_at: i64,
 }
 
+impl RoomRow {
+    /// Its id, and whose it is.
+    pub(super) const fn key(&self) -> (Id, Id) {
+        (self.id, self.agent_id)
+    }
+}
+
 impl From<Room> for RoomRow {
     fn from(room: Room) -> Self {
         Self {
@@ -70,7 +77,7 @@ pub(super) struct EntityRow {
 }
 
 impl EntityRow {
-    fn new(entity: Entity) -> Result<Self, Fault> {
+    pub(super) fn new(entity: Entity) -> Result<Self, Fault> {
         Ok(Self { agent_id: entity.agent_id.into(), id: entity.id.into(), names: json(&entity.names)?, metadata: Object(entity.metadata) })
     }
 

@@ -22,6 +22,13 @@ pub(super) struct WorldRow {
     created_at: i64,
 }
 
+impl WorldRow {
+    /// Its id, and whose it is.
+    pub(super) const fn key(&self) -> (Id, Id) {
+        (self.id, self.agent_id)
+    }
+}
+
 impl From<World> for WorldRow {
     fn from(world: World) -> Self {
         Self {

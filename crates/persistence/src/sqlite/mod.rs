@@ -107,6 +107,8 @@ mod members;
 mod memories;
 #[path = "../repos/messages.rs"]
 mod messages;
+#[path = "../repos/moving.rs"]
+mod moving;
 #[path = "../repos/plane.rs"]
 mod plane;
 #[path = "../repos/prepared.rs"]

@@ -3,16 +3,19 @@
 use core_types::MessageServerId;
 use core_types::deliveries::{ClaimRequest, DeliveryState};
 use core_types::messaging::Channel;
-use diesel::dsl::exists;
+use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::Conn;
 use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
+use super::memories::MemoryRow;
 use super::prepared::prepared;
 use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents, sessions};
 use super::sessions::SessionRow;
+use super::types::IdSql;
 use super::vectors::Held;
 
 /// The bytes of a message that have no bound of their own. Only the heads of the rows are read for it.
@@ -81,6 +84,18 @@ pub(super) fn hold_memories(conn: &mut Conn, ids: Vec<Id>) -> QueryResult<Vec<He
             memories::created_at,
             memories::content,
         ))
+        .load(conn)
+}
+
+/// The memories of an agent in the order in which they were stored. The plus keeps SQLite from sorting all of them anew for each
+/// page, as the index of agents would have it.
+pub(super) fn memories_in_order(conn: &mut Conn, agent: Id, after: i64, limit: u32) -> QueryResult<Vec<(i64, MemoryRow)>> {
+    memories::table
+        .filter(sql::<Bool>("+memories.agent_id = ").bind::<IdSql, _>(agent))
+        .filter(memories::ordinal.gt(after))
+        .order(memories::ordinal)
+        .limit(limit.into())
+        .select((memories::ordinal, MemoryRow::as_select()))
         .load(conn)
 }
 

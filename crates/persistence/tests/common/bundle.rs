@@ -21,5 +21,7 @@ pub fn stores_of(store: &Store) -> Stores {
         media: store.media(),
         runs: store.runs(),
         secrets: store.secrets(),
+        arrivals: store.arrivals(),
+        belongings: store.belongings(),
     }
 }

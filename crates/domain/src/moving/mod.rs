@@ -1,0 +1,228 @@
+//! Moving in and out: characters, an agent's own file, the database of an elizaOS server.
+//!
+//! Whatever comes keeps its id, and what is there already stays as it is; so the same again, or the rest of what was cut short,
+//! is simply moved in anew. Nothing runs and nobody is told: the server is not up.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+
+use core_types::agents::{Added, Agent, AgentRepository};
+use core_types::character::{self, ParsedCharacter};
+use core_types::messaging::{ChannelRepository, ServerRepository};
+use core_types::moving::{ArrivalRepository, Belonging, BelongingsRepository, Brought};
+use core_types::secrets::{ElizaOsSecret, SecretRepository, Vault, VaultError};
+use core_types::{AgentId, Clock, StoreError, Timestamp};
+use derive_more::{Display, Error, From};
+use serde_json::Value;
+
+mod elizaos;
+mod file;
+mod leave;
+mod lines;
+mod report;
+mod rows;
+
+pub use file::is_export;
+pub use leave::{Left, leave};
+pub use report::{Kind, Report, Tally};
+
+/// So many things are stored in one transaction.
+const BATCH: usize = 200;
+
+/// Where everything is kept that moves.
+#[derive(Clone)]
+pub struct MovingPorts {
+    /// Agents.
+    pub agents: Arc<dyn AgentRepository>,
+    /// Their secrets.
+    pub secrets: Arc<dyn SecretRepository>,
+    /// Message servers.
+    pub servers: Arc<dyn ServerRepository>,
+    /// Channels.
+    pub channels: Arc<dyn ChannelRepository>,
+    /// What comes.
+    pub arrivals: Arc<dyn ArrivalRepository>,
+    /// What is an agent's own.
+    pub belongings: Arc<dyn BelongingsRepository>,
+}
+
+/// Why moving did not come to its end. What was stored before stays.
+#[derive(Debug, Display, Error, From)]
+pub enum MovingError {
+    /// A database failed.
+    #[display("what moves cannot be read or stored")]
+    Store(#[error(source)] StoreError),
+    /// The file cannot be read or written.
+    #[display("the file cannot be read or written")]
+    Io(#[error(source)] io::Error),
+    /// A secret cannot be kept.
+    #[display("a secret cannot be kept")]
+    Vault(#[error(source)] VaultError),
+    /// A line of the file means nothing.
+    #[display("line {line} of the file is not understood: {reason}")]
+    #[from(ignore)]
+    Line {
+        /// Which one, from 1 on.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file ends too early.
+    #[display("the file ends after line {line}, before its end: it was cut off")]
+    #[from(ignore)]
+    CutOff {
+        /// The last line that is there.
+        line: u64,
+    },
+    /// A newer program wrote the file.
+    #[display("the file has version {version} of its format, and this program knows {known} and nothing later: import it with a newer one")]
+    #[from(ignore)]
+    Newer {
+        /// The version of the file.
+        version: u64,
+        /// The latest that is known here.
+        known: u64,
+    },
+    /// The agent is not there.
+    #[display("there is no such agent")]
+    #[from(ignore)]
+    NoAgent,
+}
+
+/// Who is told how far it is: of which kind there were how many.
+pub type Progress = Arc<dyn Fn(Kind, u64) + Send + Sync>;
+
+/// Takes in what comes, and says what came of it.
+pub struct MovingIn {
+    into: Option<MovingPorts>,
+    vault: Arc<dyn Vault>,
+    clock: Arc<dyn Clock>,
+    progress: Progress,
+    report: Report,
+    /// The agents that came, whether they are new or not.
+    agents: HashSet<AgentId>,
+    batch: Vec<Belonging>,
+}
+
+impl MovingIn {
+    /// Takes in whatever comes; into nothing, where it is only to be looked at.
+    pub fn new(into: Option<MovingPorts>, vault: Arc<dyn Vault>, clock: Arc<dyn Clock>, progress: Progress) -> Self {
+        Self { into, vault, clock, progress, report: Report::default(), agents: HashSet::new(), batch: Vec::new() }
+    }
+
+    /// What came of it so far.
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Takes in a character, or several in a list. One that is none is noted in the report, with the name of where it is from.
+    pub async fn character(&mut self, value: &Value, from: &str) -> Result<(), MovingError> {
+        let characters = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        for value in characters {
+            match character::parse(value) {
+                Ok(parsed) => {
+                    for warning in &parsed.warnings {
+                        self.report.note(format!("{from}: {warning}"));
+                    }
+                    let now = self.clock.now();
+                    let id = parsed.id.unwrap_or_else(|| AgentId::of_name(&parsed.character.name));
+                    self.agent(id, parsed, true, (now, now)).await?;
+                }
+                Err(error) => self.report.refused(Kind::Agents, format!("{from}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that something that should hold an agent cannot be read as one.
+    pub fn refuse(&mut self, from: &str, why: &str) {
+        self.report.refused(Kind::Agents, format!("{from}: {why}"));
+    }
+
+    /// Takes in an agent with its secrets. It does not run.
+    async fn agent(
+        &mut self,
+        id: AgentId,
+        parsed: ParsedCharacter,
+        enabled: bool,
+        times: (Timestamp, Timestamp),
+    ) -> Result<(), MovingError> {
+        self.report.found(Kind::Agents);
+        self.agents.insert(id);
+        let name = parsed.character.name.clone();
+        let mut secrets = Vec::new();
+        for (secret_name, given) in parsed.secrets {
+            let secret = match self.vault.read_elizaos(&given) {
+                ElizaOsSecret::Opened(secret) => secret,
+                ElizaOsSecret::Plain => given,
+                ElizaOsSecret::Locked => {
+                    let note = "is encrypted under a SECRET_SALT that is not known here (give it as SECRET_SALT_PREVIOUS); left out";
+                    self.report.refused(Kind::Secrets, format!("{name}: the secret `{secret_name}` {note}"));
+                    continue;
+                }
+            };
+            self.report.found(Kind::Secrets);
+            secrets.push((secret_name, secret));
+        }
+        let Some(into) = &self.into else { return Ok(()) };
+        let count = secrets.len();
+        let sealed = secrets.iter().map(|(name, secret)| self.vault.seal(id, name, secret)).collect::<Result<Vec<_>, _>>()?;
+        let agent = Agent { id, character: parsed.character, enabled, running: false, created_at: times.0, updated_at: times.1 };
+        let outcome = match into.agents.add(agent, sealed).await? {
+            Added::New(_) => Brought::New,
+            Added::Existing(_) => Brought::Existing,
+        };
+        self.report.became(Kind::Agents, outcome);
+        for _ in 0..count {
+            self.report.became(Kind::Secrets, outcome);
+        }
+        Ok(())
+    }
+
+    /// Takes in something of an agent's, by and by.
+    async fn belonging(&mut self, thing: Belonging) -> Result<(), MovingError> {
+        self.report.found(kind_of(&thing));
+        self.batch.push(thing);
+        if self.batch.len() < BATCH { Ok(()) } else { self.flush().await }
+    }
+
+    /// Stores what has come and is not stored yet.
+    async fn flush(&mut self) -> Result<(), MovingError> {
+        let batch = std::mem::take(&mut self.batch);
+        let Some(last) = batch.last().map(kind_of) else { return Ok(()) };
+        if let Some(into) = &self.into {
+            let kinds: Vec<Kind> = batch.iter().map(kind_of).collect();
+            let outcomes = into.arrivals.bring(batch).await?;
+            for (kind, outcome) in kinds.into_iter().zip(outcomes) {
+                self.report.became(kind, outcome);
+            }
+        }
+        self.tell(last);
+        Ok(())
+    }
+
+    fn tell(&self, kind: Kind) {
+        (self.progress)(kind, self.report.of(kind).found);
+    }
+
+    /// What is remembered here has been looked back at elsewhere.
+    async fn looked_back(&self, agents: impl IntoIterator<Item = AgentId> + Send) -> Result<(), MovingError> {
+        let Some(into) = &self.into else { return Ok(()) };
+        let agents: Vec<AgentId> = agents.into_iter().collect();
+        for agent in agents {
+            into.arrivals.looked_back(agent).await?;
+        }
+        Ok(())
+    }
+}
+
+const fn kind_of(thing: &Belonging) -> Kind {
+    match thing {
+        Belonging::World(_) => Kind::Worlds,
+        Belonging::Entity(_) => Kind::Entities,
+        Belonging::Room(_) => Kind::Rooms,
+        Belonging::Participant(_) => Kind::Participants,
+        Belonging::Memory(_) => Kind::Memories,
+    }
+}

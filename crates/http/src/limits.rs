@@ -134,6 +134,8 @@ pub(crate) const SOCKET_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 pub(crate) const SOCKET_PACKETS: usize = 256;
 /// The most bytes of one payload that a poll is answered with, as the greeting says.
 pub(crate) const POLL_BYTES: usize = 1_000_000;
+/// How many channels are heard by sockets at once.
+pub(crate) const ROOMS: usize = 20_000;
 /// How many replies in the making a room remembers.
 pub(crate) const ROOM_REPLIES: usize = 256;
 /// How long a room waits until it reads on after the database could not be read.

@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use core_types::bus::{BusEvent, Lagged, Subscription};
+use core_types::bus::{BusEvent, Lagged, ReplyChunk, Subscription};
 use core_types::messaging::{ChannelEvent, EventBody, EventStream, MessageRepository, StreamItem};
-use core_types::{ChannelId, ServiceResult};
+use core_types::{ChannelId, MessageId, ServiceResult};
 use tokio::time::{Duration, timeout};
 
 /// Events read from the store at once.
-const PAGE: u32 = 200;
+const PAGE: u32 = 50;
+
+/// So many messages are remembered as handed out.
+const LATEST: usize = 32;
 
 /// How often the store is asked although the bus is silent.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -27,6 +30,8 @@ pub(super) struct Events {
     /// Whether there is such a channel yet.
     exists: bool,
     ready: VecDeque<StreamItem>,
+    /// The last messages that were handed out: pieces of them come too late.
+    replies: VecDeque<MessageId>,
     /// Whether something may have been missed, so that the store is asked for the newest sequence number.
     missed: bool,
     ended: bool,
@@ -41,7 +46,18 @@ impl Events {
         newest: i64,
         exists: bool,
     ) -> Self {
-        Self { messages, subscription, channel, position, newest, exists, ready: VecDeque::new(), missed: false, ended: false }
+        Self {
+            messages,
+            subscription,
+            channel,
+            position,
+            newest,
+            exists,
+            ready: VecDeque::new(),
+            replies: VecDeque::new(),
+            missed: false,
+            ended: false,
+        }
     }
 
     /// Reads on from the store. What is missing there is a gap: retention has passed over it.
@@ -58,11 +74,12 @@ impl Events {
         Ok(())
     }
 
-    /// Asks the store how far the channel has come.
+    /// Asks the store how far the channel has come. What is behind what was read already is another channel of the same id.
     async fn look(&mut self) -> ServiceResult<()> {
         match self.messages.last_seq(self.channel).await? {
+            Some(newest) if newest < self.position => self.ended = true,
             Some(newest) => {
-                self.newest = self.newest.max(newest);
+                self.newest = newest;
                 self.exists = true;
             }
             // The channel was deleted while nobody looked.
@@ -82,21 +99,29 @@ impl Events {
         }
         self.position = event.seq;
         self.newest = self.newest.max(event.seq);
+        if let EventBody::Message(Some(message)) = &event.body {
+            self.replies.truncate(LATEST - 1);
+            self.replies.push_front(message.id);
+        }
         self.ready.push_back(StreamItem::Event(event));
     }
 
-    /// A published event is handed out if it is the next one; otherwise it only shows how far the store has come, since
-    /// two commits may be published in either order.
+    /// A published event is handed out if it is the next one. Otherwise the store is asked: two commits may be published in either
+    /// order, and what is told of a channel that there is not may be of one that is gone.
     fn hear(&mut self, event: Arc<ChannelEvent>) {
-        self.exists = true;
         if matches!(event.body, EventBody::ChannelDeleted) {
             self.ended = true;
             self.ready.push_back(StreamItem::Event(event));
-        } else if event.seq == self.position + 1 {
+        } else if self.exists && event.seq == self.position + 1 {
             self.take(event);
-        } else {
-            self.newest = self.newest.max(event.seq);
+        } else if !self.exists || event.seq > self.position {
+            self.missed = true;
         }
+    }
+
+    /// Whether the message that a piece belongs to has been handed out already.
+    fn is_late(&self, chunk: &ReplyChunk) -> bool {
+        self.replies.contains(&chunk.reply_id)
     }
 }
 
@@ -120,6 +145,7 @@ impl EventStream for Events {
             }
             match timeout(LOOK_AGAIN, self.subscription.next()).await {
                 Ok(Ok(BusEvent::Channel(event))) => self.hear(event),
+                Ok(Ok(BusEvent::Chunk(chunk))) if self.is_late(&chunk) => {}
                 Ok(Ok(BusEvent::Chunk(chunk))) => return Ok(Some(StreamItem::Chunk(chunk))),
                 Ok(Ok(_)) => {}
                 // A lost event costs latency, not data.

@@ -26,13 +26,22 @@ impl Driver {
             Call::UnsubscribeLogs => self.follow_log(false),
             Call::FilterLogs(payload) => self.filter_log(payload),
         };
-        let answer = done.unwrap_or_else(|error| {
-            let failure = failure(&error);
-            self.send(event_frame("messageError", &failure));
-            failure
-        });
+        match done {
+            Ok(answer) => self.answer(ack, &answer),
+            Err(error) => self.fail(ack, &error),
+        }
+    }
+
+    /// Tells that something cannot be done.
+    pub(crate) fn fail(&self, ack: Option<u64>, error: &ApiError) {
+        let failure = failure(error);
+        self.send(event_frame("messageError", &failure));
+        self.answer(ack, &failure);
+    }
+
+    fn answer(&self, ack: Option<u64>, answer: &Value) {
         if let Some(id) = ack {
-            self.send(ack_frame(id, &answer));
+            self.send(ack_frame(id, answer));
         }
     }
 
@@ -42,10 +51,6 @@ impl Driver {
 
     async fn join(&mut self, payload: JsonObject) -> ApiResult<Value> {
         let wanted = joining(payload)?;
-        self.count()?;
-        if let Some(entity) = wanted.entity {
-            self.settle(entity);
-        }
         let Identity { caller, socket_id, .. } = self.identity()?;
         let (caller, socket_id) = (caller.clone(), socket_id.clone());
         // elizaOS lets clients join what is no channel; nothing ever happens there.
@@ -65,14 +70,14 @@ impl Driver {
         let confirm = |position| told = self.confirm(joined(&wanted, &socket_id, Some(position)));
         let missed = self.hub.rooms.join(&caller, channel, wanted.after, &self.listener, confirm).await.map_err(told_to_log)?;
         self.channels.insert(channel);
-        if let Some(missed) = missed {
-            missed.run().await.map_err(told_to_log)?;
-        }
+        self.missed.extend(missed);
         Ok(told)
     }
 
-    fn part(&mut self, channel: ChannelId) {
+    /// Hears a channel no longer.
+    pub(crate) fn part(&mut self, channel: ChannelId) {
         if self.channels.remove(&channel) {
+            self.missed.retain(|missed| missed.channel() != channel);
             self.hub.rooms.leave(channel, self.listener.key);
         }
     }
@@ -96,11 +101,9 @@ impl Driver {
             return Err(ApiError::new(Code::InvalidJson, "The message contains the character U+0000"));
         }
         let message = sending(payload)?;
-        self.count()?;
         let (channel, server, author) = (message.channel_id, message.server_id, message.author_id);
-        self.settle(author);
-        let Identity { caller, entity, .. } = self.identity()?;
-        if *entity != author {
+        let Identity { caller, entity, settled, .. } = self.identity()?;
+        if *settled && *entity != author {
             return Err(ApiError::new(Code::Forbidden, "senderId must be the entityId with which the socket connected"));
         }
         let client_id = message.source_id.clone();
@@ -113,6 +116,9 @@ impl Driver {
         if let (Some(room), Some(client_id), false) = (&room, &client_id, is_new) {
             room.sent(author, client_id);
         }
+        if posted.is_ok() {
+            self.settle(author);
+        }
         match posted {
             Ok(receipt) => Ok(self.acknowledge(&receipt, client_id.as_deref(), room.as_deref())),
             Err(ServiceError::NotFound(Thing::Server)) => Err(no_server(server)),
@@ -124,14 +130,15 @@ impl Driver {
     fn acknowledge(&self, receipt: &PostReceipt, client_id: Option<&str>, room: Option<&Room>) -> Value {
         let (message, key) = (&*receipt.message, self.listener.key);
         let told = acknowledged(message, &receipt.warnings);
+        let own = broadcast(message, message.seq, client_id);
         let mut frames = vec![event_frame("messageAck", &told)];
         if !receipt.warnings.is_empty() {
             // Whoever waits for an answer learns that there will be none.
             frames.push(nobody_answers(message));
         }
-        let by_room = room.filter(|_| !receipt.repeated).is_some_and(|room| room.tell_behind(message.seq, key, &frames));
+        let by_room = room.filter(|_| !receipt.repeated).is_some_and(|room| room.tell_behind(message.seq, key, &own, &frames));
         if !by_room {
-            self.send(broadcast(message, message.seq, client_id));
+            self.send(own);
             for frame in frames {
                 self.send(frame);
             }
@@ -140,7 +147,6 @@ impl Driver {
     }
 
     fn follow_log(&mut self, follow: bool) -> ApiResult<Value> {
-        self.count()?;
         let caller = &self.identity()?.caller;
         self.log = if follow {
             let reader = self.state.services.system.log(caller).map_err(told_to_log)?.follow();

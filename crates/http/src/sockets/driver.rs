@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use auth::{Class, Client};
 use core_types::error::chain;
 use core_types::system::LogReader;
-use core_types::{Caller, ChannelId, EntityId, Permission};
+use core_types::{Caller, ChannelId, EntityId, Permission, ServiceError, ServiceResult};
 use realtime::{Call, Closed, Frame, Output, Session, Via, engine};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
@@ -18,7 +18,7 @@ use crate::errors::{ApiError, Code};
 use crate::rates;
 use crate::sockets::hub::{Hub, Place};
 use crate::sockets::outbox::Outbox;
-use crate::sockets::rooms::Listener;
+use crate::sockets::rooms::{CatchUp, Listener};
 use crate::wire::manage::LogWish;
 use crate::wire::sockets::{greeting, log_entry};
 
@@ -33,6 +33,8 @@ pub(crate) struct Link {
     /// Whether a poll is being answered.
     pub(crate) polling: AtomicBool,
     carrier: AtomicU8,
+    /// How many websockets have knocked.
+    pub(crate) knocks: AtomicU64,
 }
 
 /// Which transport takes what waits.
@@ -56,6 +58,7 @@ impl Link {
             end_poll: Notify::new(),
             polling: AtomicBool::new(false),
             carrier: AtomicU8::new(carrier as u8),
+            knocks: AtomicU64::new(0),
         }
     }
 
@@ -76,12 +79,12 @@ impl Link {
 pub(crate) enum Input {
     /// A packet came.
     Packet(engine::Packet, Via),
-    /// A websocket knocks; what is for it alone goes here.
-    Knock(mpsc::Sender<Direct>),
+    /// The websocket of this number knocks; what is for it alone goes here.
+    Knock(u64, mpsc::Sender<Direct>),
     /// What came is not of the protocol.
     Malformed,
-    /// A websocket is gone.
-    Lost,
+    /// The websocket of this number is gone.
+    Lost(u64),
 }
 
 /// What is for a websocket alone that knocks.
@@ -122,9 +125,14 @@ pub(crate) struct Driver {
     inputs: mpsc::Receiver<Input>,
     knocker: Knocker,
     pub(crate) identity: Option<Identity>,
-    candidate: Option<mpsc::Sender<Direct>>,
+    /// The websocket that knocks.
+    candidate: Option<(u64, mpsc::Sender<Direct>)>,
+    /// The websocket that carries the session, where one does.
+    carrier: u64,
     pub(crate) listener: Listener,
     pub(crate) channels: HashSet<ChannelId>,
+    /// What it has missed in some of them and reads by itself.
+    pub(crate) missed: Vec<CatchUp>,
     pub(crate) log: Option<(Box<dyn LogReader>, LogWish)>,
 }
 
@@ -143,8 +151,10 @@ impl Driver {
             knocker,
             identity: None,
             candidate: None,
+            carrier: 0,
             listener,
             channels: HashSet::new(),
+            missed: Vec::new(),
             log: None,
         }
     }
@@ -161,6 +171,10 @@ impl Driver {
                     None => vec![Output::Close(Closed::ByClient)],
                 },
                 () = tick => self.session.tick(Instant::now().into_std()),
+                step = next_missed(&mut self.missed) => {
+                    self.caught_up(step);
+                    Vec::new()
+                }
                 line = next_line(&mut self.log) => {
                     self.tell_line(line);
                     Vec::new()
@@ -177,16 +191,20 @@ impl Driver {
     fn take(&mut self, input: Input) -> Vec<Output> {
         match input {
             Input::Packet(packet, via) => self.session.receive(packet, via, Instant::now().into_std()),
-            Input::Knock(candidate) => {
-                self.candidate = Some(candidate);
+            Input::Knock(number, candidate) => {
+                // One that knocks while another does is sent away, by dropping what it waits for.
+                self.candidate.get_or_insert((number, candidate));
                 Vec::new()
             }
             Input::Malformed => vec![Output::Close(Closed::Malformed(realtime::Malformed("a packet cannot be read")))],
-            Input::Lost if self.session.transport() == Via::Websocket => vec![Output::Close(Closed::ByClient)],
-            Input::Lost => {
-                self.candidate = None;
-                self.session.forget_upgrade();
-                self.link.carried_by(Carrier::Polls);
+            Input::Lost(number) if self.session.transport() == Via::Websocket && self.carrier == number => {
+                vec![Output::Close(Closed::ByClient)]
+            }
+            Input::Lost(number) => {
+                if self.candidate.take_if(|(candidate, _)| *candidate == number).is_some() {
+                    self.session.forget_upgrade();
+                    self.link.carried_by(Carrier::Polls);
+                }
                 Vec::new()
             }
         }
@@ -204,13 +222,18 @@ impl Driver {
                 Output::Upgraded => {
                     self.link.carried_by(Carrier::Websocket);
                     self.direct(Direct::TakeOver);
-                    self.candidate = None;
+                    self.carrier = self.candidate.take().map_or(0, |(number, _)| number);
                 }
                 Output::Connect(auth) => self.connect(&auth),
                 Output::Event(event) => {
                     let ack = event.ack;
-                    if let Some(call) = Call::of(event) {
-                        self.call(call, ack).await;
+                    match self.count() {
+                        Ok(()) => {
+                            if let Some(call) = Call::of(event) {
+                                self.call(call, ack).await;
+                            }
+                        }
+                        Err(error) => self.fail(ack, &error),
                     }
                 }
                 Output::Close(why) => {
@@ -229,7 +252,7 @@ impl Driver {
 
     /// A websocket that does not take two frames is gone.
     fn direct(&self, direct: Direct) {
-        if let Some(candidate) = &self.candidate {
+        if let Some((_, candidate)) = &self.candidate {
             let _ = candidate.try_send(direct);
         }
     }
@@ -254,9 +277,11 @@ impl Driver {
     fn identify(&self, auth: &Value) -> Result<Identity, ApiError> {
         let text = |name| auth.get(name).and_then(Value::as_str);
         let shown = || ["apiKey", "token"].into_iter().filter_map(text).find_map(|key| self.state.services.keyring.verify(key));
-        let Some(caller) = self.knocker.caller.clone().or_else(shown) else {
-            // Whoever guesses is counted like whoever asks.
+        if self.knocker.caller.is_none() {
+            // Whoever guesses is counted like whoever asks, and before it is known whether the guess is right.
             self.count()?;
+        }
+        let Some(caller) = self.knocker.caller.clone().or_else(shown) else {
             let message = "Missing or invalid API key: send it as auth.apiKey or auth.token, as X-API-KEY or Authorization: Bearer";
             return Err(ApiError::new(Code::Unauthorized, message));
         };
@@ -276,7 +301,7 @@ impl Driver {
         Ok(Identity { caller, client, entity, settled: named.is_some(), socket_id: token(&self.state)? })
     }
 
-    /// Whoever came without a name has the first one that it uses.
+    /// Whoever came without a name has the first one that it posted under.
     pub(crate) fn settle(&mut self, entity: EntityId) {
         if let Some(identity) = self.identity.as_mut().filter(|identity| !identity.settled) {
             identity.entity = entity;
@@ -291,6 +316,21 @@ impl Driver {
         rates::count_client(&self.state, Class::Api, client).and_then(|rated| rated.refusal()).map_or(Ok(()), Err)
     }
 
+    /// One step of catching up was made, or failed.
+    fn caught_up(&mut self, step: ServiceResult<bool>) {
+        match step {
+            Ok(false) => {}
+            Ok(true) => drop(self.missed.pop()),
+            Err(error) => {
+                let error = told_to_log(error);
+                if let Some(channel) = self.missed.last().map(CatchUp::channel) {
+                    self.part(channel);
+                }
+                self.fail(None, &error);
+            }
+        }
+    }
+
     fn tell_line(&mut self, line: Line) {
         let Some((_, wish)) = &self.log else { return };
         match line {
@@ -303,6 +343,14 @@ impl Driver {
 }
 
 type Line = Result<Option<Arc<core_types::system::LogLine>>, core_types::bus::Lagged>;
+
+/// Goes on with what was missed in one of the channels.
+async fn next_missed(missed: &mut [CatchUp]) -> ServiceResult<bool> {
+    match missed.last_mut() {
+        Some(missed) => missed.step().await,
+        None => std::future::pending().await,
+    }
+}
 
 async fn next_line(log: &mut Option<(Box<dyn LogReader>, LogWish)>) -> Line {
     match log {
@@ -329,8 +377,8 @@ pub(crate) fn token(state: &State) -> Result<String, ApiError> {
 }
 
 /// Logs what a service could not do, where that is not the client's fault.
-pub(crate) fn told_to_log(error: core_types::ServiceError) -> ApiError {
-    if matches!(error, core_types::ServiceError::Unavailable(_) | core_types::ServiceError::Internal(_)) {
+pub(crate) fn told_to_log(error: ServiceError) -> ApiError {
+    if matches!(error, ServiceError::Unavailable(_) | ServiceError::Internal(_)) {
         log::error!("{}", chain(&error));
     }
     error.into()

@@ -2,19 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use core_types::bus::ReplyChunk;
 use core_types::deliveries::DeliveryState;
 use core_types::error::chain;
 use core_types::messaging::{ChannelEvent, EventBody, EventStream, Message, MessagingService, StreamItem};
-use core_types::{Caller, ChannelId, EntityId, MessageId, MessageServerId, ServiceResult};
+use core_types::{Caller, ChannelId, EntityId, MessageId, MessageServerId, ServiceError, ServiceResult};
 use parking_lot::Mutex;
 use realtime::Frame;
 use tokio::task::AbortHandle;
 
 use crate::limits;
 use crate::sockets::outbox::Outbox;
-use crate::wire::sockets::{Told, broadcast, chunk, gap, stream_error, told};
+use crate::wire::sockets::{Told, broadcast, channel_deleted, chunk, gap, stream_error, told};
 
 /// One who hears a room.
 #[derive(Clone)]
@@ -41,34 +42,57 @@ impl Rooms {
     /// that it is taken to know, before anything else of the channel. Returns what it has to read by itself before the room
     /// tells it the rest.
     pub(crate) async fn join(
-        self: &Arc<Self>,
+        &self,
         caller: &Caller,
         channel: ChannelId,
         after: Option<i64>,
         listener: &Listener,
         confirm: impl FnOnce(i64),
     ) -> ServiceResult<Option<CatchUp>> {
-        let events = self.messaging.await_channel(caller, channel, after).await?;
-        let position = events.position();
-        let mut rooms = self.rooms.lock();
-        let Some(room) = rooms.get(&channel) else {
-            confirm(position);
-            let room = Arc::new(Room::new(channel, position));
-            let mut inner = room.inner.lock();
-            inner.admit(listener, position);
-            let reading = read(Arc::clone(&room), events, Arc::clone(&self.messaging), caller.clone());
-            inner.reader = Some(tokio::spawn(reading).abort_handle());
-            drop(inner);
-            rooms.insert(channel, room);
-            return Ok(None);
-        };
-        let mut inner = room.inner.lock();
-        confirm(position);
-        if after.is_none() || inner.position <= position {
-            inner.admit(listener, position);
-            return Ok(None);
+        let mut own = Some(self.messaging.await_channel(caller, channel, after).await?);
+        let position = own.as_ref().map_or(0, |events| events.position());
+        let mut spare = None;
+        loop {
+            if let Some(room) = self.room(caller, channel, after, &mut own, &mut spare)? {
+                let mut inner = room.inner.lock();
+                confirm(position);
+                let behind = own.filter(|_| position < inner.position);
+                inner.admit(listener, position, behind.is_some());
+                let epoch = inner.epoch;
+                drop(inner);
+                let listener = listener.clone();
+                return Ok(behind.map(|events| CatchUp { events, room, listener, epoch, memory: Memory::default() }));
+            }
+            // A room reads from now on, whatever its first listener has missed.
+            spare = Some(self.messaging.await_channel(caller, channel, None).await?);
         }
-        Ok(Some(CatchUp { events, room: Arc::clone(room), listener: listener.clone() }))
+    }
+
+    /// The room of a channel; a new one reads from `spare`, or from `own` where its listener has missed nothing. `None` where neither
+    /// is there.
+    fn room(
+        &self,
+        caller: &Caller,
+        channel: ChannelId,
+        after: Option<i64>,
+        own: &mut Option<Box<dyn EventStream>>,
+        spare: &mut Option<Box<dyn EventStream>>,
+    ) -> ServiceResult<Option<Arc<Room>>> {
+        let mut rooms = self.rooms.lock();
+        if let Some(room) = rooms.get(&channel) {
+            return Ok(Some(Arc::clone(room)));
+        }
+        let events = if after.is_none() { own.take() } else { spare.take() };
+        let Some(events) = events else { return Ok(None) };
+        if rooms.len() >= limits::ROOMS {
+            let message = "Too many channels are heard by sockets; try again later".to_owned();
+            return Err(ServiceError::Overloaded { message, retry_after: Duration::from_secs(5) });
+        }
+        let room = Arc::new(Room::new(channel, events.position()));
+        let reading = read(Arc::clone(&room), events, Arc::clone(&self.messaging), caller.clone());
+        room.inner.lock().reader = Some(tokio::spawn(reading).abort_handle());
+        rooms.insert(channel, Arc::clone(&room));
+        Ok(Some(room))
     }
 
     /// Lets one hear a channel no longer. A room that nobody hears is not read.
@@ -113,37 +137,48 @@ async fn read(room: Arc<Room>, mut events: Box<dyn EventStream>, messaging: Arc<
     }
 }
 
-async fn pause(error: &core_types::ServiceError) {
+async fn pause(error: &ServiceError) {
     log::error!("a channel's events cannot be read for its sockets: {}", chain(error));
     tokio::time::sleep(limits::ROOM_PAUSE).await;
 }
 
-/// What one who comes back has missed, and reads by itself.
+/// What one who hears a room has missed, and reads by itself.
 pub(crate) struct CatchUp {
     events: Box<dyn EventStream>,
     room: Arc<Room>,
     listener: Listener,
+    /// Which channel of the room's id it reads.
+    epoch: u64,
+    memory: Memory,
 }
 
 impl CatchUp {
-    /// Tells what was missed, as fast as it is taken, and then lets the room tell the rest.
-    pub(crate) async fn run(mut self) -> ServiceResult<()> {
-        loop {
-            {
-                let mut inner = self.room.inner.lock();
-                if inner.position <= self.events.position() {
-                    inner.admit(&self.listener, self.events.position());
-                    return Ok(());
+    /// The channel.
+    pub(crate) fn channel(&self) -> ChannelId {
+        self.room.channel
+    }
+
+    /// Tells the next of what was missed, once there is room for it. Says whether that was all, and the room tells the rest. Giving up
+    /// the wait loses nothing.
+    pub(crate) async fn step(&mut self) -> ServiceResult<bool> {
+        if self.room.inner.lock().caught_up(self.listener.key, self.events.position(), self.epoch) {
+            return Ok(true);
+        }
+        self.listener.outbox.room().await;
+        match self.events.next().await? {
+            // A piece of a reply belongs to the present, and the room will tell the next.
+            Some(StreamItem::Chunk(_)) => {}
+            // The room tells of it.
+            Some(StreamItem::Event(event)) if matches!(event.body, EventBody::ChannelDeleted) => {}
+            Some(item) => {
+                for frame in frames(&item, &mut self.memory) {
+                    self.listener.outbox.push(frame);
                 }
             }
-            self.listener.outbox.room().await;
-            match self.events.next().await? {
-                // A piece of a reply belongs to the present, and the room will tell the next.
-                Some(StreamItem::Chunk(_)) => {}
-                Some(item) => frames(&item, &mut Memory::default()).into_iter().for_each(|frame| self.listener.outbox.push(frame)),
-                None => return Ok(()),
-            }
+            // So that the room has time to learn of it, too.
+            None => tokio::time::sleep(limits::ROOM_PAUSE).await,
         }
+        Ok(false)
     }
 }
 
@@ -159,9 +194,13 @@ struct Inner {
     position: i64,
     /// Who is about to send a message under which id of its own.
     sending: HashMap<(EntityId, String), u64>,
-    /// What one is told right behind an event.
-    due: Vec<(i64, u64, Frame)>,
+    /// What some are told right behind an event.
+    due: Vec<Due>,
     memory: Memory,
+    /// Counts the channels that there have been of this id.
+    epoch: u64,
+    /// Whether the end of the present one was told.
+    gone: bool,
     reader: Option<AbortHandle>,
 }
 
@@ -169,6 +208,17 @@ struct Heard {
     outbox: Arc<Outbox>,
     /// The number of the last event that it knows.
     position: i64,
+    /// Whether it still reads by itself what it has missed.
+    behind: bool,
+}
+
+/// What the sender of a message is told behind its event.
+struct Due {
+    seq: i64,
+    key: u64,
+    /// Its own copy of the message, in case the room does not come to tell it.
+    own: Frame,
+    then: Vec<Frame>,
 }
 
 /// What a room remembers to tell what events leave out.
@@ -187,6 +237,8 @@ impl Room {
             sending: HashMap::new(),
             due: Vec::new(),
             memory: Memory::default(),
+            epoch: 0,
+            gone: false,
             reader: None,
         };
         Self { channel, inner: Mutex::new(inner) }
@@ -205,17 +257,15 @@ impl Room {
         self.inner.lock().sending.remove(&(author, client_id.to_owned()));
     }
 
-    /// Tells one who hears the room something right behind the event of this number. Says whether it hears the room.
-    pub(crate) fn tell_behind(&self, seq: i64, key: u64, frames: &[Frame]) -> bool {
+    /// Tells the sender of a message something right behind the message's event; `own` is its copy of the message, for when the room
+    /// does not come to tell it. Says whether the sender hears the room.
+    pub(crate) fn tell_behind(&self, seq: i64, key: u64, own: &Frame, then: &[Frame]) -> bool {
         let mut inner = self.inner.lock();
-        let Some(listener) = inner.listeners.get(&key) else { return false };
-        if inner.position >= seq {
-            for frame in frames {
-                listener.outbox.push(frame.clone());
-            }
-        } else {
-            inner.due.extend(frames.iter().map(|frame| (seq, key, frame.clone())));
+        if !inner.listeners.contains_key(&key) {
+            return false;
         }
+        inner.due.push(Due { seq, key, own: own.clone(), then: then.to_vec() });
+        inner.settle();
         true
     }
 
@@ -224,15 +274,14 @@ impl Room {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         let (seq, own) = match item {
-            // Its place in the channel's order went with the channel.
-            StreamItem::Event(event) if matches!(event.body, EventBody::ChannelDeleted) => (None, None),
+            StreamItem::Event(event) if matches!(event.body, EventBody::ChannelDeleted) => return inner.tell_end(self.channel),
             StreamItem::Event(event) => (Some(event.seq), inner.sender(event)),
             StreamItem::Gap { to, .. } => (Some(*to), None),
             StreamItem::Chunk(_) => (None, None),
         };
         let frames = frames(item, &mut inner.memory);
         for (key, listener) in &mut inner.listeners {
-            if seq.is_some_and(|seq| seq <= listener.position) {
+            if listener.behind || seq.is_some_and(|seq| seq <= listener.position) {
                 continue;
             }
             listener.position = seq.unwrap_or(listener.position);
@@ -248,22 +297,64 @@ impl Room {
     /// The channel is another one now.
     fn begin_again(&self) {
         let mut inner = self.inner.lock();
+        inner.tell_end(self.channel);
         inner.position = 0;
-        inner.due.clear();
         inner.memory = Memory::default();
-        inner.listeners.values_mut().for_each(|listener| listener.position = 0);
+        inner.epoch += 1;
+        inner.gone = false;
+        for listener in inner.listeners.values_mut() {
+            listener.position = 0;
+            listener.behind = false;
+        }
     }
 }
 
 impl Inner {
-    fn admit(&mut self, listener: &Listener, position: i64) {
-        self.listeners.insert(listener.key, Heard { outbox: Arc::clone(&listener.outbox), position });
+    fn admit(&mut self, listener: &Listener, position: i64, behind: bool) {
+        self.listeners.insert(listener.key, Heard { outbox: Arc::clone(&listener.outbox), position, behind });
     }
 
     fn dismiss(&mut self, key: u64) {
-        self.listeners.remove(&key);
+        let leaves = |due: &mut Due| due.key == key;
+        for due in self.due.extract_if(.., leaves).collect::<Vec<_>>() {
+            self.give_up(due);
+        }
         self.sending.retain(|_, sender| *sender != key);
-        self.due.retain(|(_, listener, _)| *listener != key);
+        self.listeners.remove(&key);
+    }
+
+    /// Whether one who reads by itself knows as much as the room, which tells it the rest then; or is not heard of any more, or has
+    /// read of a channel that is gone.
+    fn caught_up(&mut self, key: u64, position: i64, epoch: u64) -> bool {
+        let Some(listener) = self.listeners.get_mut(&key).filter(|listener| listener.behind && self.epoch == epoch) else { return true };
+        listener.position = position;
+        if position < self.position {
+            return false;
+        }
+        listener.behind = false;
+        self.settle();
+        true
+    }
+
+    /// Tells everybody that the channel is gone, and what was due behind events that nobody will tell. Once for each channel.
+    fn tell_end(&mut self, channel: ChannelId) {
+        if std::mem::replace(&mut self.gone, true) {
+            return;
+        }
+        for due in std::mem::take(&mut self.due) {
+            self.give_up(due);
+        }
+        let frame = channel_deleted(channel);
+        self.listeners.values().for_each(|listener| listener.outbox.push(frame.clone()));
+    }
+
+    /// Tells what was due without waiting any longer for its event.
+    fn give_up(&self, due: Due) {
+        let Some(listener) = self.listeners.get(&due.key) else { return };
+        if listener.position < due.seq {
+            listener.outbox.push(due.own);
+        }
+        due.then.into_iter().for_each(|frame| listener.outbox.push(frame));
     }
 
     /// Who sent the message by a socket, and its own copy, which has its own id of the message.
@@ -276,13 +367,11 @@ impl Inner {
 
     /// Tells what was due behind the events that have been told.
     fn settle(&mut self) {
-        if self.due.is_empty() {
-            return;
-        }
-        let position = self.position;
-        for (_, key, frame) in self.due.extract_if(.., |(seq, ..)| *seq <= position) {
-            if let Some(listener) = self.listeners.get(&key) {
-                listener.outbox.push(frame);
+        let listeners = &self.listeners;
+        let told = |due: &mut Due| listeners.get(&due.key).is_none_or(|listener| !listener.behind && listener.position >= due.seq);
+        for due in self.due.extract_if(.., told) {
+            if let Some(listener) = listeners.get(&due.key) {
+                due.then.into_iter().for_each(|frame| listener.outbox.push(frame));
             }
         }
     }

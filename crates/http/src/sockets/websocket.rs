@@ -1,13 +1,14 @@
 //! A websocket that carries a session, or is about to.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason};
 use realtime::{Frame, Via, engine};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::errors::{ApiError, ApiResult};
 use crate::limits;
@@ -37,29 +38,30 @@ pub(crate) fn accept(request: &HttpRequest, payload: web::Payload) -> ApiResult<
 impl Websocket {
     /// Carries a session from now on.
     pub(crate) fn carry(self, link: Arc<Link>) {
-        actix_web::rt::spawn(self.run(link, None));
+        actix_web::rt::spawn(self.run(link, 0, None));
     }
 
     /// Knocks at a session that polls carry, to take over from them.
     pub(crate) fn knock(self, link: Arc<Link>) {
         actix_web::rt::spawn(async move {
             let (sender, receiver) = mpsc::channel(4);
-            if link.inputs.send(Input::Knock(sender)).await.is_ok() {
-                self.run(link, Some(receiver)).await;
+            let number = link.knocks.fetch_add(1, Ordering::Relaxed) + 1;
+            if link.inputs.send(Input::Knock(number, sender)).await.is_ok() {
+                self.run(link, number, Some(receiver)).await;
             }
         });
     }
 
-    async fn run(self, link: Arc<Link>, knocking: Option<mpsc::Receiver<Direct>>) {
+    async fn run(self, link: Arc<Link>, number: u64, knocking: Option<mpsc::Receiver<Direct>>) {
         let Self { mut sender, receiver } = self;
         let mut sending = sender.clone();
         let end = tokio::select! {
             () = send(&mut sending, &link, knocking) => link.outbox.end(),
             () = receive(&mut sender, receiver, &link) => None,
             // A client that does not read would keep the sending side waiting for ever.
-            End::Lagged = link.outbox.ended() => Some(End::Lagged),
+            end = over(&link) => Some(end),
         };
-        let _ = link.inputs.send(Input::Lost).await;
+        let _ = link.inputs.send(Input::Lost(number)).await;
         let reason = end.map(|end| match end {
             End::Closed => CloseReason::from(CloseCode::Normal),
             End::Lagged => {
@@ -68,6 +70,15 @@ impl Websocket {
         });
         let _ = timeout(GOODBYE, sender.close(reason)).await;
     }
+}
+
+/// Waits until the session is over, and a little longer where what waits may still be sent.
+async fn over(link: &Link) -> End {
+    let end = link.outbox.ended().await;
+    if end == End::Closed {
+        sleep(GOODBYE).await;
+    }
+    end
 }
 
 /// Sends what waits for the client, once it is this websocket's turn.

@@ -42,8 +42,13 @@ pub(crate) fn told(told: &Told<'_>) -> Option<Frame> {
         EventBody::ChannelCleared => event_frame("channelCleared", &place),
         EventBody::ChannelUpdated(channel) => event_frame("channelUpdated", &UpdatedWire { updates: ChannelWire::from(&**channel), place }),
         EventBody::Complete(completion) => event_frame("messageComplete", &CompleteWire { place, completion: completion.as_ref() }),
-        EventBody::ChannelDeleted => event_frame("channelDeleted", &json!({ "channelId": event.channel_id, "roomId": event.channel_id })),
+        EventBody::ChannelDeleted => channel_deleted(event.channel_id),
     })
+}
+
+/// A channel is gone.
+pub(crate) fn channel_deleted(channel: ChannelId) -> Frame {
+    event_frame("channelDeleted", &json!({ "channelId": channel, "roomId": channel }))
 }
 
 /// Where something happened.
@@ -200,8 +205,6 @@ pub(crate) struct Joining {
     pub(crate) channel: String,
     /// The agent that the client names; only told back.
     pub(crate) agent: Option<Value>,
-    /// Who the client says it is.
-    pub(crate) entity: Option<EntityId>,
     /// The number of the last event that the client knows.
     pub(crate) after: Option<i64>,
 }
@@ -211,8 +214,7 @@ pub(crate) fn joining(payload: JsonObject) -> ApiResult<Joining> {
     let mut fields = Fields::new(payload);
     let channel = fields.text(CHANNEL, NAME_CHARS)?.ok_or_else(|| ApiError::bad_request("channelId is required for joining."))?;
     let after = fields.count(&["lastSeq", "after"])?.map(i64::from);
-    let entity = fields.text(&["entityId"], NAME_CHARS)?.and_then(|text| text.parse().ok());
-    Ok(Joining { channel, agent: fields.value(&["agentId"]), entity, after })
+    Ok(Joining { channel, agent: fields.value(&["agentId"]), after })
 }
 
 /// What a client is told that hears a channel now: in two events of elizaOS, and as the answer to its own.

@@ -201,6 +201,69 @@ async fn a_client_that_comes_back_is_told_what_it_missed_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn the_only_one_who_hears_a_channel_catches_up_with_more_than_may_wait_for_it() {
+    let (server, ann, channel) = place().await;
+    let content = "x".repeat(90_000);
+    for _ in 0..60 {
+        post(&ann, &channel, &content).await;
+    }
+    let mut socket = socket(&server, ANN).await;
+    socket.join(&channel, Some(0)).await;
+    for seq in 1..=60 {
+        assert_eq!(socket.until("messageBroadcast").await["seq"], seq);
+    }
+    post(&ann, &channel, "now").await;
+    assert_eq!(socket.until("messageBroadcast").await["text"], "now");
+}
+
+#[tokio::test]
+async fn one_who_leaves_before_it_has_caught_up_is_dead_to_the_room_and_may_come_again() {
+    let (server, ann, channel) = place().await;
+    for number in 0..120 {
+        post(&ann, &channel, &number.to_string()).await;
+    }
+    let (mut first, mut second) = (socket(&server, ANN).await, socket(&server, BEN).await);
+    first.join(&channel, None).await;
+    second.join(&channel, Some(0)).await;
+    // The room must outlive the only one who hears it.
+    drop(first);
+    for seq in 1..=120 {
+        assert_eq!(second.until("messageBroadcast").await["seq"], seq);
+    }
+    post(&ann, &channel, "now").await;
+    assert_eq!(second.until("messageBroadcast").await["text"], "now");
+}
+
+#[tokio::test]
+async fn a_message_is_acknowledged_though_its_sender_leaves_the_channel() {
+    let (server, _ann, channel) = place().await;
+    let mut socket = socket(&server, ANN).await;
+    for _ in 0..20 {
+        socket.join(&channel, None).await;
+        socket.emit("message", &said(&channel, ANN, "bye")).await;
+        socket.emit("leave", &json!({"channelId": channel})).await;
+        assert_eq!(socket.until("messageBroadcast").await["text"], "bye");
+        socket.until("messageAck").await;
+    }
+}
+
+#[tokio::test]
+async fn a_channel_that_was_deleted_and_made_again_in_a_hurry_is_heard() {
+    let (server, ann) = open().await;
+    let mut socket = socket(&server, ANN).await;
+    let at = format!("/api/messaging/central-channels/{NOTHING}");
+    socket.join(NOTHING, None).await;
+    for round in 0..20 {
+        let posts = (0..6).map(|_| ann.post(&messages_of(NOTHING), &says("in the way")));
+        let (_, deleted) = futures_util::join!(futures_util::future::join_all(posts), ann.delete(&at));
+        deleted.empty(204);
+        let last = format!("round {round}");
+        post(&ann, NOTHING, &last).await;
+        while socket.until("messageBroadcast").await["text"] != last {}
+    }
+}
+
+#[tokio::test]
 async fn a_channel_can_be_joined_before_there_is_one() {
     let (server, ann) = open().await;
     let (agent, _) = dm(&server, &ann).await;

@@ -254,8 +254,9 @@ async fn a_channel_that_was_deleted_and_made_again_in_a_hurry_is_heard() {
     let at = format!("/api/messaging/central-channels/{NOTHING}");
     socket.join(NOTHING, None).await;
     for round in 0..20 {
-        let posts = (0..6).map(|_| ann.post(&messages_of(NOTHING), &says("in the way")));
-        let (_, deleted) = futures_util::join!(futures_util::future::join_all(posts), ann.delete(&at));
+        let post_one = async || ann.post(&messages_of(NOTHING), &says("in the way")).await;
+        let posts = futures_util::future::join_all((0..6).map(|_| post_one()));
+        let (_, deleted) = futures_util::join!(posts, ann.delete(&at));
         deleted.empty(204);
         let last = format!("round {round}");
         post(&ann, NOTHING, &last).await;

@@ -55,16 +55,12 @@ fn whom_another_agent_met_first_is_known_to_this_one_too() {
             "entity_metadata": {"a": 1}, "room_state": "MUTED"}),
         )
     };
-    let [Belonging::Entity(entity), Belonging::Participant(somebody)] =
-        participant(&mut given(PERSON, PERSON)).unwrap().try_into().unwrap()
-    else {
-        panic!("other things")
-    };
+    let things: [Belonging; 2] = participant(&mut given(PERSON, PERSON)).unwrap().try_into().unwrap();
+    let [Belonging::Entity(entity), Belonging::Participant(somebody)] = things else { panic!("other things") };
     assert_eq!((entity.names, entity.agent_id.to_string().as_str()), (vec!["Lin".to_owned()], AGENT));
     assert_eq!(somebody.state, None, "only the agent itself stands to the room");
-    let [Belonging::Participant(itself)] = participant(&mut given(AGENT, AGENT)).unwrap().try_into().unwrap() else {
-        panic!("other things")
-    };
+    let things: [Belonging; 1] = participant(&mut given(AGENT, AGENT)).unwrap().try_into().unwrap();
+    let [Belonging::Participant(itself)] = things else { panic!("other things") };
     assert_eq!(itself.state, Some(RoomState::Muted));
 }
 

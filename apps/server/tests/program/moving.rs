@@ -329,7 +329,8 @@ fn what_a_database_has_that_means_nothing_here_is_told() {
     from.run(
         "ALTER TABLE memories ADD COLUMN mood text; UPDATE memories SET mood = 'good'; CREATE TABLE goals (id int); \
          INSERT INTO goals VALUES (1), (2); UPDATE agents SET topics = '[1]' WHERE name = 'Grace'; \
-         INSERT INTO central_messages (id, channel_id, author_id, content) SELECT 'seven', id, 'x', 'y' FROM channels WHERE name = 'Garden'",
+         INSERT INTO central_messages (id, channel_id, author_id, content) SELECT 'seven', id, 'x', 'y' FROM channels WHERE name = 'Garden'; \
+         INSERT INTO channel_participants SELECT id, 'discord-7' FROM channels WHERE name = 'Garden'",
     );
     let moved = doolittle(directory.path(), &[], &["import", "--from-postgres", &from.url, "--data-dir", "data", "--yes"]);
     let report = worked(&moved);
@@ -337,6 +338,7 @@ fn what_a_database_has_that_means_nothing_here_is_told() {
         "goals: this table is not known, and its rows were left out (2 times)",
         "memories: the column `mood` is not known and was left out (26 times)",
         "Grace: topics",
+        "channels: what `participants` says has no place here",
         "central_messages: `id` is not what it should be; left out",
         "Ada: the secret `ADA_TOKEN` is encrypted under a SECRET_SALT that is not known here",
     ] {

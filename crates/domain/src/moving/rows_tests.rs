@@ -96,8 +96,18 @@ fn messages_have_the_names_of_their_authors() {
             "created_at": "2026-11-26T14:50:47", "updated_at": "2026-11-26T14:50:48", "in_reply_to_root_message_id": "not ours"}));
         let read = message(&mut given).unwrap();
         assert_eq!((read.draft.author_name.as_deref(), read.draft.in_reply_to), (name, None), "{raw}");
+        assert_eq!(given.lost().collect::<Vec<_>>(), ["in_reply_to_root_message_id"]);
         assert_eq!((read.updated_at.millis() - read.created_at.millis(), given.rest().count()), (1_000, 0));
     }
     let wrong = message(&mut row(json!({"id": "7", "metadata": null})));
     assert_eq!(wrong.unwrap_err(), "`id` is not what it should be");
+}
+
+#[test]
+fn participants_that_are_no_ids_are_lost_and_told() {
+    let mut given = row(json!({"id": CHANNEL, "message_server_id": ROOM, "name": "n", "type": "GROUP", "metadata": "odd",
+        "participants": [PERSON, "discord-7"], "created_at": "2026-11-26T14:50:47", "updated_at": "2026-11-26T14:50:47"}));
+    let (_, participants) = channel(&mut given).unwrap();
+    assert_eq!(participants.iter().map(ToString::to_string).collect::<Vec<_>>(), [PERSON]);
+    assert_eq!(given.lost().collect::<Vec<_>>(), ["participants", "metadata"]);
 }

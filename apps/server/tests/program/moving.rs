@@ -346,6 +346,14 @@ fn what_a_database_has_that_means_nothing_here_is_told() {
     }
     assert_eq!((tally(&report, "messages"), tally(&report, "agents")), (vec![24, 24, 0, 0, 1], vec![2, 2, 0, 0, 0]), "{report}");
 
+    // With the salt, the secrets come too.
+    let salt = [("SECRET_SALT_PREVIOUS", SALT)];
+    let again = worked(&doolittle(directory.path(), &salt, &["import", "--from-postgres", &from.url, "--data-dir", "data", "--yes"]));
+    assert_eq!((tally(&report, "secrets"), tally(&again, "secrets")), (vec![0, 0, 0, 0, 7], vec![7, 7, 0, 0, 0]), "{again}");
+    assert_eq!(tally(&again, "agents"), [2, 0, 2, 0, 0], "{again}");
+    let once_more = worked(&doolittle(directory.path(), &salt, &["import", "--from-postgres", &from.url, "--data-dir", "data", "--yes"]));
+    assert_eq!(tally(&once_more, "secrets"), [7, 0, 7, 0, 0], "{once_more}");
+
     let Some(empty) = Database::empty("empty") else { return };
     let output = run(directory.path(), &["import", "--from-postgres", &empty.url]);
     ended(&output, 6, "is no database of elizaOS 1.7.2");

@@ -116,6 +116,9 @@ impl MovingIn {
         let mut row = Row::new(row);
         match read(&mut row) {
             Ok(thing) => {
+                for column in row.lost() {
+                    self.report.note(format!("{table}: what `{column}` says has no place here, at least in part, and was left out"));
+                }
                 for column in row.rest().filter(|column| !IGNORED.contains(&(table, column.as_str()))) {
                     self.report.note(format!("{table}: the column `{column}` is not known and was left out"));
                 }

@@ -17,7 +17,7 @@ const ROOM: &str = "463831e6-22cb-0725-a7a5-af2b08693a0e";
 #[derive(Default)]
 struct Rows {
     tables: Vec<(String, u64)>,
-    rows: HashMap<ElizaOsRows, Vec<Value>>,
+    of: HashMap<ElizaOsRows, Vec<Value>>,
     current: Vec<Value>,
 }
 
@@ -28,7 +28,7 @@ impl ElizaOsDatabase for Rows {
     }
 
     async fn read(&mut self, rows: ElizaOsRows) -> StoreResult<()> {
-        self.current = self.rows.remove(&rows).unwrap_or_default();
+        self.current = self.of.remove(&rows).unwrap_or_default();
         Ok(())
     }
 
@@ -38,7 +38,7 @@ impl ElizaOsDatabase for Rows {
     }
 }
 
-fn agent(columns: Value) -> Value {
+fn agent(columns: &Value) -> Value {
     let mut row = json!({"id": AGENT, "name": "Ada", "bio": ["b"], "created_at": "2026-11-26T14:50:47+00:00",
         "updated_at": "2026-11-26T14:50:47+00:00", "enabled": true, "settings": {}, "server_id": null});
     row.as_object_mut().unwrap().extend(columns.as_object().unwrap().clone());
@@ -53,7 +53,7 @@ async fn looked_at(mut rows: Rows) -> MovingIn {
 }
 
 fn notes(moving: &MovingIn) -> String {
-    moving.report().notes().map(|(note, count)| format!("{count} {note}\n")).collect()
+    moving.report().notes().map(|(note, count)| format!("{count} {note}")).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
@@ -62,11 +62,11 @@ async fn what_is_not_understood_of_an_agent_is_left_out_and_told() {
     let locked = "00112233445566778899aabbccddeeff:e1c25af1b1178b1000e584aa0b424dfa";
     let settings = json!({"secrets": {"A": sealed, "B": locked, "PATH": "/bin", "npm_x": "1", "C": "plain"}});
     let rows = vec![
-        agent(json!({"settings": settings, "topics": [1], "novelty": 7})),
-        agent(json!({"id": ROOM, "name": ""})),
-        agent(json!({"id": "seven"})),
+        agent(&json!({"settings": settings, "topics": [1], "novelty": 7})),
+        agent(&json!({"id": ROOM, "name": ""})),
+        agent(&json!({"id": "seven"})),
     ];
-    let moving = looked_at(Rows { rows: HashMap::from([(ElizaOsRows::Agents, rows)]), ..Rows::default() }).await;
+    let moving = looked_at(Rows { of: HashMap::from([(ElizaOsRows::Agents, rows)]), ..Rows::default() }).await;
     let (agents, secrets) = (moving.report().of(Kind::Agents), moving.report().of(Kind::Secrets));
     assert_eq!((agents.found, agents.refused, secrets.found, secrets.refused), (1, 2, 2, 1));
     let told = notes(&moving);
@@ -87,5 +87,5 @@ async fn what_is_not_understood_of_an_agent_is_left_out_and_told() {
 async fn tables_that_stay_behind_are_named_with_their_reasons() {
     let tables = [("logs", 7), ("goals", 2), ("cache", 0), ("memories", 5)].map(|(name, rows)| (name.to_owned(), rows)).to_vec();
     let told = notes(&looked_at(Rows { tables, ..Rows::default() }).await);
-    assert_eq!(told, "2 goals: this table is not known, and its rows were left out\n7 logs: logs do not move\n");
+    assert_eq!(told, "2 goals: this table is not known, and its rows were left out\n7 logs: logs do not move");
 }

@@ -11,7 +11,7 @@ use core_types::agents::{Added, Agent, AgentRepository};
 use core_types::character::{self, ParsedCharacter};
 use core_types::messaging::{ChannelRepository, ServerRepository};
 use core_types::moving::{ArrivalRepository, Belonging, BelongingsRepository, Brought};
-use core_types::secrets::{ElizaOsSecret, SecretRepository, Vault, VaultError};
+use core_types::secrets::{ElizaOsSecret, SealedSecret, SecretChange, SecretRepository, Vault, VaultError};
 use core_types::{AgentId, Clock, StoreError, Timestamp};
 use derive_more::{Display, Error, From};
 use serde_json::Value;
@@ -166,15 +166,14 @@ impl MovingIn {
             secrets.push((secret_name, secret));
         }
         let Some(into) = &self.into else { return Ok(()) };
-        let count = secrets.len();
         let sealed = secrets.iter().map(|(name, secret)| self.vault.seal(id, name, secret)).collect::<Result<Vec<_>, _>>()?;
         let agent = Agent { id, character: parsed.character, enabled, running: false, created_at: times.0, updated_at: times.1 };
-        let outcome = match into.agents.add(agent, sealed).await? {
-            Added::New(_) => Brought::New,
-            Added::Existing(_) => Brought::Existing,
+        let (outcome, secrets) = match into.agents.add(agent, sealed.clone()).await? {
+            Added::New(_) => (Brought::New, vec![Brought::New; sealed.len()]),
+            Added::Existing(stored) => (Brought::Existing, missing_secrets(into, stored, sealed).await?),
         };
         self.report.became(Kind::Agents, outcome);
-        for _ in 0..count {
+        for outcome in secrets {
             self.report.became(Kind::Secrets, outcome);
         }
         Ok(())
@@ -215,6 +214,19 @@ impl MovingIn {
         }
         Ok(())
     }
+}
+
+/// Gives an agent that was there those of these secrets that it has not, as when the first try had no salt to read them with.
+async fn missing_secrets(into: &MovingPorts, agent: Agent, sealed: Vec<SealedSecret>) -> Result<Vec<Brought>, MovingError> {
+    let known: HashSet<String> = into.secrets.list(agent.id).await?.into_iter().map(|secret| secret.name).collect();
+    let outcomes = sealed.iter().map(|secret| if known.contains(&secret.name) { Brought::Existing } else { Brought::New }).collect();
+    let missing: Vec<_> = sealed.into_iter().filter(|secret| !known.contains(&secret.name)).map(SecretChange::Put).collect();
+    if !missing.is_empty() {
+        let read_at = agent.updated_at;
+        // Nobody else changes it: the server does not run.
+        into.agents.replace(agent, read_at, missing).await?;
+    }
+    Ok(outcomes)
 }
 
 const fn kind_of(thing: &Belonging) -> Kind {

@@ -10,19 +10,23 @@ use core_types::{AgentId, EntityId, Json, JsonObject, MemoryId, MessageServerId,
 use serde_json::Value;
 
 /// A row whose columns are taken one by one; what is left at the end is not understood.
-pub(super) struct Row(JsonObject);
+pub(super) struct Row {
+    columns: JsonObject,
+    /// Columns that say something, but nothing that has a place here.
+    lost: Vec<&'static str>,
+}
 
 /// What is wrong with a row.
 pub(super) type Wrong = String;
 
 impl Row {
-    pub(super) const fn new(row: JsonObject) -> Self {
-        Self(row)
+    pub(super) const fn new(columns: JsonObject) -> Self {
+        Self { columns, lost: Vec::new() }
     }
 
     /// A column's value; nothing where the column is null or not there.
     pub(super) fn take(&mut self, column: &str) -> Option<Value> {
-        self.0.swap_remove(column).filter(|value| !value.is_null())
+        self.columns.swap_remove(column).filter(|value| !value.is_null())
     }
 
     /// An id, or another word that is read as it is.
@@ -36,9 +40,14 @@ impl Row {
         self.maybe(column)?.ok_or_else(|| format!("`{column}` is missing"))
     }
 
-    /// The same where it may be something else, which is then no id of ours.
-    fn perhaps<T: FromStr>(&mut self, column: &str) -> Option<T> {
-        self.take(column).and_then(|value| value.as_str().and_then(|text| text.parse().ok()))
+    /// The same where it may be something else, which has no place here.
+    fn perhaps<T: FromStr>(&mut self, column: &'static str) -> Option<T> {
+        let value = self.take(column)?;
+        let read = value.as_str().and_then(|text| text.parse().ok());
+        if read.is_none() {
+            self.lost.push(column);
+        }
+        read
     }
 
     pub(super) fn text(&mut self, column: &str) -> Option<String> {
@@ -48,11 +57,13 @@ impl Row {
         }
     }
 
-    fn object(&mut self, column: &str) -> JsonObject {
+    fn object(&mut self, column: &'static str) -> JsonObject {
         match self.take(column) {
-            Some(Value::Object(object)) => object,
-            _ => JsonObject::new(),
+            Some(Value::Object(object)) => return object,
+            Some(_) => self.lost.push(column),
+            None => {}
         }
+        JsonObject::new()
     }
 
     pub(super) fn flag(&mut self, column: &str, default: bool) -> bool {
@@ -66,9 +77,14 @@ impl Row {
         read.ok_or_else(|| format!("`{column}` is no time"))
     }
 
+    /// The columns that say something and have no place here, at least in part.
+    pub(super) fn lost(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.lost.iter().copied()
+    }
+
     /// The columns that nobody has taken and that say something.
     pub(super) fn rest(self) -> impl Iterator<Item = String> {
-        self.0.into_iter().filter(|(_, value)| !value.is_null()).map(|(column, _)| column)
+        self.columns.into_iter().filter(|(_, value)| !value.is_null()).map(|(column, _)| column)
     }
 }
 
@@ -182,10 +198,14 @@ pub(super) fn memory(row: &mut Row) -> Result<Memory, Wrong> {
 
 /// A channel with those who take part and can: elizaOS takes any text for an id.
 pub(super) fn channel(row: &mut Row) -> Result<(Channel, Vec<EntityId>), Wrong> {
-    let participants = match row.take("participants") {
-        Some(Value::Array(ids)) => ids.iter().filter_map(|id| id.as_str()?.parse().ok()).collect(),
+    let given = match row.take("participants") {
+        Some(Value::Array(ids)) => ids,
         _ => Vec::new(),
     };
+    let participants: Vec<EntityId> = given.iter().filter_map(|id| id.as_str()?.parse().ok()).collect();
+    if participants.len() < given.len() {
+        row.lost.push("participants");
+    }
     let channel = Channel {
         id: row.must("id")?,
         server_id: row.must("message_server_id")?,

@@ -55,16 +55,12 @@ fn whom_another_agent_met_first_is_known_to_this_one_too() {
             "entity_metadata": {"a": 1}, "room_state": "MUTED"}),
         )
     };
-    let [Belonging::Entity(entity), Belonging::Participant(somebody)] =
-        participant(&mut given(PERSON, PERSON)).unwrap().try_into().unwrap()
-    else {
-        panic!("other things")
-    };
+    let things: [Belonging; 2] = participant(&mut given(PERSON, PERSON)).unwrap().try_into().unwrap();
+    let [Belonging::Entity(entity), Belonging::Participant(somebody)] = things else { panic!("other things") };
     assert_eq!((entity.names, entity.agent_id.to_string().as_str()), (vec!["Lin".to_owned()], AGENT));
     assert_eq!(somebody.state, None, "only the agent itself stands to the room");
-    let [Belonging::Participant(itself)] = participant(&mut given(AGENT, AGENT)).unwrap().try_into().unwrap() else {
-        panic!("other things")
-    };
+    let things: [Belonging; 1] = participant(&mut given(AGENT, AGENT)).unwrap().try_into().unwrap();
+    let [Belonging::Participant(itself)] = things else { panic!("other things") };
     assert_eq!(itself.state, Some(RoomState::Muted));
 }
 
@@ -100,8 +96,18 @@ fn messages_have_the_names_of_their_authors() {
             "created_at": "2026-11-26T14:50:47", "updated_at": "2026-11-26T14:50:48", "in_reply_to_root_message_id": "not ours"}));
         let read = message(&mut given).unwrap();
         assert_eq!((read.draft.author_name.as_deref(), read.draft.in_reply_to), (name, None), "{raw}");
+        assert_eq!(given.lost().collect::<Vec<_>>(), ["in_reply_to_root_message_id"]);
         assert_eq!((read.updated_at.millis() - read.created_at.millis(), given.rest().count()), (1_000, 0));
     }
     let wrong = message(&mut row(json!({"id": "7", "metadata": null})));
     assert_eq!(wrong.unwrap_err(), "`id` is not what it should be");
+}
+
+#[test]
+fn participants_that_are_no_ids_are_lost_and_told() {
+    let mut given = row(json!({"id": CHANNEL, "message_server_id": ROOM, "name": "n", "type": "GROUP", "metadata": "odd",
+        "participants": [PERSON, "discord-7"], "created_at": "2026-11-26T14:50:47", "updated_at": "2026-11-26T14:50:47"}));
+    let (_, participants) = channel(&mut given).unwrap();
+    assert_eq!(participants.iter().map(ToString::to_string).collect::<Vec<_>>(), [PERSON]);
+    assert_eq!(given.lost().collect::<Vec<_>>(), ["participants", "metadata"]);
 }

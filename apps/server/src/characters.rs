@@ -39,10 +39,10 @@ impl CharacterDirectory {
             let advice = "send the character itself as `characterJson`, or let the server fetch it with ALLOW_REMOTE_CHARACTERS";
             return Err(unavailable(&format!("characters are not read from the network; {advice}")));
         };
-        let fetched = timeout(PATIENCE, fetcher.fetch(url, MAX_BYTES)).await;
-        let fetched = fetched.map_err(|_late| unavailable(&format!("the character did not arrive within {} s", PATIENCE.as_secs())))?;
-        let fetched = fetched.map_err(|error| unavailable(&format!("the character cannot be fetched: {error}")))?;
-        serde_json::from_slice(&fetched.bytes).map_err(|_| unavailable("what is at the address is not JSON"))
+        let answer = timeout(PATIENCE, fetcher.fetch(url, MAX_BYTES)).await;
+        let answer = answer.map_err(|_late| unavailable(&format!("the character did not arrive within {} s", PATIENCE.as_secs())))?;
+        let answer = answer.map_err(|error| unavailable(&format!("the character cannot be fetched: {error}")))?;
+        serde_json::from_slice(&answer.bytes).map_err(|_| unavailable("what is at the address is not JSON"))
     }
 }
 

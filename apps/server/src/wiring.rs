@@ -157,19 +157,9 @@ pub async fn serve_until(
         clock: Arc::clone(&clock),
         retention: config.retention,
     };
-    // Many characters take a while, for which nobody should wait.
-    let followed = Arc::clone(&agents);
-    let mut background = JoinSet::new();
-    background.spawn(async move {
-        if let Err(error) = followed.follow_all().await {
-            log::error!("what characters know is not up to date: {}", chain(&error));
-        }
-        upkeep.run().await;
-    });
     let engines = minds.engines();
-    background.spawn(follow(settings.clone(), Arc::clone(&minds)));
+    let mut background = in_background(upkeep, Arc::clone(&agents), Arc::clone(&minds), settings.clone(), recall);
     background.spawn(figures::keep_small(counted.clone()));
-    background.spawn(async move { recall.run().await });
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
     let figures = PrometheusFigures::new(counted, store.agents(), store.deliveries(), Arc::<ThisMachine>::clone(&machine));
@@ -195,6 +185,21 @@ pub async fn serve_until(
     background.shutdown().await;
     store.close().await;
     outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+}
+
+/// Begins what goes on beside the requests, until the server stops.
+fn in_background(upkeep: Upkeep, agents: Arc<Agents>, minds: Arc<ReadyAgents>, settings: LiveSettings, recall: Arc<Recall>) -> JoinSet<()> {
+    let mut background = JoinSet::new();
+    // Many characters take a while, for which nobody should wait.
+    background.spawn(async move {
+        if let Err(error) = agents.follow_all().await {
+            log::error!("what characters know is not up to date: {}", chain(&error));
+        }
+        upkeep.run().await;
+    });
+    background.spawn(follow(settings, minds));
+    background.spawn(async move { recall.run().await });
+    background
 }
 
 /// Serves until `stop` resolves, and then lets what is under way come to its end.

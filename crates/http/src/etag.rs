@@ -33,9 +33,14 @@ fn opaque(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }
 
-/// Puts a tag on an answer to a read, or leaves the body away where the reader has it. Streams and failures have none.
+fn may_not_be_kept(headers: &HeaderMap) -> bool {
+    headers.get_all(CACHE_CONTROL).any(|value| value.to_str().is_ok_and(|value| value.contains("no-store")))
+}
+
+/// Puts a tag on an answer to a read, or leaves the body away where the reader has it. Streams, failures, and what nobody may keep have
+/// none.
 pub(crate) fn tagged(response: ServiceResponse<BoxBody>, known: &Known) -> ServiceResponse<BoxBody> {
-    if response.status() != StatusCode::OK {
+    if response.status() != StatusCode::OK || may_not_be_kept(response.headers()) {
         return response;
     }
     let mut tag = None;

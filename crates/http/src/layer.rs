@@ -23,10 +23,11 @@ use crate::etag::{Known, tagged};
 use crate::figures::OfPath;
 use crate::headers::{Decoration, allow_methods};
 use crate::paths;
+use crate::sockets;
 use crate::ui;
 
-/// Spells the path, serves HEAD by GET, answers preflights, turns a panic into a 500 for that request alone, tags what was
-/// read, and puts the headers on whatever comes out.
+/// Spells the path, serves HEAD by GET where reading changes nothing, answers preflights, turns a panic into a 500 for that request
+/// alone, tags what was read, and puts the headers on whatever comes out.
 pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let origins = request.app_data::<State>().map_or(&[][..], |state| &state.settings.cors_origins);
     let decoration = Decoration::of(&request, origins);
@@ -42,7 +43,9 @@ pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) 
     }
     let head_only = request.method() == Method::HEAD;
     let known = (head_only || request.method() == Method::GET).then(|| Known::of(request.headers()));
-    if head_only {
+    // To read there is to open a session or to take its packets, which a HEAD would do for nobody; so there it has no route. The path
+    // is taken as routes see it, without escapes.
+    if head_only && request.match_info().as_str() != sockets::PATH {
         request.head_mut().method = Method::GET;
     }
     let (method, began) = (request.method().clone(), Instant::now());

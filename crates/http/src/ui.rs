@@ -26,16 +26,15 @@ const POLICY: &str = "default-src 'self'; script-src 'self' 'unsafe-eval'; style
                       connect-src 'self' ws: wss: https://api.github.com https://raw.githubusercontent.com https://api.elevenlabs.io; frame-src 'self' https:; worker-src 'self' blob:; object-src 'none'; \
                       base-uri 'self'; form-action 'self'; frame-ancestors 'self'";
 
-/// What is never the UI's, whatever its case.
-const OURS: [&str; 4] = ["/api", "/media", "/socket.io", "/metrics"];
+/// What is never the UI's, nor anything below it, whatever its case.
+const OURS: [&str; 6] = ["/api", "/media", "/socket.io", "/metrics", "/health", "/healthz"];
 
-/// Whether a path may be one of the UI's, whose files are told by their case.
+/// Whether a path may be one of the UI's, whose files are told by their case. Escapes and slashes before it make no other path of
+/// what is ours.
 pub(crate) fn may_have(path: &str) -> bool {
-    let below = |ours: &&str| {
-        path.get(..ours.len()).is_some_and(|start| start.eq_ignore_ascii_case(ours))
-            && path.get(ours.len()..).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    !OURS.iter().any(|ours| below(&ours))
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    let first = decoded.trim_start_matches('/').split('/').next().unwrap_or_default();
+    !OURS.iter().any(|ours| ours.trim_start_matches('/').eq_ignore_ascii_case(first))
 }
 
 /// Answers what no route does: with a file of the UI, or with its page, which finds out what to show. Where there is no UI, there is
@@ -59,15 +58,13 @@ fn answer(request: &HttpRequest, folder: &Path) -> HttpResponse {
             .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
             .body("There is no such file; reload the page");
     }
-    match file_of(folder, PAGE) {
-        Some(page) => respond(request, page, REVALIDATE),
-        None => {
-            log::error!("there is no {PAGE} in ELIZA_UI_DIR ({}): name the folder of a built web UI", folder.display());
-            HttpResponse::build(StatusCode::NOT_FOUND)
-                .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
-                .body("There is no web UI in the folder that the server was told")
-        }
-    }
+    let Some(page) = file_of(folder, PAGE) else {
+        log::error!("there is no {PAGE} in ELIZA_UI_DIR ({}): name the folder of a built web UI", folder.display());
+        return HttpResponse::build(StatusCode::NOT_FOUND)
+            .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
+            .body("There is no web UI in the folder that the server was told");
+    };
+    respond(request, page, REVALIDATE)
 }
 
 fn respond(request: &HttpRequest, file: NamedFile, caching: &'static str) -> HttpResponse {
@@ -91,8 +88,9 @@ fn file_of(folder: &Path, path: &str) -> Option<NamedFile> {
         }
     }
     let found = folder.join(below).canonicalize().ok()?;
-    let inside = found.starts_with(folder) && found.is_file();
-    NamedFile::open(found).ok().filter(|_| inside)
+    // Before it is opened: opening a pipe waits for whoever writes to it.
+    let is_ours = found.starts_with(folder) && found.is_file();
+    is_ours.then(|| NamedFile::open(found).ok()).flatten()
 }
 
 fn has_extension(path: &str) -> bool {
@@ -105,10 +103,24 @@ mod tests {
 
     #[test]
     fn what_is_ours_is_never_the_uis() {
-        for ours in ["/api", "/API/agents", "/media/uploads", "/socket.io", "/metrics"] {
+        for ours in [
+            "/api",
+            "/API/agents",
+            "/media/uploads",
+            "/socket.io",
+            "/metrics",
+            "/health",
+            "/Healthz/",
+            "//api/agents",
+            "///API",
+            "/api%2fagents",
+            "/%61pi/agents",
+            "/%2Fapi%2Fagents",
+            "/socket%2eio/",
+        ] {
             assert!(!may_have(ours), "{ours}");
         }
-        for theirs in ["/", "/apis", "/chat/api", "/assets/Main-aB.js", "/mediateque"] {
+        for theirs in ["/", "//", "", "/apis", "/chat/api", "/chat%2fapi", "/assets/Main-aB.js", "/mediateque", "/healthy", "/%ff"] {
             assert!(may_have(theirs), "{theirs}");
         }
     }

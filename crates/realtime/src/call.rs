@@ -73,7 +73,7 @@ mod tests {
 
     fn call(name: &str, args: Value) -> Option<Call> {
         let Value::Array(args) = args else { panic!("a list") };
-        Call::of(Event { name: name.to_owned(), args, ack: None, attachments: Vec::new() })
+        Call::of(Event { name: name.to_owned(), args, ack: None })
     }
 
     #[test]

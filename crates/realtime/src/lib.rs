@@ -21,5 +21,5 @@ pub use session::{CONNECT_TIME, Closed, Output, PING_INTERVAL, PING_TIMEOUT, Ses
 #[display("{_0}")]
 pub struct Malformed(#[error(ignore)] pub &'static str);
 
-/// The most binary attachments of one event.
+/// The most binary attachments of one event. Nothing here asks for bytes: attachments are counted, and dropped as they come.
 pub const MAX_ATTACHMENTS: usize = 16;

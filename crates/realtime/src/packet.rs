@@ -1,6 +1,5 @@
 //! Packets of Socket.IO 5, inside messages of Engine.IO.
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -15,12 +14,11 @@ pub const ROOT: &str = "/";
 pub struct Event {
     /// Its name.
     pub name: String,
-    /// What came with it. Where bytes belong, `{"_placeholder":true,"num":n}` stands for the n-th attachment.
+    /// What came with it. Where bytes belong, `{"_placeholder":true,"num":n}` stands for the n-th attachment; the bytes themselves are
+    /// counted and dropped, since no event has a use for them.
     pub args: Vec<Value>,
     /// The number under which the client wants an answer.
     pub ack: Option<u64>,
-    /// Its binary attachments.
-    pub attachments: Vec<Bytes>,
 }
 
 /// What a client sent.
@@ -32,6 +30,8 @@ pub(crate) enum Packet {
     Disconnect,
     /// An event, and how many binary attachments follow.
     Event(Event, usize),
+    /// An event whose data cannot be read; the number under which the client wants an answer, and how many attachments follow.
+    Unreadable(Option<u64>, usize),
     /// An answer to an event of ours. We ask for none, so there is nothing in it for us; so many attachments follow.
     Ack(usize),
 }
@@ -50,7 +50,13 @@ impl Packet {
             "0" if data.is_empty() => Self::Connect(Value::Null),
             "0" => Self::Connect(read(data)?),
             "1" => Self::Disconnect,
-            "2" | "5" => Self::Event(event(data, id)?, attachments),
+            "2" | "5" if data.is_empty() => return Err(Malformed("an event has no data")),
+            // JSON that a client may well write and that we cannot hold: half a surrogate pair, numbers or nesting beyond our bounds.
+            // Which of them it is, and whether it is JSON at all, the reader does not tell apart.
+            "2" | "5" => match read(data) {
+                Ok(data) => Self::Event(event(data, id)?, attachments),
+                Err(_) => Self::Unreadable(id, attachments),
+            },
             "3" | "6" => Self::Ack(attachments),
             _ => return Err(Malformed("a socket packet is of a type that clients do not send")),
         };
@@ -87,8 +93,8 @@ fn digits(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn event(data: &str, ack: Option<u64>) -> Result<Event, Malformed> {
-    let mut args: Vec<Value> = match read(data)? {
+fn event(data: Value, ack: Option<u64>) -> Result<Event, Malformed> {
+    let mut args = match data {
         Value::Array(args) if !args.is_empty() => args,
         _ => return Err(Malformed("an event is not a list with a name")),
     };
@@ -98,7 +104,7 @@ fn event(data: &str, ack: Option<u64>) -> Result<Event, Malformed> {
         Value::Number(number) => number.to_string(),
         _ => return Err(Malformed("the name of an event is no text")),
     };
-    Ok(Event { name, args, ack, attachments: Vec::new() })
+    Ok(Event { name, args, ack })
 }
 
 fn read(data: &str) -> Result<Value, Malformed> {
@@ -147,7 +153,7 @@ mod tests {
     use super::*;
 
     fn named(name: &str, args: Vec<Value>, ack: Option<u64>) -> Event {
-        Event { name: name.to_owned(), args, ack, attachments: Vec::new() }
+        Event { name: name.to_owned(), args, ack }
     }
 
     #[test]
@@ -177,25 +183,30 @@ mod tests {
 
     #[test]
     fn what_is_no_packet_is_refused() {
-        for text in [
-            "",
-            "x",
-            "4{}",
-            "2",
-            "2{}",
-            "2[]",
-            "2[null]",
-            "2[\"a\"",
-            "5[\"a\"]",
-            "599-[\"a\"]",
-            "5-[\"a\"]",
-            "0{",
-            "299999999999999999999[\"a\"]",
-        ] {
+        for text in
+            ["", "x", "4{}", "2", "2{}", "2[]", "2[null]", "5[\"a\"]", "599-[\"a\"]", "5-[\"a\"]", "0{", "299999999999999999999[\"a\"]"]
+        {
             assert!(Packet::decode(text).is_err(), "{text}");
         }
-        let deep = format!("2[\"a\",{}{}]", "[".repeat(1_000), "]".repeat(1_000));
-        assert!(Packet::decode(&deep).is_err());
+    }
+
+    #[test]
+    fn an_event_whose_data_cannot_be_read_is_told_from_what_is_no_packet() {
+        let deep = format!("212[\"a\",{}{}]", "[".repeat(1_000), "]".repeat(1_000));
+        for (text, namespace, ack, attachments) in [
+            ("2[\"a\",\"\\ud800\"]", "/", None, 0),
+            ("27[\"a\",1e400]", "/", Some(7), 0),
+            ("2[\"a\"", "/", None, 0),
+            ("2x", "/", None, 0),
+            (deep.as_str(), "/", Some(12), 0),
+            ("2/n,3[1e400]", "/n", Some(3), 0),
+            ("52-3[\"a\",1e400]", "/", Some(3), 2),
+        ] {
+            assert_eq!(Packet::decode(text), Ok((namespace, Packet::Unreadable(ack, attachments))), "{text}");
+        }
+        for text in ["0{\"a\":1e400}", "0\"\\ud800\"", "2", "21", "51-", "2/n,"] {
+            assert!(Packet::decode(text).is_err(), "{text}");
+        }
     }
 
     #[test]

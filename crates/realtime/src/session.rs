@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::{Value, json};
 
@@ -61,6 +60,11 @@ pub enum Output {
     Connect(Value),
     /// The client sent an event.
     Event(Event),
+    /// The client sent an event whose data cannot be read, and goes on. It should be told, under this number where there is one.
+    Unreadable {
+        /// The number under which the client wants an answer.
+        ack: Option<u64>,
+    },
     /// The session is over; nothing follows.
     Close(Closed),
 }
@@ -74,10 +78,11 @@ enum Standing {
     Over,
 }
 
-/// An event, or an answer, whose attachments have not all come.
+/// An event, or an answer, whose attachments have not all come. They are counted and dropped, so that a client cannot make the server
+/// hold bytes that nobody reads.
 struct Partial {
-    /// `None` for an answer, in which nobody is interested.
-    event: Option<Event>,
+    /// What is to be done when they have come; `None` for an answer, in which nobody is interested.
+    then: Option<Output>,
     missing: usize,
 }
 
@@ -178,7 +183,7 @@ impl Session {
         self.next_ping = now + PING_INTERVAL;
         let outputs = match packet {
             Engine::Message(text) => self.message(&text),
-            Engine::Binary(bytes) => self.attachment(bytes),
+            Engine::Binary(_) => self.attachment(),
             Engine::Pong(_) | Engine::Noop => Ok(Vec::new()),
             Engine::Close => Ok(self.close(Closed::ByClient)),
             Engine::Open(_) | Engine::Ping(_) | Engine::Upgrade => Err(Malformed("an engine packet that clients do not send here")),
@@ -212,39 +217,37 @@ impl Session {
             return Ok(match packet {
                 Packet::Connect(_) => vec![Output::Send(refused_frame(namespace, "Invalid namespace"))],
                 // What follows to a namespace in which the client is not.
-                Packet::Disconnect | Packet::Event(_, 0) | Packet::Ack(0) => Vec::new(),
-                Packet::Event(..) | Packet::Ack(_) => return Err(Malformed("attachments for a namespace that there is not")),
+                Packet::Disconnect | Packet::Event(_, 0) | Packet::Unreadable(_, 0) | Packet::Ack(0) => Vec::new(),
+                Packet::Event(..) | Packet::Unreadable(..) | Packet::Ack(_) => {
+                    return Err(Malformed("attachments for a namespace that there is not"));
+                }
             });
         }
-        match (packet, &self.standing) {
-            (Packet::Connect(auth), Standing::Awaited(_)) => Ok(vec![Output::Connect(auth)]),
-            (Packet::Connect(_), _) => Err(Malformed("the client connects twice")),
-            (_, Standing::Awaited(_)) => Err(Malformed("the client has not connected")),
-            (Packet::Disconnect, _) => Ok(self.close(Closed::ByClient)),
-            (Packet::Event(event, 0), _) => Ok(vec![Output::Event(event)]),
-            (Packet::Ack(0), _) => Ok(Vec::new()),
-            (Packet::Event(event, missing), _) => {
-                self.partial = Some(Partial { event: Some(event), missing });
-                Ok(Vec::new())
-            }
-            (Packet::Ack(missing), _) => {
-                self.partial = Some(Partial { event: None, missing });
-                Ok(Vec::new())
-            }
-        }
+        let (then, missing) = match (packet, &self.standing) {
+            (Packet::Connect(auth), Standing::Awaited(_)) => return Ok(vec![Output::Connect(auth)]),
+            (Packet::Connect(_), _) => return Err(Malformed("the client connects twice")),
+            (_, Standing::Awaited(_)) => return Err(Malformed("the client has not connected")),
+            (Packet::Disconnect, _) => return Ok(self.close(Closed::ByClient)),
+            (Packet::Event(event, missing), _) => (Some(Output::Event(event)), missing),
+            (Packet::Unreadable(ack, missing), _) => (Some(Output::Unreadable { ack }), missing),
+            (Packet::Ack(missing), _) => (None, missing),
+        };
+        Ok(self.after_attachments(Partial { then, missing }))
     }
 
-    fn attachment(&mut self, bytes: Bytes) -> Result<Vec<Output>, Malformed> {
-        let mut partial = self.partial.take().ok_or(Malformed("bytes that belong to no event"))?;
-        if let Some(event) = &mut partial.event {
-            event.attachments.push(bytes);
-        }
-        partial.missing -= 1;
+    /// One attachment has come.
+    fn attachment(&mut self) -> Result<Vec<Output>, Malformed> {
+        let Partial { then, missing } = self.partial.take().ok_or(Malformed("bytes that belong to no event"))?;
+        Ok(self.after_attachments(Partial { then, missing: missing.saturating_sub(1) }))
+    }
+
+    /// What is to be done now, or else when all attachments have come.
+    fn after_attachments(&mut self, partial: Partial) -> Vec<Output> {
         if partial.missing == 0 {
-            return Ok(partial.event.map(Output::Event).into_iter().collect());
+            return partial.then.into_iter().collect();
         }
         self.partial = Some(partial);
-        Ok(Vec::new())
+        Vec::new()
     }
 
     fn close(&mut self, why: Closed) -> Vec<Output> {
@@ -255,6 +258,8 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     /// A session that polls carry, and the moment when it was opened.
@@ -280,9 +285,8 @@ mod tests {
         Frame::Text(text.into())
     }
 
-    fn event(name: &str, attachments: &[&'static str]) -> Output {
-        let attachments = attachments.iter().map(|bytes| Bytes::from_static(bytes.as_bytes())).collect();
-        Output::Event(Event { name: name.to_owned(), args: vec![json!(1)], ack: None, attachments })
+    fn event(name: &str) -> Output {
+        Output::Event(Event { name: name.to_owned(), args: vec![json!(1)], ack: None })
     }
 
     fn malformed(outputs: &[Output]) -> bool {
@@ -308,7 +312,7 @@ mod tests {
         assert_eq!(session.refuse("no"), text("44{\"message\":\"no\"}"));
         assert_eq!(session.receive(message("0{}"), Via::Polling, now), [Output::Connect(json!({}))]);
         assert_eq!(session.accept("socket"), text("40{\"sid\":\"socket\"}"));
-        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Polling, now), [event("a", &[])]);
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Polling, now), [event("a")]);
         assert!(malformed(&session.receive(message("0{}"), Via::Polling, now)));
         assert_eq!(session.receive(message("2[\"a\",1]"), Via::Polling, now), []);
     }
@@ -328,7 +332,7 @@ mod tests {
         }
         let (mut session, now) = polled();
         assert_eq!(session.next_tick(), now + CONNECT_TIME);
-        assert_eq!(session.tick(now + CONNECT_TIME - Duration::from_millis(1)), []);
+        assert_eq!(session.tick(now + CONNECT_TIME.saturating_sub(Duration::from_millis(1))), []);
         assert_eq!(session.tick(now + CONNECT_TIME), [Output::Close(Closed::NotConnected)]);
     }
 
@@ -338,20 +342,37 @@ mod tests {
         let refused = Output::Send(text("44/admin,{\"message\":\"Invalid namespace\"}"));
         assert_eq!(session.receive(message("0/admin,"), Via::Websocket, now), [refused]);
         assert_eq!(session.receive(message("2/admin,[\"a\"]"), Via::Websocket, now), []);
-        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Websocket, now), [event("a", &[])]);
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Websocket, now), [event("a")]);
     }
 
     #[test]
-    fn an_event_comes_with_its_attachments() {
+    fn an_event_comes_when_its_attachments_have() {
         let (mut session, now) = connected(Via::Websocket);
         let mut receive = |packet| session.receive(packet, Via::Websocket, now);
         assert_eq!(receive(message("52-[\"a\",1]")), []);
         assert_eq!(receive(Engine::Binary(Bytes::from_static(b"x"))), []);
-        assert_eq!(receive(Engine::Binary(Bytes::from_static(b"y"))), [event("a", &["x", "y"])]);
+        assert_eq!(receive(Engine::Binary(Bytes::from_static(b"y"))), [event("a")]);
         assert_eq!(receive(message("61-1[]")), []);
         assert_eq!(receive(Engine::Binary(Bytes::from_static(b"z"))), []);
         assert_eq!(receive(message("51-[\"a\",1]")), []);
         assert!(malformed(&receive(message("2[\"b\"]"))));
+    }
+
+    #[test]
+    fn a_session_outlives_an_event_that_cannot_be_read() {
+        let (mut session, now) = connected(Via::Websocket);
+        let mut receive = |packet| session.receive(packet, Via::Websocket, now);
+        assert_eq!(receive(message("2[\"a\",\"\\ud800\"]")), [Output::Unreadable { ack: None }]);
+        assert_eq!(receive(message("27[\"a\",1e400]")), [Output::Unreadable { ack: Some(7) }]);
+        assert_eq!(receive(message("2/admin,[1e400]")), []);
+        assert_eq!(receive(message("52-3[\"a\",1e400]")), []);
+        assert_eq!(receive(Engine::Binary(Bytes::from_static(b"x"))), []);
+        assert_eq!(receive(Engine::Binary(Bytes::from_static(b"y"))), [Output::Unreadable { ack: Some(3) }]);
+        assert_eq!(receive(message("2[\"a\",1]")), [event("a")]);
+        let (mut session, now) = polled();
+        assert!(malformed(&session.receive(message("0{\"a\":1e400}"), Via::Polling, now)));
+        let (mut session, now) = polled();
+        assert!(malformed(&session.receive(message("2[1e400]"), Via::Polling, now)));
     }
 
     #[test]
@@ -374,11 +395,11 @@ mod tests {
         let pong = Output::Answer(text("3probe"));
         assert_eq!(session.receive(Engine::Ping("probe".into()), Via::Websocket, now), [pong, Output::EndPoll]);
         assert!(session.is_upgrading());
-        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Polling, now), [event("a", &[])]);
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Polling, now), [event("a")]);
         assert_eq!(session.receive(Engine::Upgrade, Via::Websocket, now), [Output::Upgraded, Output::EndPoll]);
         assert_eq!(session.transport(), Via::Websocket);
         assert_eq!(session.receive(message("2[\"a\",1]"), Via::Polling, now), []);
-        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Websocket, now), [event("a", &[])]);
+        assert_eq!(session.receive(message("2[\"a\",1]"), Via::Websocket, now), [event("a")]);
     }
 
     #[test]

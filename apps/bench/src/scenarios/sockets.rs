@@ -26,7 +26,7 @@ use crate::target::Target;
 /// How long a server is left alone before its memory is read.
 const SETTLING: Duration = Duration::from_secs(2);
 /// Whatever is waited for has come by then.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The user whose messages all others hear.
 const SPEAKER: User = User(9_000_000);
 

@@ -18,12 +18,17 @@ impl FromRequest for Query {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-        ready(pairs.map(|pairs| Self(pairs.into_inner())).map_err(|_| ApiError::bad_request("The query string cannot be read")))
+        ready(Self::read(request.query_string()))
     }
 }
 
 impl Query {
+    /// Reads a query string.
+    pub(crate) fn read(text: &str) -> ApiResult<Self> {
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(text);
+        pairs.map(|pairs| Self(pairs.into_inner())).map_err(|_| ApiError::bad_request("The query string cannot be read"))
+    }
+
     /// Every value of a parameter.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())

@@ -38,8 +38,11 @@ const VERSION: &str = "4";
 /// The packet that ends a session.
 const CLOSE: &str = "1";
 
+/// The only path of Socket.IO.
+pub(crate) const PATH: &str = "/socket.io";
+
 pub(crate) fn public_routes(routes: &mut Routes) {
-    routes.at("/socket.io", [get().to(open_or_read).wrap(from_fn(check)), post().to(write).wrap(from_fn(check))]);
+    routes.at(PATH, [get().to(open_or_read).wrap(from_fn(check)), post().to(write).wrap(from_fn(check))]);
 }
 
 /// Lets in whoever may knock: a key may still come, but a server without one answers only this machine here too. A new session
@@ -48,7 +51,8 @@ async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceRe
     let Some(state) = request.app_data::<State>().cloned() else {
         return Ok(request.into_response(ApiError::internal("the application has no state").error_response()));
     };
-    let opens = !request.query_string().split('&').any(|pair| pair.starts_with("sid="));
+    // As `wanted` reads it: a `sid` without a value is none.
+    let opens = Query::read(request.query_string()).ok().is_none_or(|query| query.first("sid").is_none());
     let knocker = gate::knocking(&request, &state).and_then(|caller| {
         let client = rates::client(&request, &state, caller.as_ref());
         let rated = client.as_ref().filter(|_| opens).and_then(|client| rates::count_client(&state, Class::Api, client));

@@ -428,6 +428,8 @@ async fn whoever_asks_too_often_is_told_to_wait() {
     assert_eq!(socket.until("messageError").await["code"], "RATE_LIMIT_EXCEEDED");
     let refused = Socket::open(server.address(), &[]).await.err();
     assert_eq!(refused.as_deref(), Some("429"));
+    // A session that is not named is a new one, however it is not named.
+    assert_eq!(server.caller().get("/socket.io/?EIO=4&transport=polling&sid=").await.status, 429);
 }
 
 #[tokio::test]
@@ -444,7 +446,12 @@ async fn polls_speak_the_protocol_and_its_errors() {
         answer.error(400, "BAD_REQUEST");
         assert_eq!((&answer.json()["code"], &answer.json()["message"]), (&json!(code), &json!(message)), "{query}");
     }
-    let greeting = ann.get("/socket.io/?EIO=4&transport=polling").await.text();
+    for path in ["/socket.io/?EIO=4&transport=polling", "/socket%2eio?EIO=4&transport=polling"] {
+        assert_eq!(ann.send(Request::new("HEAD", path)).await.status, 404, "{path}");
+    }
+    let greeting = ann.get("/socket.io/?EIO=4&transport=polling").await;
+    assert_eq!((greeting.header("etag"), greeting.header("cache-control")), (None, Some("no-store")));
+    let greeting = greeting.text();
     let greeting: Value = serde_json::from_str(greeting.strip_prefix('0').expect("an open packet")).expect("JSON");
     assert_eq!(greeting["upgrades"], json!(["websocket"]));
     let at = format!("/socket.io/?EIO=4&transport=polling&sid={}", text(&greeting["sid"]));

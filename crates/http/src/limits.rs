@@ -16,6 +16,8 @@ pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long a connection without a request is kept.
 pub(crate) const IDLE_TIME: Duration = Duration::from_secs(15);
+/// A connection whose peer takes nothing of what is sent for so long is given up.
+pub(crate) const UNREAD_TIME: Duration = Duration::from_mins(1);
 /// How many connections one worker holds, unless set otherwise.
 pub(crate) const CONNECTIONS: usize = 10_000;
 /// How long a graceful stop waits for running requests, unless set otherwise.

@@ -35,10 +35,23 @@ pub fn run(listener: TcpListener, state: AppState) -> io::Result<RunningServer> 
     if let Some(workers) = settings.workers {
         builder = builder.workers(workers);
     }
+    give_up_who_does_not_read(&listener);
     let server = builder.listen(listener)?.run();
     let stopper = Stopper { handle: server.handle(), state };
     Ok(RunningServer { server, stopper })
 }
+
+/// A peer that takes nothing of what is sent to it would keep its connection for ever, also one that is being closed. Connections
+/// inherit this from their listener.
+#[cfg(target_os = "linux")]
+fn give_up_who_does_not_read(listener: &TcpListener) {
+    if let Err(error) = socket2::SockRef::from(listener).set_tcp_user_timeout(Some(limits::UNREAD_TIME)) {
+        log::warn!("connections whose peers do not read are kept: {error}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn give_up_who_does_not_read(_: &TcpListener) {}
 
 impl RunningServer {
     /// What stops it.

@@ -140,6 +140,16 @@ pub struct House {
     _temporary: tempfile::TempDir,
 }
 
+fn knowledge(store: &Store, plan: &Plan, clock: &Arc<dyn Clock>) -> Knowledge {
+    Knowledge::new(KnowledgePorts {
+        agents: store.agents(),
+        memories: store.memories(),
+        reader: Arc::new(documents::InProcess),
+        files: Arc::clone(&plan.knowledge),
+        clock: Arc::clone(clock),
+    })
+}
+
 impl House {
     /// Builds a house and starts its runtime.
     pub async fn open(plan: Plan) -> Self {
@@ -157,13 +167,7 @@ impl House {
             secrets: store.secrets(),
             vault: Arc::<SecretVault>::clone(&vault),
             library: Arc::new(NoLibrary),
-            knowledge: Arc::new(Knowledge::new(KnowledgePorts {
-                agents: store.agents(),
-                memories: store.memories(),
-                reader: Arc::new(documents::InProcess),
-                files: Arc::clone(&plan.knowledge),
-                clock: Arc::clone(&shared_clock),
-            })),
+            knowledge: Arc::new(knowledge(&store, &plan, &shared_clock)),
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
         };

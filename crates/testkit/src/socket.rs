@@ -102,15 +102,12 @@ impl Socket {
     }
 
     /// What comes with the next event of this name; others are passed over.
-    #[track_caller]
-    pub fn until<'s>(&'s mut self, wanted: &'s str) -> impl Future<Output = Value> + 's {
-        async move {
-            loop {
-                match self.next().await {
-                    Some((name, payload)) if name == wanted => return payload,
-                    Some(_) => {}
-                    None => panic!("the socket was closed before {wanted:?}: {:?}", self.told),
-                }
+    pub async fn until(&mut self, wanted: &str) -> Value {
+        loop {
+            match self.next().await {
+                Some((name, payload)) if name == wanted => return payload,
+                Some(_) => {}
+                None => panic!("the socket was closed before {wanted:?}: {:?}", self.told),
             }
         }
     }

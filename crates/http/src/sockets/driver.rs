@@ -236,6 +236,10 @@ impl Driver {
                         Err(error) => self.fail(ack, &error),
                     }
                 }
+                Output::Unreadable { ack } => {
+                    let error = self.count().err();
+                    self.fail(ack, &error.unwrap_or_else(|| ApiError::new(Code::InvalidJson, "The payload is not valid JSON")));
+                }
                 Output::Close(why) => {
                     log::debug!("a socket is closed: {why}");
                     return std::ops::ControlFlow::Break(());

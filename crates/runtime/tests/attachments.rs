@@ -143,6 +143,8 @@ async fn the_text_of_documents_reaches_every_model() {
         assert!(inside.is_some_and(|text| text.contains("The gate opens at nine.")), "{url}: {}", turn.text);
         assert_eq!(shown(&turn), []);
     }
+    // Another conversation: in the fourth turn of one the agent looks back, and asks its model for that too.
+    let mut talk = Talk::with(seeing().with_capabilities(blind), &outside).await;
     let turn = talk.turn(json!([{"url": "https://example.org/archive.zip", "title": "archive"}])).await;
     assert_eq!(turn.text, "Look\n\n[attached and not read: archive; it is of a type that is not read]");
 }

@@ -24,7 +24,7 @@ pub(crate) struct Hub {
 #[derive(Default)]
 struct Sessions {
     links: HashMap<String, Arc<Link>>,
-    /// How many of them have no connected client yet.
+    /// How many of them have shown no key yet.
     unknown: usize,
 }
 
@@ -34,16 +34,17 @@ impl Hub {
         Arc::new(Self { sessions: Mutex::default(), keys: AtomicU64::new(0), rooms: Rooms::new(messaging) })
     }
 
-    /// Takes a session in under its id. It stays until its place is dropped.
-    pub(crate) fn take_in(self: &Arc<Self>, id: String, link: Arc<Link>) -> ApiResult<Place> {
+    /// Takes a session in under its id. It stays until its place is dropped. Those who have shown a key already do not wait for
+    /// those who have not.
+    pub(crate) fn take_in(self: &Arc<Self>, id: String, link: Arc<Link>, known: bool) -> ApiResult<Place> {
         let mut sessions = self.sessions.lock();
-        if sessions.links.len() >= limits::SOCKETS || sessions.unknown >= limits::UNKNOWN_SOCKETS {
+        if sessions.links.len() >= limits::SOCKETS || !known && sessions.unknown >= limits::UNKNOWN_SOCKETS {
             let message = "Too many sockets are open; try again later".to_owned();
             return Err(ApiError::from(ServiceError::Overloaded { message, retry_after: Duration::from_secs(5) }));
         }
-        sessions.unknown += 1;
+        sessions.unknown += usize::from(!known);
         sessions.links.insert(id.clone(), Arc::clone(&link));
-        Ok(Place { hub: Arc::clone(self), id, link, key: self.keys.fetch_add(1, Ordering::Relaxed), unknown: true })
+        Ok(Place { hub: Arc::clone(self), id, link, key: self.keys.fetch_add(1, Ordering::Relaxed), unknown: !known })
     }
 
     /// The session of this id.

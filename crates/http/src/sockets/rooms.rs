@@ -53,15 +53,19 @@ impl Rooms {
         let position = own.as_ref().map_or(0, |events| events.position());
         let mut spare = None;
         loop {
-            if let Some(room) = self.room(caller, channel, after, &mut own, &mut spare)? {
-                let mut inner = room.inner.lock();
-                confirm(position);
-                let behind = own.filter(|_| position < inner.position);
-                inner.admit(listener, position, behind.is_some());
-                let epoch = inner.epoch;
-                drop(inner);
-                let listener = listener.clone();
-                return Ok(behind.map(|events| CatchUp { events, room, listener, epoch, memory: Memory::default() }));
+            {
+                let mut rooms = self.rooms.lock();
+                if let Some(room) = self.room(&mut rooms, caller, channel, after, &mut own, &mut spare)? {
+                    // Under the lock of all rooms, so that nobody takes the room away before its listener is in it.
+                    let mut inner = room.inner.lock();
+                    confirm(position);
+                    let behind = own.filter(|_| position < inner.position);
+                    inner.admit(listener, position, behind.is_some());
+                    let epoch = inner.epoch;
+                    drop(inner);
+                    let listener = listener.clone();
+                    return Ok(behind.map(|events| CatchUp { events, room, listener, epoch, memory: Memory::default() }));
+                }
             }
             // A room reads from now on, whatever its first listener has missed.
             spare = Some(self.messaging.await_channel(caller, channel, None).await?);
@@ -72,13 +76,13 @@ impl Rooms {
     /// is there.
     fn room(
         &self,
+        rooms: &mut HashMap<ChannelId, Arc<Room>>,
         caller: &Caller,
         channel: ChannelId,
         after: Option<i64>,
         own: &mut Option<Box<dyn EventStream>>,
         spare: &mut Option<Box<dyn EventStream>>,
     ) -> ServiceResult<Option<Arc<Room>>> {
-        let mut rooms = self.rooms.lock();
         if let Some(room) = rooms.get(&channel) {
             return Ok(Some(Arc::clone(room)));
         }

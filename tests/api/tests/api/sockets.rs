@@ -217,7 +217,7 @@ async fn the_only_one_who_hears_a_channel_catches_up_with_more_than_may_wait_for
 }
 
 #[tokio::test]
-async fn one_who_leaves_before_it_has_caught_up_is_dead_to_the_room_and_may_come_again() {
+async fn a_room_outlives_the_only_one_who_heard_it_while_another_catches_up() {
     let (server, ann, channel) = place().await;
     for number in 0..120 {
         post(&ann, &channel, &number.to_string()).await;

@@ -49,6 +49,24 @@ pub enum Verb {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// Make, list and revoke API keys of a running server, for others than its owner
+    Key {
+        /// What to do with them.
+        #[command(subcommand)]
+        verb: KeyVerb,
+        /// Which server.
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Print JSON.
+        #[arg(long, global = true)]
+        json: bool,
+    },
+    /// Show on a running server that everybody is let on to what is theirs and to nothing else
+    Selftest {
+        /// What to test.
+        #[command(subcommand)]
+        verb: SelftestVerb,
+    },
     /// Check what a server has attested
     Tee {
         /// What to do.
@@ -153,6 +171,56 @@ pub enum AgentVerb {
         /// Its name, its id or a beginning that only one has.
         name: String,
     },
+}
+
+/// What to test.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum SelftestVerb {
+    /// Ask every operation and every event by everybody: without a key, with a wrong one, with keys of two tenants that are made for
+    /// it and deleted afterwards, and with the owner's
+    Authz {
+        /// The server's address.
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000")]
+        base_url: String,
+        /// The owner's key; by default `ELIZA_SERVER_AUTH_TOKEN`, then `ELIZAOS_API_KEY`.
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+    },
+}
+
+/// What to do with API keys. The owner's key is needed for all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum KeyVerb {
+    /// Make a key and print it, this one time
+    Create(NewKeyArgs),
+    /// List the keys and when each was shown last
+    List,
+    /// Take a key back; it counts nowhere from now on
+    Revoke {
+        /// Its id, or a beginning that only one has.
+        id: String,
+    },
+}
+
+/// A key to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct NewKeyArgs {
+    /// What it is for.
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// What it lets its bearer do: agents:read, agents:write, messages:read, messages:write, memories:read, memories:write,
+    /// system:read; separated by commas.
+    #[arg(long, value_name = "SCOPES", required = true, value_delimiter = ',')]
+    pub scope: Vec<String>,
+    /// A message server that it shares with others, by its id; may be given more than once.
+    #[arg(long, value_name = "ID")]
+    pub server: Vec<String>,
+    /// When it ends: a time such as 2027-01-31T12:00:00Z, or a span from now such as 30d, 12h or 45m; never where nothing is said.
+    #[arg(long, value_name = "WHEN")]
+    pub expires: Option<String>,
+    /// Whose things are its own: keys of one tenant see the same; its name where nothing is said.
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
 }
 
 /// What to do with what a server has attested.
@@ -298,6 +366,7 @@ Examples:
   doolittle chat --agent Eliza --once 'Hello'    one message, the reply on standard output
   doolittle agent create characters/ada.json --start
   doolittle agent list --url https://agents.example.org --key ...
+  doolittle key create --name shop --scope agents:read,messages:read,messages:write --expires 90d
   doolittle import characters/                   look at what would come in; --yes brings it in
   doolittle import --from-postgres postgres://eliza:...@localhost/eliza --yes
   doolittle export Ada --out ada.jsonl           an agent with its memories as one file

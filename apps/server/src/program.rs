@@ -10,7 +10,7 @@ use crate::cli::{self, Cli, TeeVerb, Verb};
 use crate::client;
 use crate::config::{self, Config, Sources};
 use crate::exit::{Exit, Failure};
-use crate::{logging, migrate, moving, serve, tee};
+use crate::{logging, migrate, moving, selftest, serve, tee};
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -59,6 +59,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Export(args) => system()?.block_on(moving::export::run(&config, args)),
         Verb::Chat(chat) => system()?.block_on(client::chat::run(&config, chat)),
         Verb::Agent { verb, server, json } => system()?.block_on(client::agents::run(&config, verb, &server, json)),
+        Verb::Selftest { verb } => system()?.block_on(selftest::run(&config, verb)),
+        Verb::Key { verb, server, json } => system()?.block_on(client::keys::run(&config, verb, &server, json)),
         Verb::Config { json: true, .. } => print(&format!("{:#}\n", config::show::json(&config))),
         Verb::Config { .. } => print(&config::show::text(&config)),
         Verb::Openapi | Verb::Tee { .. } | Verb::ReadDocument { .. } => Ok(()),

@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::Keyring;
 use bus::InProcessBus;
 use core_types::agents::{AgentService, AgentSummary, CreateAgent};
 use core_types::bus::EventBus;
@@ -21,9 +20,9 @@ use core_types::speech::{AgentSpeech as _, SpeechEngines};
 use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
-    Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Jobs, Knowledge, KnowledgePorts, Media, MediaCollector,
-    MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, SessionPorts, Sessions, System,
-    Tee, Worlds,
+    Access, Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Jobs, Keys, Knowledge, KnowledgePorts, Media,
+    MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, SessionPorts,
+    Sessions, System, Tee, Worlds,
 };
 use http_api::{AppState, HttpSettings, RunningServer, Services};
 use media_files::MediaFiles;
@@ -37,6 +36,7 @@ use tokio::task::JoinSet;
 use crate::characters::{CharacterDirectory, ELIZA};
 use crate::clock::{SystemClock, SystemIds, SystemRandomness};
 use crate::config::{Bucket, Config};
+use crate::credentials::{self, KeySet};
 use crate::embedders::ServerEmbedders;
 use crate::exit::{Exit, Failure};
 use crate::figures::{self, PrometheusFigures};
@@ -92,6 +92,8 @@ pub async fn serve_until(
     let counted = PrometheusFigures::begin();
     let ui = config.server.ui.as_deref().map(ui_folder).transpose()?;
     let vault = Arc::new(secret_key::vault(config)?);
+    let keyring = credentials::keyring(config)?;
+    let key_set = KeySet::named(config, &keyring)?;
     let enclave = tee::enclave(config).await?;
     let attests = enclave.as_ref().map(Enclave::describe);
     let store = open(config).await?;
@@ -106,22 +108,8 @@ pub async fn serve_until(
 
     let documents: Arc<dyn DocumentReader> = Arc::new(document_reader()?);
     let fetcher = fetcher()?;
-    let knowledge = Arc::new(Knowledge::new(KnowledgePorts {
-        agents: store.agents(),
-        memories: store.memories(),
-        reader: Arc::clone(&documents),
-        files: Arc::new(KnowledgeDirectory::new(config.knowledge_dir.clone())),
-        clock: Arc::clone(&clock),
-    }));
-    let agents = Arc::new(Agents {
-        agents: store.agents(),
-        secrets: store.secrets(),
-        vault: Arc::<auth::SecretVault>::clone(&vault),
-        library: Arc::new(CharacterDirectory::new(config.characters_dir.clone(), config.remote_characters.then(|| Arc::clone(&fetcher)))),
-        knowledge: Arc::clone(&knowledge),
-        bus: Arc::clone(&bus),
-        clock: Arc::clone(&clock),
-    });
+    let knowledge = knowledge(config, &store, &documents, &clock);
+    let agents = agents(config, &store, &vault, &knowledge, &fetcher, &bus, &clock);
     if config.default_agent {
         ensure_default_agent(agents.as_ref()).await.map_err(|error| unready(&error))?;
     }
@@ -148,25 +136,32 @@ pub async fn serve_until(
     let runtime = Runtime::start(Arc::clone(&minds), ActionRegistry::default(), run_limits(config))
         .await
         .map_err(|error| Failure::new(Exit::Database, "the deliveries cannot be taken up").because(error))?;
-    let collector = MediaCollector { media: store.media(), store: Arc::clone(&files), clock: Arc::clone(&clock) };
-    let upkeep = Upkeep {
-        messages: store.messages(),
-        memories: store.memories(),
-        runs: store.runs(),
-        media: collector,
-        clock: Arc::clone(&clock),
-        retention: config.retention,
-    };
+    let upkeep = upkeep(config, &store, &files, &clock);
     let engines = minds.engines();
     let mut background = in_background(upkeep, Arc::clone(&agents), Arc::clone(&minds), settings.clone(), recall);
     background.spawn(figures::keep_small(counted.clone()));
+    let keys = credentials::begin(&store, keyring, &clock, &ids, &mut background).await?;
+    credentials::follow(key_set, &mut background).await;
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
     let figures = PrometheusFigures::new(counted, store.agents(), store.deliveries(), Arc::<ThisMachine>::clone(&machine));
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
-    let shared =
-        Shared { agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures: Arc::new(figures) };
+    let shared = Shared {
+        keys: Arc::clone(&keys),
+        agents,
+        knowledge,
+        minds,
+        vectors,
+        files,
+        enclave,
+        bus,
+        clock,
+        ids,
+        machine,
+        settings,
+        figures: Arc::new(figures),
+    };
     let (services, sweep) = services(config, &store, shared);
     background.spawn(sweep.run());
     let state = AppState::new(services, http_settings(config, ui));
@@ -183,8 +178,66 @@ pub async fn serve_until(
     };
     let outcome = until_stopped(server, runtime, &store, stop).await;
     background.shutdown().await;
+    credentials::end(&keys).await;
     store.close().await;
     outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+}
+
+fn knowledge(config: &Config, store: &Store, documents: &Arc<dyn DocumentReader>, clock: &Arc<dyn Clock>) -> Arc<Knowledge> {
+    Arc::new(Knowledge::new(KnowledgePorts {
+        agents: store.agents(),
+        access: Access::new(store.access()),
+        memories: store.memories(),
+        reader: Arc::clone(documents),
+        files: Arc::new(KnowledgeDirectory::new(config.knowledge_dir.clone())),
+        clock: Arc::clone(clock),
+    }))
+}
+
+fn agents(
+    config: &Config,
+    store: &Store,
+    vault: &Arc<auth::SecretVault>,
+    knowledge: &Arc<Knowledge>,
+    fetcher: &Arc<dyn Fetcher>,
+    bus: &Arc<dyn EventBus>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Agents> {
+    let remote = config.remote_characters.then(|| Arc::clone(fetcher));
+    Arc::new(Agents {
+        agents: store.agents(),
+        access: Access::new(store.access()),
+        secrets: store.secrets(),
+        vault: Arc::<auth::SecretVault>::clone(vault),
+        library: Arc::new(CharacterDirectory::new(config.characters_dir.clone(), remote)),
+        knowledge: Arc::clone(knowledge),
+        bus: Arc::clone(bus),
+        clock: Arc::clone(clock),
+    })
+}
+
+fn upkeep(config: &Config, store: &Store, files: &Arc<dyn MediaStore>, clock: &Arc<dyn Clock>) -> Upkeep {
+    Upkeep {
+        messages: store.messages(),
+        memories: store.memories(),
+        runs: store.runs(),
+        media: MediaCollector { media: store.media(), store: Arc::clone(files), clock: Arc::clone(clock) },
+        clock: Arc::clone(clock),
+        retention: config.retention,
+    }
+}
+
+fn media(config: &Config, store: &Store, files: Arc<dyn MediaStore>, clock: &Arc<dyn Clock>, known_channels_only: bool) -> Media {
+    let ports = MediaPorts {
+        media: store.media(),
+        store: files,
+        access: Access::new(store.access()),
+        channels: store.channels(),
+        clock: Arc::clone(clock),
+        randomness: Arc::new(SystemRandomness),
+    };
+    let limits = MediaLimits { file_bytes: config.media.max_upload, ..MediaLimits::default() };
+    Media::new(ports, limits, known_channels_only)
 }
 
 /// Begins what goes on beside the requests, until the server stops.
@@ -362,6 +415,7 @@ fn run_limits(config: &Config) -> Limits {
 
 /// What the services share.
 struct Shared {
+    keys: Arc<Keys>,
     agents: Arc<Agents>,
     knowledge: Arc<Knowledge>,
     minds: Arc<ReadyAgents>,
@@ -377,32 +431,40 @@ struct Shared {
 }
 
 fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep) {
-    let Shared { agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures } = shared;
-    let tee = Tee { agents: Arc::<Agents>::clone(&agents), runs: store.runs(), clock: Arc::clone(&clock), enclave };
-    let keyring = Keyring::new(config.server.key.as_ref());
+    let access = Access::new(store.access());
+    let Shared { keys, agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures } = shared;
+    let tee = Tee { agents: Arc::<Agents>::clone(&agents), access: access.clone(), runs: store.runs(), clock: Arc::clone(&clock), enclave };
+    let keyring = keys.keyring.clone();
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
         messages: store.messages(),
         deliveries: store.deliveries(),
         agents: store.agents(),
+        access: access.clone(),
         models: Arc::<ReadyAgents>::clone(&minds),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let servers = Servers { servers: store.servers(), bus: Arc::clone(&bus), clock: Arc::clone(&clock), ids: Arc::clone(&ids) };
-    let channels = Channels { servers: store.servers(), channels: store.channels(), bus, clock: Arc::clone(&clock), ids: Arc::clone(&ids) };
-    let media_ports = MediaPorts {
-        media: store.media(),
-        store: files,
-        channels: store.channels(),
+    let servers = Servers {
+        servers: store.servers(),
+        access: access.clone(),
+        bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
-        randomness: Arc::new(SystemRandomness),
+        ids: Arc::clone(&ids),
     };
-    let media_limits = MediaLimits { file_bytes: config.media.max_upload, ..MediaLimits::default() };
+    let channels = Channels {
+        servers: store.servers(),
+        channels: store.channels(),
+        access: access.clone(),
+        bus,
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+    };
     let messaging = Arc::new(Messaging::new(ports, limits));
     let session_ports = SessionPorts {
         sessions: store.sessions(),
+        access: access.clone(),
         agents: store.agents(),
         messages: store.messages(),
         messaging: Arc::<Messaging>::clone(&messaging),
@@ -412,6 +474,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep)
     let sessions = Arc::new(Sessions::new(session_ports, config.sessions.limits));
     let jobs = Arc::new(Jobs {
         jobs: store.jobs(),
+        access: access.clone(),
         agents: store.agents(),
         messaging: Arc::<Messaging>::clone(&messaging),
         clock: Arc::clone(&clock),
@@ -421,6 +484,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep)
     let audio = Audio::new(AudioPorts {
         speech: Arc::<ReadyAgents>::clone(&minds),
         messaging: Arc::<Messaging>::clone(&messaging),
+        access: access.clone(),
         channels: store.channels(),
     });
     let system = System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures, speech: minds };
@@ -433,27 +497,30 @@ fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep)
         servers: Arc::new(servers),
         memories: Arc::new(Memories {
             agents: store.agents(),
+            access: access.clone(),
             memories: store.memories(),
             messages: store.messages(),
             vectors: Some(vectors),
         }),
         rooms: Arc::new(Rooms {
             agents: store.agents(),
+            access: access.clone(),
             worlds: store.worlds(),
             rooms: store.rooms(),
             memories: store.memories(),
             clock: Arc::clone(&clock),
         }),
         knowledge,
-        media: Arc::new(Media::new(media_ports, media_limits, keyring.requires_key())),
+        media: Arc::new(media(config, store, files, &clock, keyring.requires_key())),
         audio: Arc::new(audio),
-        worlds: Arc::new(Worlds { agents: store.agents(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
-        runs: Arc::new(Runs { agents: store.agents(), runs: store.runs() }),
+        worlds: Arc::new(Worlds { agents: store.agents(), access: access.clone(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
+        runs: Arc::new(Runs { agents: store.agents(), access, runs: store.runs() }),
         system: Arc::new(system),
         tee: Arc::new(tee),
         clock,
         ids,
         randomness: Arc::new(SystemRandomness),
+        keys,
         keyring,
     };
     (services, sweep)

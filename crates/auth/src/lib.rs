@@ -3,10 +3,13 @@
 mod elizaos;
 mod keyring;
 mod limiter;
+mod ring_provider;
 mod signing;
+mod tokens;
 mod vault;
 
-pub use keyring::Keyring;
+pub use keyring::{Keyring, hash};
 pub use limiter::{Class, Client, Limiter, RateLimits, Standing};
 pub use signing::{InvalidSeed, SigningKey};
+pub use tokens::{InvalidTokenKey, TokenSettings, Tokens};
 pub use vault::{KEY_BYTES, SecretVault};

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use core_types::access::AccessRepository;
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
 use core_types::embeddings::VectorRepository;
 use core_types::jobs::JobRepository;
+use core_types::keys::KeyRepository;
 use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
@@ -22,6 +24,7 @@ use core_types::sessions::SessionRepository;
 use core_types::worlds::WorldRepository;
 use tokio::time::timeout;
 
+pub mod access;
 pub mod agents;
 pub mod channels;
 pub mod claiming;
@@ -52,6 +55,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The repositories over one empty database.
 #[derive(Clone)]
 pub struct Stores {
+    /// Where it is known whose things are.
+    pub access: Arc<dyn AccessRepository>,
+    /// Where API keys are kept.
+    pub keys: Arc<dyn KeyRepository>,
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
     /// Where message servers are kept.
@@ -121,6 +128,14 @@ where
 macro_rules! store_contract {
     ($open:ident) => {
         $crate::store_contract! { $open:
+            access::a_tenant_reaches_its_own_and_nothing_else,
+            access::lists_show_what_is_within_reach,
+            access::a_shared_server_is_seen_as_a_whole,
+            access::one_person_sees_the_channels_it_takes_part_in,
+            access::a_post_finds_only_channels_within_reach,
+            access::agents_hear_no_channel_of_another_tenant,
+            access::a_key_is_kept_until_it_is_revoked,
+            access::a_key_needs_the_servers_that_it_shares,
             agents::an_agent_is_given_back_as_it_was_stored,
             agents::a_taken_agent_id_is_left_as_it_is,
             agents::the_list_shows_names_bios_and_who_runs,
@@ -311,6 +326,7 @@ mod tests {
     fn every_promise_is_listed() {
         let listed = include_str!("stores.rs");
         for (area, source) in [
+            ("access", include_str!("stores/access.rs")),
             ("agents", include_str!("stores/agents.rs")),
             ("channels", include_str!("stores/channels.rs")),
             ("claiming", include_str!("stores/claiming.rs")),

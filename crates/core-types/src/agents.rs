@@ -7,7 +7,7 @@ use crate::character::Character;
 use crate::memory::AgentPlane;
 use crate::messaging::ChannelEvent;
 use crate::secrets::{SealedSecret, SecretChange};
-use crate::{AgentId, Caller, JsonObject, ServiceResult, StoreResult, Timestamp};
+use crate::{AgentId, Caller, JsonObject, Reach, ServiceResult, StoreResult, Tenant, Timestamp};
 
 /// An agent as it is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ pub struct Agent {
     pub enabled: bool,
     /// Whether it should run: durable, so that a restart brings it back.
     pub running: bool,
+    /// Whose it is; the owner's where absent.
+    pub owner: Option<Tenant>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed; strictly increasing, so that it also names a version of the agent.
@@ -78,14 +80,14 @@ pub trait AgentRepository: Send + Sync {
     /// The agent with this id.
     async fn find(&self, id: AgentId) -> StoreResult<Option<Agent>>;
 
-    /// All agents, in no particular order; beyond [`MAX_LISTED`], those that run rather than others.
-    async fn list(&self) -> StoreResult<Vec<AgentSummary>>;
+    /// All agents within reach, in no particular order; beyond [`MAX_LISTED`], those that run rather than others.
+    async fn list(&self, reach: Option<&Reach>) -> StoreResult<Vec<AgentSummary>>;
 
     /// Whether there is an agent of this id.
     async fn exists(&self, id: AgentId) -> StoreResult<bool>;
 
-    /// The agent that has been there longest of those that run.
-    async fn first_running(&self) -> StoreResult<Option<AgentId>>;
+    /// The agent that has been there longest of those within reach that run.
+    async fn first_running(&self, reach: Option<&Reach>) -> StoreResult<Option<AgentId>>;
 
     /// How many agents there are.
     async fn count(&self) -> StoreResult<AgentCount>;

@@ -83,6 +83,9 @@ pub enum Thing {
     /// A job.
     #[display("Job")]
     Job,
+    /// An API key.
+    #[display("Key")]
+    Key,
 }
 
 /// Which of the wire's codes a rejected request carries; the route decides (contract §1.2).

@@ -61,6 +61,10 @@ id!(
     AgentId
 );
 id!(
+    /// An API key.
+    KeyId
+);
+id!(
     /// A message server: the group of channels that elizaOS also calls a central server.
     MessageServerId
 );

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::messaging::Message;
 use crate::page::Page;
-use crate::{AgentId, Caller, EntityId, JobId, Json, JsonObject, MessageId, ServiceResult, StoreResult, Timestamp};
+use crate::{AgentId, Caller, EntityId, JobId, Json, JsonObject, MessageId, ServiceResult, StoreResult, Tenant, Timestamp};
 
 /// The most jobs that are kept at once.
 pub const MAX_JOBS: u32 = 10_000;
@@ -141,10 +141,10 @@ pub trait JobRepository: Send + Sync {
     async fn ticket(&self, message: MessageId) -> StoreResult<Option<JobTicket>>;
 
     /// Jobs as they stand at `now`, newest first.
-    async fn list(&self, status: Option<JobStatus>, page: Page, now: Timestamp) -> StoreResult<JobList>;
+    async fn list(&self, tenant: Option<&Tenant>, status: Option<JobStatus>, page: Page, now: Timestamp) -> StoreResult<JobList>;
 
     /// How many stand how at `now`.
-    async fn figures(&self, now: Timestamp) -> StoreResult<JobFigures>;
+    async fn figures(&self, tenant: Option<&Tenant>, now: Timestamp) -> StoreResult<JobFigures>;
 
     /// Forgets up to `limit` jobs whose answer was late from `before` on, oldest first; returns how many. Their messages stay.
     async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;

@@ -6,6 +6,7 @@
 //! Conventions: ids are newtypes over UUIDs; times are [`Timestamp`]s, whole milliseconds since the Unix epoch; a missing
 //! thing is `Ok(None)`, an error is something that went wrong; every future is `Send`.
 
+pub mod access;
 pub mod actions;
 pub mod agents;
 pub mod bus;
@@ -19,6 +20,7 @@ pub mod fetch;
 pub mod ids;
 pub mod jobs;
 pub mod json;
+pub mod keys;
 pub mod knowledge;
 pub mod media;
 pub mod memory;
@@ -36,11 +38,11 @@ pub mod system;
 pub mod tee;
 pub mod worlds;
 
-pub use caller::{Caller, Permission};
+pub use caller::{Caller, Credential, Permission, Reach, Tenant};
 pub use clock::{Clock, Ids, Randomness, Timestamp};
 pub use error::{InvalidCode, ServiceError, ServiceResult, StoreError, StoreResult, Thing};
 pub use ids::{
-    AgentId, ChannelId, DeliveryId, EntityId, JobId, LogId, MediaId, MemoryId, MessageId, MessageServerId, RoomId, RunId, SessionId,
+    AgentId, ChannelId, DeliveryId, EntityId, JobId, KeyId, LogId, MediaId, MemoryId, MessageId, MessageServerId, RoomId, RunId, SessionId,
     WorldId,
 };
 pub use json::Json;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::messaging::{Channel, Message, MessageWindow, PostReceipt, ReplyStream};
 use crate::page::{Listed, Page};
-use crate::{AgentId, Caller, ChannelId, EntityId, JsonObject, ServiceResult, SessionId, StoreResult, Timestamp};
+use crate::{AgentId, Caller, ChannelId, EntityId, JsonObject, ServiceResult, SessionId, StoreResult, Tenant, Timestamp};
 
 /// The most sessions that are kept at once.
 pub const MAX_SESSIONS: u32 = 100_000;
@@ -213,10 +213,10 @@ pub trait SessionRepository: Send + Sync {
     async fn find(&self, id: SessionId) -> StoreResult<Option<Session>>;
 
     /// The sessions that go on, oldest first.
-    async fn list(&self, page: Page, now: Timestamp) -> StoreResult<Listed<Session>>;
+    async fn list(&self, tenant: Option<&Tenant>, page: Page, now: Timestamp) -> StoreResult<Listed<Session>>;
 
     /// How many there are.
-    async fn count(&self, now: Timestamp) -> StoreResult<SessionCount>;
+    async fn count(&self, tenant: Option<&Tenant>, now: Timestamp) -> StoreResult<SessionCount>;
 
     /// Changes a session that is not over.
     async fn change(&self, id: SessionId, change: SessionChange, now: Timestamp) -> StoreResult<SessionChanged>;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::agents::Added;
 use crate::page::{Listed, Page};
-use crate::{AgentId, Caller, JsonObject, MessageServerId, ServiceResult, StoreResult, Timestamp, WorldId};
+use crate::{AgentId, Caller, JsonObject, MessageServerId, Reach, ServiceResult, StoreResult, Timestamp, WorldId};
 
 /// A message server as one agent sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +46,7 @@ pub trait WorldRepository: Send + Sync {
     async fn list(&self, agent: AgentId, page: Page) -> StoreResult<Listed<World>>;
 
     /// The worlds of all running agents, oldest first.
-    async fn of_running(&self, page: Page) -> StoreResult<Listed<World>>;
+    async fn of_running(&self, reach: Option<&Reach>, page: Page) -> StoreResult<Listed<World>>;
 
     /// Changes a world of an agent and returns it as it is afterwards; `None` for an unknown one.
     async fn update(&self, agent: AgentId, id: WorldId, change: WorldChange) -> StoreResult<Option<World>>;

@@ -13,7 +13,7 @@ use core_types::media::{AttachmentContent, AttachmentLimits, AttachmentReader, A
 use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent};
 use core_types::models::{Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage};
 use core_types::{Caller, Clock, EntityId, Ids, MessageServerId, Secret, Timestamp};
-use doolittle_domain::{Agents, Knowledge, KnowledgePorts, Messaging, MessagingLimits, MessagingPorts};
+use doolittle_domain::{Access, Agents, Knowledge, KnowledgePorts, Messaging, MessagingLimits, MessagingPorts};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -98,11 +98,13 @@ async fn main() -> Result<(), Failure> {
 
     let agents = Agents {
         agents: store.agents(),
+        access: Access::new(store.access()),
         secrets: store.secrets(),
         vault: Arc::<auth::SecretVault>::clone(&vault),
         library: Arc::new(NoFiles),
         knowledge: Arc::new(Knowledge::new(KnowledgePorts {
             agents: store.agents(),
+            access: Access::new(store.access()),
             memories: store.memories(),
             reader: Arc::new(documents::InProcess),
             files: Arc::new(NoFiles),
@@ -131,6 +133,7 @@ async fn main() -> Result<(), Failure> {
         messages: store.messages(),
         deliveries: store.deliveries(),
         agents: store.agents(),
+        access: Access::new(store.access()),
         models: minds,
         bus,
         clock,

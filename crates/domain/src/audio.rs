@@ -4,19 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::error::chain;
 use core_types::ids::string_to_uuid;
 use core_types::media::{HeldFile, MediaClass, MediaType, Upload};
 use core_types::messaging::{ChannelRepository, Door, MessagingService, NewMessage, PostReceipt, ReplyStream};
 use core_types::models::AskError;
 use core_types::speech::{AgentSpeech, AudioService, MAX_SPOKEN, Question, Sound, Speaker, SpeechRequest, Transcriber, Words};
-use core_types::{
-    AgentId, Caller, ChannelId, EntityId, InvalidCode, JsonObject, MessageServerId, Permission, ServiceError, ServiceResult, Thing,
-};
+use core_types::{AgentId, Caller, ChannelId, EntityId, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Thing};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::permission::require;
+use crate::permission::{Access, require, require_voice};
 
 /// Texts that are being said at once. Recordings count among the files that are being taken.
 const AT_ONCE: usize = 32;
@@ -35,6 +34,8 @@ pub struct AudioPorts {
     pub speech: Arc<dyn AgentSpeech>,
     /// Where questions are posted.
     pub messaging: Arc<dyn MessagingService>,
+    /// What callers can reach.
+    pub access: Access,
     /// Where channels are looked up.
     pub channels: Arc<dyn ChannelRepository>,
 }
@@ -62,10 +63,11 @@ impl Audio {
     }
 
     /// Nobody else should answer in the place of this agent, and with its voice.
-    async fn check_channel(&self, agent: AgentId, channel: ChannelId) -> ServiceResult<()> {
+    async fn check_channel(&self, caller: &Caller, agent: AgentId, channel: ChannelId) -> ServiceResult<()> {
         if self.ports.channels.find(channel).await?.is_none() {
             return Ok(());
         }
+        self.ports.access.to(caller, Wanted::Channel(channel)).await?;
         let participants = self.ports.channels.participants(channel).await?;
         if participants.contains(&EntityId::from(agent)) {
             return Ok(());
@@ -78,12 +80,14 @@ impl Audio {
 impl AudioService for Audio {
     async fn transcribe(&self, caller: &Caller, agent: AgentId, recording: Box<dyn Upload>) -> ServiceResult<String> {
         require(caller, Permission::MessagesWrite)?;
+        self.ports.access.to(caller, Wanted::Agent(agent)).await?;
         let transcriber = self.transcriber(agent).await?;
         hear(agent, transcriber.as_ref(), recording).await
     }
 
     async fn speak(&self, caller: &Caller, agent: AgentId, text: String) -> ServiceResult<Sound> {
         require(caller, Permission::MessagesWrite)?;
+        self.ports.access.to(caller, Wanted::Agent(agent)).await?;
         let text = sayable(&text).ok_or_else(|| invalid("Text is required for speech synthesis"))?.to_owned();
         let Speaker { engine, voice } = self.speaker(agent).await?;
         let _place = self
@@ -98,11 +102,14 @@ impl AudioService for Audio {
 
     async fn ask(&self, caller: &Caller, agent: AgentId, question: Question) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)> {
         require(caller, Permission::MessagesWrite)?;
+        let server_id = self.ports.access.meeting_place(caller, agent).await?;
         // Nothing is posted that could not be answered aloud.
         self.speaker(agent).await?;
-        let author = question.author.unwrap_or_else(|| string_to_uuid("Anon").into());
-        let channel = question.channel.unwrap_or_else(|| channel_of_two(agent, author));
-        self.check_channel(agent, channel).await?;
+        let person = caller.reach().and_then(|reach| reach.person);
+        let author = question.author.or(person).unwrap_or_else(|| string_to_uuid("Anon").into());
+        require_voice(caller, author)?;
+        let channel = question.channel.unwrap_or_else(|| channel_of_two(caller, agent, author));
+        self.check_channel(caller, agent, channel).await?;
         let content = match question.words {
             Words::Typed(text) => sayable(&text).map(str::to_owned).ok_or_else(|| invalid("Text is required for conversation"))?,
             Words::Spoken(recording) => {
@@ -117,7 +124,7 @@ impl AudioService for Audio {
             door: Door::Channel,
             id: None,
             channel_id: channel,
-            server_id: MessageServerId::DEFAULT,
+            server_id,
             author_id: author,
             author_name: question.author_name,
             content,
@@ -147,9 +154,10 @@ async fn hear(agent: AgentId, transcriber: &dyn Transcriber, recording: Box<dyn 
     })
 }
 
-/// The channel of an agent and one who speaks with it and names no channel.
-fn channel_of_two(agent: AgentId, author: EntityId) -> ChannelId {
-    string_to_uuid(&format!("speech:{agent}:{author}")).into()
+/// The channel of an agent and one who speaks with it and names no channel; each tenant has its own.
+fn channel_of_two(caller: &Caller, agent: AgentId, author: EntityId) -> ChannelId {
+    let two = format!("speech:{agent}:{author}");
+    string_to_uuid(&caller.makes_for().map_or_else(|| two.clone(), |tenant| format!("{tenant}:{two}"))).into()
 }
 
 /// What makes a channel that does not exist yet one of two, and this agent the one that answers.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::bus::EventBus;
 use core_types::ids::string_to_uuid;
 use core_types::messaging::{
@@ -14,7 +15,7 @@ use core_types::{
 };
 use serde_json::json;
 
-use crate::permission::require;
+use crate::permission::{Access, require};
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -27,6 +28,8 @@ pub struct Channels {
     pub servers: Arc<dyn ServerRepository>,
     /// Where channels are kept.
     pub channels: Arc<dyn ChannelRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Who is told.
     pub bus: Arc<dyn EventBus>,
     /// What time it is.
@@ -39,16 +42,21 @@ pub struct Channels {
 impl ChannelService for Channels {
     async fn list(&self, caller: &Caller, server: MessageServerId, page: Page) -> ServiceResult<Listed<Channel>> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.channels.list(server, page).await?)
+        self.access.to(caller, Wanted::Server(server)).await?;
+        Ok(self.channels.list(caller.reach(), server, page).await?)
     }
 
     async fn create(&self, caller: &Caller, new: NewChannel) -> ServiceResult<Channel> {
         require(caller, Permission::MessagesWrite)?;
-        self.add(ChannelId::new(self.ids.uuid()), new).await
+        self.access.to(caller, Wanted::Server(new.server_id)).await?;
+        self.add(caller, ChannelId::new(self.ids.uuid()), new).await
     }
 
     async fn sync(&self, caller: &Caller, server: MessageServerId, there: Vec<SyncedChannel>) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
+        // Their ids follow from the server, which must not be shared then.
+        self.access.to(caller, Wanted::OwnServer(server)).await?;
+        let owner = caller.makes_for();
         let MessageServer { source_type, .. } = self.servers.find(server).await?.ok_or(ServiceError::NotFound(Thing::Server))?;
         let now = self.clock.now();
         let synced = there.into_iter().map(|channel| Channel {
@@ -60,6 +68,7 @@ impl ChannelService for Channels {
             source_id: Some(channel.source_id),
             topic: None,
             metadata: JsonObject::new(),
+            owner: owner.clone(),
             created_at: now,
             updated_at: now,
         });
@@ -74,22 +83,32 @@ impl ChannelService for Channels {
 
     async fn get(&self, caller: &Caller, id: ChannelId) -> ServiceResult<Channel> {
         require(caller, Permission::MessagesRead)?;
+        self.access.to(caller, Wanted::Channel(id)).await?;
         self.channels.find(id).await?.ok_or(ServiceError::NotFound(Thing::Channel))
     }
 
     async fn direct(&self, caller: &Caller, server: MessageServerId, mut two: [EntityId; 2]) -> ServiceResult<Channel> {
         require(caller, Permission::MessagesWrite)?;
-        let known = server == MessageServerId::DEFAULT || self.servers.find(server).await?.is_some();
+        let known = server == MessageServerId::DEFAULT
+            || (self.servers.find(server).await?.is_some() && self.access.reaches(caller, Wanted::Server(server)).await?);
         let server_id = if known { server } else { MessageServerId::DEFAULT };
         // Ids compare like their texts, by which elizaOS sorts.
         two.sort_unstable();
         let [first, second] = two;
         let name = format!("DM-{first}-{second}");
-        if let Some(channel) = self.channels.find_named(server_id, DIRECT, &name).await? {
+        // The id follows from the two, so that parallel calls make one channel; each tenant has its own.
+        let id = match caller.makes_for() {
+            Some(tenant) => string_to_uuid(&format!("{tenant}:{server_id}:{name}")),
+            None => string_to_uuid(&format!("{server_id}:{name}")),
+        };
+        let id = ChannelId::new(id);
+        let known = match caller.reach() {
+            Some(_) => self.channels.find(id).await?,
+            None => self.channels.find_named(server_id, DIRECT, &name).await?,
+        };
+        if let Some(channel) = known {
             return Ok(channel);
         }
-        // The id follows from the two, so that parallel calls make one channel.
-        let id = ChannelId::new(string_to_uuid(&format!("{server_id}:{name}")));
         let metadata = JsonObject::from_iter([("user1".to_owned(), json!(first)), ("user2".to_owned(), json!(second))]);
         let new = NewChannel {
             server_id,
@@ -101,11 +120,12 @@ impl ChannelService for Channels {
             metadata,
             participants: vec![first, second],
         };
-        self.add(id, new).await
+        self.add(caller, id, new).await
     }
 
     async fn update(&self, caller: &Caller, id: ChannelId, change: ChannelChange) -> ServiceResult<Channel> {
         require(caller, Permission::MessagesWrite)?;
+        self.access.to(caller, Wanted::OwnChannel(id)).await?;
         let (channels, bus, now) = (Arc::clone(&self.channels), Arc::clone(&self.bus), self.clock.now());
         whole(async move {
             let (channel, told) = channels.update(id, change, now).await?.ok_or(ServiceError::NotFound(Thing::Channel))?;
@@ -117,11 +137,13 @@ impl ChannelService for Channels {
 
     async fn participants(&self, caller: &Caller, id: ChannelId) -> ServiceResult<Vec<EntityId>> {
         require(caller, Permission::MessagesRead)?;
+        self.access.to(caller, Wanted::Channel(id)).await?;
         Ok(self.channels.participants(id).await?)
     }
 
     async fn join(&self, caller: &Caller, id: ChannelId, who: EntityId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
+        self.access.to(caller, Wanted::Channel(id)).await?;
         match self.channels.join(id, who).await? {
             Membership::Changed(_) | Membership::AsBefore => Ok(()),
             Membership::Full => {
@@ -133,6 +155,9 @@ impl ChannelService for Channels {
 
     async fn leave(&self, caller: &Caller, id: ChannelId, who: EntityId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
+        // Whoever is one person may leave, and sends nobody away who is another.
+        let wanted = if caller.may_speak_as(who) { Wanted::Channel(id) } else { Wanted::OwnChannel(id) };
+        self.access.to(caller, wanted).await?;
         let (channels, bus, now) = (Arc::clone(&self.channels), Arc::clone(&self.bus), self.clock.now());
         whole(async move {
             match channels.leave(id, who, now).await? {
@@ -149,6 +174,7 @@ impl ChannelService for Channels {
 
     async fn remove(&self, caller: &Caller, id: ChannelId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
+        self.access.to(caller, Wanted::OwnChannel(id)).await?;
         let (channels, bus, now) = (Arc::clone(&self.channels), Arc::clone(&self.bus), self.clock.now());
         whole(async move {
             if let Some(end) = channels.remove(id, now).await? {
@@ -161,7 +187,7 @@ impl ChannelService for Channels {
 }
 
 impl Channels {
-    async fn add(&self, id: ChannelId, new: NewChannel) -> ServiceResult<Channel> {
+    async fn add(&self, caller: &Caller, id: ChannelId, new: NewChannel) -> ServiceResult<Channel> {
         let now = self.clock.now();
         let channel = Channel {
             id,
@@ -172,6 +198,7 @@ impl Channels {
             source_id: new.source_id,
             topic: new.topic,
             metadata: new.metadata,
+            owner: caller.makes_for(),
             created_at: now,
             updated_at: now,
         };

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::agents::AgentRepository;
 use core_types::jobs::{Job, JobFigures, JobList, JobRepository, JobService, JobStatus, JobTerms, JobTicket, NewJob};
 use core_types::messaging::{Door, MessagingService, NewMessage};
-use core_types::{AgentId, Caller, Clock, Ids, JobId, MessageServerId, Page, Permission, ServiceError, ServiceResult, StoreResult, Thing};
+use core_types::{AgentId, Caller, Clock, Ids, JobId, Page, Permission, ServiceError, ServiceResult, StoreResult, Thing};
 
-use crate::permission::require;
+use crate::permission::{Access, require, require_voice};
 
 /// How many milliseconds jobs are known after their time: a day.
 const KEPT: i64 = 24 * 60 * 60 * 1_000;
@@ -19,6 +20,8 @@ pub struct Jobs {
     pub jobs: Arc<dyn JobRepository>,
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Where questions are posted.
     pub messaging: Arc<dyn MessagingService>,
     /// What time it is.
@@ -29,10 +32,10 @@ pub struct Jobs {
 
 impl Jobs {
     /// Who is to answer: an agent that runs.
-    async fn agent(&self, wanted: Option<AgentId>) -> ServiceResult<AgentId> {
+    async fn agent(&self, caller: &Caller, wanted: Option<AgentId>) -> ServiceResult<AgentId> {
         let found = match wanted {
             Some(id) => self.agents.find(id).await?.filter(|agent| agent.running).map(|agent| agent.id),
-            None => self.agents.first_running().await?,
+            None => self.agents.first_running(caller.reach()).await?,
         };
         found.ok_or(ServiceError::NotFound(Thing::Agent))
     }
@@ -47,13 +50,15 @@ impl Jobs {
 impl JobService for Jobs {
     async fn create(&self, caller: &Caller, new: NewJob) -> ServiceResult<(JobTicket, bool)> {
         require(caller, Permission::MessagesWrite)?;
-        let agent = self.agent(new.agent).await?;
+        require_voice(caller, new.user)?;
+        let agent = self.agent(caller, new.agent).await?;
+        let server_id = self.access.meeting_place(caller, agent).await?;
         let terms = JobTerms { id: self.ids.uuid().into(), agent, named: new.agent.is_some(), timeout: new.timeout };
         let message = NewMessage {
             door: Door::Job(terms),
             id: None,
             channel_id: self.ids.uuid().into(),
-            server_id: MessageServerId::DEFAULT,
+            server_id,
             author_id: new.user,
             author_name: None,
             content: new.content,
@@ -71,16 +76,17 @@ impl JobService for Jobs {
 
     async fn get(&self, caller: &Caller, id: JobId) -> ServiceResult<Job> {
         require(caller, Permission::MessagesRead)?;
+        self.access.to(caller, Wanted::Job(id)).await?;
         self.jobs.find(id, self.clock.now()).await?.ok_or(ServiceError::NotFound(Thing::Job))
     }
 
     async fn list(&self, caller: &Caller, status: Option<JobStatus>, page: Page) -> ServiceResult<JobList> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.jobs.list(status, page, self.clock.now()).await?)
+        Ok(self.jobs.list(caller.reach().map(|reach| &reach.tenant), status, page, self.clock.now()).await?)
     }
 
     async fn figures(&self, caller: &Caller) -> ServiceResult<JobFigures> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.jobs.figures(self.clock.now()).await?)
+        Ok(self.jobs.figures(caller.reach().map(|reach| &reach.tenant), self.clock.now()).await?)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::agents::AgentRepository;
 use core_types::error::chain;
 use core_types::memory::{
@@ -13,7 +14,7 @@ use core_types::memory::{
 use core_types::messaging::MessageRepository;
 use core_types::{AgentId, Caller, Listed, MemoryId, Page, Permission, RoomId, ServiceError, ServiceResult, Thing};
 
-use crate::permission::require;
+use crate::permission::{Access, require};
 
 /// How far down each ranking is read before they are fused.
 const DEPTH: u32 = 100;
@@ -25,6 +26,8 @@ const FORGOTTEN: [&str; 6] = [MEMORIES, MESSAGES, "message", FACTS, DOCUMENTS, "
 pub struct Memories {
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Where memories are kept.
     pub memories: Arc<dyn MemoryRepository>,
     /// Where the messages are that memories were made of.
@@ -44,13 +47,13 @@ enum Meaning {
 impl MemoryService for Memories {
     async fn list(&self, caller: &Caller, agent: AgentId, filter: MemoryFilter, page: Page) -> ServiceResult<Listed<Memory>> {
         require(caller, Permission::MemoriesRead)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         Ok(self.memories.list(agent, filter, page).await?)
     }
 
     async fn get(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<Memory> {
         require(caller, Permission::MemoriesRead)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         self.memories.find(agent, id).await?.ok_or(ServiceError::NotFound(Thing::Memory))
     }
 
@@ -65,7 +68,7 @@ impl MemoryService for Memories {
 
     async fn search(&self, caller: &Caller, agent: AgentId, search: MemorySearch) -> ServiceResult<FoundMemories> {
         require(caller, Permission::MemoriesRead)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         let MemorySearch { text, filter, limit, threshold } = search;
         let depth = limit.max(DEPTH);
         let by_words = self.memories.search(agent, filter.clone(), KeywordSearch { text: text.clone(), limit: depth });
@@ -85,7 +88,7 @@ impl MemoryService for Memories {
 
     async fn embeddings(&self, caller: &Caller, agent: AgentId) -> ServiceResult<EmbeddingProgress> {
         require(caller, Permission::MemoriesRead)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         match &self.vectors {
             Some(vectors) => Ok(vectors.progress(agent).await?),
             None => Ok(EmbeddingProgress { loaded: true, ..EmbeddingProgress::default() }),
@@ -94,33 +97,34 @@ impl MemoryService for Memories {
 
     async fn update(&self, caller: &Caller, agent: AgentId, id: MemoryId, change: MemoryChange) -> ServiceResult<Memory> {
         require(caller, Permission::MemoriesWrite)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         self.memories.update(agent, id, change).await?.ok_or(ServiceError::NotFound(Thing::Memory))
     }
 
     async fn remove(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<()> {
         require(caller, Permission::MemoriesWrite)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         let removed = self.memories.remove_all(agent, MemoryFilter::id(id)).await?;
         if removed > 0 { Ok(()) } else { Err(ServiceError::NotFound(Thing::Memory)) }
     }
 
     async fn clear(&self, caller: &Caller, agent: AgentId, rooms: Vec<RoomId>) -> ServiceResult<u64> {
         require(caller, Permission::MemoriesWrite)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         let filter = MemoryFilter { tables: FORGOTTEN.map(str::to_owned).to_vec(), rooms, ..MemoryFilter::default() };
         Ok(self.memories.remove_all(agent, filter).await?)
     }
 
     async fn revert(&self, caller: &Caller, agent: AgentId, source: Source) -> ServiceResult<u64> {
         require(caller, Permission::MemoriesWrite)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         Ok(self.memories.remove_all(agent, MemoryFilter { source: Some(source), ..MemoryFilter::default() }).await?)
     }
 }
 
 impl Memories {
-    async fn known(&self, agent: AgentId) -> ServiceResult<()> {
+    async fn known(&self, caller: &Caller, agent: AgentId) -> ServiceResult<()> {
+        self.access.to(caller, Wanted::OwnAgent(agent)).await?;
         if self.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::agents::{Added, AgentRepository};
 use core_types::ids::create_unique_uuid;
 use core_types::memory::{AgentPlane, Entity, MESSAGES, MemoryFilter, MemoryRepository, Room};
@@ -13,7 +14,7 @@ use core_types::{
     WorldId,
 };
 
-use crate::permission::require;
+use crate::permission::{Access, require};
 
 /// How often another id is tried where one is taken.
 const ID_TRIES: i64 = 16;
@@ -22,6 +23,8 @@ const ID_TRIES: i64 = 16;
 pub struct Rooms {
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Where worlds are kept.
     pub worlds: Arc<dyn WorldRepository>,
     /// Where rooms are kept.
@@ -36,19 +39,19 @@ pub struct Rooms {
 impl RoomService for Rooms {
     async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<PlacedRoom>> {
         require(caller, Permission::MemoriesRead)?;
-        self.name_of(agent).await?;
+        self.name_of(caller, agent).await?;
         Ok(self.rooms.list(agent, page).await?)
     }
 
     async fn get(&self, caller: &Caller, agent: AgentId, id: RoomId) -> ServiceResult<PlacedRoom> {
         require(caller, Permission::MemoriesRead)?;
-        self.name_of(agent).await?;
+        self.name_of(caller, agent).await?;
         self.rooms.find(agent, id).await?.ok_or(ServiceError::NotFound(Thing::Room))
     }
 
     async fn create(&self, caller: &Caller, agent: AgentId, new: NewRoom) -> ServiceResult<PlacedRoom> {
         require(caller, Permission::MemoriesWrite)?;
-        let name = self.name_of(agent).await?;
+        let name = self.name_of(caller, agent).await?;
         let world = match new.world_id {
             Some(id) => Some(self.worlds.find(agent, id).await?.ok_or(ServiceError::NotFound(Thing::World))?),
             None => None,
@@ -89,23 +92,25 @@ impl RoomService for Rooms {
 
     async fn rename(&self, caller: &Caller, agent: AgentId, id: RoomId, name: String) -> ServiceResult<PlacedRoom> {
         require(caller, Permission::MemoriesWrite)?;
-        self.name_of(agent).await?;
+        self.name_of(caller, agent).await?;
         self.rooms.rename(agent, id, name).await?.ok_or(ServiceError::NotFound(Thing::Room))
     }
 
     async fn remove(&self, caller: &Caller, agent: AgentId, id: RoomId) -> ServiceResult<()> {
         require(caller, Permission::MemoriesWrite)?;
-        self.name_of(agent).await?;
+        self.name_of(caller, agent).await?;
         self.rooms.find(agent, id).await?.ok_or(ServiceError::NotFound(Thing::Room))?;
         self.forget(agent, id).await
     }
 
     async fn create_group(&self, caller: &Caller, group: NewGroup) -> ServiceResult<CreatedGroup> {
         require(caller, Permission::MemoriesWrite)?;
+        self.access.to(caller, Wanted::Server(group.server_id)).await?;
         let now = self.clock.now();
         let mut created = CreatedGroup { rooms: Vec::new(), missing: Vec::new() };
         for agent in &group.agents {
-            let added = match self.agents.find(*agent).await? {
+            let reached = self.access.reaches(caller, Wanted::OwnAgent(*agent)).await?;
+            let added = match self.agents.find(*agent).await?.filter(|_| reached) {
                 Some(found) => self.rooms.add(room_of_group(&group, *agent, found.character.name, now)).await?,
                 None => None,
             };
@@ -119,7 +124,7 @@ impl RoomService for Rooms {
 
     async fn remove_group(&self, caller: &Caller, server: MessageServerId) -> ServiceResult<()> {
         require(caller, Permission::MemoriesWrite)?;
-        for (agent, room) in self.rooms.of_group(server).await? {
+        for (agent, room) in self.own_rooms_of_group(caller, server).await? {
             self.forget(agent, room).await?;
         }
         Ok(())
@@ -127,7 +132,7 @@ impl RoomService for Rooms {
 
     async fn clear_group(&self, caller: &Caller, server: MessageServerId) -> ServiceResult<()> {
         require(caller, Permission::MemoriesWrite)?;
-        for (agent, room) in self.rooms.of_group(server).await? {
+        for (agent, room) in self.own_rooms_of_group(caller, server).await? {
             self.memories.remove_all(agent, MemoryFilter::table(MESSAGES).in_room(room)).await?;
         }
         Ok(())
@@ -135,10 +140,23 @@ impl RoomService for Rooms {
 }
 
 impl Rooms {
-    /// The name of an agent that exists.
-    async fn name_of(&self, agent: AgentId) -> ServiceResult<String> {
+    /// The name of an agent that exists and is the caller's.
+    async fn name_of(&self, caller: &Caller, agent: AgentId) -> ServiceResult<String> {
+        self.access.to(caller, Wanted::OwnAgent(agent)).await?;
         let found = self.agents.find(agent).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
         Ok(found.character.name)
+    }
+
+    /// The rooms of a group, of those agents that are the caller's.
+    async fn own_rooms_of_group(&self, caller: &Caller, server: MessageServerId) -> ServiceResult<Vec<(AgentId, RoomId)>> {
+        self.access.to(caller, Wanted::Server(server)).await?;
+        let mut own = Vec::new();
+        for (agent, room) in self.rooms.of_group(server).await? {
+            if self.access.reaches(caller, Wanted::OwnAgent(agent)).await? {
+                own.push((agent, room));
+            }
+        }
+        Ok(own)
     }
 
     /// Memories first, so that a removal that is cut short can be repeated.

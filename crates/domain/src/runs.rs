@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::agents::AgentRepository;
 use core_types::runs::{LogEntry, LogFilter, Run, RunDetail, RunFilter, RunRepository, RunService};
 use core_types::{AgentId, Caller, Listed, LogId, Page, Permission, RunId, ServiceError, ServiceResult, StoreResult, Thing, Timestamp};
 use serde_json::json;
 
-use crate::permission::require;
+use crate::permission::{Access, require};
 
 /// How many log lines are read at once while filtering, and how many at most for one answer.
 const LOG_PAGE: u32 = 500;
@@ -18,6 +19,8 @@ const LOG_SCAN: u32 = 10_000;
 pub struct Runs {
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Where runs and logs are kept.
     pub runs: Arc<dyn RunRepository>,
 }
@@ -56,6 +59,7 @@ impl RunService for Runs {
 impl Runs {
     async fn known(&self, caller: &Caller, agent: AgentId) -> ServiceResult<()> {
         require(caller, Permission::AgentsRead)?;
+        self.access.to(caller, Wanted::OwnAgent(agent)).await?;
         if self.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
     }
 }

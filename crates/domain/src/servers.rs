@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::bus::EventBus;
 use core_types::messaging::{Linked, MessageServer, NewServer, ServerChange, ServerRepository, ServerService};
 use core_types::{AgentId, Caller, Clock, Ids, Listed, MessageServerId, Page, Permission, ServiceError, ServiceResult, Thing};
 
-use crate::permission::require;
+use crate::permission::{Access, require};
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -15,6 +16,8 @@ use crate::whole::whole;
 pub struct Servers {
     /// Where message servers are kept.
     pub servers: Arc<dyn ServerRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Who is told of channels that went with their server.
     pub bus: Arc<dyn EventBus>,
     /// What time it is.
@@ -27,7 +30,7 @@ pub struct Servers {
 impl ServerService for Servers {
     async fn list(&self, caller: &Caller, page: Page) -> ServiceResult<Listed<MessageServer>> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.servers.list(page).await?)
+        Ok(self.servers.list(caller.reach(), page).await?)
     }
 
     async fn create(&self, caller: &Caller, new: NewServer) -> ServiceResult<MessageServer> {
@@ -39,6 +42,7 @@ impl ServerService for Servers {
             source_type: new.source_type,
             source_id: new.source_id,
             metadata: new.metadata,
+            owner: caller.makes_for(),
             created_at: now,
             updated_at: now,
         };
@@ -47,16 +51,19 @@ impl ServerService for Servers {
 
     async fn get(&self, caller: &Caller, id: MessageServerId) -> ServiceResult<MessageServer> {
         require(caller, Permission::MessagesRead)?;
+        self.access.to(caller, Wanted::Server(id)).await?;
         self.servers.find(id).await?.ok_or(ServiceError::NotFound(Thing::Server))
     }
 
     async fn update(&self, caller: &Caller, id: MessageServerId, change: ServerChange) -> ServiceResult<MessageServer> {
         require(caller, Permission::MessagesWrite)?;
+        self.access.to(caller, Wanted::OwnServer(id)).await?;
         self.servers.update(id, change, self.clock.now()).await?.ok_or(ServiceError::NotFound(Thing::Server))
     }
 
     async fn remove(&self, caller: &Caller, id: MessageServerId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
+        self.access.to(caller, Wanted::OwnServer(id)).await?;
         if id == MessageServerId::DEFAULT {
             return Err(ServiceError::forbidden("The default server cannot be deleted: every agent listens there"));
         }
@@ -71,6 +78,8 @@ impl ServerService for Servers {
 
     async fn link(&self, caller: &Caller, id: MessageServerId, agent: AgentId) -> ServiceResult<()> {
         require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnServer(id)).await?;
+        self.access.to(caller, Wanted::Agent(agent)).await?;
         match self.servers.link(id, agent).await? {
             Linked::Yes => Ok(()),
             Linked::NoServer => Err(ServiceError::NotFound(Thing::Server)),
@@ -80,6 +89,7 @@ impl ServerService for Servers {
 
     async fn unlink(&self, caller: &Caller, id: MessageServerId, agent: AgentId) -> ServiceResult<()> {
         require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnServer(id)).await?;
         if self.servers.find(id).await?.is_none() {
             return Err(ServiceError::NotFound(Thing::Server));
         }
@@ -88,11 +98,13 @@ impl ServerService for Servers {
 
     async fn agents(&self, caller: &Caller, id: MessageServerId, page: Page) -> ServiceResult<Listed<AgentId>> {
         require(caller, Permission::AgentsRead)?;
-        Ok(self.servers.agents(id, page).await?)
+        self.access.to(caller, Wanted::Server(id)).await?;
+        Ok(self.servers.agents(caller.reach(), id, page).await?)
     }
 
     async fn of_agent(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<MessageServerId>> {
         require(caller, Permission::AgentsRead)?;
-        Ok(self.servers.of_agent(agent, page).await?)
+        self.access.to(caller, Wanted::Agent(agent)).await?;
+        Ok(self.servers.of_agent(caller.reach(), agent, page).await?)
     }
 }

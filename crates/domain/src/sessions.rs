@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::agents::{Agent, AgentRepository};
 use core_types::messaging::{Channel, Door, MessageRepository, MessageWindow, MessagingService, NewMessage, PostReceipt, ReplyStream};
 use core_types::sessions::{
@@ -16,7 +17,7 @@ use core_types::{
 };
 use serde_json::{Value, json};
 
-use crate::permission::require;
+use crate::permission::{Access, require, require_voice};
 
 /// How long sessions may last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,8 @@ pub struct SessionPorts {
     pub sessions: Arc<dyn SessionRepository>,
     /// Where agents are kept, whose settings say how long their sessions last.
     pub agents: Arc<dyn AgentRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Where messages are read.
     pub messages: Arc<dyn MessageRepository>,
     /// Where messages are posted.
@@ -108,8 +111,9 @@ impl Sessions {
         Self { ports, limits }
     }
 
-    /// A session that goes on.
-    async fn live(&self, id: SessionId) -> ServiceResult<Session> {
+    /// A session of the caller's that goes on.
+    async fn live(&self, caller: &Caller, id: SessionId) -> ServiceResult<Session> {
+        self.ports.access.to(caller, Wanted::Session(id)).await?;
         match self.ports.sessions.find(id).await? {
             Some(session) if session.is_over(self.ports.clock.now()) => Err(self.expired(id).await),
             Some(session) => Ok(session),
@@ -126,7 +130,8 @@ impl Sessions {
         }
     }
 
-    async fn change(&self, id: SessionId, change: SessionChange) -> ServiceResult<Renewal> {
+    async fn change(&self, caller: &Caller, id: SessionId, change: SessionChange) -> ServiceResult<Renewal> {
+        self.ports.access.to(caller, Wanted::Session(id)).await?;
         match self.ports.sessions.change(id, change, self.ports.clock.now()).await? {
             SessionChanged::Done(renewal) => Ok(renewal),
             SessionChanged::Over => Err(self.expired(id).await),
@@ -161,6 +166,8 @@ impl Sessions {
 impl SessionService for Sessions {
     async fn open(&self, caller: &Caller, new: NewSession) -> ServiceResult<Session> {
         require(caller, Permission::MessagesWrite)?;
+        require_voice(caller, new.user_id)?;
+        let server = self.ports.access.meeting_place(caller, new.agent_id).await?;
         let agent = self.ports.agents.find(new.agent_id).await?.filter(|agent| agent.running);
         let agent = agent.ok_or(ServiceError::NotFound(Thing::Agent))?;
         let now = self.ports.clock.now();
@@ -177,7 +184,12 @@ impl SessionService for Sessions {
             expires_at: now,
         }
         .begun();
-        match self.ports.sessions.add(session.clone(), channel_of(&session), self.limits.sessions).await? {
+        match self
+            .ports
+            .sessions
+            .add(session.clone(), Channel { server_id: server, owner: caller.makes_for(), ..channel_of(&session) }, self.limits.sessions)
+            .await?
+        {
             SessionAdded::Added => Ok(session),
             SessionAdded::NoAgent => Err(ServiceError::NotFound(Thing::Agent)),
             SessionAdded::NoServer => Err(ServiceError::NotFound(Thing::Server)),
@@ -190,23 +202,25 @@ impl SessionService for Sessions {
 
     async fn get(&self, caller: &Caller, id: SessionId) -> ServiceResult<Session> {
         require(caller, Permission::MessagesRead)?;
-        self.live(id).await
+        self.live(caller, id).await
     }
 
     async fn list(&self, caller: &Caller, page: Page) -> ServiceResult<(Listed<Session>, SessionCount)> {
         require(caller, Permission::MessagesRead)?;
         let now = self.ports.clock.now();
-        Ok((self.ports.sessions.list(page, now).await?, self.ports.sessions.count(now).await?))
+        let tenant = caller.reach().map(|reach| &reach.tenant);
+        Ok((self.ports.sessions.list(tenant, page, now).await?, self.ports.sessions.count(tenant, now).await?))
     }
 
     async fn count(&self, caller: &Caller) -> ServiceResult<SessionCount> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.ports.sessions.count(self.ports.clock.now()).await?)
+        let tenant = caller.reach().map(|reach| &reach.tenant);
+        Ok(self.ports.sessions.count(tenant, self.ports.clock.now()).await?)
     }
 
     async fn post(&self, caller: &Caller, id: SessionId, message: SessionMessage) -> ServiceResult<(PostReceipt, Renewal)> {
         require(caller, Permission::MessagesWrite)?;
-        let session = self.live(id).await?;
+        let session = self.live(caller, id).await?;
         let receipt = self.posted(id, self.ports.messaging.post(caller, message_in(&session, message)).await).await?;
         let renewal = self.after(&receipt, session).await?;
         Ok((receipt, renewal))
@@ -219,7 +233,7 @@ impl SessionService for Sessions {
         message: SessionMessage,
     ) -> ServiceResult<(PostReceipt, Renewal, Box<dyn ReplyStream>)> {
         require(caller, Permission::MessagesWrite)?;
-        let session = self.live(id).await?;
+        let session = self.live(caller, id).await?;
         let outcome = self.ports.messaging.exchange(caller, message_in(&session, message)).await;
         let (receipt, replies) = self.posted(id, outcome).await?;
         let renewal = self.after(&receipt, session).await?;
@@ -228,7 +242,7 @@ impl SessionService for Sessions {
 
     async fn messages(&self, caller: &Caller, id: SessionId, window: MessageWindow) -> ServiceResult<SessionMessages> {
         require(caller, Permission::MessagesRead)?;
-        let session = self.live(id).await?;
+        let session = self.live(caller, id).await?;
         // One more than asked for shows whether there are more.
         let limit = window.limit as usize;
         let wider = MessageWindow { limit: window.limit.saturating_add(1), ..window };
@@ -244,7 +258,7 @@ impl SessionService for Sessions {
 
     async fn renew(&self, caller: &Caller, id: SessionId) -> ServiceResult<Session> {
         require(caller, Permission::MessagesWrite)?;
-        let renewal = self.change(id, SessionChange::Renew).await?;
+        let renewal = self.change(caller, id, SessionChange::Renew).await?;
         if !renewal.renewed {
             let message = "The session cannot be renewed: it lasts as long as a session may already";
             return Err(ServiceError::invalid(InvalidCode::Renewal, message));
@@ -254,17 +268,18 @@ impl SessionService for Sessions {
 
     async fn touch(&self, caller: &Caller, id: SessionId) -> ServiceResult<Session> {
         require(caller, Permission::MessagesWrite)?;
-        Ok(self.change(id, SessionChange::Touch).await?.session)
+        Ok(self.change(caller, id, SessionChange::Touch).await?.session)
     }
 
     async fn limit(&self, caller: &Caller, id: SessionId, change: TimeoutChange) -> ServiceResult<Session> {
         require(caller, Permission::MessagesWrite)?;
         self.limits.check(change)?;
-        Ok(self.change(id, SessionChange::Limit(change)).await?.session)
+        Ok(self.change(caller, id, SessionChange::Limit(change)).await?.session)
     }
 
     async fn close(&self, caller: &Caller, id: SessionId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
+        self.ports.access.to(caller, Wanted::Session(id)).await?;
         if self.ports.sessions.remove(id).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Session)) }
     }
 }
@@ -324,6 +339,7 @@ fn channel_of(session: &Session) -> Channel {
         source_id: None,
         topic: None,
         metadata: description(session),
+        owner: None,
         created_at: session.created_at,
         updated_at: session.created_at,
     }

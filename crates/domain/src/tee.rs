@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::agents::{AgentService, AgentView};
 use core_types::runs::{LogEntry, LogFilter, RunRepository};
 use core_types::secrets::MASK;
@@ -13,7 +14,7 @@ use core_types::{AgentId, Caller, Clock, JsonObject, Permission, ServiceError, S
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
-use crate::permission::require;
+use crate::permission::{Access, require};
 use crate::runs::{FoundLogs, filtered_logs};
 
 /// How many callers may have fresh evidence made for them at once, and when others may ask again.
@@ -24,6 +25,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Tee {
     /// Who the agents are.
     pub agents: Arc<dyn AgentService>,
+    /// What callers can reach.
+    pub access: Access,
     /// What they did.
     pub runs: Arc<dyn RunRepository>,
     /// What time it is.
@@ -113,6 +116,13 @@ impl TeeService for Tee {
     async fn logs(&self, caller: &Caller, query: LogQuery, nonce: Option<Challenge>) -> ServiceResult<SignedAnswer> {
         require(caller, Permission::AgentsRead)?;
         let enclave = self.enclave()?;
+        match query.agent {
+            Some(agent) => self.access.to(caller, Wanted::OwnAgent(agent)).await?,
+            None if caller.reach().is_some() => {
+                return Err(ServiceError::forbidden("The key shows the logs of its own agents only: name one with agentId"));
+            }
+            None => {}
+        }
         let filter = LogFilter {
             room: query.room,
             entity: query.entity,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::agents::{Added, AgentRepository};
 use core_types::ids::create_unique_uuid;
 use core_types::worlds::{NewWorld, World, WorldChange, WorldRepository, WorldService};
 use core_types::{AgentId, Caller, Clock, Listed, Page, Permission, ServiceError, ServiceResult, Thing, WorldId};
 
-use crate::permission::require;
+use crate::permission::{Access, require};
 
 /// How often another id is tried where one is taken.
 const ID_TRIES: i64 = 200;
@@ -17,6 +18,8 @@ const ID_TRIES: i64 = 200;
 pub struct Worlds {
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Where worlds are kept.
     pub worlds: Arc<dyn WorldRepository>,
     /// What time it is.
@@ -27,23 +30,24 @@ pub struct Worlds {
 impl WorldService for Worlds {
     async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<World>> {
         require(caller, Permission::AgentsRead)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         Ok(self.worlds.list(agent, page).await?)
     }
 
     async fn of_running(&self, caller: &Caller, page: Page) -> ServiceResult<Listed<World>> {
         require(caller, Permission::AgentsRead)?;
-        Ok(self.worlds.of_running(page).await?)
+        Ok(self.worlds.of_running(caller.reach(), page).await?)
     }
 
     async fn get(&self, caller: &Caller, agent: AgentId, id: WorldId) -> ServiceResult<World> {
         require(caller, Permission::AgentsRead)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         self.worlds.find(agent, id).await?.ok_or(ServiceError::NotFound(Thing::World))
     }
 
     async fn create(&self, caller: &Caller, agent: AgentId, new: NewWorld) -> ServiceResult<World> {
         require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnAgent(agent)).await?;
         let created_at = self.clock.now();
         let NewWorld { name, server_id, metadata } = new;
         // The id follows from the moment, as with elizaOS; of two worlds of one moment the second is of the next.
@@ -62,13 +66,14 @@ impl WorldService for Worlds {
 
     async fn update(&self, caller: &Caller, agent: AgentId, id: WorldId, change: WorldChange) -> ServiceResult<World> {
         require(caller, Permission::AgentsWrite)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         self.worlds.update(agent, id, change).await?.ok_or(ServiceError::NotFound(Thing::World))
     }
 }
 
 impl Worlds {
-    async fn known(&self, agent: AgentId) -> ServiceResult<()> {
+    async fn known(&self, caller: &Caller, agent: AgentId) -> ServiceResult<()> {
+        self.access.to(caller, Wanted::OwnAgent(agent)).await?;
         if self.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
     }
 }

@@ -11,6 +11,7 @@ use actix_web::{App, Error, web};
 use auth::{Keyring, Limiter, RateLimits};
 use core_types::agents::AgentService;
 use core_types::jobs::JobService;
+use core_types::keys::KeyService;
 use core_types::knowledge::KnowledgeService;
 use core_types::media::MediaService;
 use core_types::memory::MemoryService;
@@ -22,7 +23,7 @@ use core_types::speech::AudioService;
 use core_types::system::SystemService;
 use core_types::tee::TeeService;
 use core_types::worlds::WorldService;
-use core_types::{Clock, Ids, Randomness, Timestamp};
+use core_types::{Caller, Clock, Ids, Randomness, Timestamp};
 use ipnet::IpNet;
 use tokio::sync::{Semaphore, watch};
 
@@ -30,7 +31,7 @@ use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::sockets::hub::Hub;
 use crate::{
-    agents, audio, channels, documents, events, figures, gate, home, jobs, layer, limits, manage, media, memories, messages, openapi,
+    agents, audio, channels, documents, events, figures, gate, home, jobs, keys, layer, limits, manage, media, memories, messages, openapi,
     rooms, runs, servers, sessions, sockets, system, tee, ui, worlds,
 };
 
@@ -73,6 +74,8 @@ pub struct Services {
     pub ids: Arc<dyn Ids>,
     /// Where ids come from that nobody can guess.
     pub randomness: Arc<dyn Randomness>,
+    /// Keys, as their owner manages them.
+    pub keys: Arc<dyn KeyService>,
     /// Who a key belongs to.
     pub keyring: Keyring,
 }
@@ -140,6 +143,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Resolves when what a caller showed counts no longer: its key was revoked, or its time is over.
+    pub(crate) async fn dismissed(&self, caller: &Caller) {
+        if caller.credential().is_none() {
+            std::future::pending::<()>().await;
+        }
+        while self.counts(caller) {
+            tokio::time::sleep(limits::CREDENTIAL_CHECK).await;
+        }
+    }
+
+    /// Whether what a caller showed counts still.
+    pub(crate) fn counts(&self, caller: &Caller) -> bool {
+        self.services.keyring.still_counts(caller, self.services.clock.now())
+    }
+
     /// Ends the waiting of streams and waiters.
     pub(crate) fn close(&self) {
         self.closing.send_replace(true);
@@ -215,6 +233,7 @@ pub fn app(
         servers::routes,
         system::routes,
         manage::routes,
+        keys::routes,
         tee::routes,
     ] {
         add(&mut routes);

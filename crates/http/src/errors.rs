@@ -79,6 +79,7 @@ codes! {
     FileNotFound = "FILE_NOT_FOUND", NOT_FOUND, "There is no such file.";
     SessionNotFound = "SESSION_NOT_FOUND", NOT_FOUND, "There is no such session, or none any more.";
     JobNotFound = "JOB_NOT_FOUND", NOT_FOUND, "There is no such job, or none any more.";
+    KeyNotFound = "KEY_NOT_FOUND", NOT_FOUND, "There is no such API key, or none any more.";
     RequestTimeout = "REQUEST_TIMEOUT", REQUEST_TIMEOUT, "The body did not arrive in time.";
     Conflict = "CONFLICT", CONFLICT, "The same id or idempotency key was used for another body.";
     ReplyCancelled = "REPLY_CANCELLED", CONFLICT, "There will be no reply: the message, its channel, its agent or the reply itself was deleted meanwhile.";
@@ -129,6 +130,7 @@ impl From<Thing> for Code {
             Thing::File => Self::FileNotFound,
             Thing::Session => Self::SessionNotFound,
             Thing::Job => Self::JobNotFound,
+            Thing::Key => Self::KeyNotFound,
         }
     }
 }

@@ -41,9 +41,12 @@ pub(crate) fn routes(routes: &mut Routes) {
 async fn read(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, query: Query, request: HttpRequest) -> ApiResult {
     let after = position(&request, &query)?;
     let events = state.services.messaging.subscribe(&caller, id.0, after).await?;
+    let (state_of, reader) = (state.clone(), (*caller).clone());
+    let dismissed = async move { state_of.dismissed(&reader).await };
     let hint = stream::once(std::future::ready(sse::retry_hint()));
     // A reader that is cut off by the server's end connects again and resumes.
-    Ok(sse::respond(hint.chain(frames(events).take_until(Box::pin(state.closing())))))
+    let frames = frames(events).take_until(Box::pin(state.closing())).take_until(Box::pin(dismissed));
+    Ok(sse::respond(hint.chain(frames)))
 }
 
 /// Where to go on: a browser that connects again repeats the old query and adds the header, so the header counts.

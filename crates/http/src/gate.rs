@@ -48,22 +48,28 @@ pub(crate) fn near_or_known(request: &ServiceRequest, shared: &Shared) -> Result
 /// Who knocks with a socket, whose key may come later than its request: the caller where it is known by now. Refused is who may
 /// not come at all.
 pub(crate) fn knocking(request: &ServiceRequest, shared: &Shared) -> Result<Option<Caller>, ApiError> {
-    let keyring = &shared.services.keyring;
-    match keyring.keyless() {
-        Some(owner) => keyless(request, shared, owner).map(Some).map_err(refused),
-        None => Ok(presented(request.headers()).find_map(|key| keyring.verify(key))),
+    let known = verified(request, shared);
+    match shared.services.keyring.keyless() {
+        Some(owner) if known.is_none() => keyless(request, shared, owner).map(Some).map_err(refused),
+        _ => Ok(known),
     }
 }
 
 fn caller(request: &ServiceRequest, shared: &Shared) -> Result<Caller, ApiError> {
-    let keyring = &shared.services.keyring;
-    if let Some(owner) = keyring.keyless() {
+    // Whoever shows a key that counts is who it says, also where none is asked for.
+    let known = verified(request, shared);
+    if let (None, Some(owner)) = (&known, shared.services.keyring.keyless()) {
         return keyless(request, shared, owner).map_err(refused);
     }
-    let headers = request.headers();
-    presented(headers)
-        .find_map(|key| keyring.verify(key))
-        .ok_or_else(|| ApiError::new(Code::Unauthorized, "Missing or invalid API key: send it as X-API-KEY or Authorization: Bearer"))
+    known.ok_or_else(|| ApiError::new(Code::Unauthorized, "Missing or invalid API key: send it as X-API-KEY or Authorization: Bearer"))
+}
+
+/// Whose key or token the request shows.
+fn verified(request: &ServiceRequest, shared: &Shared) -> Option<Caller> {
+    let mut keys = presented(request.headers()).peekable();
+    keys.peek()?;
+    let now = shared.services.clock.now();
+    keys.find_map(|key| shared.services.keyring.verify(key, now))
 }
 
 /// Every key that the request shows.

@@ -20,6 +20,7 @@ mod gate;
 mod headers;
 mod home;
 mod jobs;
+mod keys;
 mod layer;
 mod limits;
 mod manage;

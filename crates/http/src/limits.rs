@@ -20,6 +20,8 @@ pub(crate) const IDLE_TIME: Duration = Duration::from_secs(15);
 pub(crate) const UNREAD_TIME: Duration = Duration::from_mins(1);
 /// How many connections one worker holds, unless set otherwise.
 pub(crate) const CONNECTIONS: usize = 10_000;
+/// How often it is asked whether what a caller showed counts still, while a stream is open.
+pub(crate) const CREDENTIAL_CHECK: Duration = Duration::from_secs(5);
 /// How long a graceful stop waits for running requests, unless set otherwise.
 pub(crate) const SHUTDOWN_TIME: Duration = Duration::from_secs(20);
 

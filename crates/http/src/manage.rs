@@ -11,8 +11,8 @@ use futures_util::{Stream, StreamExt, stream};
 use crate::app::State;
 use crate::envelope::{Envelope, ok, respond};
 use crate::errors::ApiResult;
-use crate::extract::permission::{MessagesRead, SystemManage, SystemRead};
-use crate::extract::{Authorized, JsonBody, Query};
+use crate::extract::permission::{MessagesRead, SystemManage};
+use crate::extract::{Authorized, JsonBody, Known, Query};
 use crate::limits;
 use crate::openapi::params::LogConditions;
 use crate::routing::Routes;
@@ -35,19 +35,19 @@ pub(crate) fn routes(routes: &mut Routes) {
 
 /// Says hello.
 #[utoipa::path(get, path = "/api/server/hello", responses((status = 200, body = HelloWire)))]
-async fn hello(_: Authorized<SystemRead>) -> ApiResult {
+async fn hello(_: Known) -> ApiResult {
     Ok(respond(StatusCode::OK, &HelloWire::new()))
 }
 
 /// Tells the server's version.
 #[utoipa::path(get, path = "/api/system/version", responses((status = 200, body = VersionWire)))]
-async fn version(_: Authorized<SystemRead>, state: State) -> ApiResult {
+async fn version(_: Known, state: State) -> ApiResult {
     Ok(respond(StatusCode::OK, &VersionWire::of(&state.settings.version, state.started, state.services.clock.now())))
 }
 
 /// Tells what a client must know to speak to the server.
 #[utoipa::path(get, path = "/api/system/config", responses((status = 200, body = Envelope<ConfigWire>)))]
-async fn config(_: Authorized<SystemRead>, state: State) -> ApiResult {
+async fn config(_: Known, state: State) -> ApiResult {
     Ok(ok(ConfigWire { requires_auth: state.services.keyring.requires_key() }))
 }
 

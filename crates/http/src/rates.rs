@@ -19,10 +19,16 @@ pub(crate) fn count(request: &ServiceRequest, shared: &Shared, caller: Option<&C
 
 /// Whose requests a request counts as; `None` where it comes from no address.
 pub(crate) fn client(request: &ServiceRequest, shared: &Shared, caller: Option<&Caller>) -> Option<Client> {
-    match caller.filter(|_| shared.services.keyring.requires_key()) {
-        Some(caller) => Some(Client::Caller(caller.name().to_owned())),
+    match caller.and_then(|caller| by_name(caller, shared)) {
+        Some(client) => Some(client),
         None => address(request, shared).map(Client::Address),
     }
+}
+
+/// A caller who has shown a key, under its name.
+pub(crate) fn by_name(caller: &Caller, shared: &Shared) -> Option<Client> {
+    let shown = caller.credential().is_some() || shared.services.keyring.requires_key();
+    shown.then(|| Client::Caller(caller.name()))
 }
 
 /// Counts something that a client asks for.

@@ -148,6 +148,16 @@ impl Endpoint {
         Ok(Opened::Events(EventStream::new(response, self.limits, Some(deadline))))
     }
 
+    /// `POST` of a body of any type.
+    pub async fn post_bytes(&self, path: &str, content_type: &'static str, body: Bytes) -> Result<Answer, OutboundError> {
+        let deadline = self.deadline();
+        let url = self.join(path);
+        let request = self.http.post(url.clone()).headers(self.headers.clone()).header(CONTENT_TYPE, content_type).body(body);
+        let sent = timeout_at(deadline.at, request.send()).await;
+        let sent = sent.map_err(|_| OutboundError::TimedOut { url: shown(&url), limit: deadline.limit })?;
+        self.read(sent.map_err(|error| OutboundError::of_sending(&url, self.limits.idle, error))?, deadline).await
+    }
+
     /// `GET` of an event stream to follow for as long as it lasts: only silence and the size of an event are limited.
     pub async fn get_event_stream(&self, path: &str) -> Result<Opened, OutboundError> {
         let deadline = self.deadline();

@@ -16,10 +16,12 @@
 
 use std::sync::Arc;
 
+use core_types::access::AccessRepository;
 use core_types::agents::AgentRepository;
 use core_types::deliveries::DeliveryRepository;
 use core_types::embeddings::VectorRepository;
 use core_types::jobs::JobRepository;
+use core_types::keys::KeyRepository;
 use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
@@ -55,6 +57,8 @@ enum Backend {
 }
 
 struct Repositories {
+    access: Arc<dyn AccessRepository>,
+    keys: Arc<dyn KeyRepository>,
     agents: Arc<dyn AgentRepository>,
     servers: Arc<dyn ServerRepository>,
     channels: Arc<dyn ChannelRepository>,
@@ -93,6 +97,16 @@ pub async fn open(target: &Target, options: Options, ids: Arc<dyn Ids>) -> Resul
 }
 
 impl Store {
+    /// Where it is known whose things are.
+    pub fn access(&self) -> Arc<dyn AccessRepository> {
+        Arc::clone(&self.repositories.access)
+    }
+
+    /// Where API keys are kept.
+    pub fn keys(&self) -> Arc<dyn KeyRepository> {
+        Arc::clone(&self.repositories.keys)
+    }
+
     /// Where agents are kept.
     pub fn agents(&self) -> Arc<dyn AgentRepository> {
         Arc::clone(&self.repositories.agents)
@@ -212,7 +226,9 @@ impl Store {
 
 fn repositories<D>(db: &Arc<D>) -> Repositories
 where
-    D: AgentRepository
+    D: AccessRepository
+        + KeyRepository
+        + AgentRepository
         + ServerRepository
         + ChannelRepository
         + MessageRepository
@@ -232,6 +248,8 @@ where
         + 'static,
 {
     Repositories {
+        access: Arc::<D>::clone(db),
+        keys: Arc::<D>::clone(db),
         agents: Arc::<D>::clone(db),
         servers: Arc::<D>::clone(db),
         channels: Arc::<D>::clone(db),

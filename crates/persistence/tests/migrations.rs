@@ -73,7 +73,7 @@ async fn on_postgres_each_down_undoes_its_up() {
     let tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'";
     assert_eq!(ask(&database, tables).await, ["__diesel_schema_migrations"]);
     let store = open(&database.target(), Options::default(), common::ids_from(1)).await.unwrap();
-    assert_eq!(store.servers().list(Page::first(10)).await.unwrap().total, 1);
+    assert_eq!(store.servers().list(None, Page::first(10)).await.unwrap().total, 1);
     store.close().await;
     database.drop().await;
 }

@@ -127,7 +127,7 @@ async fn a_second_server_is_refused_until_the_first_has_closed() {
     let Err(OpenError::InUse { place }) = second else { panic!("not refused") };
     assert!(place.starts_with("PostgreSQL at "), "{place}");
     first.store.close().await;
-    assert!(matches!(first.store.agents().list().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(first.store.agents().list(None).await, Err(StoreError::Unavailable(_))));
     let third = open(&first.database.target(), options(), common::ids_from(1)).await.unwrap();
     third.close().await;
     first.end().await;

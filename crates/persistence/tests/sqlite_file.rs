@@ -35,6 +35,7 @@ fn agent(number: u128) -> Agent {
         character: Character { name: format!("Agent {number}"), ..Character::default() },
         enabled: true,
         running: false,
+        owner: None,
         created_at: Timestamp::from_millis(1),
         updated_at: Timestamp::from_millis(1),
     }

@@ -8,6 +8,10 @@ use crate::Event;
 const JOIN: &str = "1";
 const SEND: &str = "2";
 
+/// Every event by which a client asks for something here, and the types of `message`.
+pub const EVENTS: [&str; 9] =
+    ["1", "join", "leave", "2", "subscribe_logs", "unsubscribe_logs", "update_log_filters", "message 1", "message 2"];
+
 /// What a client asks for. Payloads are as they were sent; what is none counts as an empty one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Call {
@@ -74,6 +78,17 @@ mod tests {
     fn call(name: &str, args: Value) -> Option<Call> {
         let Value::Array(args) = args else { panic!("a list") };
         Call::of(Event { name: name.to_owned(), args, ack: None })
+    }
+
+    #[test]
+    fn every_listed_event_asks_for_something() {
+        for event in EVENTS {
+            let (name, args) = match event.strip_prefix("message ") {
+                Some(kind) => ("message", json!([{"type": kind, "payload": {}}])),
+                None => (event, json!([{}])),
+            };
+            assert!(call(name, args).is_some(), "{event}");
+        }
     }
 
     #[test]

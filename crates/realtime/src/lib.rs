@@ -11,7 +11,7 @@ pub mod engine;
 pub mod packet;
 mod session;
 
-pub use call::Call;
+pub use call::{Call, EVENTS};
 pub use engine::Frame;
 pub use packet::Event;
 pub use session::{CONNECT_TIME, Closed, Output, PING_INTERVAL, PING_TIMEOUT, Session, Via};

@@ -166,8 +166,19 @@ impl ReadyAgents {
                 self.ports.vault.open(agent.id, &sealed).map_err(|source| NotReady::Secret { name: sealed.name.clone(), source })?;
             secrets.insert(sealed.name, secret);
         }
-        Ok(AgentSettings { secrets, settings: agent.character.settings.clone() })
+        let mut settings = agent.character.settings.clone();
+        if agent.owner.is_some() {
+            // A tenant does not say where this server sends its requests.
+            secrets.retain(|name, _| !is_address(name));
+            settings.retain(|name, _| !is_address(name));
+        }
+        Ok(AgentSettings { secrets, settings })
     }
+}
+
+/// Whether a setting names the address of a service.
+fn is_address(name: &str) -> bool {
+    ["_URL", "_ENDPOINT", "_HOST"].iter().any(|ending| name.to_ascii_uppercase().ends_with(ending))
 }
 
 impl Cache {

@@ -22,8 +22,8 @@ use core_types::models::ModelProvider;
 use core_types::runs::{Run, RunFilter};
 use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, ServiceResult, Timestamp};
 use domain::{
-    Agents, AttachmentPorts, Attachments, Channels, Jobs, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits, MediaPorts,
-    Messaging, MessagingLimits, MessagingPorts, SessionLimits, SessionPorts, Sessions,
+    Access, Agents, AttachmentPorts, Attachments, Channels, Jobs, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits,
+    MediaPorts, Messaging, MessagingLimits, MessagingPorts, SessionLimits, SessionPorts, Sessions,
 };
 use media_files::MediaFiles;
 use persistence::{Options, Store, Target};
@@ -143,6 +143,7 @@ pub struct House {
 fn knowledge(store: &Store, plan: &Plan, clock: &Arc<dyn Clock>) -> Knowledge {
     Knowledge::new(KnowledgePorts {
         agents: store.agents(),
+        access: Access::new(store.access()),
         memories: store.memories(),
         reader: Arc::new(documents::InProcess),
         files: Arc::clone(&plan.knowledge),
@@ -164,6 +165,7 @@ impl House {
         let shared_clock: Arc<dyn Clock> = Arc::<SteppedClock>::clone(&clock);
         let agents = Agents {
             agents: store.agents(),
+            access: Access::new(store.access()),
             secrets: store.secrets(),
             vault: Arc::<SecretVault>::clone(&vault),
             library: Arc::new(NoLibrary),
@@ -198,6 +200,7 @@ impl House {
             messages: store.messages(),
             deliveries: store.deliveries(),
             agents: store.agents(),
+            access: Access::new(store.access()),
             models: Arc::<ReadyAgents>::clone(&minds),
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
@@ -206,6 +209,7 @@ impl House {
         let messaging = Arc::new(Messaging::new(messaging_ports, plan.messaging));
         let session_ports = SessionPorts {
             sessions: store.sessions(),
+            access: Access::new(store.access()),
             agents: store.agents(),
             messages: store.messages(),
             messaging: Arc::<Messaging>::clone(&messaging),
@@ -215,6 +219,7 @@ impl House {
         let sessions = Arc::new(Sessions::new(session_ports, plan.sessions));
         let jobs = Arc::new(Jobs {
             jobs: store.jobs(),
+            access: Access::new(store.access()),
             agents: store.agents(),
             messaging: Arc::<Messaging>::clone(&messaging),
             clock: Arc::clone(&shared_clock),
@@ -223,12 +228,15 @@ impl House {
         let media_ports = MediaPorts {
             media: store.media(),
             store: Arc::clone(&files),
+            access: Access::new(store.access()),
             channels: store.channels(),
             clock: Arc::clone(&shared_clock),
             randomness: Arc::new(SeqIds::default()),
         };
         let media = Media::new(media_ports, plan.media, true);
-        let channels = Channels { servers: store.servers(), channels: store.channels(), bus: Arc::clone(&bus), clock: shared_clock, ids };
+        let access = Access::new(store.access());
+        let channels =
+            Channels { servers: store.servers(), channels: store.channels(), access, bus: Arc::clone(&bus), clock: shared_clock, ids };
         let mut house = Self {
             store,
             bus,

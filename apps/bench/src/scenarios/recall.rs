@@ -196,7 +196,7 @@ pub(super) fn fill_here(arguments: &RecallFillArgs) -> Outcome<()> {
         let store = open(&arguments.into).await?;
         let character = Character { name: "Bench".to_owned(), ..Character::default() };
         let (created_at, updated_at) = (Timestamp::from_millis(0), Timestamp::from_millis(0));
-        let agent = Agent { id: agent_id(), character, enabled: true, running: false, created_at, updated_at };
+        let agent = Agent { id: agent_id(), character, enabled: true, running: false, owner: None, created_at, updated_at };
         store.agents().add(agent, Vec::new()).await.during("adding the agent")?;
         let space = store.vectors().space(space(dimension)).await.during("adding the space")?;
         store.close().await;

@@ -211,7 +211,7 @@ fn read_character(file: &Path) -> Result<Value, Failure> {
 }
 
 /// A program gets the text as it is, a terminal without what could steer it.
-fn print_json(value: &Value) -> Result<(), Failure> {
+pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     let text = format!("{value:#}\n");
     if io::stdout().is_terminal() { print(&terminal::plain(&text)) } else { print(&text) }
 }

@@ -11,6 +11,7 @@ use crate::exit::{Exit, Failure};
 pub mod agents;
 pub mod chat;
 mod conversation;
+pub mod keys;
 
 /// A running server.
 #[derive(Debug)]

@@ -51,6 +51,8 @@ pub struct Config {
     pub default_agent: bool,
     /// The HTTP server.
     pub server: ServerConfig,
+    /// Bearer tokens that others issued.
+    pub tokens: TokensConfig,
     /// A PostgreSQL database in place of the embedded SQLite.
     pub postgres_url: Option<Secret>,
     /// What the key for agents' secrets is derived from.
@@ -201,6 +203,19 @@ pub struct RunLimits {
     pub max_waiting: usize,
 }
 
+/// Which bearer tokens are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokensConfig {
+    /// The secret of HS256.
+    pub secret: Option<Secret>,
+    /// An Ed25519 public key in PEM.
+    pub ed25519: Option<Secret>,
+    /// Where a set of public keys is.
+    pub key_set: Option<String>,
+    /// Who may have issued them; anyone where empty.
+    pub issuers: Vec<String>,
+}
+
 /// Settings of the vectors of memories. Those of each provider are read by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddingsConfig {
@@ -273,6 +288,7 @@ impl Config {
                 trusted_proxies: setting::networks(read.text(SettingId::TrustedProxies)).unwrap_or_default(),
                 workers: read.count(SettingId::HttpWorkers),
             },
+            tokens: tokens(&read),
             postgres_url: read.secret(SettingId::PostgresUrl),
             secret_salt: read.secret(SettingId::SecretSalt),
             old_secret_salt: read.secret(SettingId::OldSecretSalt),
@@ -355,6 +371,20 @@ impl ModelSettings for Config {
         let id = SettingId::by_name(name)?;
         self.values.iter().find(|resolved| resolved.id == id)?.value.clone()
     }
+}
+
+fn tokens(read: &Reader<'_>) -> TokensConfig {
+    TokensConfig {
+        secret: read.secret(SettingId::TokenSecret),
+        ed25519: read.secret(SettingId::TokenKey),
+        key_set: read.filled(SettingId::TokenKeySet),
+        issuers: listed(read.text(SettingId::TokenIssuers)),
+    }
+}
+
+/// The entries of a list with commas between.
+fn listed(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
 }
 
 /// Fills in the defaults that follow from other settings or from the machine.

@@ -55,6 +55,14 @@ settings! {
         .flag("port").default("3000").operator_only();
     Key = Setting::new("ELIZA_SERVER_AUTH_TOKEN", "server.key", Kind::Key,
         "The key that every request must carry in X-API-KEY; none where unset").secret().operator_only();
+    TokenSecret = Setting::new("JWT_SECRET", "tokens.secret", Kind::Text,
+        "A secret of at least 32 bytes: bearer tokens (JWT) that are signed with it by HS256 are taken").secret().operator_only();
+    TokenKey = Setting::new("PRIVY_VERIFICATION_KEY", "tokens.ed25519", Kind::Text,
+        "An Ed25519 public key in PEM, with \\n between its lines: bearer tokens that are signed for it are taken").secret().operator_only();
+    TokenKeySet = Setting::new("JWT_JWKS_URI", "tokens.key_set", Kind::HttpUrl,
+        "Where a JSON Web Key Set is: bearer tokens that one of its keys signed (RS256, ES256, EdDSA) are taken").operator_only();
+    TokenIssuers = Setting::new("JWT_ISSUER_WHITELIST", "tokens.issuers", Kind::Text,
+        "Who may have issued bearer tokens, separated by commas; anyone with a key where unset").operator_only();
     Insecure = Setting::new("SERVER_INSECURE", "server.insecure", Kind::Switch,
         "Listen on an address other than loopback without a key").flag("insecure").default("false").operator_only();
     UiDir = Setting::new("ELIZA_UI_DIR", "server.ui_dir", Kind::Path,

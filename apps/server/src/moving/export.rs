@@ -34,7 +34,7 @@ pub async fn run(config: &Config, args: ExportArgs) -> Result<(), Failure> {
 }
 
 async fn write(ports: &MovingPorts, args: &ExportArgs) -> Result<(AgentSummary, Left), Failure> {
-    let listed = ports.agents.list().await.map_err(|error| failed(&error.into(), ""))?;
+    let listed = ports.agents.list(None).await.map_err(|error| failed(&error.into(), ""))?;
     let agent = find(listed, &args.agent)?;
     let left = if let Some(path) = &args.out {
         to_file(ports, agent.id, path).await?

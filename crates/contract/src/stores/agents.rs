@@ -48,10 +48,10 @@ pub async fn a_taken_agent_id_is_left_as_it_is(stores: Stores) {
 
 /// A list shows what it needs of each agent.
 pub async fn the_list_shows_names_bios_and_who_runs(stores: Stores) {
-    assert_eq!(stores.agents.list().await.sure(), []);
+    assert_eq!(stores.agents.list(None).await.sure(), []);
     stores.agents.add(agent(1), Vec::new()).await.sure();
     stores.running_agent(2).await;
-    let mut list = stores.agents.list().await.sure();
+    let mut list = stores.agents.list(None).await.sure();
     list.sort_by(|one, other| one.name.cmp(&other.name));
     let seen: Vec<_> = list.iter().map(|agent| (agent.id, agent.name.as_str(), agent.bio.as_str(), agent.running)).collect();
     assert_eq!(seen, [(agent_id(1), "Agent 1", "Knows things.", false), (agent_id(2), "Agent 2", "Knows things.", true)]);
@@ -74,7 +74,7 @@ pub async fn a_replacement_needs_the_version_that_was_read(stores: Stores) {
     assert_eq!((found.character.name.as_str(), found.enabled), ("First", false));
     assert!(found.running, "whether it runs is not replaced");
     assert!(found.updated_at > read.updated_at, "a version grows");
-    assert_eq!(only(stores.agents.list().await.sure()).name, "First");
+    assert_eq!(only(stores.agents.list(None).await.sure()).name, "First");
     assert_eq!(stores.secrets.list(agent_id(1)).await.sure(), []);
 }
 
@@ -236,16 +236,16 @@ pub async fn removals_and_posts_at_once_leave_no_open_delivery(stores: Stores) {
 
 /// By when it was created.
 pub async fn the_first_of_those_that_run_is_the_oldest(stores: Stores) {
-    assert_eq!(stores.agents.first_running().await.sure(), None);
+    assert_eq!(stores.agents.first_running(None).await.sure(), None);
     for (number, created) in [(1, 30), (2, 10), (3, 20)] {
         let agent = core_types::agents::Agent { created_at: at(created), ..agent(number) };
         stores.agents.add(agent, Vec::new()).await.sure();
     }
-    assert_eq!(stores.agents.first_running().await.sure(), None);
+    assert_eq!(stores.agents.first_running(None).await.sure(), None);
     for (number, first) in [(1, 1), (3, 3), (2, 2)] {
         stores.agents.start(agent_id(number), plane(agent_id(number), channel_id(number), &[]), at(40)).await.sure().sure();
-        assert_eq!(stores.agents.first_running().await.sure(), Some(agent_id(first)));
+        assert_eq!(stores.agents.first_running(None).await.sure(), Some(agent_id(first)));
     }
     stores.agents.stop(agent_id(2), at(50)).await.sure();
-    assert_eq!(stores.agents.first_running().await.sure(), Some(agent_id(3)));
+    assert_eq!(stores.agents.first_running(None).await.sure(), Some(agent_id(3)));
 }

@@ -19,10 +19,10 @@ pub async fn channels_are_listed_oldest_first(stores: Stores) {
     let elsewhere = Channel { server_id: server(1).id, ..channel(7) };
     stores.channels.add(elsewhere, Vec::new()).await.sure();
     let names: Vec<_> =
-        stores.channels.list(MessageServerId::DEFAULT, ALL).await.sure().items.into_iter().map(|channel| channel.name).collect();
+        stores.channels.list(None, MessageServerId::DEFAULT, ALL).await.sure().items.into_iter().map(|channel| channel.name).collect();
     assert_eq!(names, ["Channel 9", "Channel 1", "Channel 4", "Channel 5"]);
-    assert_eq!(only(stores.channels.list(server(1).id, ALL).await.sure().items).id, channel_id(7));
-    assert_eq!(stores.channels.list(server(77).id, ALL).await.sure().items, []);
+    assert_eq!(only(stores.channels.list(None, server(1).id, ALL).await.sure().items).id, channel_id(7));
+    assert_eq!(stores.channels.list(None, server(77).id, ALL).await.sure().items, []);
 }
 
 /// Free-form metadata above all.
@@ -155,7 +155,7 @@ pub async fn a_page_of_channels_knows_the_length_of_the_list(stores: Stores) {
         (Page { offset: 9, limit: 2 }, &[]),
         (Page { offset: 0, limit: 0 }, &[]),
     ] {
-        let listed = stores.channels.list(MessageServerId::DEFAULT, page).await.sure();
+        let listed = stores.channels.list(None, MessageServerId::DEFAULT, page).await.sure();
         let ids: Vec<_> = listed.items.iter().map(|channel| channel.id).collect();
         assert_eq!(ids, shown.iter().map(|number| channel_id(*number)).collect::<Vec<_>>(), "{page:?}");
         assert_eq!(listed.total, 5, "{page:?}");

@@ -172,7 +172,7 @@ pub async fn messages_are_found_by_their_words(stores: Stores) {
         (MessageSearch { limit: 0, ..all.clone() }, &[]),
         (MessageSearch { channel: Some(channel_id(9)), ..all.clone() }, &[]),
     ] {
-        let found = stores.messages.search(search.clone()).await.sure();
+        let found = stores.messages.search(None, search.clone()).await.sure();
         let ids: Vec<_> = found.messages.iter().map(|message| message.id).collect();
         assert_eq!(ids, expected.iter().map(|number| message_id(*number)).collect::<Vec<_>>(), "{search:?}");
         assert_eq!(found.searched_to, None, "{search:?}");

@@ -133,7 +133,7 @@ pub async fn a_job_goes_with_its_message(stores: Stores) {
 /// Also those of one status; the numbers are of all.
 pub async fn jobs_are_listed_newest_first_and_counted(stores: Stores) {
     let agent = stores.running_agent(1).await;
-    assert_eq!(stores.jobs.figures(at(0)).await.sure().total(), 0);
+    assert_eq!(stores.jobs.figures(None, at(0)).await.sure().total(), 0);
     for (number, took) in [(1, Some(40)), (2, None), (3, Some(60))] {
         let claimed = stores.claimed_job(number, agent).await;
         let finish = match took {
@@ -155,12 +155,12 @@ pub async fn jobs_are_listed_newest_first_and_counted(stores: Stores) {
         (Some(JobStatus::Processing), ALL, vec![5], 1),
         (Some(JobStatus::Pending), ALL, vec![], 0),
     ] {
-        let list = stores.jobs.list(status, page, now).await.sure();
+        let list = stores.jobs.list(None, status, page, now).await.sure();
         let ids: Vec<JobId> = numbers.into_iter().map(job_id).collect();
         assert_eq!(list.jobs.iter().map(|job| job.ticket.id).collect::<Vec<_>>(), ids, "{status:?} {page:?}");
         assert_eq!((list.filtered, list.total), (filtered, 5), "{status:?}");
     }
-    let figures = stores.jobs.figures(now).await.sure();
+    let figures = stores.jobs.figures(None, now).await.sure();
     let counts = JobStatus::ALL.map(|status| figures.of(status));
     assert_eq!((counts, figures.total(), figures.completed_millis), ([0, 1, 2, 1, 1], 5, 100));
 }
@@ -197,12 +197,12 @@ pub async fn jobs_that_are_over_make_room(stores: Stores) {
     assert_eq!(ask(5, at(30)).await.sure(), PostOutcome::TooManyJobs);
     written(ask(5, at(TIMEOUT)).await.sure());
     assert_eq!((stores.job(1, at(TIMEOUT)).await, stores.job(3, at(TIMEOUT)).await.is_some()), (None, true));
-    assert_eq!(stores.jobs.figures(at(TIMEOUT)).await.sure().total(), 3);
+    assert_eq!(stores.jobs.figures(None, at(TIMEOUT)).await.sure().total(), 3);
     assert_eq!(stores.jobs.prune(at(TIMEOUT), 10).await.sure(), 0, "none was late before");
     assert_eq!(stores.jobs.prune(at(2 * TIMEOUT), 1).await.sure(), 1);
     assert_eq!(stores.jobs.prune(at(2 * TIMEOUT), 10).await.sure(), 1);
     assert!(stores.messages.find(message_id(3)).await.sure().is_some(), "the messages stay");
-    assert_eq!(stores.jobs.figures(at(2 * TIMEOUT)).await.sure().total(), 1);
+    assert_eq!(stores.jobs.figures(None, at(2 * TIMEOUT)).await.sure().total(), 1);
 }
 
 /// How a job stands is seen by its delivery.

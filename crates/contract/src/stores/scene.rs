@@ -89,7 +89,7 @@ pub(super) fn agent(number: u128) -> Agent {
         bio: OneOrMany::Many(vec!["Knows things.".to_owned(), "Says them.".to_owned()]),
         ..Character::default()
     };
-    Agent { id: agent_id(number), character, enabled: true, running: false, created_at: at(0), updated_at: at(0) }
+    Agent { id: agent_id(number), character, enabled: true, running: false, owner: None, created_at: at(0), updated_at: at(0) }
 }
 
 pub(super) fn server(number: u128) -> MessageServer {
@@ -99,6 +99,7 @@ pub(super) fn server(number: u128) -> MessageServer {
         source_type: "test".to_owned(),
         source_id: Some("42".to_owned()),
         metadata: object(json!({"b": 1, "a": [true]})),
+        owner: None,
         created_at: at(5),
         updated_at: at(6),
     }
@@ -114,6 +115,7 @@ pub(super) fn channel(number: u128) -> Channel {
         source_id: None,
         topic: None,
         metadata: JsonObject::new(),
+        owner: None,
         created_at: at(0),
         updated_at: at(0),
     }
@@ -187,6 +189,7 @@ pub(super) fn post_of(draft: MessageDraft, now: Timestamp) -> PostMessage {
         idempotency: Vec::new(),
         beside: None,
         once_per_source: false,
+        reach: None,
         now,
     }
 }

@@ -11,7 +11,7 @@ use super::scene::{ALL, Sure, agent_id, at, channel, channel_id, object, only, p
 
 /// It needs no set-up.
 pub async fn the_default_server_is_there_from_the_start(stores: Stores) {
-    let default = only(stores.servers.list(ALL).await.sure().items);
+    let default = only(stores.servers.list(None, ALL).await.sure().items);
     assert_eq!((default.id, default.name.as_str()), (MessageServerId::DEFAULT, "Default Server"));
     assert_eq!((default.source_type.as_str(), default.metadata.len()), ("eliza_default", 0));
     assert_eq!(stores.servers.find(MessageServerId::DEFAULT).await.sure(), Some(default));
@@ -28,14 +28,14 @@ pub async fn a_taken_server_id_is_left_as_it_is(stores: Stores) {
 
 /// By age, and of the same age in the order in which they were added.
 pub async fn servers_are_listed_oldest_first(stores: Stores) {
-    let default = only(stores.servers.list(ALL).await.sure().items);
+    let default = only(stores.servers.list(None, ALL).await.sure().items);
     for number in [9, 1, 5] {
         let later = MessageServer { created_at: default.created_at.plus_millis(1), ..server(number) };
         stores.servers.add(later).await.sure();
     }
-    let names: Vec<_> = stores.servers.list(ALL).await.sure().items.into_iter().map(|server| server.name).collect();
+    let names: Vec<_> = stores.servers.list(None, ALL).await.sure().items.into_iter().map(|server| server.name).collect();
     assert_eq!(names, ["Default Server", "Server 9", "Server 1", "Server 5"]);
-    let part = stores.servers.list(Page { offset: 1, limit: 2 }).await.sure();
+    let part = stores.servers.list(None, Page { offset: 1, limit: 2 }).await.sure();
     assert_eq!((part.items.len(), part.total), (2, 4));
 }
 
@@ -71,7 +71,7 @@ pub async fn removing_a_server_removes_its_channels(stores: Stores) {
     assert_eq!(stores.servers.find(server(1).id).await.sure(), None);
     assert_eq!(stores.channels.find(channel_id(1)).await.sure(), None);
     assert_eq!(stores.deliveries.find(asked.id).await.sure().sure().state, DeliveryState::Cancelled);
-    assert_eq!(stores.servers.of_agent(agent, ALL).await.sure().items, [MessageServerId::DEFAULT]);
+    assert_eq!(stores.servers.of_agent(None, agent, ALL).await.sure().items, [MessageServerId::DEFAULT]);
     assert!(stores.channels.find(kept).await.sure().is_some());
     assert_eq!(stores.servers.remove(server(1).id, at(6)).await.sure(), None);
 }
@@ -83,19 +83,19 @@ pub async fn agents_and_servers_are_tied_and_untied(stores: Stores) {
     for agent in [second, first, second] {
         assert_eq!(stores.servers.link(server(1).id, agent).await.sure(), Linked::Yes);
     }
-    assert_eq!(stores.servers.agents(server(1).id, ALL).await.sure().items, [second, first]);
-    assert_eq!(stores.servers.of_agent(first, ALL).await.sure().items, [MessageServerId::DEFAULT, server(1).id]);
-    let part = stores.servers.agents(server(1).id, Page::first(1)).await.sure();
+    assert_eq!(stores.servers.agents(None, server(1).id, ALL).await.sure().items, [second, first]);
+    assert_eq!(stores.servers.of_agent(None, first, ALL).await.sure().items, [MessageServerId::DEFAULT, server(1).id]);
+    let part = stores.servers.agents(None, server(1).id, Page::first(1)).await.sure();
     assert_eq!((part.items, part.total), (vec![second], 2));
     stores.servers.unlink(server(1).id, second).await.sure();
     stores.servers.unlink(server(1).id, second).await.sure();
-    assert_eq!(stores.servers.agents(server(1).id, ALL).await.sure().items, [first]);
+    assert_eq!(stores.servers.agents(None, server(1).id, ALL).await.sure().items, [first]);
     assert_eq!(stores.servers.link(server(2).id, first).await.sure(), Linked::NoServer);
     assert_eq!(stores.servers.link(server(1).id, agent_id(9)).await.sure(), Linked::NoAgent);
-    assert_eq!(stores.servers.of_agent(agent_id(9), ALL).await.sure().items, []);
-    assert_eq!(stores.servers.agents(server(2).id, ALL).await.sure().items, []);
+    assert_eq!(stores.servers.of_agent(None, agent_id(9), ALL).await.sure().items, []);
+    assert_eq!(stores.servers.agents(None, server(2).id, ALL).await.sure().items, []);
     stores.agents.remove(first, at(1)).await.sure().sure();
-    assert_eq!(stores.servers.agents(server(1).id, ALL).await.sure().items, []);
+    assert_eq!(stores.servers.agents(None, server(1).id, ALL).await.sure().items, []);
 }
 
 /// But for the default server, on which every agent listens, tied or not.

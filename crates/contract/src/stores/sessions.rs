@@ -81,7 +81,7 @@ pub async fn a_session_needs_its_agent_and_a_server(stores: Stores) {
 /// Oldest first; those that are over are counted and not listed.
 pub async fn sessions_that_go_on_are_listed_and_counted(stores: Stores) {
     let agent = stores.running_agent(1).await;
-    assert_eq!(stores.sessions.count(at(0)).await.sure(), SessionCount::default());
+    assert_eq!(stores.sessions.count(None, at(0)).await.sure(), SessionCount::default());
     for (number, minutes) in [(3, 0), (1, 10), (2, 20)] {
         stores.open_session(number, agent, at(minutes * MINUTE)).await;
     }
@@ -92,13 +92,13 @@ pub async fn sessions_that_go_on_are_listed_and_counted(stores: Stores) {
         (39, vec![1, 2], SessionCount { active: 2, near_end: 1, over: 1 }),
         (60, vec![], SessionCount { active: 0, near_end: 0, over: 3 }),
     ] {
-        let listed = stores.sessions.list(ALL, at(minutes * MINUTE)).await.sure();
+        let listed = stores.sessions.list(None, ALL, at(minutes * MINUTE)).await.sure();
         let expected: Vec<SessionId> = ids.into_iter().map(session_id).collect();
         assert_eq!(listed.items.iter().map(|session| session.id).collect::<Vec<_>>(), expected, "at {minutes}");
         assert_eq!(listed.total, expected.len() as u64);
-        assert_eq!(stores.sessions.count(at(minutes * MINUTE)).await.sure(), count, "at {minutes}");
+        assert_eq!(stores.sessions.count(None, at(minutes * MINUTE)).await.sure(), count, "at {minutes}");
     }
-    let page = stores.sessions.list(Page { offset: 1, limit: 1 }, at(0)).await.sure();
+    let page = stores.sessions.list(None, Page { offset: 1, limit: 1 }, at(0)).await.sure();
     assert_eq!((page.items.iter().map(|session| session.id).collect::<Vec<_>>(), page.total), (vec![session_id(1)], 3));
 }
 
@@ -201,7 +201,7 @@ pub async fn sessions_that_are_over_make_room(stores: Stores) {
     assert_eq!((stores.found(1).await.is_some(), stores.found(2).await), (true, None), "the one that ended first made room");
     assert_eq!(add(5, 41).await.sure(), SessionAdded::Added);
     assert_eq!(stores.found(1).await, None);
-    assert_eq!(stores.sessions.count(at(41 * MINUTE)).await.sure(), SessionCount { active: 3, near_end: 0, over: 0 });
+    assert_eq!(stores.sessions.count(None, at(41 * MINUTE)).await.sure(), SessionCount { active: 3, near_end: 0, over: 0 });
 }
 
 /// Those that go on stay.
@@ -215,7 +215,7 @@ pub async fn sessions_that_are_over_are_forgotten_in_portions(stores: Stores) {
     assert_eq!((stores.found(2).await, stores.found(3).await.is_some()), (None, true));
     assert_eq!(stores.sessions.prune(now, 2).await.sure(), 1);
     assert_eq!(stores.sessions.prune(now, 2).await.sure(), 0);
-    assert_eq!(stores.sessions.count(now).await.sure().active, 2);
+    assert_eq!(stores.sessions.count(None, now).await.sure().active, 2);
 }
 
 /// None is lost.

@@ -62,9 +62,9 @@ pub async fn worlds_are_listed_oldest_first(stores: Stores) {
     let part = stores.worlds.list(one, Page { offset: 2, limit: 1 }).await.sure();
     assert_eq!((part.items.first().map(|world| world.name.clone()), part.total), (Some("World 2".to_owned()), 3));
 
-    assert_eq!(stores.worlds.of_running(ALL).await.sure().items, []);
+    assert_eq!(stores.worlds.of_running(None, ALL).await.sure().items, []);
     let running = stores.running_agent(5).await;
-    let of_running = stores.worlds.of_running(ALL).await.sure();
+    let of_running = stores.worlds.of_running(None, ALL).await.sure();
     assert_eq!((of_running.items, of_running.total), (stores.worlds_of(running).await, 1));
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::messaging::ChannelEvent;
 use crate::page::{Listed, Page};
-use crate::{Caller, ChannelId, EntityId, JsonObject, MessageServerId, ServiceResult, StoreResult, Timestamp};
+use crate::{Caller, ChannelId, EntityId, JsonObject, MessageServerId, Reach, ServiceResult, StoreResult, Tenant, Timestamp};
 
 /// A channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Channel {
     pub topic: Option<String>,
     /// Free-form; given back exactly.
     pub metadata: JsonObject,
+    /// Whose it is; the owner's where absent.
+    pub owner: Option<Tenant>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -92,7 +94,7 @@ pub trait ChannelRepository: Send + Sync {
     async fn find_named(&self, server: MessageServerId, kind: &str, name: &str) -> StoreResult<Option<Channel>>;
 
     /// The channels of a message server, oldest first. Empty for an unknown server.
-    async fn list(&self, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>>;
+    async fn list(&self, reach: Option<&Reach>, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>>;
 
     /// Stores those of these channels that are not there, and gives the others their names of now; kinds and metadata stay.
     /// Returns what readers are told of changes; `None` for an unknown server, and nothing is written then.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::messaging::{ChannelEvent, EventBody, EventStream, NewMessage, PostMessage, PostOutcome, PostReceipt, ReplyStream};
-use crate::{AgentId, Caller, ChannelId, EntityId, Json, MessageId, MessageServerId, ServiceResult, StoreResult, Timestamp};
+use crate::{AgentId, Caller, ChannelId, EntityId, Json, MessageId, MessageServerId, Reach, ServiceResult, StoreResult, Timestamp};
 
 /// A message.
 #[derive(Debug, Clone, PartialEq)]
@@ -189,7 +189,7 @@ pub trait MessageRepository: Send + Sync {
     async fn window(&self, channel: ChannelId, window: MessageWindow) -> StoreResult<Vec<Message>>;
 
     /// Messages of any channel, newest first.
-    async fn search(&self, search: MessageSearch) -> StoreResult<FoundMessages>;
+    async fn search(&self, reach: Option<&Reach>, search: MessageSearch) -> StoreResult<FoundMessages>;
 
     /// Changes a message, and the text that agents remember of it. Returns it as it is afterwards with what the readers
     /// of its channel are told; `None` for an unknown id.

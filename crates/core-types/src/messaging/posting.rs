@@ -8,7 +8,7 @@ use crate::deliveries::Delivery;
 use crate::jobs::{JobDraft, JobTerms};
 use crate::messaging::{Channel, Message, MessageDraft};
 use crate::sessions::Renewal;
-use crate::{AgentId, ChannelId, EntityId, JsonObject, MessageId, MessageServerId, SessionId, Timestamp};
+use crate::{AgentId, ChannelId, EntityId, JsonObject, MessageId, MessageServerId, Reach, SessionId, Timestamp};
 
 /// The door by which a message comes in; it decides who may speak and what the defaults are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +145,8 @@ pub struct PostMessage {
     pub beside: Option<Beside>,
     /// Whether `source_type` and `source_id` name the message for good: a repeat is answered with the first.
     pub once_per_source: bool,
+    /// How far the poster sees; to everything where absent. What is out of reach is not there.
+    pub reach: Option<Reach>,
     /// The present moment; `created_at` is this or 1 ms after the channel's last message, whichever is later.
     pub now: Timestamp,
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::agents::Added;
 use crate::messaging::ChannelEvent;
 use crate::page::{Listed, Page};
-use crate::{AgentId, Caller, JsonObject, MessageServerId, ServiceResult, StoreResult, Timestamp};
+use crate::{AgentId, Caller, JsonObject, MessageServerId, Reach, ServiceResult, StoreResult, Tenant, Timestamp};
 
 /// A message server: a group of channels.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ pub struct MessageServer {
     pub source_id: Option<String>,
     /// Free-form.
     pub metadata: JsonObject,
+    /// Whose it is; the owner's where absent.
+    pub owner: Option<Tenant>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -56,7 +58,7 @@ pub trait ServerRepository: Send + Sync {
     async fn find(&self, id: MessageServerId) -> StoreResult<Option<MessageServer>>;
 
     /// Message servers, oldest first.
-    async fn list(&self, page: Page) -> StoreResult<Listed<MessageServer>>;
+    async fn list(&self, reach: Option<&Reach>, page: Page) -> StoreResult<Listed<MessageServer>>;
 
     /// Changes a message server and returns it as it is afterwards; `None` for an unknown id.
     async fn update(&self, id: MessageServerId, change: ServerChange, now: Timestamp) -> StoreResult<Option<MessageServer>>;
@@ -72,10 +74,10 @@ pub trait ServerRepository: Send + Sync {
     async fn unlink(&self, id: MessageServerId, agent: AgentId) -> StoreResult<()>;
 
     /// The agents that are tied to a message server, in the order in which they were. Empty for an unknown one.
-    async fn agents(&self, id: MessageServerId, page: Page) -> StoreResult<Listed<AgentId>>;
+    async fn agents(&self, reach: Option<&Reach>, id: MessageServerId, page: Page) -> StoreResult<Listed<AgentId>>;
 
     /// The message servers that an agent is tied to, in the order in which it was. Empty for an unknown agent.
-    async fn of_agent(&self, agent: AgentId, page: Page) -> StoreResult<Listed<MessageServerId>>;
+    async fn of_agent(&self, reach: Option<&Reach>, agent: AgentId, page: Page) -> StoreResult<Listed<MessageServerId>>;
 }
 
 /// A message server that a caller wants to create.

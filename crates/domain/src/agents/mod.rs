@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::agents::{
     Added, Agent, AgentRepository, AgentService, AgentSummary, AgentView, CharacterLibrary, CreateAgent, CreatedAgent,
 };
@@ -10,13 +11,13 @@ use core_types::bus::{BusEvent, EventBus, Topic};
 use core_types::character::{self, ParsedCharacter};
 use core_types::error::chain;
 use core_types::secrets::{ElizaOsSecret, SealedSecret, Secret, SecretChange, SecretRepository, Vault};
-use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Thing};
+use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Tenant, Thing};
 use icu_collator::options::CollatorOptions;
 use icu_collator::{Collator, CollatorBorrowed};
 use serde_json::Value;
 
 use crate::knowledge::Knowledge;
-use crate::permission::require;
+use crate::permission::{Access, require};
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -30,6 +31,8 @@ const UPDATE_TRIES: usize = 100;
 pub struct Agents {
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Where their sealed secrets are read.
     pub secrets: Arc<dyn SecretRepository>,
     /// Seals secrets.
@@ -48,7 +51,7 @@ pub struct Agents {
 impl AgentService for Agents {
     async fn list(&self, caller: &Caller) -> ServiceResult<Vec<AgentSummary>> {
         require(caller, Permission::AgentsRead)?;
-        let mut agents = self.agents.list().await?;
+        let mut agents = self.agents.list(caller.reach()).await?;
         let collator = name_order()?;
         agents.sort_by(|a, b| b.running.cmp(&a.running).then_with(|| collator.compare(&a.name, &b.name)).then(a.id.cmp(&b.id)));
         Ok(agents)
@@ -56,6 +59,7 @@ impl AgentService for Agents {
 
     async fn get(&self, caller: &Caller, id: AgentId) -> ServiceResult<AgentView> {
         require(caller, Permission::AgentsRead)?;
+        self.access.to(caller, Wanted::Agent(id)).await?;
         let agent = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
         self.view(agent).await
     }
@@ -64,14 +68,20 @@ impl AgentService for Agents {
         require(caller, Permission::AgentsWrite)?;
         let value = match request {
             CreateAgent::Character(value) => value,
+            CreateAgent::Path(_) if caller.reach().is_some() => {
+                return Err(ServiceError::forbidden(
+                    "The characters of this server are its owner's: send the character itself as characterJson",
+                ));
+            }
             CreateAgent::Path(path) => self.read_character(&path).await?,
         };
         let parsed = character::parse(&value).map_err(|error| ServiceError::invalid(InvalidCode::Create, error.to_string()))?;
-        self.store(parsed).await
+        self.store(parsed, caller.makes_for()).await
     }
 
     async fn update(&self, caller: &Caller, id: AgentId, patch: JsonObject) -> ServiceResult<AgentView> {
         require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnAgent(id)).await?;
         for _ in 0..UPDATE_TRIES {
             let stored = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
             let read_at = stored.updated_at;
@@ -100,6 +110,7 @@ impl AgentService for Agents {
 
     async fn remove(&self, caller: &Caller, id: AgentId) -> ServiceResult<()> {
         require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnAgent(id)).await?;
         let (agents, bus, now) = (Arc::clone(&self.agents), Arc::clone(&self.bus), self.clock.now());
         whole(async move {
             let ends = agents.remove(id, now).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
@@ -112,6 +123,7 @@ impl AgentService for Agents {
 
     async fn start(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
         require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnAgent(id)).await?;
         let agent = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
         self.knowledge.follow(&agent).await?;
         let own = plane::own(&agent);
@@ -123,6 +135,7 @@ impl AgentService for Agents {
 
     async fn stop(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
         require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnAgent(id)).await?;
         if self.agents.stop(id, self.clock.now()).await? != Some(true) {
             return Err(ServiceError::NotFound(Thing::Agent));
         }
@@ -132,6 +145,7 @@ impl AgentService for Agents {
 
     async fn restart(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
         require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnAgent(id)).await?;
         if self.agents.stop(id, self.clock.now()).await?.is_none() {
             return Err(ServiceError::NotFound(Thing::Agent));
         }
@@ -162,7 +176,7 @@ impl Agents {
 
     /// Brings up to date what the agents that run know of their characters, as after a start of the server.
     pub async fn follow_all(&self) -> ServiceResult<()> {
-        for summary in self.agents.list().await?.into_iter().filter(|agent| agent.running) {
+        for summary in self.agents.list(None).await?.into_iter().filter(|agent| agent.running) {
             if let Some(agent) = self.agents.find(summary.id).await? {
                 self.follow(&agent).await;
                 take_in_files(Arc::clone(&self.knowledge), agent.id).await;
@@ -185,17 +199,35 @@ impl Agents {
         })
     }
 
-    async fn store(&self, parsed: ParsedCharacter) -> ServiceResult<CreatedAgent> {
+    async fn store(&self, parsed: ParsedCharacter, owner: Option<Tenant>) -> ServiceResult<CreatedAgent> {
         let ParsedCharacter { id, character, mut secrets, mut warnings } = parsed;
-        let id = id.unwrap_or_else(|| AgentId::of_name(&character.name));
+        // Each tenant has its own names.
+        let id = id.unwrap_or_else(|| match &owner {
+            Some(tenant) => AgentId::of_name(&format!("{tenant}:{}", character.name)),
+            None => AgentId::of_name(&character.name),
+        });
         for (name, secret) in &mut secrets {
             warnings.extend(move_in(self.vault.as_ref(), name, secret));
         }
         let sealed = seal_all(self.vault.as_ref(), id, &secrets)?;
         let now = self.clock.now();
-        let agent = Agent { id, character: character.clone(), enabled: true, running: false, created_at: now, updated_at: now };
+        let agent = Agent {
+            id,
+            character: character.clone(),
+            enabled: true,
+            running: false,
+            owner: owner.clone(),
+            created_at: now,
+            updated_at: now,
+        };
         let added = self.agents.add(agent, sealed).await?;
         let existing = matches!(added, Added::Existing(_));
+        if let Added::Existing(other) = &added
+            && owner.is_some()
+            && other.owner != owner
+        {
+            return Err(ServiceError::conflict("An agent of this id exists already"));
+        }
         let secret_names = secrets.into_iter().map(|(name, _)| name).collect();
         Ok(CreatedAgent { id, character, secret_names, agent: added.into_inner(), existing, warnings })
     }

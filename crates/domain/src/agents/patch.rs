@@ -96,7 +96,12 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> Se
         Some(_) => return Err(invalid("enabled: must be a boolean")),
     };
     let changed = parsed.character != stored.character || enabled != stored.enabled;
-    Ok(Change { clears_secrets, agent: Agent { character: parsed.character, enabled, ..*stored }, secrets, changed })
+    Ok(Change {
+        clears_secrets,
+        agent: Agent { character: parsed.character, enabled, owner: stored.owner.clone(), ..*stored },
+        secrets,
+        changed,
+    })
 }
 
 fn merge_settings(columns: &mut JsonObject, given: &Value, secrets: &mut Vec<(String, Option<Secret>)>) -> ServiceResult<()> {
@@ -154,6 +159,7 @@ mod tests {
             character: character::parse(&character).unwrap().character,
             enabled: true,
             running: false,
+            owner: None,
             created_at: Timestamp::from_millis(1),
             updated_at: Timestamp::from_millis(1),
         }

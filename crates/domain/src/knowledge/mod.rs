@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use core_types::access::Wanted;
 use core_types::agents::{Agent, AgentRepository};
 use core_types::character;
 use core_types::ids::create_unique_uuid;
@@ -20,7 +21,7 @@ use core_types::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::permission::require;
+use crate::permission::{Access, require};
 
 mod html;
 mod split;
@@ -40,6 +41,8 @@ const TOLD_EVERY: usize = 100;
 pub struct KnowledgePorts {
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Where documents and their fragments are kept.
     pub memories: Arc<dyn MemoryRepository>,
     /// Reads documents that are not text.
@@ -61,7 +64,7 @@ pub struct Knowledge {
 impl KnowledgeService for Knowledge {
     async fn add(&self, caller: &Caller, agent: AgentId, document: NewDocument) -> ServiceResult<AddedDocument> {
         require(caller, Permission::MemoriesWrite)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         let id = document_id(agent, API, &document.source);
         if let Some(document) = self.whole(agent, id).await? {
             return Ok(AddedDocument { document, existing: true });
@@ -77,7 +80,7 @@ impl KnowledgeService for Knowledge {
         let existing = self.keep(memories).await? == 0;
         if existing && self.ports.memories.find(agent, id).await?.is_none() {
             // It was there, and was deleted meanwhile, perhaps with its agent.
-            self.known(agent).await?;
+            self.known(caller, agent).await?;
             return Err(ServiceError::conflict("The document is being deleted by others; try again"));
         }
         Ok(AddedDocument { document, existing })
@@ -85,20 +88,20 @@ impl KnowledgeService for Knowledge {
 
     async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<Memory>> {
         require(caller, Permission::MemoriesRead)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         Ok(self.ports.memories.list(agent, documents(), page).await?)
     }
 
     async fn get(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<Memory> {
         require(caller, Permission::MemoriesRead)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         let found = self.ports.memories.find(agent, id).await?.filter(|memory| memory.table == DOCUMENTS);
         found.ok_or(ServiceError::NotFound(Thing::Document))
     }
 
     async fn remove(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<()> {
         require(caller, Permission::MemoriesWrite)?;
-        self.known(agent).await?;
+        self.known(caller, agent).await?;
         let removed = self.ports.memories.remove_all(agent, MemoryFilter { id: Some(id), ..documents() }).await?;
         if removed > 0 { Ok(()) } else { Err(ServiceError::NotFound(Thing::Document)) }
     }
@@ -177,6 +180,10 @@ impl Knowledge {
 
     /// The files that a character names, each once. What cannot be found is told and left out.
     async fn files_of(&self, agent: &Agent) -> Vec<KnowledgeFile> {
+        if agent.owner.is_some() {
+            // The directory is the owner's.
+            return Vec::new();
+        }
         let mut known = HashSet::new();
         let mut files = Vec::new();
         for item in &agent.character.knowledge {
@@ -272,7 +279,8 @@ impl Knowledge {
         Ok(())
     }
 
-    async fn known(&self, agent: AgentId) -> ServiceResult<()> {
+    async fn known(&self, caller: &Caller, agent: AgentId) -> ServiceResult<()> {
+        self.ports.access.to(caller, Wanted::OwnAgent(agent)).await?;
         if self.ports.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
     }
 }

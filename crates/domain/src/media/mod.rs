@@ -12,7 +12,7 @@ use core_types::messaging::ChannelRepository;
 use core_types::{Caller, Clock, Permission, Randomness, ServiceError, ServiceResult, Thing};
 use tokio::sync::Semaphore;
 
-use crate::permission::require;
+use crate::permission::{Access, require};
 
 mod attachments;
 mod collect;
@@ -48,6 +48,8 @@ pub struct MediaPorts {
     pub media: Arc<dyn MediaRepository>,
     /// Where their bytes are.
     pub store: Arc<dyn MediaStore>,
+    /// What callers can reach.
+    pub access: Access,
     /// Where channels are looked up.
     pub channels: Arc<dyn ChannelRepository>,
     /// What time it is.
@@ -82,7 +84,15 @@ impl MediaService for Media {
             retry_after: BUSY,
         })?;
         let file_name = head.file_name.unwrap_or_default();
-        Ok(Box::new(receive::Receiving::new(self.ports.clone(), self.limits, self.known_channels_only, declared, file_name, slot)))
+        Ok(Box::new(receive::Receiving::new(
+            self.ports.clone(),
+            self.limits,
+            self.known_channels_only,
+            caller.clone(),
+            declared,
+            file_name,
+            slot,
+        )))
     }
 
     async fn find(&self, place: MediaPlace, name: MediaName) -> ServiceResult<MediaFile> {

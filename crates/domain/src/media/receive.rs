@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use core_types::access::Wanted;
 use core_types::error::chain;
 use core_types::media::{
     HeldFile, MediaFile, MediaName, MediaPlace, MediaReader, MediaStore, MediaStoreResult, MediaType, MediaWriter, Upload,
 };
-use core_types::{InvalidCode, MediaId, ServiceError, ServiceResult, Thing};
+use core_types::{Caller, InvalidCode, MediaId, ServiceError, ServiceResult, Thing};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::hash::Hashing;
@@ -23,6 +24,7 @@ pub(super) struct Receiving {
     ports: MediaPorts,
     limits: MediaLimits,
     known_channels_only: bool,
+    caller: Caller,
     declared: Option<MediaType>,
     file_name: String,
     size: u64,
@@ -45,12 +47,13 @@ impl Receiving {
         ports: MediaPorts,
         limits: MediaLimits,
         known_channels_only: bool,
+        caller: Caller,
         declared: Option<MediaType>,
         file_name: String,
         slot: OwnedSemaphorePermit,
     ) -> Self {
         let (hash, head) = (Hashing::default(), BytesMut::new());
-        Self { ports, limits, known_channels_only, declared, file_name, size: 0, hash, head, begun: None, slot }
+        Self { ports, limits, known_channels_only, caller, declared, file_name, size: 0, hash, head, begun: None, slot }
     }
 
     /// Decides what the file is, and begins to store it.
@@ -83,11 +86,17 @@ impl Receiving {
 
     /// The refusal of a place where the file cannot go. Exclusive, since a writer is not for two threads to look at.
     async fn check(&mut self, place: MediaPlace) -> ServiceResult<()> {
-        let MediaPlace::Channel(channel) = place else { return Ok(()) };
+        let channel = match place {
+            MediaPlace::Channel(channel) => channel,
+            // A file may come before its agent, but not before a tenant's.
+            MediaPlace::Agent(agent) => return self.ports.access.to(&self.caller, Wanted::OwnAgent(agent)).await,
+            MediaPlace::Generated(_) => return Ok(()),
+        };
         if self.file_name.contains("..") || self.file_name.contains('/') {
             // No path is made of it; elizaOS refuses it here, and its clients may count on that.
             return Err(ServiceError::invalid(InvalidCode::Upload, "Invalid filename detected"));
         }
+        self.ports.access.to(&self.caller, Wanted::Channel(channel)).await?;
         if self.known_channels_only && self.ports.channels.find(channel).await?.is_none() {
             return Err(ServiceError::NotFound(Thing::Channel));
         }

@@ -15,8 +15,8 @@ pub(super) fn target_agent(metadata: &JsonObject) -> Option<AgentId> {
 pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: MessageId, now: Timestamp) -> PostMessage {
     let idempotency = idempotency(caller, &message);
     let create_channel = match message.door {
-        Door::Channel | Door::Socket => Some(channel_to_create(&message, now)),
-        Door::Job(terms) => Some(channel_of_job(&message, terms, now)),
+        Door::Channel | Door::Socket => Some(channel_to_create(caller, &message, now)),
+        Door::Job(terms) => Some(channel_of_job(caller, &message, terms, now)),
         Door::Submit | Door::Action | Door::Ingest | Door::Session(_) => None,
     };
     let beside = beside(message.door);
@@ -34,7 +34,8 @@ pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: Mess
         metadata: message.metadata.into(),
         in_reply_to: message.in_reply_to,
     };
-    PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, now }
+    let reach = caller.reach().cloned();
+    PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, reach, now }
 }
 
 /// What is written besides a message that comes in by this door.
@@ -58,7 +59,7 @@ fn idempotency(caller: &Caller, message: &NewMessage) -> Vec<IdempotencyKey> {
         return Vec::new();
     }
     let body_hash = body_hash(message);
-    let named = |key| IdempotencyKey { caller: caller.name().to_owned(), route: message.door.name().to_owned(), key, body_hash };
+    let named = |key| IdempotencyKey { caller: caller.name(), route: message.door.name().to_owned(), key, body_hash };
     keys.into_iter().map(named).collect()
 }
 
@@ -98,7 +99,7 @@ fn body_hash(message: &NewMessage) -> [u8; 32] {
 }
 
 /// The channel that a message to an unknown channel creates, with its participants (contract §3.3).
-fn channel_to_create(message: &NewMessage, now: Timestamp) -> (Channel, Vec<EntityId>) {
+fn channel_to_create(caller: &Caller, message: &NewMessage, now: Timestamp) -> (Channel, Vec<EntityId>) {
     let metadata = &message.metadata;
     let says_dm =
         metadata.get("isDm").and_then(Value::as_bool).unwrap_or(false) || text(metadata, &["channelType", "channel_type"]) == Some("DM");
@@ -116,6 +117,7 @@ fn channel_to_create(message: &NewMessage, now: Timestamp) -> (Channel, Vec<Enti
         source_id: None,
         topic: None,
         metadata: metadata.clone(),
+        owner: caller.makes_for(),
         created_at: now,
         updated_at: now,
     };
@@ -123,7 +125,7 @@ fn channel_to_create(message: &NewMessage, now: Timestamp) -> (Channel, Vec<Enti
 }
 
 /// The channel that a job is worked on in: a direct one of whoever asks and the agent.
-fn channel_of_job(message: &NewMessage, terms: JobTerms, now: Timestamp) -> (Channel, Vec<EntityId>) {
+fn channel_of_job(caller: &Caller, message: &NewMessage, terms: JobTerms, now: Timestamp) -> (Channel, Vec<EntityId>) {
     let described = json!({"jobId": terms.id, "agentId": terms.agent, "userId": message.author_id});
     let channel = Channel {
         id: message.channel_id,
@@ -134,6 +136,7 @@ fn channel_of_job(message: &NewMessage, terms: JobTerms, now: Timestamp) -> (Cha
         source_id: None,
         topic: None,
         metadata: described.as_object().cloned().unwrap_or_default(),
+        owner: caller.makes_for(),
         created_at: now,
         updated_at: now,
     };

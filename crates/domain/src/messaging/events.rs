@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::bus::{BusEvent, Lagged, ReplyChunk, Subscription};
 use core_types::messaging::{ChannelEvent, EventBody, EventStream, MessageRepository, StreamItem};
-use core_types::{ChannelId, MessageId, ServiceResult};
+use core_types::{Caller, ChannelId, MessageId, ServiceResult};
 use tokio::time::{Duration, timeout};
+
+use crate::permission::Access;
 
 /// Events read from the store at once.
 const PAGE: u32 = 50;
@@ -18,11 +21,25 @@ const LATEST: usize = 32;
 /// How often the store is asked although the bus is silent.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
+/// Who reads, and what that one can reach.
+pub(super) struct Reader {
+    pub(super) caller: Caller,
+    pub(super) access: Access,
+}
+
+impl Reader {
+    async fn may_read(&self, channel: ChannelId) -> ServiceResult<bool> {
+        self.access.reaches(&self.caller, Wanted::Channel(channel)).await
+    }
+}
+
 /// A reader's place in a channel.
 pub(super) struct Events {
     messages: Arc<dyn MessageRepository>,
     subscription: Box<dyn Subscription>,
     channel: ChannelId,
+    /// Who reads.
+    reader: Reader,
     /// The last sequence number that was handed out or is ready to be.
     position: i64,
     /// The newest sequence number known to exist; while the position is behind it, the store is read.
@@ -42,6 +59,7 @@ impl Events {
         messages: Arc<dyn MessageRepository>,
         subscription: Box<dyn Subscription>,
         channel: ChannelId,
+        reader: Reader,
         position: i64,
         newest: i64,
         exists: bool,
@@ -50,6 +68,7 @@ impl Events {
             messages,
             subscription,
             channel,
+            reader,
             position,
             newest,
             exists,
@@ -78,6 +97,8 @@ impl Events {
     async fn look(&mut self) -> ServiceResult<()> {
         match self.messages.last_seq(self.channel).await? {
             Some(newest) if newest < self.position => self.ended = true,
+            // It may have been made by somebody else meanwhile.
+            Some(_) if !self.reader.may_read(self.channel).await? => self.ended = true,
             Some(newest) => {
                 self.newest = newest;
                 self.exists = true;
@@ -145,7 +166,8 @@ impl EventStream for Events {
             }
             match timeout(LOOK_AGAIN, self.subscription.next()).await {
                 Ok(Ok(BusEvent::Channel(event))) => self.hear(event),
-                Ok(Ok(BusEvent::Chunk(chunk))) if self.is_late(&chunk) => {}
+                // Where the channel is not known to be there, it is not known whose it is.
+                Ok(Ok(BusEvent::Chunk(chunk))) if !self.exists || self.is_late(&chunk) => {}
                 Ok(Ok(BusEvent::Chunk(chunk))) => return Ok(Some(StreamItem::Chunk(chunk))),
                 Ok(Ok(_)) => {}
                 // A lost event costs latency, not data.

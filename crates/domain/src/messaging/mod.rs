@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use core_types::access::Wanted;
 use core_types::agents::AgentRepository;
 use core_types::bus::{BusEvent, EventBus, Subscription, Topic};
 use core_types::deliveries::DeliveryRepository;
@@ -18,7 +19,7 @@ use core_types::{
 };
 use tokio::sync::Semaphore;
 
-use crate::permission::require;
+use crate::permission::{Access, require, require_voice};
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -51,6 +52,8 @@ pub struct MessagingPorts {
     pub deliveries: Arc<dyn DeliveryRepository>,
     /// Where agents are kept; who waits for one that was stopped is told.
     pub agents: Arc<dyn AgentRepository>,
+    /// What callers can reach.
+    pub access: Access,
     /// Who makes titles.
     pub models: Arc<dyn AgentModels>,
     /// Who is told what happens.
@@ -69,6 +72,16 @@ pub struct Messaging {
 }
 
 impl Messaging {
+    /// Lets a caller that is one person on to its own messages only, any other on to those within reach.
+    async fn own_message(&self, caller: &Caller, id: MessageId) -> ServiceResult<()> {
+        self.ports.access.to(caller, Wanted::Message(id)).await?;
+        if caller.reach().is_some_and(|reach| reach.person.is_some()) {
+            let message = self.ports.messages.find(id).await?.ok_or(ServiceError::NotFound(Thing::Message))?;
+            require_voice(caller, message.author_id)?;
+        }
+        Ok(())
+    }
+
     /// The service over a store and a bus.
     pub fn new(ports: MessagingPorts, limits: MessagingLimits) -> Self {
         let waiting = Arc::new(Semaphore::new(limits.waiting_replies));
@@ -76,15 +89,24 @@ impl Messaging {
     }
 
     /// A reader of a channel whose last event is `last`, where there is such a channel.
-    fn events(&self, subscription: Box<dyn Subscription>, channel: ChannelId, after: Option<i64>, last: Option<i64>) -> events::Events {
+    fn events(
+        &self,
+        caller: &Caller,
+        subscription: Box<dyn Subscription>,
+        channel: ChannelId,
+        after: Option<i64>,
+        last: Option<i64>,
+    ) -> events::Events {
         let newest = last.unwrap_or(0);
         let position = after.map_or(newest, |after| after.clamp(0, newest));
-        events::Events::new(Arc::clone(&self.ports.messages), subscription, channel, position, newest, last.is_some())
+        let reader = events::Reader { caller: caller.clone(), access: self.ports.access.clone() };
+        events::Events::new(Arc::clone(&self.ports.messages), subscription, channel, reader, position, newest, last.is_some())
     }
 
     /// Writes the message, then tells the readers of its channel and the workers. Returns whether it was there before.
     async fn write(&self, caller: &Caller, message: NewMessage, wake: Wake) -> ServiceResult<(Posted, bool)> {
         require(caller, Permission::MessagesWrite)?;
+        require_voice(caller, message.author_id)?;
         let in_session = matches!(message.door, Door::Session(_));
         let post = draft::post(caller, message, wake, self.ports.ids.uuid().into(), self.ports.clock.now());
         let ports = self.ports.clone();
@@ -182,21 +204,27 @@ impl MessagingService for Messaging {
         known: Option<ChannelVersion>,
     ) -> ServiceResult<MessagePage> {
         require(caller, Permission::MessagesRead)?;
+        self.ports.access.to(caller, Wanted::Channel(channel)).await?;
         Ok(self.ports.messages.page(channel, before, limit, known).await?)
     }
 
     async fn get(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message> {
         require(caller, Permission::MessagesRead)?;
+        self.ports.access.to(caller, Wanted::Message(id)).await?;
         self.ports.messages.find(id).await?.ok_or(ServiceError::NotFound(Thing::Message))
     }
 
     async fn search(&self, caller: &Caller, search: MessageSearch) -> ServiceResult<FoundMessages> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.ports.messages.search(search).await?)
+        Ok(self.ports.messages.search(caller.reach(), search).await?)
     }
 
     async fn edit(&self, caller: &Caller, id: MessageId, change: MessageChange) -> ServiceResult<Arc<Message>> {
         require(caller, Permission::MessagesWrite)?;
+        self.own_message(caller, id).await?;
+        if let Some(author) = change.author_id {
+            require_voice(caller, author)?;
+        }
         if let Some(author) = change.author_id
             && !caller.may_speak_as_agent()
             && self.ports.agents.exists(author.as_agent()).await?
@@ -215,6 +243,8 @@ impl MessagingService for Messaging {
 
     async fn remove(&self, caller: &Caller, channel: ChannelId, id: MessageId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
+        self.ports.access.to(caller, Wanted::Channel(channel)).await?;
+        self.own_message(caller, id).await?;
         let ports = self.ports.clone();
         whole(async move {
             let told = ports.messages.remove(channel, id, ports.clock.now()).await?;
@@ -226,6 +256,7 @@ impl MessagingService for Messaging {
 
     async fn clear(&self, caller: &Caller, channel: ChannelId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
+        self.ports.access.to(caller, Wanted::OwnChannel(channel)).await?;
         let ports = self.ports.clone();
         whole(async move {
             let told = ports.messages.clear(channel, ports.clock.now()).await?;
@@ -244,6 +275,8 @@ impl MessagingService for Messaging {
         limit: u32,
     ) -> ServiceResult<Title> {
         require(caller, Permission::MessagesWrite)?;
+        self.ports.access.to(caller, Wanted::Channel(channel)).await?;
+        self.ports.access.to(caller, Wanted::Agent(agent)).await?;
         // Also where there is too little to name, as with elizaOS: whoever asks an agent that does not run is told so.
         let runs = self.ports.agents.find(agent).await?.is_some_and(|agent| agent.running);
         if !runs {
@@ -255,6 +288,7 @@ impl MessagingService for Messaging {
 
     async fn complete(&self, caller: &Caller, channel: ChannelId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
+        self.ports.access.to(caller, Wanted::Channel(channel)).await?;
         let ports = self.ports.clone();
         whole(async move {
             let told = ports.messages.announce(channel, EventBody::Complete(None), ports.clock.now()).await?;
@@ -266,23 +300,29 @@ impl MessagingService for Messaging {
     }
 
     async fn complete_message(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message> {
-        let message = self.get(caller, id).await?;
+        require(caller, Permission::MessagesWrite)?;
+        self.ports.access.to(caller, Wanted::Message(id)).await?;
+        let message = self.ports.messages.find(id).await?.ok_or(ServiceError::NotFound(Thing::Message))?;
         self.complete(caller, message.channel_id).await?;
         Ok(message)
     }
 
     async fn subscribe(&self, caller: &Caller, channel: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>> {
         require(caller, Permission::MessagesRead)?;
+        self.ports.access.to(caller, Wanted::Channel(channel)).await?;
         // Subscribed before looking, so that nothing falls between the two.
         let subscription = self.ports.bus.subscribe(Topic::Channel(channel)).await;
         let last = self.ports.messages.last_seq(channel).await?.ok_or(ServiceError::NotFound(Thing::Channel))?;
-        Ok(Box::new(self.events(subscription, channel, after, Some(last))))
+        Ok(Box::new(self.events(caller, subscription, channel, after, Some(last))))
     }
 
     async fn await_channel(&self, caller: &Caller, channel: ChannelId, after: Option<i64>) -> ServiceResult<Box<dyn EventStream>> {
         require(caller, Permission::MessagesRead)?;
         let subscription = self.ports.bus.subscribe(Topic::Channel(channel)).await;
         let last = self.ports.messages.last_seq(channel).await?;
-        Ok(Box::new(self.events(subscription, channel, after, last)))
+        if last.is_some() {
+            self.ports.access.to(caller, Wanted::Channel(channel)).await?;
+        }
+        Ok(Box::new(self.events(caller, subscription, channel, after, last)))
     }
 }

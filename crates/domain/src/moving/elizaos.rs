@@ -218,7 +218,7 @@ impl MovingIn {
                 self.report.found(Kind::Links);
                 let Some(into) = &self.into else { continue };
                 if known.0 != Some(server) {
-                    known = (Some(server), into.servers.agents(server, Page::first(MAX_LISTED)).await?.items);
+                    known = (Some(server), into.servers.agents(None, server, Page::first(MAX_LISTED)).await?.items);
                 }
                 let outcome = match into.servers.link(server, agent).await? {
                     Linked::Yes if known.1.contains(&agent) => Brought::Existing,

@@ -167,7 +167,8 @@ impl MovingIn {
         }
         let Some(into) = &self.into else { return Ok(()) };
         let sealed = secrets.iter().map(|(name, secret)| self.vault.seal(id, name, secret)).collect::<Result<Vec<_>, _>>()?;
-        let agent = Agent { id, character: parsed.character, enabled, running: false, created_at: times.0, updated_at: times.1 };
+        let agent =
+            Agent { id, character: parsed.character, enabled, running: false, owner: None, created_at: times.0, updated_at: times.1 };
         let (outcome, secrets) = match into.agents.add(agent, sealed.clone()).await? {
             Added::New(_) => (Brought::New, vec![Brought::New; sealed.len()]),
             Added::Existing(stored) => (Brought::Existing, missing_secrets(into, stored, sealed).await?),

@@ -95,6 +95,7 @@ pub(super) fn server(row: &mut Row) -> Result<MessageServer, Wrong> {
         source_type: row.text("source_type").unwrap_or_default(),
         source_id: row.text("source_id"),
         metadata: row.object("metadata"),
+        owner: None,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
@@ -215,6 +216,7 @@ pub(super) fn channel(row: &mut Row) -> Result<(Channel, Vec<EntityId>), Wrong> 
         source_id: row.text("source_id"),
         topic: row.text("topic"),
         metadata: row.object("metadata"),
+        owner: None,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     };

@@ -36,6 +36,19 @@ pub(crate) mod permission {
     grants!(AgentsRead AgentsWrite MemoriesRead MemoriesWrite MessagesRead MessagesWrite SystemManage SystemRead);
 }
 
+/// A caller who is known, whatever it may do.
+pub(crate) struct Known;
+
+impl FromRequest for Known {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let known = request.extensions().get::<Caller>().map(|_| Self);
+        ready(known.ok_or_else(|| ApiError::new(Code::Unauthorized, "Missing or invalid API key")))
+    }
+}
+
 /// A caller who may do `P`. Without one there is no handler: the gate finds the caller, this asks for the permission.
 pub(crate) struct Authorized<P> {
     caller: Caller,

@@ -6,7 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use core_types::media::MediaName;
 use core_types::{
-    AgentId, ChannelId, JobId, LogId, MemoryId, MessageId, MessageServerId, RoomId, RunId, ServiceError, SessionId, Thing, WorldId,
+    AgentId, ChannelId, JobId, KeyId, LogId, MemoryId, MessageId, MessageServerId, RoomId, RunId, ServiceError, SessionId, Thing, WorldId,
 };
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -72,6 +72,10 @@ path_id!(
 path_id!(
     /// The `{run_id}` of a path.
     RunPath(RunId), "run_id", "Invalid run ID format"
+);
+path_id!(
+    /// The `{key_id}` of a path.
+    KeyPath(KeyId), "key_id", "Invalid key ID format"
 );
 path_id!(
     /// The `{log_id}` of a path.

@@ -7,11 +7,11 @@ mod ids;
 mod query;
 mod sender;
 
-pub(crate) use authorized::{Authorized, permission};
+pub(crate) use authorized::{Authorized, Known, permission};
 pub(crate) use body::{JsonBody, has_nul};
 pub(crate) use fields::Fields;
 pub(crate) use ids::{
-    AgentPath, ChannelPath, DocumentPath, JobPath, LogPath, MediaFilePath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath,
+    AgentPath, ChannelPath, DocumentPath, JobPath, KeyPath, LogPath, MediaFilePath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath,
     SessionPath, WorldPath,
 };
 pub(crate) use query::Query;

@@ -78,7 +78,9 @@ impl Driver {
     pub(crate) fn part(&mut self, channel: ChannelId) {
         if self.channels.remove(&channel) {
             self.missed.retain(|missed| missed.channel() != channel);
-            self.hub.rooms.leave(channel, self.listener.key);
+            if let Some(identity) = &self.identity {
+                self.hub.rooms.leave(&identity.caller, channel, self.listener.key);
+            }
         }
     }
 
@@ -107,7 +109,7 @@ impl Driver {
             return Err(ApiError::new(Code::Forbidden, "senderId must be the entityId with which the socket connected"));
         }
         let client_id = message.source_id.clone();
-        let room = self.hub.rooms.get(channel);
+        let room = self.hub.rooms.get(caller, channel);
         if let (Some(room), Some(client_id)) = (&room, &client_id) {
             room.sending(author, client_id, self.listener.key);
         }

@@ -170,7 +170,12 @@ impl Driver {
                     Some(input) => self.take(input),
                     None => vec![Output::Close(Closed::ByClient)],
                 },
-                () = tick => self.session.tick(Instant::now().into_std()),
+                () = tick => {
+                    if self.is_dismissed() {
+                        break;
+                    }
+                    self.session.tick(Instant::now().into_std())
+                }
                 step = next_missed(&mut self.missed) => {
                     self.caught_up(step);
                     Vec::new()
@@ -225,6 +230,7 @@ impl Driver {
                     self.carrier = self.candidate.take().map_or(0, |(number, _)| number);
                 }
                 Output::Connect(auth) => self.connect(&auth),
+                Output::Event(_) if self.is_dismissed() => return std::ops::ControlFlow::Break(()),
                 Output::Event(event) => {
                     let ack = event.ack;
                     match self.count() {
@@ -247,6 +253,11 @@ impl Driver {
             }
         }
         std::ops::ControlFlow::Continue(())
+    }
+
+    /// Whether what the client showed counts no longer.
+    fn is_dismissed(&self) -> bool {
+        self.identity.as_ref().is_some_and(|identity| !self.state.counts(&identity.caller))
     }
 
     /// Sends something to the client.
@@ -280,7 +291,12 @@ impl Driver {
     /// Who connects: the caller by the key that it shows, here or with its request, and the entity that it names.
     fn identify(&self, auth: &Value) -> Result<Identity, ApiError> {
         let text = |name| auth.get(name).and_then(Value::as_str);
-        let shown = || ["apiKey", "token"].into_iter().filter_map(text).find_map(|key| self.state.services.keyring.verify(key));
+        let shown = || {
+            ["apiKey", "token"]
+                .into_iter()
+                .filter_map(text)
+                .find_map(|key| self.state.services.keyring.verify(key, self.state.services.clock.now()))
+        };
         if self.knocker.caller.is_none() {
             // Whoever guesses is counted like whoever asks, and before it is known whether the guess is right.
             self.count()?;
@@ -292,15 +308,17 @@ impl Driver {
         if !caller.may(Permission::MessagesRead) {
             return Err(ApiError::new(Code::Forbidden, "The key does not allow this"));
         }
+        // One person is who its token says, whatever it calls itself.
+        let person = caller.reach().and_then(|reach| reach.person);
         let named: Option<EntityId> = text("entityId").and_then(|id| id.parse().ok());
+        if person.zip(named).is_some_and(|(person, named)| person != named) {
+            return Err(ApiError::new(Code::Forbidden, "entityId must be that of the token's subject"));
+        }
+        let named = named.or(person);
         if named.is_none() && !self.state.settings.anonymous_sockets {
             return Err(ApiError::bad_request("Valid entityId required"));
         }
-        let client = if self.state.services.keyring.requires_key() {
-            Some(Client::Caller(caller.name().to_owned()))
-        } else {
-            self.knocker.client.clone()
-        };
+        let client = rates::by_name(&caller, &self.state).or_else(|| self.knocker.client.clone());
         let entity = named.unwrap_or_else(|| self.state.services.ids.uuid().into());
         Ok(Identity { caller, client, entity, settled: named.is_some(), socket_id: token(&self.state)? })
     }
@@ -366,9 +384,16 @@ async fn next_line(log: &mut Option<(Box<dyn LogReader>, LogWish)>) -> Line {
 impl Drop for Driver {
     /// However the session ends, nothing of it stays.
     fn drop(&mut self) {
+        let Some(identity) = &self.identity else { return self.end() };
         for channel in self.channels.drain() {
-            self.hub.rooms.leave(channel, self.listener.key);
+            self.hub.rooms.leave(&identity.caller, channel, self.listener.key);
         }
+        self.end();
+    }
+}
+
+impl Driver {
+    fn end(&self) {
         self.link.outbox.close();
         self.link.end_poll.notify_one();
     }

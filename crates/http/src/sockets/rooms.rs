@@ -8,7 +8,7 @@ use core_types::bus::ReplyChunk;
 use core_types::deliveries::DeliveryState;
 use core_types::error::chain;
 use core_types::messaging::{ChannelEvent, EventBody, EventStream, Message, MessagingService, StreamItem};
-use core_types::{Caller, ChannelId, EntityId, MessageId, MessageServerId, ServiceError, ServiceResult};
+use core_types::{Caller, ChannelId, EntityId, MessageId, MessageServerId, Reach, ServiceError, ServiceResult};
 use parking_lot::Mutex;
 use realtime::Frame;
 use tokio::task::AbortHandle;
@@ -26,10 +26,17 @@ pub(crate) struct Listener {
     pub(crate) outbox: Arc<Outbox>,
 }
 
+/// A channel, and how far those see who hear it there: a reader reads for those alone who may read the same.
+type Place = (ChannelId, Option<Reach>);
+
+fn place(caller: &Caller, channel: ChannelId) -> Place {
+    (channel, caller.reach().cloned())
+}
+
 /// All rooms of the server.
 pub(crate) struct Rooms {
     messaging: Arc<dyn MessagingService>,
-    rooms: Mutex<HashMap<ChannelId, Arc<Room>>>,
+    rooms: Mutex<HashMap<Place, Arc<Room>>>,
 }
 
 impl Rooms {
@@ -76,14 +83,15 @@ impl Rooms {
     /// is there.
     fn room(
         &self,
-        rooms: &mut HashMap<ChannelId, Arc<Room>>,
+        rooms: &mut HashMap<Place, Arc<Room>>,
         caller: &Caller,
         channel: ChannelId,
         after: Option<i64>,
         own: &mut Option<Box<dyn EventStream>>,
         spare: &mut Option<Box<dyn EventStream>>,
     ) -> ServiceResult<Option<Arc<Room>>> {
-        if let Some(room) = rooms.get(&channel) {
+        let place = place(caller, channel);
+        if let Some(room) = rooms.get(&place) {
             return Ok(Some(Arc::clone(room)));
         }
         let events = if after.is_none() { own.take() } else { spare.take() };
@@ -95,14 +103,15 @@ impl Rooms {
         let room = Arc::new(Room::new(channel, events.position()));
         let reading = read(Arc::clone(&room), events, Arc::clone(&self.messaging), caller.clone());
         room.inner.lock().reader = Some(tokio::spawn(reading).abort_handle());
-        rooms.insert(channel, Arc::clone(&room));
+        rooms.insert(place, Arc::clone(&room));
         Ok(Some(room))
     }
 
     /// Lets one hear a channel no longer. A room that nobody hears is not read.
-    pub(crate) fn leave(&self, channel: ChannelId, key: u64) {
+    pub(crate) fn leave(&self, caller: &Caller, channel: ChannelId, key: u64) {
+        let place = place(caller, channel);
         let mut rooms = self.rooms.lock();
-        let Some(room) = rooms.get(&channel) else { return };
+        let Some(room) = rooms.get(&place) else { return };
         let mut inner = room.inner.lock();
         inner.dismiss(key);
         if inner.listeners.is_empty() {
@@ -110,13 +119,13 @@ impl Rooms {
                 reader.abort();
             }
             drop(inner);
-            rooms.remove(&channel);
+            rooms.remove(&place);
         }
     }
 
     /// The room of a channel, if anybody hears it.
-    pub(crate) fn get(&self, channel: ChannelId) -> Option<Arc<Room>> {
-        self.rooms.lock().get(&channel).cloned()
+    pub(crate) fn get(&self, caller: &Caller, channel: ChannelId) -> Option<Arc<Room>> {
+        self.rooms.lock().get(&place(caller, channel)).cloned()
     }
 }
 
@@ -133,6 +142,8 @@ async fn read(room: Arc<Room>, mut events: Box<dyn EventStream>, messaging: Arc<
                         events = again;
                         break;
                     }
+                    // It is another's now, until it is gone again.
+                    Err(ServiceError::NotFound(_)) => tokio::time::sleep(limits::CREDENTIAL_CHECK).await,
                     Err(error) => pause(&error).await,
                 }
             },

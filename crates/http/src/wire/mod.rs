@@ -7,6 +7,7 @@ pub(crate) mod character;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod jobs;
+pub(crate) mod keys;
 pub(crate) mod manage;
 pub(crate) mod media;
 pub(crate) mod memories;

@@ -89,6 +89,7 @@ impl Api {
             clock: Arc::new(FixedClock),
             ids: Arc::new(Counting::default()),
             randomness: Arc::new(Counting::default()),
+            keys: fakes.clone(),
             keyring: Keyring::new(key.map(Secret::new).as_ref()),
         };
         Self { fakes, state: AppState::new(services, settings) }

@@ -95,6 +95,8 @@ macro_rules! json_key {
     };
 }
 
+#[path = "../repos/access.rs"]
+mod access;
 #[path = "../repos/agents.rs"]
 mod agents;
 #[path = "../repos/channels.rs"]
@@ -116,6 +118,8 @@ mod finish;
 mod idempotency;
 #[path = "../repos/jobs.rs"]
 mod jobs;
+#[path = "../repos/keys.rs"]
+mod keys;
 mod lock;
 #[path = "../repos/media.rs"]
 mod media;

@@ -29,15 +29,20 @@ pub(super) async fn listeners(conn: &mut Conn, channel: &Channel, author: Id) ->
         .select(channel_participants::entity_id)
         .load(conn)
         .await?;
-    let running: Vec<Id> = agents::table
+    let running: Vec<(Id, Option<String>)> = agents::table
         .filter(agents::id.eq_any(participants.clone()))
         .filter(agents::running.eq(true))
         .order(agents::id)
-        .select(agents::id)
+        .select((agents::id, agents::owner))
         .for_key_share()
         .load(conn)
         .await?;
-    let mut listeners: Vec<Id> = participants.into_iter().filter(|participant| running.contains(participant)).collect();
+    // On the default server every agent listens, and so nobody's channel reaches another's agent. Elsewhere it was tied to the
+    // server by somebody who may.
+    let apart = channel.owner.as_ref().filter(|_| channel.server_id == MessageServerId::DEFAULT);
+    let hears = |owner: Option<&str>| apart.is_none_or(|channel| owner == Some(channel.as_str()));
+    let hearing = |participant: &Id| running.iter().any(|(agent, owner)| agent == participant && hears(owner.as_deref()));
+    let mut listeners: Vec<Id> = participants.into_iter().filter(hearing).collect();
     if channel.server_id != MessageServerId::DEFAULT {
         let tied = server_agents::table.filter(server_agents::server_id.eq(Id::from(channel.server_id)));
         let tied: Vec<Id> =

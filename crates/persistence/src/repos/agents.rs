@@ -5,13 +5,14 @@ use core_types::agents::{Added, Agent, AgentCount, AgentRepository, AgentSummary
 use core_types::memory::AgentPlane;
 use core_types::messaging::ChannelEvent;
 use core_types::secrets::{SealedSecret, SecretChange, SecretRepository};
-use core_types::{AgentId, MessageServerId, StoreError, StoreResult, Timestamp};
+use core_types::{AgentId, MessageServerId, Reach, StoreError, StoreResult, Timestamp};
 use diesel::dsl;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 
-use super::columns::{Id, Json, json, meaning, time};
-use super::schema::{agent_secrets, agents, channel_participants};
+use super::access::{Sight, agents_within};
+use super::columns::{Id, Json, json, meaning, owned, owner, time};
+use super::schema::{agent_secrets, agents, channel_participants, server_agents};
 use super::{Conn, Db, RunQueryDsl, deliveries, plane, queue, servers};
 use crate::error::{Fault, Undo, settled};
 
@@ -24,6 +25,7 @@ struct AgentRow {
     character: Json,
     enabled: bool,
     running: bool,
+    owner: Option<String>,
     created_at: i64,
     updated_at: i64,
 }
@@ -37,6 +39,7 @@ impl AgentRow {
             character: json(&agent.character)?,
             enabled: agent.enabled,
             running: agent.running,
+            owner: owned(agent.owner.as_ref()),
             created_at: agent.created_at.millis(),
             updated_at: agent.updated_at.millis(),
         })
@@ -48,6 +51,7 @@ impl AgentRow {
             character: meaning("agents.character", self.character)?,
             enabled: self.enabled,
             running: self.running,
+            owner: owner(self.owner.as_deref()),
             created_at: time(self.created_at),
             updated_at: time(self.updated_at),
         })
@@ -77,8 +81,11 @@ work! {
 }
 
 work! {
-    fn list(conn: &mut Conn) -> Result<Vec<AgentSummary>, Fault> {
-        let first = agents::table.order(agents::running.desc()).limit(MAX_LISTED.into());
+    fn list(conn: &mut Conn, sight: Option<Sight>) -> Result<Vec<AgentSummary>, Fault> {
+        let mut first = agents::table.order(agents::running.desc()).limit(MAX_LISTED.into()).into_boxed();
+        if let Some(sight) = sight {
+            first = first.filter(agents_within!(sight));
+        }
         let rows: Vec<(Id, String, String, bool)> =
             run!(first.select((agents::id, agents::name, agents::bio, agents::running)).load(conn))?;
         Ok(rows.into_iter().map(|(id, name, bio, running)| AgentSummary { id: id.to(), name, bio, running }).collect())
@@ -92,8 +99,12 @@ work! {
 }
 
 work! {
-    fn first_running(conn: &mut Conn) -> Result<Option<AgentId>, Fault> {
+    fn first_running(conn: &mut Conn, sight: Option<Sight>) -> Result<Option<AgentId>, Fault> {
         let running = agents::table.filter(agents::running.eq(true)).order((agents::created_at, agents::id)).select(agents::id);
+        let mut running = running.into_boxed();
+        if let Some(sight) = sight {
+            running = running.filter(agents_within!(sight));
+        }
         let first: Option<Id> = run!(running.first(conn)).optional()?;
         Ok(first.map(Id::to))
     }
@@ -231,16 +242,18 @@ impl AgentRepository for Db {
         Ok(in_read!(self, |conn| find(conn, id.into()))?)
     }
 
-    async fn list(&self) -> StoreResult<Vec<AgentSummary>> {
-        Ok(in_read!(self, |conn| list(conn))?)
+    async fn list(&self, reach: Option<&Reach>) -> StoreResult<Vec<AgentSummary>> {
+        let sight = reach.map(Sight::from);
+        Ok(in_read!(self, |conn| list(conn, sight))?)
     }
 
     async fn exists(&self, id: AgentId) -> StoreResult<bool> {
         Ok(in_read!(self, |conn| exists(conn, id.into()))?)
     }
 
-    async fn first_running(&self) -> StoreResult<Option<AgentId>> {
-        Ok(in_read!(self, |conn| first_running(conn))?)
+    async fn first_running(&self, reach: Option<&Reach>) -> StoreResult<Option<AgentId>> {
+        let sight = reach.map(Sight::from);
+        Ok(in_read!(self, |conn| first_running(conn, sight))?)
     }
 
     async fn count(&self) -> StoreResult<AgentCount> {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::messaging::{Channel, ChannelAdded, ChannelChange, ChannelEvent, ChannelRepository, ChannelVersion, EventBody, Membership};
-use core_types::{ChannelId, EntityId, Listed, MessageServerId, Page, StoreResult, Timestamp};
+use core_types::{ChannelId, EntityId, Listed, MessageServerId, Page, Reach, StoreResult, Timestamp};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
 
-use super::columns::{Id, Object, known_total, listed, time};
+use super::access::{Sight, channels_within};
+use super::columns::{Id, Object, known_total, listed, owned, owner, time};
 use super::prepared::prepared;
-use super::schema::{channels, memories, rooms};
+use super::schema::{channel_participants, channels, memories, rooms};
 use super::{Conn, Db, RunQueryDsl, deliveries, events, members, queue};
 use crate::error::Fault;
 
@@ -25,6 +26,7 @@ pub(super) struct ChannelRow {
     source_id: Option<String>,
     topic: Option<String>,
     metadata: Object,
+    owner: Option<String>,
     created_at: i64,
     updated_at: i64,
 }
@@ -40,6 +42,7 @@ impl From<Channel> for ChannelRow {
             source_id: channel.source_id,
             topic: channel.topic,
             metadata: Object(channel.metadata),
+            owner: owned(channel.owner.as_ref()),
             created_at: channel.created_at.millis(),
             updated_at: channel.updated_at.millis(),
         }
@@ -57,6 +60,7 @@ impl From<ChannelRow> for Channel {
             source_id: row.source_id,
             topic: row.topic,
             metadata: row.metadata.0,
+            owner: owner(row.owner.as_deref()),
             created_at: time(row.created_at),
             updated_at: time(row.updated_at),
         }
@@ -182,10 +186,16 @@ work! {
 }
 
 work! {
-    fn list_channels(conn: &mut Conn, server: Id, page: Page) -> Result<Listed<Channel>, Fault> {
-        let of_server = channels::table.filter(channels::server_id.eq(server));
+    fn list_channels(conn: &mut Conn, sight: Option<Sight>, server: Id, page: Page) -> Result<Listed<Channel>, Fault> {
+        let of_server = || {
+            let of_server = channels::table.filter(channels::server_id.eq(server)).into_boxed();
+            match &sight {
+                Some(sight) => of_server.filter(channels_within!(sight)),
+                None => of_server,
+            }
+        };
         let rows: Vec<ChannelRow> = run!(
-            of_server
+            of_server()
                 .order((channels::created_at, channels::ordinal))
                 .offset(page.offset.into())
                 .limit(page.limit.into())
@@ -194,7 +204,7 @@ work! {
         )?;
         let total = match known_total(page, rows.len()) {
             Some(total) => total,
-            None => run!(of_server.count().get_result(conn))?,
+            None => run!(of_server().count().get_result(conn))?,
         };
         Ok(listed(rows, total))
     }
@@ -294,8 +304,9 @@ impl ChannelRepository for Db {
         Ok(in_read!(self, |conn| find_named(conn, server.into(), &kind, &name))?)
     }
 
-    async fn list(&self, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>> {
-        Ok(in_snapshot!(self, |conn| list_channels(conn, server.into(), page))?)
+    async fn list(&self, reach: Option<&Reach>, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>> {
+        let sight = reach.map(Sight::from);
+        Ok(in_snapshot!(self, |conn| list_channels(conn, sight, server.into(), page))?)
     }
 
     async fn sync(&self, server: MessageServerId, channels: Vec<Channel>, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>> {

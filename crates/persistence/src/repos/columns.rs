@@ -1,6 +1,6 @@
 //! What a column holds, in Rust. How each database stores it is in its `types.rs`.
 
-use core_types::{JsonObject, Listed, Page, Timestamp};
+use core_types::{JsonObject, Listed, Page, Tenant, Timestamp};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde_json::Value;
@@ -63,6 +63,16 @@ impl TextOf {
 /// A stored time.
 pub(super) const fn time(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
+}
+
+/// A stored owner. What cannot be one is nobody's: no tenant sees it.
+pub(super) fn owner(name: Option<&str>) -> Option<Tenant> {
+    name.and_then(Tenant::new)
+}
+
+/// An owner, to be stored.
+pub(super) fn owned(owner: Option<&Tenant>) -> Option<String> {
+    owner.map(Tenant::to_string)
 }
 
 /// A stored word as what it stands for.

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use core_types::deliveries::{Delivery, DeliveryState};
 use core_types::jobs::{Job, JobAnswer, JobDraft, JobFigures, JobList, JobRepository, JobStatus, JobTicket};
 use core_types::messaging::{Completion, EventKind, Message};
-use core_types::{DeliveryId, JobId, MessageId, Page, StoreResult, Timestamp};
+use core_types::{DeliveryId, JobId, MessageId, Page, StoreResult, Tenant, Timestamp};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
-use super::columns::{Id, Json, meaning, time, word};
+use super::columns::{Id, Json, meaning, owned, time, word};
 use super::schema::{channel_events, jobs};
 use super::types::IdSql;
 use super::{Conn, Db, RunQueryDsl, messages, queue};
@@ -22,21 +22,22 @@ macro_rules! standing {
     ($select:literal, $rest:literal) => {
         concat!(
             "SELECT ", $select, " FROM (",
-            "SELECT j.ordinal, j.id, j.message_id, j.delivery_id, j.reply_id, j.agent_id, j.created_at, j.expires_at, d.state, d.ended_at, ",
+            "SELECT j.ordinal, j.id, j.message_id, c.owner, j.delivery_id, j.reply_id, j.agent_id, j.created_at, j.expires_at, d.state, d.ended_at, ",
             "CASE WHEN d.ended_at < j.expires_at THEN ",
             "CASE WHEN d.state = 'replied' AND EXISTS (SELECT 1 FROM messages r WHERE r.id = j.reply_id) THEN 'completed' ELSE 'failed' END ",
             "WHEN j.expires_at <= $1 THEN 'timeout' ELSE 'processing' END AS status ",
-            "FROM jobs j LEFT JOIN deliveries d ON d.id = j.delivery_id) standing ",
+            "FROM jobs j LEFT JOIN deliveries d ON d.id = j.delivery_id ",
+            "LEFT JOIN messages m ON m.id = j.message_id LEFT JOIN channels c ON c.id = m.channel_id) standing ",
             $rest
         )
     };
 }
 
 const FOUND: &str = standing!("*", "WHERE id = $2");
-const LISTED: &str = standing!("*", "WHERE $2 = '' OR status = $2 ORDER BY ordinal DESC LIMIT $3 OFFSET $4");
+const LISTED: &str = standing!("*", "WHERE ($2 = '' OR status = $2) AND ($3 = '' OR owner = $3) ORDER BY ordinal DESC LIMIT $4 OFFSET $5");
 const FIGURES: &str = standing!(
     "status, COUNT(*) AS number, CAST(COALESCE(SUM(CASE WHEN status = 'completed' THEN ended_at - created_at END), 0) AS BIGINT) AS millis",
-    "GROUP BY status"
+    "WHERE $2 = '' OR owner = $2 GROUP BY status"
 );
 /// Those that are over, oldest first.
 const MAKE_ROOM: &str = concat!(
@@ -147,21 +148,21 @@ work! {
 }
 
 work! {
-    fn list(conn: &mut Conn, status: Option<JobStatus>, page: Page, now: i64) -> Result<JobList, Fault> {
+    fn list(conn: &mut Conn, tenant: String, status: Option<JobStatus>, page: Page, now: i64) -> Result<JobList, Fault> {
         let wanted = status.map(|status| status.to_string()).unwrap_or_default();
-        let query = diesel::sql_query(LISTED).bind::<BigInt, _>(now).bind::<Text, _>(wanted);
+        let query = diesel::sql_query(LISTED).bind::<BigInt, _>(now).bind::<Text, _>(wanted).bind::<Text, _>(&tenant);
         let rows: Vec<Standing> =
             run!(query.bind::<BigInt, _>(i64::from(page.limit)).bind::<BigInt, _>(i64::from(page.offset)).load(conn))?;
         let jobs = run!(told(conn, rows))?;
-        let figures = run!(figures(conn, now))?;
+        let figures = run!(figures(conn, tenant, now))?;
         let total = figures.total();
         Ok(JobList { jobs, filtered: status.map_or(total, |status| figures.of(status)), total })
     }
 }
 
 work! {
-    fn figures(conn: &mut Conn, now: i64) -> Result<JobFigures, Fault> {
-        let rows: Vec<Figure> = run!(diesel::sql_query(FIGURES).bind::<BigInt, _>(now).load(conn))?;
+    fn figures(conn: &mut Conn, tenant: String, now: i64) -> Result<JobFigures, Fault> {
+        let rows: Vec<Figure> = run!(diesel::sql_query(FIGURES).bind::<BigInt, _>(now).bind::<Text, _>(tenant).load(conn))?;
         let completed_millis = rows.iter().map(|row| row.millis.unsigned_abs()).sum();
         let counts = rows.into_iter().map(|row| Ok((word("the status of jobs", &row.status)?, row.number.unsigned_abs())));
         Ok(JobFigures { counts: counts.collect::<Result<_, Fault>>()?, completed_millis })
@@ -258,12 +259,14 @@ impl JobRepository for Db {
         Ok(in_read!(self, |conn| ticket(conn, message.into()))?)
     }
 
-    async fn list(&self, status: Option<JobStatus>, page: Page, now: Timestamp) -> StoreResult<JobList> {
-        Ok(in_snapshot!(self, |conn| list(conn, status, page, now.millis()))?)
+    async fn list(&self, tenant: Option<&Tenant>, status: Option<JobStatus>, page: Page, now: Timestamp) -> StoreResult<JobList> {
+        let tenant = owned(tenant).unwrap_or_default();
+        Ok(in_snapshot!(self, |conn| list(conn, tenant, status, page, now.millis()))?)
     }
 
-    async fn figures(&self, now: Timestamp) -> StoreResult<JobFigures> {
-        Ok(in_read!(self, |conn| figures(conn, now.millis()))?)
+    async fn figures(&self, tenant: Option<&Tenant>, now: Timestamp) -> StoreResult<JobFigures> {
+        let tenant = owned(tenant).unwrap_or_default();
+        Ok(in_read!(self, |conn| figures(conn, tenant, now.millis()))?)
     }
 
     async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

@@ -8,12 +8,13 @@ use core_types::messaging::{
     MessageDraft, MessagePage, MessageRepository, MessageSearch, MessageWindow, PAGE_BYTES, PostMessage, PostOutcome, Posted, Wake,
 };
 use core_types::sessions::{Renewal, SessionChange, SessionChanged};
-use core_types::{ChannelId, Ids, Json, MessageId, StoreResult, Timestamp};
+use core_types::{ChannelId, Ids, Json, MessageId, Reach, StoreResult, Timestamp};
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use serde_json::Value;
 
+use super::access::{self, Sight};
 use super::channels::{Place, Turn, add_channel, message_place};
 use super::columns::{Id, Opaque, time};
 use super::idempotency::{self, Claim};
@@ -192,7 +193,8 @@ work! {
 
 work! {
     fn post(conn: &mut Conn, post: PostMessage, ids: &dyn Ids) -> Result<PostOutcome, Undo<PostOutcome>> {
-        let PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, now } = post;
+        let PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, reach, now } = post;
+        let sight = reach.as_ref().map(Sight::from);
         let now = now.millis();
         match run!(first_of(conn, &idempotency, draft.id.into(), now))? {
             First::This => {}
@@ -213,6 +215,11 @@ work! {
         let mut place = run!(message_place(conn, channel_id, turn, now))?;
         if place.is_none() {
             let Some((channel, participants)) = create_channel else { return Err(Undo::Answer(PostOutcome::NoChannel)) };
+            if let Some(sight) = &sight
+                && !run!(access::sees_server(conn, sight, channel.server_id.into()))?
+            {
+                return Err(Undo::Answer(PostOutcome::NoServer));
+            }
             match run!(add_channel(conn, channel, participants))? {
                 ChannelAdded::New(_) => created_channel = true,
                 ChannelAdded::Existing(_) => {}
@@ -223,6 +230,12 @@ work! {
         let Some(place) = place else {
             return Err(Undo::Fault(Fault::Defect("the channel to create is not the channel of the message".to_owned())));
         };
+        // Asked in here, where the channel is held: another may have made it meanwhile.
+        if let Some(sight) = &sight
+            && !run!(access::sees_channel(conn, sight, channel_id))?
+        {
+            return Err(Undo::Answer(PostOutcome::NoChannel));
+        }
         let renewal = run!(renewed(conn, beside, channel_id, now))?;
         let source_key = if once_per_source { source_key(&draft) } else { None };
         if let Some(key) = &source_key
@@ -398,8 +411,9 @@ impl MessageRepository for Db {
         Ok(in_read!(self, |conn| window(conn, channel.into(), wanted))?)
     }
 
-    async fn search(&self, search: MessageSearch) -> StoreResult<FoundMessages> {
-        Ok(in_snapshot!(self, |conn| search::search(conn, search))?)
+    async fn search(&self, reach: Option<&Reach>, search: MessageSearch) -> StoreResult<FoundMessages> {
+        let sight = reach.map(Sight::from);
+        Ok(in_snapshot!(self, |conn| search::search(conn, sight, search))?)
     }
 
     async fn update(&self, id: MessageId, change: MessageChange, now: Timestamp) -> StoreResult<Option<(Arc<Message>, ChannelEvent)>> {

@@ -15,6 +15,7 @@ tables! {
         character -> JsonSql,
         enabled -> Bool,
         running -> Bool,
+        owner -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
     }
@@ -30,6 +31,7 @@ tables! {
         source_type -> Text,
         source_id -> Nullable<Text>,
         metadata -> JsonSql,
+        owner -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
     }
@@ -51,6 +53,7 @@ tables! {
         last_seq -> BigInt,
         last_message_at -> BigInt,
         agent_turns -> Integer,
+        owner -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
     }
@@ -225,6 +228,18 @@ tables! {
         agent_id -> IdSql,
         created_at -> BigInt,
         expires_at -> BigInt,
+    }
+    api_keys (id) {
+        ordinal -> BigInt,
+        id -> IdSql,
+        name -> Text,
+        tenant -> Text,
+        permissions -> Text,
+        servers -> JsonSql,
+        hash -> Binary,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
     }
     runs (id) {
         ordinal -> BigInt,

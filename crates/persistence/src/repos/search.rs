@@ -6,9 +6,10 @@ use core_types::Timestamp;
 use core_types::messaging::{FoundMessages, Message, MessageSearch, SEARCHED};
 use diesel::prelude::*;
 
+use super::access::{Sight, channels_within};
 use super::columns::{Id, time};
 use super::messages::MessageRow;
-use super::schema::messages;
+use super::schema::{channel_participants, channels, messages};
 use super::{Conn, RunQueryDsl};
 use crate::error::Fault;
 
@@ -45,7 +46,7 @@ impl Wanted {
 }
 
 work! {
-    pub(super) fn search(conn: &mut Conn, search: MessageSearch) -> Result<FoundMessages, Fault> {
+    pub(super) fn search(conn: &mut Conn, sight: Option<Sight>, search: MessageSearch) -> Result<FoundMessages, Fault> {
         let wanted = Wanted {
             words: search.words.iter().map(|word| word.to_lowercase()).collect(),
             author: search.author.map(Id::from),
@@ -56,7 +57,7 @@ work! {
         let mut hits: Vec<Id> = Vec::new();
         let (mut looked_at, mut searched_to, mut before) = (0, None, None);
         while (hits.len() as u64) < enough {
-            let step = run!(candidates(conn, search.channel.map(Id::from), &wanted, before))?;
+            let step = run!(candidates(conn, sight.as_ref(), search.channel.map(Id::from), &wanted, before))?;
             let Some(last) = step.last() else { break };
             before = Some((last.ordinal, last.created_at));
             looked_at += u32::try_from(step.len()).unwrap_or(u32::MAX);
@@ -78,8 +79,13 @@ work! {
 
 work! {
     /// The next messages to look at, newest first: of a channel by its index of times, else by the order of insertion.
-    fn candidates(conn: &mut Conn, channel: Option<Id>, wanted: &Wanted, before: Option<(i64, i64)>) -> QueryResult<Vec<Candidate>> {
-        let all = messages::table.select(Candidate::as_select()).limit(STEP.into()).into_boxed();
+    fn candidates(
+        conn: &mut Conn, sight: Option<&Sight>, channel: Option<Id>, wanted: &Wanted, before: Option<(i64, i64)>,
+    ) -> QueryResult<Vec<Candidate>> {
+        let mut all = messages::table.select(Candidate::as_select()).limit(STEP.into()).into_boxed();
+        if let Some(sight) = sight {
+            all = all.filter(messages::channel_id.eq_any(channels::table.filter(channels_within!(sight)).select(channels::id)));
+        }
         let Some(channel) = channel else {
             let older = before.map_or(i64::MAX, |(ordinal, _)| ordinal);
             return run!(all.filter(messages::ordinal.lt(older)).order(messages::ordinal.desc()).load(conn));

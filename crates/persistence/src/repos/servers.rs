@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 use core_types::agents::Added;
 use core_types::messaging::{ChannelEvent, Linked, MessageServer, ServerChange, ServerRepository};
-use core_types::{AgentId, Listed, MessageServerId, Page, StoreResult, Timestamp};
+use core_types::{AgentId, Listed, MessageServerId, Page, Reach, StoreResult, Timestamp};
 use diesel::prelude::*;
 
+use super::access::{Sight, servers_within};
 use super::channels::remove_channels_of;
-use super::columns::{Id, Object, known_total, listed, time};
-use super::schema::{message_servers, server_agents};
+use super::columns::{Id, Object, known_total, listed, owned, owner, time};
+use super::schema::{agents, message_servers, server_agents};
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::Fault;
 
@@ -20,6 +21,7 @@ struct ServerRow {
     source_type: String,
     source_id: Option<String>,
     metadata: Object,
+    owner: Option<String>,
     created_at: i64,
     updated_at: i64,
 }
@@ -32,6 +34,7 @@ impl From<MessageServer> for ServerRow {
             source_type: server.source_type,
             source_id: server.source_id,
             metadata: Object(server.metadata),
+            owner: owned(server.owner.as_ref()),
             created_at: server.created_at.millis(),
             updated_at: server.updated_at.millis(),
         }
@@ -46,6 +49,7 @@ impl From<ServerRow> for MessageServer {
             source_type: row.source_type,
             source_id: row.source_id,
             metadata: row.metadata.0,
+            owner: owner(row.owner.as_deref()),
             created_at: time(row.created_at),
             updated_at: time(row.updated_at),
         }
@@ -72,9 +76,16 @@ work! {
 }
 
 work! {
-    fn list(conn: &mut Conn, page: Page) -> Result<Listed<MessageServer>, Fault> {
+    fn list(conn: &mut Conn, sight: Option<Sight>, page: Page) -> Result<Listed<MessageServer>, Fault> {
+        let all = || {
+            let all = message_servers::table.into_boxed();
+            match &sight {
+                Some(sight) => all.filter(servers_within!(sight)),
+                None => all,
+            }
+        };
         let rows: Vec<ServerRow> = run!(
-            message_servers::table
+            all()
                 .order((message_servers::created_at, message_servers::ordinal))
                 .offset(page.offset.into())
                 .limit(page.limit.into())
@@ -83,7 +94,7 @@ work! {
         )?;
         let total = match known_total(page, rows.len()) {
             Some(total) => total,
-            None => run!(message_servers::table.count().get_result(conn))?,
+            None => run!(all().count().get_result(conn))?,
         };
         Ok(listed(rows, total))
     }
@@ -149,26 +160,44 @@ work! {
 }
 
 work! {
-    fn agents_of(conn: &mut Conn, server: Id, page: Page) -> Result<Listed<AgentId>, Fault> {
-        let ties = server_agents::table.filter(server_agents::server_id.eq(server));
-        let in_order = ties.order(server_agents::ordinal).offset(page.offset.into()).limit(page.limit.into());
+    fn agents_of(conn: &mut Conn, sight: Option<Sight>, server: Id, page: Page) -> Result<Listed<AgentId>, Fault> {
+        let ties = || {
+            let ties = server_agents::table.filter(server_agents::server_id.eq(server)).into_boxed();
+            match &sight {
+                Some(sight) if !sight.servers.contains(&server) => {
+                    let own = agents::table.filter(agents::owner.eq(sight.tenant.clone())).select(agents::id);
+                    ties.filter(server_agents::agent_id.eq_any(own))
+                }
+                _ => ties,
+            }
+        };
+        let in_order = ties().order(server_agents::ordinal).offset(page.offset.into()).limit(page.limit.into());
         let rows: Vec<Id> = run!(in_order.select(server_agents::agent_id).load(conn))?;
         let total = match known_total(page, rows.len()) {
             Some(total) => total,
-            None => run!(ties.count().get_result(conn))?,
+            None => run!(ties().count().get_result(conn))?,
         };
         Ok(listed(rows.into_iter().map(Id::to::<AgentId>), total))
     }
 }
 
 work! {
-    fn servers_of(conn: &mut Conn, agent: Id, page: Page) -> Result<Listed<MessageServerId>, Fault> {
-        let ties = server_agents::table.filter(server_agents::agent_id.eq(agent));
-        let in_order = ties.order(server_agents::ordinal).offset(page.offset.into()).limit(page.limit.into());
+    fn servers_of(conn: &mut Conn, sight: Option<Sight>, agent: Id, page: Page) -> Result<Listed<MessageServerId>, Fault> {
+        let ties = || {
+            let ties = server_agents::table.filter(server_agents::agent_id.eq(agent)).into_boxed();
+            match &sight {
+                Some(sight) => {
+                    let seen = message_servers::table.filter(servers_within!(sight)).select(message_servers::id);
+                    ties.filter(server_agents::server_id.eq_any(seen))
+                }
+                None => ties,
+            }
+        };
+        let in_order = ties().order(server_agents::ordinal).offset(page.offset.into()).limit(page.limit.into());
         let rows: Vec<Id> = run!(in_order.select(server_agents::server_id).load(conn))?;
         let total = match known_total(page, rows.len()) {
             Some(total) => total,
-            None => run!(ties.count().get_result(conn))?,
+            None => run!(ties().count().get_result(conn))?,
         };
         Ok(listed(rows.into_iter().map(Id::to::<MessageServerId>), total))
     }
@@ -184,8 +213,9 @@ impl ServerRepository for Db {
         Ok(in_read!(self, |conn| find(conn, id.into()))?)
     }
 
-    async fn list(&self, page: Page) -> StoreResult<Listed<MessageServer>> {
-        Ok(in_snapshot!(self, |conn| list(conn, page))?)
+    async fn list(&self, reach: Option<&Reach>, page: Page) -> StoreResult<Listed<MessageServer>> {
+        let sight = reach.map(Sight::from);
+        Ok(in_snapshot!(self, |conn| list(conn, sight, page))?)
     }
 
     async fn update(&self, id: MessageServerId, change: ServerChange, now: Timestamp) -> StoreResult<Option<MessageServer>> {
@@ -204,11 +234,13 @@ impl ServerRepository for Db {
         Ok(in_tx!(self, |conn| unlink(conn, id.into(), agent.into()))?)
     }
 
-    async fn agents(&self, id: MessageServerId, page: Page) -> StoreResult<Listed<AgentId>> {
-        Ok(in_snapshot!(self, |conn| agents_of(conn, id.into(), page))?)
+    async fn agents(&self, reach: Option<&Reach>, id: MessageServerId, page: Page) -> StoreResult<Listed<AgentId>> {
+        let sight = reach.map(Sight::from);
+        Ok(in_snapshot!(self, |conn| agents_of(conn, sight, id.into(), page))?)
     }
 
-    async fn of_agent(&self, agent: AgentId, page: Page) -> StoreResult<Listed<MessageServerId>> {
-        Ok(in_snapshot!(self, |conn| servers_of(conn, agent.into(), page))?)
+    async fn of_agent(&self, reach: Option<&Reach>, agent: AgentId, page: Page) -> StoreResult<Listed<MessageServerId>> {
+        let sight = reach.map(Sight::from);
+        Ok(in_snapshot!(self, |conn| servers_of(conn, sight, agent.into(), page))?)
     }
 }

@@ -5,13 +5,13 @@ use core_types::messaging::{Channel, ChannelAdded};
 use core_types::sessions::{
     Renewal, Session, SessionAdded, SessionChange, SessionChanged, SessionCount, SessionRepository, SessionTimeout,
 };
-use core_types::{EntityId, Listed, Page, SessionId, StoreResult, Timestamp};
+use core_types::{EntityId, Listed, Page, SessionId, StoreResult, Tenant, Timestamp};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 
 use super::channels::add_channel;
-use super::columns::{Id, Object, known_total, listed, time};
-use super::schema::sessions;
+use super::columns::{Id, Object, known_total, listed, owned, time};
+use super::schema::{channels, sessions};
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::{Fault, Undo, settled};
 
@@ -108,10 +108,19 @@ work! {
 }
 
 work! {
-    fn list(conn: &mut Conn, page: Page, now: i64) -> Result<Listed<Session>, Fault> {
-        let going_on = sessions::table.filter(sessions::expires_at.gt(now));
+    fn list(conn: &mut Conn, tenant: Option<String>, page: Page, now: i64) -> Result<Listed<Session>, Fault> {
+        let going_on = || {
+            let going_on = sessions::table.filter(sessions::expires_at.gt(now)).into_boxed();
+            match &tenant {
+                Some(tenant) => {
+                    let own = channels::table.filter(channels::owner.eq(tenant.clone())).select(channels::id);
+                    going_on.filter(sessions::channel_id.eq_any(own))
+                }
+                None => going_on,
+            }
+        };
         let rows: Vec<SessionRow> = run!(
-            going_on
+            going_on()
                 .order(sessions::ordinal)
                 .offset(page.offset.into())
                 .limit(page.limit.into())
@@ -120,7 +129,7 @@ work! {
         )?;
         let total = match known_total(page, rows.len()) {
             Some(total) => total,
-            None => run!(going_on.count().get_result(conn))?,
+            None => run!(going_on().count().get_result(conn))?,
         };
         Ok(listed(rows, total))
     }
@@ -139,11 +148,12 @@ struct Counted {
 const COUNT: &str = "SELECT COUNT(CASE WHEN expires_at > $1 THEN 1 END) AS active, \
     COUNT(CASE WHEN expires_at > $1 AND expires_at - CAST(warning_threshold_minutes AS BIGINT) * 60000 <= $1 THEN 1 END) AS near_end, \
     COUNT(CASE WHEN expires_at <= $1 THEN 1 END) AS over \
-    FROM sessions";
+    FROM sessions WHERE $2 = '' OR EXISTS (SELECT 1 FROM channels c WHERE c.id = sessions.channel_id AND c.owner = $2)";
 
 work! {
-    fn count(conn: &mut Conn, now: i64) -> Result<SessionCount, Fault> {
-        let counted: Counted = run!(diesel::sql_query(COUNT).bind::<BigInt, _>(now).get_result(conn))?;
+    fn count(conn: &mut Conn, tenant: Option<String>, now: i64) -> Result<SessionCount, Fault> {
+        let tenant = tenant.unwrap_or_default();
+        let counted: Counted = run!(diesel::sql_query(COUNT).bind::<BigInt, _>(now).bind::<Text, _>(tenant).get_result(conn))?;
         let [active, near_end, over] = [counted.active, counted.near_end, counted.over].map(i64::unsigned_abs);
         Ok(SessionCount { active, near_end, over })
     }
@@ -209,12 +219,14 @@ impl SessionRepository for Db {
         Ok(in_read!(self, |conn| find(conn, id.into()))?)
     }
 
-    async fn list(&self, page: Page, now: Timestamp) -> StoreResult<Listed<Session>> {
-        Ok(in_snapshot!(self, |conn| list(conn, page, now.millis()))?)
+    async fn list(&self, tenant: Option<&Tenant>, page: Page, now: Timestamp) -> StoreResult<Listed<Session>> {
+        let tenant = owned(tenant);
+        Ok(in_snapshot!(self, |conn| list(conn, tenant, page, now.millis()))?)
     }
 
-    async fn count(&self, now: Timestamp) -> StoreResult<SessionCount> {
-        Ok(in_read!(self, |conn| count(conn, now.millis()))?)
+    async fn count(&self, tenant: Option<&Tenant>, now: Timestamp) -> StoreResult<SessionCount> {
+        let tenant = owned(tenant);
+        Ok(in_read!(self, |conn| count(conn, tenant, now.millis()))?)
     }
 
     async fn change(&self, id: SessionId, wanted: SessionChange, now: Timestamp) -> StoreResult<SessionChanged> {

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use core_types::agents::Added;
 use core_types::worlds::{World, WorldChange, WorldRepository};
-use core_types::{AgentId, Listed, Page, StoreResult, WorldId};
+use core_types::{AgentId, Listed, Page, Reach, StoreResult, WorldId};
 use diesel::prelude::*;
 
+use super::access::Sight;
 use super::columns::{Id, Object, known_total, listed, time};
 use super::schema::{agents, worlds};
 use super::{Conn, Db, RunQueryDsl, queue};
@@ -97,11 +98,21 @@ work! {
 }
 
 work! {
-    fn of_running(conn: &mut Conn, page: Page) -> Result<Listed<World>, Fault> {
-        let running = agents::table.filter(agents::running.eq(true)).select(agents::id);
-        let of_running = worlds::table.filter(worlds::agent_id.eq_any(running));
+    fn of_running(conn: &mut Conn, sight: Option<Sight>, page: Page) -> Result<Listed<World>, Fault> {
+        let of_running = || {
+            let running = agents::table.filter(agents::running.eq(true)).select(agents::id);
+            let of_running = worlds::table.filter(worlds::agent_id.eq_any(running)).into_boxed();
+            match &sight {
+                // What an agent has of worlds is like what it remembers: for whoever it belongs to.
+                Some(sight) => {
+                    let own = agents::table.filter(agents::owner.eq(sight.tenant.clone())).select(agents::id);
+                    of_running.filter(worlds::agent_id.eq_any(own))
+                }
+                None => of_running,
+            }
+        };
         let rows: Vec<WorldRow> = run!(
-            of_running
+            of_running()
                 .order(worlds::ordinal)
                 .offset(page.offset.into())
                 .limit(page.limit.into())
@@ -110,7 +121,7 @@ work! {
         )?;
         let total = match known_total(page, rows.len()) {
             Some(total) => total,
-            None => run!(of_running.count().get_result(conn))?,
+            None => run!(of_running().count().get_result(conn))?,
         };
         Ok(listed(rows, total))
     }
@@ -145,8 +156,9 @@ impl WorldRepository for Db {
         Ok(in_snapshot!(self, |conn| list(conn, agent.into(), page))?)
     }
 
-    async fn of_running(&self, page: Page) -> StoreResult<Listed<World>> {
-        Ok(in_snapshot!(self, |conn| of_running(conn, page))?)
+    async fn of_running(&self, reach: Option<&Reach>, page: Page) -> StoreResult<Listed<World>> {
+        let sight = reach.map(Sight::from);
+        Ok(in_snapshot!(self, |conn| of_running(conn, sight, page))?)
     }
 
     async fn update(&self, agent: AgentId, id: WorldId, change: WorldChange) -> StoreResult<Option<World>> {

@@ -78,6 +78,8 @@ macro_rules! json_key {
     };
 }
 
+#[path = "../repos/access.rs"]
+mod access;
 #[path = "../repos/agents.rs"]
 mod agents;
 #[path = "../repos/channels.rs"]
@@ -99,6 +101,8 @@ mod finish;
 mod idempotency;
 #[path = "../repos/jobs.rs"]
 mod jobs;
+#[path = "../repos/keys.rs"]
+mod keys;
 #[path = "../repos/media.rs"]
 mod media;
 #[path = "../repos/members.rs"]

@@ -32,7 +32,12 @@ pub(super) fn listeners(conn: &mut Conn, channel: &Channel, author: Id) -> Query
         .order(channel_participants::position)
         .select(agents::id);
     if channel.server_id == MessageServerId::DEFAULT {
-        return running.load(conn);
+        // There every agent listens, and so nobody's channel reaches another's agent. Elsewhere it was tied to the server by
+        // somebody who may.
+        return match &channel.owner {
+            Some(owner) => running.filter(agents::owner.eq(owner.as_str())).load(conn),
+            None => running.load(conn),
+        };
     }
     let tied = server_agents::table.filter(server_agents::server_id.eq(Id::from(channel.server_id))).select(server_agents::agent_id);
     running.filter(agents::id.eq_any(tied)).load(conn)

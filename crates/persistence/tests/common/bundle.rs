@@ -6,6 +6,8 @@ use doolittle_persistence::Store;
 /// The repositories of a store.
 pub fn stores_of(store: &Store) -> Stores {
     Stores {
+        access: store.access(),
+        keys: store.keys(),
         agents: store.agents(),
         servers: store.servers(),
         channels: store.channels(),

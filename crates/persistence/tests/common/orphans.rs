@@ -20,7 +20,7 @@ const NOW: Timestamp = Timestamp::from_millis(5);
 fn agent() -> (Agent, AgentPlane) {
     let id = AgentId::new(Uuid::from_u128(0xa1));
     let character = Character { name: "Ada".to_owned(), ..Character::default() };
-    let agent = Agent { id, character, enabled: true, running: false, created_at: NOW, updated_at: NOW };
+    let agent = Agent { id, character, enabled: true, running: false, owner: None, created_at: NOW, updated_at: NOW };
     let world = World {
         id: id.world_of(MessageServerId::DEFAULT),
         agent_id: id,

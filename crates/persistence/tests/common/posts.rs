@@ -16,6 +16,7 @@ pub fn post(number: u128, channel: u128, participants: Vec<EntityId>, content: &
         source_id: None,
         topic: None,
         metadata: JsonObject::new(),
+        owner: None,
         created_at: now,
         updated_at: now,
     };
@@ -39,6 +40,7 @@ pub fn post(number: u128, channel: u128, participants: Vec<EntityId>, content: &
         idempotency: Vec::new(),
         beside: None,
         once_per_source: false,
+        reach: None,
         now,
     }
 }

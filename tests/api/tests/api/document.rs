@@ -127,6 +127,7 @@ fn smallest(operation: Operation, required: &BTreeSet<&str>, ids: &[(&str, Strin
         Some((_, id)) => json!(id),
         None if name == "raw_message" || operation.path.ends_with("/environment") => json!({}),
         None if name == "channels" => json!([]),
+        None if name == "scopes" => json!(["agents:read"]),
         None if name == "agentIds" => json!([ids.iter().find(|(known, _)| *known == "agent_id").map(|(_, agent)| agent)]),
         None => json!("text"),
     };

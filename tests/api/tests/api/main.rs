@@ -10,6 +10,7 @@
 mod agents;
 mod audio;
 mod auth;
+mod authz;
 mod channels;
 mod document;
 mod edits;

@@ -32,6 +32,7 @@ use serde_json::{Value, json};
 mod agents;
 mod audio;
 mod channels;
+mod keys;
 mod media;
 mod memories;
 mod messaging;
@@ -229,6 +230,7 @@ pub fn agent() -> Agent {
         character: character::parse(&character).unwrap().character,
         enabled: true,
         running: true,
+        owner: None,
         created_at: Timestamp::from_millis(NOW),
         updated_at: Timestamp::from_millis(NOW),
     }
@@ -244,6 +246,7 @@ pub fn channel() -> Channel {
         source_id: None,
         topic: None,
         metadata: JsonObject::new(),
+        owner: None,
         created_at: Timestamp::from_millis(NOW),
         updated_at: Timestamp::from_millis(NOW),
     }
@@ -256,6 +259,7 @@ pub fn server() -> MessageServer {
         source_type: "eliza_default".to_owned(),
         source_id: None,
         metadata: JsonObject::new(),
+        owner: None,
         created_at: Timestamp::from_millis(NOW),
         updated_at: Timestamp::from_millis(NOW),
     }

@@ -1,0 +1,89 @@
+//! The verb `selftest`: shows on a running server that everybody is let on to what is theirs and to nothing else.
+
+use std::io::{self, Write as _};
+
+use serde_json::Value;
+
+use crate::cli::SelftestVerb;
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::program::print;
+use crate::terminal;
+
+pub mod authz;
+pub mod decisions;
+mod requests;
+mod sockets;
+mod world;
+
+pub use authz::Callers;
+
+/// The most characters of an answer that are shown.
+const SHOWN: usize = 200;
+
+/// What was looked at, and what was not as it should be.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many checks were made.
+    pub checks: usize,
+    /// What failed, and what was seen instead.
+    pub failures: Vec<String>,
+}
+
+impl Report {
+    fn check(&mut self, what: &str, right: bool, seen: &str) {
+        self.checks += 1;
+        if !right {
+            self.failures.push(if seen.is_empty() { what.to_owned() } else { format!("{what}: {seen}") });
+        }
+    }
+}
+
+/// Does what the command line says.
+pub async fn run(config: &Config, verb: SelftestVerb) -> Result<(), Failure> {
+    let SelftestVerb::Authz { base_url, key } = verb;
+    let key = key
+        .or_else(|| config.client_key.as_ref().map(|key| key.reveal().to_owned()))
+        .ok_or_else(|| Failure::new(Exit::Usage, "the owner's key is needed: give it with --key or ELIZA_SERVER_AUTH_TOKEN"))?;
+    let _ = writeln!(io::stderr(), "Two tenants are made, everything is asked by everybody, and what was made is deleted.");
+    let name = format!("selftest-{}", std::process::id());
+    let report = on(&base_url, &key, &name).await?;
+    if report.failures.is_empty() {
+        return print(&format!(
+            "{} checks of {} operations and {} events: all as decided.\n",
+            report.checks,
+            operations().len(),
+            decisions::EVENTS.len()
+        ));
+    }
+    for failure in &report.failures {
+        print(&format!("FAILED  {}\n", terminal::line(failure)))?;
+    }
+    Err(Failure::new(Exit::Failure, format!("{} of {} checks failed", report.failures.len(), report.checks)))
+}
+
+/// The whole test on a server that wants a key; `name` keeps what it makes apart from everything else.
+pub async fn on(url: &str, key: &str, name: &str) -> Result<Report, Failure> {
+    let callers = Callers::make(url, key, name).await?;
+    let mut report = Report::default();
+    let done = authz::run(&callers, &mut report).await;
+    callers.clean().await;
+    done.map(|()| report)
+}
+
+/// Every operation of the API: `GET /api/agents`, and so on.
+pub fn operations() -> Vec<String> {
+    let document: Value = serde_json::from_str(&http_api::openapi_document()).unwrap_or_default();
+    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
+    let verbs = ["get", "post", "put", "patch", "delete", "head", "options", "trace"];
+    paths
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().into_iter().flat_map(|item| item.keys()).filter(|method| verbs.contains(&method.as_str()));
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect()
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}

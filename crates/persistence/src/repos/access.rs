@@ -1,0 +1,170 @@
+//! What is within a tenant's reach. The rules are said once, here; what nobody owns is the owner's and fits no tenant.
+
+use async_trait::async_trait;
+use core_types::access::{AccessRepository, Wanted};
+use core_types::{AgentId, EntityId, MessageServerId, Reach, StoreResult};
+use diesel::dsl::exists;
+use diesel::prelude::*;
+
+use super::columns::Id;
+use super::schema::{agents, channel_participants, channels, jobs, message_servers, messages, server_agents, sessions};
+use super::{Conn, Db, RunQueryDsl};
+use crate::error::Fault;
+
+/// A reach as queries take it.
+#[derive(Debug, Clone)]
+pub(super) struct Sight {
+    /// Whose things are seen.
+    pub(super) tenant: String,
+    /// The message servers that are shared.
+    pub(super) servers: Vec<Id>,
+    /// Those of them of which every channel is seen.
+    pub(super) whole: Vec<Id>,
+    /// Whose channels are seen: one person's, or nobody's.
+    pub(super) people: Vec<Id>,
+}
+
+impl From<&Reach> for Sight {
+    fn from(reach: &Reach) -> Self {
+        let ids = |servers: &[MessageServerId]| servers.iter().map(|server| Id::from(*server)).collect();
+        Self {
+            tenant: reach.tenant.to_string(),
+            servers: ids(&reach.servers),
+            whole: ids(reach.shared()),
+            people: reach.person.map(|person: EntityId| Id::from(person)).into_iter().collect(),
+        }
+    }
+}
+
+/// The agents that a tenant sees, as a condition.
+macro_rules! agents_within {
+    ($sight:expr) => {
+        agents::owner.eq($sight.tenant.clone()).assume_not_null().or(agents::id
+            .eq_any(server_agents::table.filter(server_agents::server_id.eq_any($sight.servers.clone())).select(server_agents::agent_id)))
+    };
+}
+
+/// The message servers that a tenant sees, as a condition.
+macro_rules! servers_within {
+    ($sight:expr) => {
+        message_servers::owner
+            .eq($sight.tenant.clone())
+            .assume_not_null()
+            .or(message_servers::id.eq_any($sight.servers.clone()))
+            .or(message_servers::id.eq(Id::from(core_types::MessageServerId::DEFAULT)))
+    };
+}
+
+/// The channels that a tenant sees, as a condition.
+macro_rules! channels_within {
+    ($sight:expr) => {
+        channels::owner.eq($sight.tenant.clone()).assume_not_null().or(channels::server_id.eq_any($sight.whole.clone())).or(channels::id
+            .eq_any(
+                channel_participants::table
+                    .filter(channel_participants::entity_id.eq_any($sight.people.clone()))
+                    .select(channel_participants::channel_id),
+            ))
+    };
+}
+
+pub(super) use {agents_within, channels_within, servers_within};
+
+work! {
+    pub(super) fn sees_channel(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
+        run!(diesel::select(exists(channels::table.find(id).filter(channels_within!(sight)))).get_result(conn))
+    }
+}
+
+work! {
+    pub(super) fn sees_server(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
+        run!(diesel::select(exists(message_servers::table.find(id).filter(servers_within!(sight)))).get_result(conn))
+    }
+}
+
+work! {
+    /// A channel that the tenant made, or that is on a message server which it shares as a whole.
+    fn rules_channel(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
+        let own = channels::owner.eq(sight.tenant.clone()).assume_not_null().or(channels::server_id.eq_any(sight.whole.clone()));
+        run!(diesel::select(exists(channels::table.find(id).filter(own))).get_result(conn))
+    }
+}
+
+work! {
+    fn made_channel(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
+        run!(diesel::select(exists(channels::table.find(id).filter(channels::owner.eq(sight.tenant.clone())))).get_result(conn))
+    }
+}
+
+work! {
+    fn within(conn: &mut Conn, sight: Sight, wanted: Wanted) -> Result<bool, Fault> {
+        let tenant = sight.tenant.clone();
+        Ok(match wanted {
+            Wanted::Agent(id) => {
+                run!(diesel::select(exists(agents::table.find(Id::from(id)).filter(agents_within!(sight)))).get_result(conn))?
+            }
+            Wanted::OwnAgent(id) => {
+                run!(diesel::select(exists(agents::table.find(Id::from(id)).filter(agents::owner.eq(tenant)))).get_result(conn))?
+            }
+            Wanted::Server(id) => run!(sees_server(conn, &sight, id.into()))?,
+            Wanted::OwnServer(id) => {
+                let own = message_servers::table.find(Id::from(id)).filter(message_servers::owner.eq(tenant));
+                run!(diesel::select(exists(own)).get_result(conn))?
+            }
+            Wanted::Channel(id) => run!(sees_channel(conn, &sight, id.into()))?,
+            Wanted::OwnChannel(id) => run!(rules_channel(conn, &sight, id.into()))?,
+            Wanted::Message(id) => {
+                let channel: Option<Id> =
+                    run!(messages::table.find(Id::from(id)).select(messages::channel_id).first(conn)).optional()?;
+                match channel {
+                    Some(channel) => run!(sees_channel(conn, &sight, channel))?,
+                    None => false,
+                }
+            }
+            Wanted::Session(id) => {
+                let channel: Option<Id> =
+                    run!(sessions::table.find(Id::from(id)).select(sessions::channel_id).first(conn)).optional()?;
+                match channel {
+                    Some(channel) => run!(made_channel(conn, &sight, channel))?,
+                    None => false,
+                }
+            }
+            Wanted::Job(id) => {
+                let of_job = jobs::table.find(Id::from(id)).inner_join(messages::table.on(messages::id.eq(jobs::message_id)));
+                let channel: Option<Id> = run!(of_job.select(messages::channel_id).first(conn)).optional()?;
+                match channel {
+                    Some(channel) => run!(made_channel(conn, &sight, channel))?,
+                    None => false,
+                }
+            }
+        })
+    }
+}
+
+work! {
+    fn meeting_place(conn: &mut Conn, sight: Sight, agent: Id) -> Result<Option<MessageServerId>, Fault> {
+        let own = agents::table.find(agent).filter(agents::owner.eq(sight.tenant));
+        if run!(diesel::select(exists(own)).get_result(conn))? {
+            return Ok(Some(MessageServerId::DEFAULT));
+        }
+        let shared = server_agents::table
+            .filter(server_agents::agent_id.eq(agent))
+            .filter(server_agents::server_id.eq_any(sight.servers))
+            .order(server_agents::ordinal)
+            .select(server_agents::server_id);
+        let first: Option<Id> = run!(shared.first(conn)).optional()?;
+        Ok(first.map(Id::to))
+    }
+}
+
+#[async_trait]
+impl AccessRepository for Db {
+    async fn within(&self, reach: &Reach, wanted: Wanted) -> StoreResult<bool> {
+        let sight = Sight::from(reach);
+        Ok(in_snapshot!(self, |conn| within(conn, sight, wanted))?)
+    }
+
+    async fn meeting_place(&self, reach: &Reach, agent: AgentId) -> StoreResult<Option<MessageServerId>> {
+        let sight = Sight::from(reach);
+        Ok(in_snapshot!(self, |conn| meeting_place(conn, sight, agent.into()))?)
+    }
+}

@@ -151,6 +151,31 @@ fn knowledge(store: &Store, plan: &Plan, clock: &Arc<dyn Clock>) -> Knowledge {
     })
 }
 
+fn runtime_ports(
+    store: &Store,
+    plan: &Plan,
+    vault: Arc<SecretVault>,
+    attachments: Attachments,
+    bus: &Arc<dyn EventBus>,
+    clock: &Arc<dyn Clock>,
+    ids: &Arc<dyn Ids>,
+) -> Ports {
+    Ports {
+        agents: store.agents(),
+        secrets: store.secrets(),
+        vault,
+        deliveries: store.deliveries(),
+        memories: store.memories(),
+        reflections: store.reflections(),
+        vectors: plan.vectors.clone(),
+        attachments: Arc::new(attachments),
+        runs: store.runs(),
+        bus: Arc::clone(bus),
+        clock: Arc::clone(clock),
+        ids: Arc::clone(ids),
+    }
+}
+
 impl House {
     /// Builds a house and starts its runtime.
     pub async fn open(plan: Plan) -> Self {
@@ -181,20 +206,7 @@ impl House {
             fetcher: Arc::clone(&plan.fetcher),
             documents: Arc::new(documents::InProcess),
         });
-        let ports = Ports {
-            agents: store.agents(),
-            secrets: store.secrets(),
-            vault,
-            deliveries: store.deliveries(),
-            memories: store.memories(),
-            reflections: store.reflections(),
-            vectors: plan.vectors.clone(),
-            attachments: Arc::new(attachments),
-            runs: store.runs(),
-            bus: Arc::clone(&bus),
-            clock: Arc::clone(&shared_clock),
-            ids: Arc::clone(&ids),
-        };
+        let ports = runtime_ports(&store, &plan, vault, attachments, &bus, &shared_clock, &ids);
         let minds = Arc::new(ReadyAgents::new(ports, ModelRegistry::serving(Arc::clone(&plan.model))));
         let messaging_ports = MessagingPorts {
             messages: store.messages(),

@@ -44,7 +44,7 @@ impl ChannelService for Channels {
 
     async fn create(&self, caller: &Caller, new: NewChannel) -> ServiceResult<Channel> {
         require(caller, Permission::MessagesWrite)?;
-        self.add(ChannelId::new(self.ids.uuid()), new).await
+        self.add(new.id.unwrap_or_else(|| ChannelId::new(self.ids.uuid())), new).await
     }
 
     async fn sync(&self, caller: &Caller, server: MessageServerId, there: Vec<SyncedChannel>) -> ServiceResult<()> {
@@ -92,6 +92,7 @@ impl ChannelService for Channels {
         let id = ChannelId::new(string_to_uuid(&format!("{server_id}:{name}")));
         let metadata = JsonObject::from_iter([("user1".to_owned(), json!(first)), ("user2".to_owned(), json!(second))]);
         let new = NewChannel {
+            id: Some(id),
             server_id,
             name,
             kind: DIRECT.to_owned(),

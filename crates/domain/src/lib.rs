@@ -14,6 +14,7 @@ mod memories;
 mod messaging;
 mod moving;
 mod permission;
+mod repeats;
 mod rooms;
 mod runs;
 mod servers;
@@ -33,6 +34,7 @@ pub use media::{AttachmentPorts, Attachments, Collected, Media, MediaCollector, 
 pub use memories::Memories;
 pub use messaging::{Messaging, MessagingLimits, MessagingPorts};
 pub use moving::{Kind as MovingKind, Left, MovingError, MovingIn, MovingPorts, Progress, Report, Tally, is_export, leave};
+pub use repeats::Repeats;
 pub use rooms::Rooms;
 pub use runs::Runs;
 pub use servers::Servers;

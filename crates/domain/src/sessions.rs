@@ -163,9 +163,14 @@ impl SessionService for Sessions {
         require(caller, Permission::MessagesWrite)?;
         let agent = self.ports.agents.find(new.agent_id).await?.filter(|agent| agent.running);
         let agent = agent.ok_or(ServiceError::NotFound(Thing::Agent))?;
+        if let Some(id) = new.id
+            && let Some(session) = self.ports.sessions.find(id).await?
+        {
+            return Ok(session);
+        }
         let now = self.ports.clock.now();
         let session = Session {
-            id: self.ports.ids.uuid().into(),
+            id: new.id.unwrap_or_else(|| self.ports.ids.uuid().into()),
             channel_id: self.ports.ids.uuid().into(),
             agent_id: new.agent_id,
             user_id: new.user_id,

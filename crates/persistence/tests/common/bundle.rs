@@ -23,5 +23,6 @@ pub fn stores_of(store: &Store) -> Stores {
         secrets: store.secrets(),
         arrivals: store.arrivals(),
         belongings: store.belongings(),
+        repeats: store.repeats(),
     }
 }

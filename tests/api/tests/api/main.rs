@@ -11,6 +11,7 @@ mod agents;
 mod audio;
 mod auth;
 mod channels;
+mod creating;
 mod document;
 mod edits;
 mod envelope;

@@ -175,7 +175,8 @@ impl Upload for Receiving {
         // A crash between the two leaves a file that nobody knows, which is collected.
         let name = file.name();
         let added = self.add(file).await;
-        if !matches!(added, Ok(KeptFile { repeated: false, .. })) {
+        // Where the database fails, it may yet turn out to know the file.
+        if matches!(added, Ok(KeptFile { repeated: true, .. }) | Err(ServiceError::Conflict { .. })) {
             let _ = self.ports.store.remove(name).await;
         }
         added

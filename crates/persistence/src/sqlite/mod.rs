@@ -99,6 +99,7 @@ mod finish;
 mod idempotency;
 #[path = "../repos/jobs.rs"]
 mod jobs;
+mod log;
 #[path = "../repos/media.rs"]
 mod media;
 #[path = "../repos/members.rs"]

@@ -15,6 +15,8 @@
 mod compare;
 mod dice;
 mod disk;
+mod faults;
+mod postgres;
 mod server;
 mod sessions;
 mod storm;
@@ -25,6 +27,7 @@ use std::time::Duration;
 
 use dice::Dice;
 use persistence::Target;
+use postgres::Database;
 use server::Server;
 use storm::Storm;
 use testkit::scripted::{Reply, ScriptedModel};
@@ -139,11 +142,31 @@ fn rounds() -> (u64, u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_whenever_the_server_is_killed() {
     let (rounds, seed) = rounds();
-    Storm { rounds, seed, postgres: None, cuts: false }.rage().await;
+    Storm { rounds, seed, postgres: None, cuts: false, faults: false }.rage().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_whenever_the_power_is_cut() {
     let (rounds, seed) = rounds();
-    Storm { rounds, seed, postgres: None, cuts: true }.rage().await;
+    Storm { rounds, seed, postgres: None, cuts: true, faults: false }.rage().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_every_path_what_is_acknowledged_is_there_once_whatever_the_disk_fails_to_do() {
+    let (rounds, seed) = rounds();
+    Storm { rounds, seed, postgres: None, cuts: true, faults: true }.rage().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_every_path_what_is_acknowledged_is_there_once_on_postgres_whenever_the_server_is_killed() {
+    let (rounds, seed) = rounds();
+    let Some(database) = Database::create().await else { return };
+    Storm { rounds, seed, postgres: Some(database), cuts: true, faults: false }.rage().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_every_path_what_is_acknowledged_is_there_once_however_connections_to_postgres_end() {
+    let (rounds, seed) = rounds();
+    let Some(database) = Database::create().await else { return };
+    Storm { rounds, seed, postgres: Some(database), cuts: false, faults: true }.rage().await;
 }

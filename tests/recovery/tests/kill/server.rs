@@ -126,13 +126,15 @@ impl Server {
     /// Whether it ends by itself within a time.
     pub async fn ends_within(&mut self, time: Duration) -> bool {
         let end = Instant::now() + time;
-        while Instant::now() < end {
+        loop {
             if self.process.try_wait().unwrap().is_some() {
                 return true;
             }
+            if Instant::now() >= end {
+                return false;
+            }
             sleep(LOOK).await;
         }
-        false
     }
 
     /// Kills it as the kernel does (SIGKILL).

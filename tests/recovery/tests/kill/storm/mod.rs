@@ -28,6 +28,7 @@ use self::link::Link;
 use self::talkers::{Talk, Talked};
 use crate::dice::Dice;
 use crate::disk::{Disk, Keep, control};
+use crate::postgres::Database;
 use crate::server::{Launch, Server};
 use crate::traffic::{Traffic, World};
 use crate::{DRAIN, compare};
@@ -44,6 +45,11 @@ enum Instant {
     Ack(u64),
     /// Before the so-manieth call that writes to such files, or syncs or renames one.
     Call(u64, u32),
+    /// So many milliseconds after a fault of the disk began, which is over by then; with so much room where it is full.
+    Fault(u32, u64, u64),
+    /// So many milliseconds after all connections to PostgreSQL were cut, which lets in none until then; with 0, PostgreSQL itself ends
+    /// those that there are.
+    Outage(u64),
 }
 
 /// How it ends.
@@ -53,6 +59,8 @@ enum End {
     Kill,
     /// With the power.
     Cut(Keep),
+    /// Not at all.
+    Stay,
 }
 
 /// What is to be done, and in which house.
@@ -60,9 +68,11 @@ pub struct Storm {
     pub rounds: u64,
     pub seed: u64,
     /// A PostgreSQL database in place of SQLite; the power is not cut there, since its files are not on our disk.
-    pub postgres: Option<String>,
+    pub postgres: Option<Database>,
     /// Whether the power is cut too.
     pub cuts: bool,
+    /// Whether the disk fails, too.
+    pub faults: bool,
 }
 
 /// Holds a book against a server; the whole of it, or as much as is quick.
@@ -192,6 +202,11 @@ async fn of_maker_of(caller: &Caller) -> String {
 impl Storm {
     fn choose(&self, dice: &mut Dice) -> (Instant, End) {
         let instant = match dice.below(8) {
+            number if self.faults && self.postgres.is_some() && number > 1 => Instant::Outage(dice.below(3) * dice.below(1_500)),
+            _ if self.faults && dice.below(4) > 0 => {
+                let fault = [control::FULL, control::READ_ONLY, control::SYNC_FAILS][usize::try_from(dice.below(3)).unwrap()];
+                Instant::Fault(fault, dice.below(3) * dice.below(300_000), dice.below(800))
+            }
             0 => Instant::Ready(dice.below(300)),
             1 => Instant::Ack(dice.below(3_000)),
             2..=4 => Instant::Call(1 + dice.below(400), control::LOG),
@@ -200,6 +215,7 @@ impl Storm {
             _ => Instant::Call(1 + dice.below(600), control::OTHERS | control::LOG | control::DATABASE),
         };
         let end = match dice.below(4) {
+            _ if matches!(instant, Instant::Fault(..) | Instant::Outage(_)) && dice.below(2) == 0 => End::Stay,
             _ if !self.cuts => End::Kill,
             0 => End::Kill,
             1 => End::Cut(Keep::Nothing),
@@ -210,9 +226,9 @@ impl Storm {
 
     /// Lets it rage.
     pub async fn rage(self) {
-        let Self { rounds, seed, .. } = self;
+        let Self { rounds, seed, .. } = &self;
         println!("{rounds} rounds, DOOLITTLE_RECOVERY_SEED={seed}");
-        let mut dice = Dice::new(seed);
+        let mut dice = Dice::new(*seed);
         let answered = Arc::new(tokio::sync::Notify::new());
         let model = crate::model(&answered, dice.next()).await;
         let directory = tempfile::tempdir().unwrap();
@@ -220,7 +236,7 @@ impl Storm {
         let launch = Launch {
             directory: disk.root(),
             model: model.base_url(),
-            postgres: self.postgres.as_deref(),
+            postgres: self.postgres.as_ref().map(|database| database.url.as_str()),
             disk: Some(&disk),
             settings: &[("DEFAULT_AGENT", "false"), ("REFLECT_EVERY", "0"), ("SESSION_DEFAULT_TIMEOUT_MINUTES", "1000")],
         };
@@ -229,9 +245,17 @@ impl Storm {
         let mut actors = Actors::start(&server, &mut dice).await;
         let traffic = Traffic::start(world.clone(), &server.url, dice.next());
 
-        for round in 1..=rounds {
+        for round in 1..=*rounds {
             let (instant, end) = self.choose(&mut dice);
             server = self.end(server, instant, &disk, &traffic).await;
+            if matches!(end, End::Stay) {
+                let held = actors.link.hold().await;
+                assert!(!server.ends_within(Duration::ZERO).await, "the server has ended by itself");
+                actors.check(&server, false).await;
+                drop(held);
+                println!("round {round}: {instant:?}; {} acknowledged so far", traffic.acknowledgements());
+                continue;
+            }
             drop(server);
             let mut held = actors.link.hold().await;
             *held = None;
@@ -266,13 +290,16 @@ impl Storm {
         talked.check_jobs(&Caller::of(server.address())).await;
         server.stop().await;
         let target = match &self.postgres {
-            Some(url) => Target::Postgres(url.clone()),
+            Some(database) => Target::Postgres(database.url.clone()),
             None => Target::Sqlite(disk.root().join("doolittle.db")),
         };
         let all: Vec<_> = acknowledged.iter().chain(&talked.acknowledged).copied().collect();
         let kept = compare::compare(&target, &world, &all, &talked.jobs).await;
         println!("{} messages acknowledged, {kept}", all.len());
         media_agrees(disk.root());
+        if let Some(database) = self.postgres {
+            database.drop().await;
+        }
     }
 
     /// Waits for the instant, and ends the server then.
@@ -282,6 +309,21 @@ impl Storm {
             Instant::Ack(micros) => {
                 let _ = timeout(OWN_END, traffic.acknowledged()).await;
                 sleep(Duration::from_micros(micros)).await;
+            }
+            Instant::Fault(fault, room, millis) => {
+                disk.fail(fault, room);
+                sleep(Duration::from_millis(millis)).await;
+                disk.fail(0, 0);
+            }
+            Instant::Outage(millis) => {
+                let database = self.postgres.as_ref().expect("a PostgreSQL database");
+                if millis == 0 {
+                    database.terminate().await;
+                } else {
+                    database.shut();
+                    sleep(Duration::from_millis(millis)).await;
+                    database.reopen();
+                }
             }
             Instant::Call(number, of) => {
                 disk.end_after(number, of);
@@ -295,7 +337,7 @@ impl Storm {
 
 fn finish(end: End, disk: &Disk, dice: &mut Dice) {
     match end {
-        End::Kill => disk.settle(),
+        End::Kill | End::Stay => disk.settle(),
         End::Cut(keep) => disk.cut(keep, dice),
     }
 }

@@ -59,7 +59,8 @@ mod tests {
     async fn what_is_over_is_forgotten_and_what_goes_on_stays() {
         let house = House::open(Plan::with(Arc::new(ScriptedProvider::saying("pong")))).await;
         let (owner, agent) = (Caller::owner(), house.agent_named("Eliza").await);
-        let open = || NewSession { agent_id: agent, user_id: person(1), metadata: JsonObject::new(), timeout: TimeoutChange::default() };
+        let open =
+            || NewSession { id: None, agent_id: agent, user_id: person(1), metadata: JsonObject::new(), timeout: TimeoutChange::default() };
         let ask = || NewJob {
             agent: Some(agent),
             user: person(1),

@@ -21,8 +21,8 @@ use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
     Access, Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Jobs, Keys, Knowledge, KnowledgePorts, Media,
-    MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Rooms, Runs, Servers, SessionPorts,
-    Sessions, System, Tee, Worlds,
+    MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Repeats, Rooms, Runs, Servers,
+    SessionPorts, Sessions, System, Tee, Worlds,
 };
 use http_api::{AppState, HttpSettings, RunningServer, Services};
 use media_files::MediaFiles;
@@ -512,6 +512,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep)
         }),
         knowledge,
         media: Arc::new(media(config, store, files, &clock, keyring.requires_key())),
+        repeats: Arc::new(Repeats::new(store.repeats(), Arc::clone(&clock), Arc::clone(&ids))),
         audio: Arc::new(audio),
         worlds: Arc::new(Worlds { agents: store.agents(), access: access.clone(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
         runs: Arc::new(Runs { agents: store.agents(), access, runs: store.runs() }),

@@ -17,6 +17,7 @@ use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::moving::{ArrivalRepository, BelongingsRepository};
+use core_types::repeats::RepeatRepository;
 use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
@@ -93,6 +94,8 @@ pub struct Stores {
     pub arrivals: Arc<dyn ArrivalRepository>,
     /// Where all that is an agent's own is read.
     pub belongings: Arc<dyn BelongingsRepository>,
+    /// Where the answers of requests are kept that may be sent again.
+    pub repeats: Arc<dyn RepeatRepository>,
 }
 
 /// A database that was made for one promise.
@@ -187,6 +190,9 @@ macro_rules! store_contract {
             repeating::concurrent_posts_with_one_key_store_one_message,
             repeating::a_source_names_a_message_once_per_channel,
             repeating::forgotten_keys_are_free_again,
+            repeating::a_key_stands_for_one_id_until_it_is_answered,
+            repeating::a_key_is_released_until_it_is_answered,
+            repeating::of_claims_at_once_one_names_the_id,
             waking::every_running_agent_in_the_channel_hears_a_message,
             waking::the_named_agent_must_answer_and_comes_first,
             waking::without_a_name_the_first_to_join_must_answer,
@@ -233,6 +239,7 @@ macro_rules! store_contract {
             finishing::a_reply_wakes_other_agents_where_the_channel_allows_it,
             media::a_file_is_known_as_it_was_stored_until_it_is_removed,
             media::a_taken_file_id_is_refused,
+            media::a_file_is_kept_once_under_its_key,
             media::files_without_their_agent_or_channel_are_orphans,
             memories::a_memory_whose_id_is_taken_is_left_as_it_is,
             memories::memories_are_listed_newest_first_by_table_and_room,

@@ -28,6 +28,7 @@ pub mod messaging;
 pub mod models;
 pub mod moving;
 pub mod page;
+pub mod repeats;
 pub mod rooms;
 pub mod runs;
 pub mod secrets;

@@ -47,6 +47,8 @@ pub trait RoomRepository: Send + Sync {
 /// A room that a caller wants to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRoom {
+    /// The id that it shall have; a new one where absent. What has it already is found.
+    pub id: Option<RoomId>,
     /// Its name, not empty.
     pub name: String,
     /// `DM`, `GROUP`, ...

@@ -231,6 +231,8 @@ pub trait SessionRepository: Send + Sync {
 /// A session that a caller wants to open.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSession {
+    /// The id that it shall have; a new one where absent. What has it already is found.
+    pub id: Option<SessionId>,
     /// The agent.
     pub agent_id: AgentId,
     /// Who speaks with it.

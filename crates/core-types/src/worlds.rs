@@ -55,6 +55,8 @@ pub trait WorldRepository: Send + Sync {
 /// A world that a caller wants to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewWorld {
+    /// The id that it shall have; a new one where absent. What has it already is found.
+    pub id: Option<WorldId>,
     /// Its name, not empty.
     pub name: String,
     /// The message server that it stands for, if any.

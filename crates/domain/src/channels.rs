@@ -49,7 +49,7 @@ impl ChannelService for Channels {
     async fn create(&self, caller: &Caller, new: NewChannel) -> ServiceResult<Channel> {
         require(caller, Permission::MessagesWrite)?;
         self.access.to(caller, Wanted::Server(new.server_id)).await?;
-        self.add(caller, ChannelId::new(self.ids.uuid()), new).await
+        self.add(caller, new.id.unwrap_or_else(|| ChannelId::new(self.ids.uuid())), new).await
     }
 
     async fn sync(&self, caller: &Caller, server: MessageServerId, there: Vec<SyncedChannel>) -> ServiceResult<()> {
@@ -111,6 +111,7 @@ impl ChannelService for Channels {
         }
         let metadata = JsonObject::from_iter([("user1".to_owned(), json!(first)), ("user2".to_owned(), json!(second))]);
         let new = NewChannel {
+            id: Some(id),
             server_id,
             name,
             kind: DIRECT.to_owned(),
@@ -203,6 +204,9 @@ impl Channels {
             updated_at: now,
         };
         match self.channels.add(channel, new.participants).await? {
+            ChannelAdded::Existing(other) if caller.makes_for().is_some_and(|tenant| other.owner != Some(tenant)) => {
+                Err(ServiceError::conflict("A channel of this id exists already"))
+            }
             ChannelAdded::New(channel) | ChannelAdded::Existing(channel) => Ok(channel),
             ChannelAdded::NoServer => Err(ServiceError::NotFound(Thing::Server)),
         }

@@ -60,9 +60,13 @@ impl RoomService for Rooms {
         // Ids follow from the moment, as with elizaOS; of two rooms of one moment the second is of the next.
         for later in 0..ID_TRIES {
             let moment = now.plus_millis(later).millis();
-            let id = |what: &str| create_unique_uuid(agent, &format!("{what}-{moment}"));
+            let made_of = |text: String| create_unique_uuid(agent, &text);
+            let (room_id, world_id) = match new.id {
+                Some(id) => (id, WorldId::new(made_of(format!("world-{id}")))),
+                None => (RoomId::new(made_of(format!("room-{moment}"))), WorldId::new(made_of(format!("world-{moment}")))),
+            };
             let world = world.clone().unwrap_or_else(|| World {
-                id: WorldId::new(id("world")),
+                id: world_id,
                 agent_id: agent,
                 name: format!("World for {}", new.name),
                 server_id: new.server_id,
@@ -70,7 +74,7 @@ impl RoomService for Rooms {
                 created_at: now,
             });
             let room = Room {
-                id: RoomId::new(id("room")),
+                id: room_id,
                 agent_id: agent,
                 world_id: world.id,
                 channel_id: None,
@@ -83,6 +87,7 @@ impl RoomService for Rooms {
             };
             match self.rooms.add(plane(world, room, name.clone())).await? {
                 Some(Added::New(room)) => return Ok(room),
+                Some(Added::Existing(room)) if new.id.is_some() => return Ok(room),
                 Some(Added::Existing(_)) => {}
                 None => return Err(ServiceError::NotFound(Thing::Agent)),
             }

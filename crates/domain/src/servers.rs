@@ -37,7 +37,7 @@ impl ServerService for Servers {
         require(caller, Permission::MessagesWrite)?;
         let now = self.clock.now();
         let server = MessageServer {
-            id: MessageServerId::new(self.ids.uuid()),
+            id: new.id.unwrap_or_else(|| MessageServerId::new(self.ids.uuid())),
             name: new.name,
             source_type: new.source_type,
             source_id: new.source_id,

@@ -170,9 +170,14 @@ impl SessionService for Sessions {
         let server = self.ports.access.meeting_place(caller, new.agent_id).await?;
         let agent = self.ports.agents.find(new.agent_id).await?.filter(|agent| agent.running);
         let agent = agent.ok_or(ServiceError::NotFound(Thing::Agent))?;
+        if let Some(id) = new.id
+            && let Some(session) = self.ports.sessions.find(id).await?
+        {
+            return Ok(session);
+        }
         let now = self.ports.clock.now();
         let session = Session {
-            id: self.ports.ids.uuid().into(),
+            id: new.id.unwrap_or_else(|| self.ports.ids.uuid().into()),
             channel_id: self.ports.ids.uuid().into(),
             agent_id: new.agent_id,
             user_id: new.user_id,

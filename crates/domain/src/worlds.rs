@@ -49,13 +49,16 @@ impl WorldService for Worlds {
         require(caller, Permission::AgentsWrite)?;
         self.access.to(caller, Wanted::OwnAgent(agent)).await?;
         let created_at = self.clock.now();
-        let NewWorld { name, server_id, metadata } = new;
+        let NewWorld { id, name, server_id, metadata } = new;
+        let world = |id| World { id, agent_id: agent, name: name.clone(), server_id, metadata: metadata.clone(), created_at };
+        if let Some(id) = id {
+            let added = self.worlds.add(world(id)).await?;
+            return added.map(Added::into_inner).ok_or(ServiceError::NotFound(Thing::Agent));
+        }
         // The id follows from the moment, as with elizaOS; of two worlds of one moment the second is of the next.
         for later in 0..ID_TRIES {
             let base = format!("world-{}", created_at.plus_millis(later).millis());
-            let id = WorldId::new(create_unique_uuid(agent, &base));
-            let world = World { id, agent_id: agent, name: name.clone(), server_id, metadata: metadata.clone(), created_at };
-            match self.worlds.add(world).await? {
+            match self.worlds.add(world(WorldId::new(create_unique_uuid(agent, &base)))).await? {
                 Some(Added::New(world)) => return Ok(world),
                 Some(Added::Existing(_)) => {}
                 None => return Err(ServiceError::NotFound(Thing::Agent)),

@@ -64,8 +64,13 @@ async fn remembering(texts: &[&str]) -> (House, AgentId) {
 /// What is found with this ranking by meaning.
 async fn search(house: &House, agent: AgentId, said: Option<Said>, limit: u32, threshold: Option<f64>) -> FoundMemories {
     let index = said.map(|said| Arc::new(Index(Mutex::new(Some(said)))) as Arc<dyn VectorIndex>);
-    let memories =
-        Memories { agents: house.store.agents(), memories: house.store.memories(), messages: house.store.messages(), vectors: index };
+    let memories = Memories {
+        agents: house.store.agents(),
+        access: doolittle_domain::Access::new(house.store.access()),
+        memories: house.store.memories(),
+        messages: house.store.messages(),
+        vectors: index,
+    };
     let search = MemorySearch { text: "a red kite".to_owned(), filter: MemoryFilter::table(MESSAGES), limit, threshold };
     memories.search(&Caller::owner(), agent, search).await.unwrap()
 }
@@ -130,8 +135,13 @@ async fn what_an_index_still_has_and_the_store_has_no_more_is_left_out() {
     let found = search(&house, agent, Some(Ok(vec![near(99, 0.9), near(3, 0.8)])), 10, None).await;
     assert_eq!(found.memories.len(), 3);
     assert_eq!(search(&house, stranger, Some(Ok(vec![near(3, 0.8)])), 10, None).await.memories, []);
-    let memories =
-        Memories { agents: house.store.agents(), memories: house.store.memories(), messages: house.store.messages(), vectors: None };
+    let memories = Memories {
+        agents: house.store.agents(),
+        access: doolittle_domain::Access::new(house.store.access()),
+        memories: house.store.memories(),
+        messages: house.store.messages(),
+        vectors: None,
+    };
     let unknown = memories.get(&Caller::owner(), AgentId::new(Uuid::from_u128(9)), id(1)).await;
     assert!(matches!(unknown, Err(ServiceError::NotFound(Thing::Agent))), "{unknown:?}");
 }

@@ -47,7 +47,7 @@ fn no_page_loses_or_doubles_a_message() {
         messages: house.store.messages(),
         deliveries: house.store.deliveries(),
         agents: house.store.agents(),
-        access: domain::Access::new(house.store.access()),
+        access: doolittle_domain::Access::new(house.store.access()),
         models: house.minds.clone(),
         bus: Arc::clone(&house.bus),
         clock: shared,

@@ -21,7 +21,7 @@ async fn house() -> House {
 
 fn wanted(agent: AgentId, timeout: TimeoutChange) -> NewSession {
     let metadata = json!({"platform": "web", "sessionId": "of another"}).as_object().expect("an object").clone();
-    NewSession { agent_id: agent, user_id: person(1), metadata, timeout }
+    NewSession { id: None, agent_id: agent, user_id: person(1), metadata, timeout }
 }
 
 async fn opened(house: &House, agent: AgentId) -> Session {

@@ -8,6 +8,7 @@ use crate::envelope::{Envelope, gone, ok, success};
 use crate::errors::ApiResult;
 use crate::extract::permission::{AgentsRead, AgentsWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody};
+use crate::once::Once;
 use crate::routing::Routes;
 use crate::wire::agents::{AgentChange, AgentList, AgentState, AgentWire, CreatedWire, NewAgent, creation};
 
@@ -45,12 +46,20 @@ async fn show(caller: Authorized<AgentsRead>, state: State, id: AgentPath) -> Ap
 #[utoipa::path(
     post,
     path = "/api/agents",
+    params(Once),
     request_body = NewAgent,
-    responses((status = 201, body = Envelope<CreatedWire>), (status = 400, description = "CREATE_ERROR")),
+    responses(
+        (status = 201, body = Envelope<CreatedWire>),
+        (status = 400, description = "CREATE_ERROR"),
+        (status = 409, description = "CONFLICT"),
+    ),
 )]
-async fn create(caller: Authorized<AgentsWrite>, state: State, body: JsonBody) -> ApiResult {
-    let mut created = state.services.agents.create(&caller, creation(body.0)?).await?;
-    Ok(success(StatusCode::CREATED, CreatedWire::of(&mut created)))
+async fn create(caller: Authorized<AgentsWrite>, state: State, once: Once, body: JsonBody) -> ApiResult {
+    let make = async |_, body| {
+        let mut created = state.services.agents.create(&caller, creation(body)?).await?;
+        Ok(success(StatusCode::CREATED, CreatedWire::of(&mut created)))
+    };
+    once.json(&caller, &state, body.0, make).await
 }
 
 /// Changes an agent's character.

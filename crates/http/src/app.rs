@@ -16,6 +16,7 @@ use core_types::knowledge::KnowledgeService;
 use core_types::media::MediaService;
 use core_types::memory::MemoryService;
 use core_types::messaging::{ChannelService, MessagingService, ServerService};
+use core_types::repeats::RepeatService;
 use core_types::rooms::RoomService;
 use core_types::runs::RunService;
 use core_types::sessions::SessionService;
@@ -58,6 +59,8 @@ pub struct Services {
     pub knowledge: Arc<dyn KnowledgeService>,
     /// Files.
     pub media: Arc<dyn MediaService>,
+    /// Requests that may be sent again.
+    pub repeats: Arc<dyn RepeatService>,
     /// Speech.
     pub audio: Arc<dyn AudioService>,
     /// Agents' worlds.

@@ -3,12 +3,15 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{delete, get, patch, post};
 use core_types::EntityId;
+use core_types::messaging::NewChannel;
+use uuid::Uuid;
 
 use crate::app::State;
 use crate::envelope::{Envelope, gone, ok, success};
 use crate::errors::ApiResult;
 use crate::extract::permission::{MessagesRead, MessagesWrite};
 use crate::extract::{AgentPath, Authorized, ChannelPath, JsonBody, Query};
+use crate::once::Once;
 use crate::routing::Routes;
 use crate::wire::channels::{
     AgentBody, ChannelAgent, ChannelAgents, ChannelChangeBody, ChannelWire, CreatedChannel, NewChannelBody, Participants, agent,
@@ -29,12 +32,20 @@ pub(crate) fn routes(routes: &mut Routes) {
 #[utoipa::path(
     post,
     path = "/api/messaging/central-channels",
+    params(Once),
     request_body = NewChannelBody,
-    responses((status = 201, body = Envelope<CreatedChannel>), (status = 404, description = "SERVER_NOT_FOUND")),
+    responses(
+        (status = 201, body = Envelope<CreatedChannel>),
+        (status = 404, description = "SERVER_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
+    ),
 )]
-async fn create(caller: Authorized<MessagesWrite>, state: State, body: JsonBody) -> ApiResult {
-    let channel = state.services.channels.create(&caller, new_channel(body.0)?).await?;
-    Ok(success(StatusCode::CREATED, CreatedChannel::from(&channel)))
+async fn create(caller: Authorized<MessagesWrite>, state: State, once: Once, body: JsonBody) -> ApiResult {
+    let make = async |id: Option<Uuid>, body| {
+        let new = NewChannel { id: id.map(Into::into), ..new_channel(body)? };
+        Ok(success(StatusCode::CREATED, CreatedChannel::from(&state.services.channels.create(&caller, new).await?)))
+    };
+    once.json(&caller, &state, body.0, make).await
 }
 
 /// Shows a channel.

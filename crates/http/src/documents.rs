@@ -6,9 +6,10 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{delete, get, post};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use core_types::knowledge::SOURCE_LIMIT;
+use core_types::knowledge::{NewDocument, SOURCE_LIMIT};
 use core_types::{JsonObject, Page};
 use futures_util::future::LocalBoxFuture;
+use serde_json::json;
 
 use crate::app::State;
 use crate::envelope::{Envelope, gone, ok, page, success};
@@ -16,6 +17,7 @@ use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::permission::{MemoriesRead, MemoriesWrite};
 use crate::extract::{AgentPath, Authorized, DocumentPath, JsonBody, Query};
 use crate::limits;
+use crate::once::Once;
 use crate::routing::Routes;
 use crate::uploads::UploadForm;
 use crate::wire::documents::{AddedWire, DocumentForm, DocumentList, NewDocumentBody, new_document, uploaded_document};
@@ -52,16 +54,17 @@ async fn list(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, 
 #[utoipa::path(
     post,
     path = "/api/memory/agents/{agent_id}/documents",
-    params(AgentPath),
+    params(AgentPath, Once),
     request_body(content((NewDocumentBody = "application/json"), (DocumentForm = "multipart/form-data"))),
     responses(
         (status = 200, description = "The agent has it already.", body = Envelope<AddedWire>),
         (status = 201, body = Envelope<AddedWire>),
         (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
         (status = 503, description = "OVERLOADED"),
     ),
 )]
-async fn add(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, body: DocumentBody) -> ApiResult {
+async fn add(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, once: Once, body: DocumentBody) -> ApiResult {
     let (document, _place) = match body {
         DocumentBody::Json(body) => (new_document(body)?, None),
         DocumentBody::Form(form) => {
@@ -73,9 +76,21 @@ async fn add(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, 
             (uploaded_document(form.receive_document(SOURCE_LIMIT).await?)?, Some(place))
         }
     };
-    let added = state.services.knowledge.add(&caller, agent.0, document).await?;
-    let status = if added.existing { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(success(status, AddedWire::from(&added)))
+    // The document's id follows from its content, so that what is there already is found.
+    let sent = once.wants(|| sent(&document));
+    let make = async |_| {
+        let added = state.services.knowledge.add(&caller, agent.0, document).await?;
+        let status = if added.existing { StatusCode::OK } else { StatusCode::CREATED };
+        Ok(success(status, AddedWire::from(&added)))
+    };
+    once.run(&caller, &state, &sent, make).await
+}
+
+/// Everything that was sent of a document.
+fn sent(document: &NewDocument) -> Vec<u8> {
+    let mut sent = json!([document.title, document.format.name(), document.metadata]).to_string().into_bytes();
+    sent.extend_from_slice(&document.source);
+    sent
 }
 
 /// A document as JSON, or as a form with a file.

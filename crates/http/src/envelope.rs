@@ -68,6 +68,11 @@ pub(crate) fn written(body: Bytes) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body)
 }
 
+/// A status with a body that was kept.
+pub(crate) fn stored(status: StatusCode, body: String) -> HttpResponse {
+    HttpResponse::build(status).insert_header((CONTENT_TYPE, JSON)).body(body)
+}
+
 /// Any JSON body, for the few routes that have no envelope in the contract.
 pub(crate) fn respond(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     match serde_json::to_vec(body) {

@@ -27,6 +27,7 @@ mod manage;
 mod media;
 mod memories;
 mod messages;
+mod once;
 mod openapi;
 mod pages;
 mod paths;

@@ -1,13 +1,16 @@
 //! Files: uploads below `/api`, and the addresses at which files are served, which need no key.
 
+use actix_web::HttpResponse;
 use actix_web::web::{get, post};
-use core_types::media::MediaPlace;
+use core_types::media::{KeptFile, MediaPlace};
 
 use crate::app::State;
 use crate::envelope::{Envelope, ok};
 use crate::errors::ApiResult;
 use crate::extract::permission::MessagesWrite;
 use crate::extract::{AgentPath, Authorized, ChannelPath, MediaFilePath};
+use crate::messages::repeated;
+use crate::once::Once;
 use crate::routing::Routes;
 use crate::serving::{Wanted, serve};
 use crate::uploads::UploadForm;
@@ -32,63 +35,75 @@ pub(crate) fn public_routes(routes: &mut Routes) {
 #[utoipa::path(
     post,
     path = "/api/media/upload",
+    params(Once),
     request_body(content = UploadToBody, content_type = "multipart/form-data"),
     responses(
         (status = 200, body = Envelope<Uploaded>),
         (status = 404, description = "CHANNEL_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
         (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn upload(caller: Authorized<MessagesWrite>, state: State, form: UploadForm) -> ApiResult {
     let received = form.receive(state.services.media.as_ref(), &caller).await?;
     let place = received.place()?;
-    Ok(ok(Uploaded::from(&received.upload.keep(place).await?)))
+    Ok(shown(&received.upload.keep(place).await?))
 }
 
 /// Uploads a file for an agent, which need not exist yet.
 #[utoipa::path(
     post,
     path = "/api/media/agents/{agent_id}/upload-media",
-    params(AgentPath),
+    params(AgentPath, Once),
     request_body(content = UploadBody, content_type = "multipart/form-data"),
-    responses((status = 200, body = Envelope<Uploaded>), (status = 503, description = "OVERLOADED")),
+    responses(
+        (status = 200, body = Envelope<Uploaded>),
+        (status = 409, description = "CONFLICT"),
+        (status = 503, description = "OVERLOADED"),
+    ),
 )]
 async fn upload_for_agent(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, form: UploadForm) -> ApiResult {
     let received = form.receive(state.services.media.as_ref(), &caller).await?;
-    Ok(ok(Uploaded::from(&received.upload.keep(MediaPlace::Agent(id.0)).await?)))
+    Ok(shown(&received.upload.keep(MediaPlace::Agent(id.0)).await?))
 }
 
 /// Uploads a file to a channel.
 #[utoipa::path(
     post,
     path = "/api/media/channels/{channel_id}/upload-media",
-    params(ChannelPath),
+    params(ChannelPath, Once),
     request_body(content = UploadBody, content_type = "multipart/form-data"),
     responses(
         (status = 200, body = Envelope<Uploaded>),
         (status = 404, description = "CHANNEL_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
         (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn upload_to_channel(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, form: UploadForm) -> ApiResult {
     let received = form.receive(state.services.media.as_ref(), &caller).await?;
-    Ok(ok(Uploaded::from(&received.upload.keep(MediaPlace::Channel(id.0)).await?)))
+    Ok(shown(&received.upload.keep(MediaPlace::Channel(id.0)).await?))
 }
 
 /// Uploads a file to a channel, by the path among its messages.
 #[utoipa::path(
     post,
     path = "/api/messaging/central-channels/{channel_id}/upload-media",
-    params(ChannelPath),
+    params(ChannelPath, Once),
     request_body(content = UploadBody, content_type = "multipart/form-data"),
     responses(
         (status = 200, body = Envelope<Uploaded>),
         (status = 404, description = "CHANNEL_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
         (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn upload_to_messaging_channel(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, form: UploadForm) -> ApiResult {
     upload_to_channel(caller, state, id, form).await
+}
+
+fn shown(kept: &KeptFile) -> HttpResponse {
+    repeated(kept.repeated, ok(Uploaded::from(&kept.file)))
 }
 
 /// Serves a file that was uploaded for an agent.

@@ -3,7 +3,9 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{delete, get, patch, post};
-use core_types::Page;
+use core_types::rooms::NewRoom;
+use core_types::{Caller, Page};
+use uuid::Uuid;
 
 use crate::app::State;
 use crate::envelope::{Envelope, gone, ok, page, respond, success};
@@ -11,6 +13,7 @@ use crate::errors::ApiResult;
 use crate::extract::permission::{MemoriesRead, MemoriesWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody, Query, RoomPath, ServerPath};
 use crate::limits;
+use crate::once::Once;
 use crate::openapi::params::ListPart;
 use crate::routing::Routes;
 use crate::wire::rooms::{
@@ -56,7 +59,7 @@ async fn show(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, 
 #[utoipa::path(
     post,
     path = "/api/agents/{agent_id}/rooms",
-    params(AgentPath),
+    params(AgentPath, Once),
     request_body = NewRoomBody,
     responses(
         (status = 201, body = Envelope<RoomWire>),
@@ -65,9 +68,12 @@ async fn show(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, 
         (status = 409, description = "CONFLICT"),
     ),
 )]
-async fn create(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, body: JsonBody) -> ApiResult {
-    let room = state.services.rooms.create(&caller, agent.0, new_room(body.0)?).await?;
-    Ok(success(StatusCode::CREATED, RoomWire::from(&room)))
+async fn create(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, once: Once, body: JsonBody) -> ApiResult {
+    let make = async |id: Option<Uuid>, body| {
+        let new = NewRoom { id: id.map(Into::into), ..new_room(body)? };
+        Ok(success(StatusCode::CREATED, RoomWire::from(&state.services.rooms.create(&caller, agent.0, new).await?)))
+    };
+    once.json(&caller, &state, body.0, make).await
 }
 
 /// Names a room.
@@ -105,21 +111,27 @@ async fn remove(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPat
 #[utoipa::path(
     post,
     path = "/api/memory/groups/{server_id}",
-    params(ServerPath),
+    params(ServerPath, Once),
     request_body = NewGroupBody,
     responses(
         (status = 201, body = Envelope<MadeGroup>),
         (status = 207, body = PartialGroup),
         (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
     ),
 )]
-async fn create_group(caller: Authorized<MemoriesWrite>, state: State, server: ServerPath, body: JsonBody) -> ApiResult {
-    let WantedGroup { mut group, of_server } = wanted_group(server.0, body.0)?;
+async fn create_group(caller: Authorized<MemoriesWrite>, state: State, server: ServerPath, once: Once, body: JsonBody) -> ApiResult {
+    let make = async |_, body| make_group(&caller, &state, wanted_group(server.0, body)?).await;
+    once.json(&caller, &state, body.0, make).await
+}
+
+/// The rooms of a group have ids that follow from it, so that what is there already is found.
+async fn make_group(caller: &Caller, state: &State, WantedGroup { mut group, of_server }: WantedGroup) -> ApiResult {
     if of_server {
         let all = Page { offset: 0, limit: u32::try_from(limits::GROUP_AGENTS).unwrap_or(u32::MAX) };
-        group.agents = state.services.servers.agents(&caller, server.0, all).await?.items;
+        group.agents = state.services.servers.agents(caller, group.server_id, all).await?.items;
     }
-    let group = state.services.rooms.create_group(&caller, group).await?;
+    let group = state.services.rooms.create_group(caller, group).await?;
     if of_server {
         return Ok(success(StatusCode::CREATED, ServerGroup::from(&group)));
     }

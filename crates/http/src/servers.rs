@@ -3,12 +3,15 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{delete, get, patch, post};
 use core_types::MessageServerId;
+use core_types::messaging::NewServer;
+use uuid::Uuid;
 
 use crate::app::State;
 use crate::envelope::{Envelope, gone, ok, page, success};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{AgentsRead, AgentsWrite, MessagesRead, MessagesWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody, Query, ServerPath};
+use crate::once::Once;
 use crate::openapi::params::ListPart;
 use crate::routing::Routes;
 use crate::wire::channels::{AgentBody, ChannelList, SyncedBody, SyncedWire, agent, synced};
@@ -53,12 +56,16 @@ async fn current(_: Authorized<MessagesRead>) -> ApiResult {
 #[utoipa::path(
     post,
     path = "/api/messaging/central-servers",
+    params(Once),
     request_body = NewServerBody,
-    responses((status = 201, body = Envelope<ShownServer>)),
+    responses((status = 201, body = Envelope<ShownServer>), (status = 409, description = "CONFLICT")),
 )]
-async fn create(caller: Authorized<MessagesWrite>, state: State, body: JsonBody) -> ApiResult {
-    let server = state.services.servers.create(&caller, new_server(body.0)?).await?;
-    Ok(success(StatusCode::CREATED, ShownServer::from(&server)))
+async fn create(caller: Authorized<MessagesWrite>, state: State, once: Once, body: JsonBody) -> ApiResult {
+    let make = async |id: Option<Uuid>, body| {
+        let new = NewServer { id: id.map(Into::into), ..new_server(body)? };
+        Ok(success(StatusCode::CREATED, ShownServer::from(&state.services.servers.create(&caller, new).await?)))
+    };
+    once.json(&caller, &state, body.0, make).await
 }
 
 /// Shows a message server.

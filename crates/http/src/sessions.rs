@@ -7,8 +7,9 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{delete, get, patch, post};
 use actix_web::{Error, HttpResponse, Route};
 use core_types::messaging::PostReceipt;
-use core_types::sessions::Session;
+use core_types::sessions::{NewSession, Session};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::app::{Shared, State};
 use crate::envelope::{counted, respond};
@@ -16,6 +17,7 @@ use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{MessagesRead, MessagesWrite};
 use crate::extract::{Authorized, JsonBody, Query, Sender, SessionPath};
 use crate::messages::replayed;
+use crate::once::Once;
 use crate::replies::Replies;
 use crate::routing::Routes;
 use crate::sse;
@@ -42,17 +44,22 @@ pub(crate) fn routes(routes: &mut Routes) {
 #[utoipa::path(
     post,
     path = "/api/messaging/sessions",
+    params(Once),
     request_body = SessionBody,
     responses(
         (status = 201, body = SessionWire),
         (status = 400, description = "VALIDATION_ERROR"),
         (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 409, description = "CONFLICT"),
         (status = 503, description = "OVERLOADED"),
     ),
 )]
-async fn open(caller: Authorized<MessagesWrite>, state: State, body: JsonBody) -> ApiResult {
-    let session = state.services.sessions.open(&caller, new_session(body.0)?).await?;
-    Ok(shown(StatusCode::CREATED, &state, &session))
+async fn open(caller: Authorized<MessagesWrite>, state: State, once: Once, body: JsonBody) -> ApiResult {
+    let make = async |id: Option<Uuid>, body| {
+        let new = NewSession { id: id.map(Into::into), ..new_session(body)? };
+        Ok(shown(StatusCode::CREATED, &state, &state.services.sessions.open(&caller, new).await?))
+    };
+    once.json(&caller, &state, body.0, make).await
 }
 
 /// Lists the sessions that go on, the oldest first.

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::app::State;
 use crate::errors::{ApiError, ApiResult, Code};
+use crate::extract::idempotency_key;
 use crate::limits;
 
 /// What a form is read for: where its file is, and what is said where there is none.
@@ -36,6 +37,7 @@ const AUDIO: Kind = Kind { fields: &["file", "audio"], missing: "No audio file p
 pub(crate) struct UploadForm {
     parts: Multipart,
     limit: u64,
+    idempotency_key: Option<String>,
 }
 
 /// What a form had in it.
@@ -93,7 +95,8 @@ impl FromRequest for UploadForm {
             left = left.checked_sub(piece.len() as u64).ok_or(PayloadError::Overflow)?;
             Ok(piece)
         });
-        ready(Ok(Self { parts: Multipart::new(request.headers(), counted), limit }))
+        let parts = Multipart::new(request.headers(), counted);
+        ready(idempotency_key(request).map(|idempotency_key| Self { parts, limit, idempotency_key }))
     }
 }
 
@@ -144,7 +147,11 @@ impl UploadForm {
         begin: &impl AsyncFn(UploadHead) -> ApiResult<S>,
         end: Instant,
     ) -> ApiResult<S> {
-        let head = UploadHead { declared_type: part.content_type().map(ToString::to_string), file_name: file_name(part) };
+        let head = UploadHead {
+            declared_type: part.content_type().map(ToString::to_string),
+            file_name: file_name(part),
+            idempotency_key: self.idempotency_key.clone(),
+        };
         let mut upload = begin(head).await?;
         while let Some(piece) = arrived(part.next(), end, self.limit, kind).await? {
             upload.take(piece).await?;

@@ -2,12 +2,15 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{get, patch, post};
+use core_types::worlds::NewWorld;
+use uuid::Uuid;
 
 use crate::app::State;
 use crate::envelope::{Envelope, ok, page, success};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{AgentsRead, AgentsWrite};
 use crate::extract::{AgentPath, Authorized, JsonBody, Query, WorldPath};
+use crate::once::Once;
 use crate::openapi::params::ListPart;
 use crate::routing::Routes;
 use crate::wire::worlds::{
@@ -67,7 +70,7 @@ async fn show(caller: Authorized<AgentsRead>, state: State, agent: AgentPath, id
 #[utoipa::path(
     post,
     path = "/api/agents/{agent_id}/worlds",
-    params(AgentPath),
+    params(AgentPath, Once),
     request_body = NewWorldBody,
     responses(
         (status = 201, body = Envelope<ShownWorld>),
@@ -76,12 +79,18 @@ async fn show(caller: Authorized<AgentsRead>, state: State, agent: AgentPath, id
         (status = 409, description = "CONFLICT"),
     ),
 )]
-async fn create(caller: Authorized<AgentsWrite>, state: State, agent: AgentPath, body: JsonBody) -> ApiResult {
+async fn create(caller: Authorized<AgentsWrite>, state: State, agent: AgentPath, once: Once, body: JsonBody) -> ApiResult {
     let worlds = &state.services.worlds;
-    Ok(match wanted_world(body.0)? {
-        WantedWorld::New(new) => success(StatusCode::CREATED, ShownWorld::from(&worlds.create(&caller, agent.0, new).await?)),
-        WantedWorld::Existing(id) => ok(HadWorld::from(&worlds.get(&caller, agent.0, id).await?)),
-    })
+    let make = async |id: Option<Uuid>, body| {
+        Ok(match wanted_world(body)? {
+            WantedWorld::New(new) => {
+                let new = NewWorld { id: id.map(Into::into), ..new };
+                success(StatusCode::CREATED, ShownWorld::from(&worlds.create(&caller, agent.0, new).await?))
+            }
+            WantedWorld::Existing(id) => ok(HadWorld::from(&worlds.get(&caller, agent.0, id).await?)),
+        })
+    };
+    once.json(&caller, &state, body.0, make).await
 }
 
 /// Changes a world.

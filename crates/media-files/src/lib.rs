@@ -24,6 +24,8 @@ use core_types::media::{MediaName, MediaReader, MediaStore, MediaStoreError, Med
 
 /// Where files lie that are not finished.
 const UNFINISHED: &str = "unfinished";
+/// The system's number for a device that does not do what it should (`EIO`), which has no kind of its own.
+const DEVICE: i32 = 5;
 /// Digits of a name by which files are spread over directories.
 const SPREAD: usize = 2;
 
@@ -189,6 +191,7 @@ fn failed(error: io::Error) -> MediaStoreError {
     use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
         PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull => MediaStoreError::ReadOnly(Box::new(error)),
+        _ if error.raw_os_error() == Some(DEVICE) => MediaStoreError::ReadOnly(Box::new(error)),
         _ => MediaStoreError::Defect(Box::new(error)),
     }
 }

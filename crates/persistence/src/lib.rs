@@ -26,6 +26,7 @@ use core_types::media::MediaRepository;
 use core_types::memory::{MemoryRepository, ReflectionRepository};
 use core_types::messaging::{ChannelRepository, MessageRepository, ServerRepository};
 use core_types::moving::{ArrivalRepository, BelongingsRepository};
+use core_types::repeats::RepeatRepository;
 use core_types::rooms::RoomRepository;
 use core_types::runs::RunRepository;
 use core_types::secrets::SecretRepository;
@@ -76,6 +77,7 @@ struct Repositories {
     secrets: Arc<dyn SecretRepository>,
     arrivals: Arc<dyn ArrivalRepository>,
     belongings: Arc<dyn BelongingsRepository>,
+    repeats: Arc<dyn RepeatRepository>,
 }
 
 /// Opens the database, creates it where SQLite has none, and runs its pending migrations. `ids` names new deliveries.
@@ -192,6 +194,11 @@ impl Store {
         Arc::clone(&self.repositories.belongings)
     }
 
+    /// Where the answers of requests are kept that may be sent again.
+    pub fn repeats(&self) -> Arc<dyn RepeatRepository> {
+        Arc::clone(&self.repositories.repeats)
+    }
+
     /// Which database this is.
     pub const fn kind(&self) -> Kind {
         match self.backend {
@@ -245,6 +252,7 @@ where
         + SecretRepository
         + ArrivalRepository
         + BelongingsRepository
+        + RepeatRepository
         + 'static,
 {
     Repositories {
@@ -267,5 +275,6 @@ where
         secrets: Arc::<D>::clone(db),
         arrivals: Arc::<D>::clone(db),
         belongings: Arc::<D>::clone(db),
+        repeats: Arc::<D>::clone(db),
     }
 }

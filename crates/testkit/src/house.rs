@@ -283,12 +283,12 @@ impl House {
 
     /// Uploads a file in pieces of a thousand bytes.
     pub async fn upload(&self, place: MediaPlace, declared: Option<&str>, name: &str, bytes: &[u8]) -> ServiceResult<MediaFile> {
-        let head = UploadHead { declared_type: declared.map(str::to_owned), file_name: Some(name.to_owned()) };
+        let head = UploadHead { declared_type: declared.map(str::to_owned), file_name: Some(name.to_owned()), idempotency_key: None };
         let mut upload = self.media.begin(&Caller::owner(), head).await?;
         for piece in bytes.chunks(1_000) {
             upload.write(piece.to_vec().into()).await?;
         }
-        upload.keep(place).await
+        Ok(upload.keep(place).await?.file)
     }
 
     /// Starts the runtime, which must not run.
@@ -339,6 +339,7 @@ impl House {
     /// Creates a channel.
     pub async fn channel(&self, kind: &str, participants: &[EntityId], metadata: Value) -> ChannelId {
         let new = NewChannel {
+            id: None,
             server_id: MessageServerId::DEFAULT,
             name: format!("the {kind}"),
             kind: kind.to_owned(),

@@ -1,6 +1,7 @@
 //! Promises about what is known of files.
 
-use core_types::media::{MediaFile, MediaPlace, MediaType};
+use core_types::media::{MediaAdded, MediaFile, MediaPlace, MediaType};
+use core_types::messaging::IdempotencyKey;
 use core_types::{ChannelId, MediaId};
 use uuid::Uuid;
 
@@ -48,6 +49,19 @@ pub async fn a_taken_file_id_is_refused(stores: Stores) {
     stores.media.add(first.clone()).await.sure();
     assert!(stores.media.add(MediaFile { size: 1, ..first.clone() }).await.is_err());
     assert_eq!(stores.media.find(first.id).await.sure(), Some(first));
+}
+
+/// The same key names the first file, until that is forgotten; with another body it is refused.
+pub async fn a_file_is_kept_once_under_its_key(stores: Stores) {
+    let key = |body| IdempotencyKey { caller: "c".to_owned(), route: "r".to_owned(), key: "k".to_owned(), body_hash: [body; 32] };
+    let [first, second, third] = [1, 2, 3].map(|number| file(number, MediaPlace::Channel(NOBODY), 5));
+    assert_eq!(stores.media.add_once(first.clone(), key(1)).await.sure(), MediaAdded::New);
+    assert_eq!(stores.media.add_once(second.clone(), key(1)).await.sure(), MediaAdded::Repeats(first.clone()));
+    assert_eq!(stores.media.add_once(second.clone(), key(2)).await.sure(), MediaAdded::OtherBody);
+    assert_eq!(stores.media.find(second.id).await.sure(), None);
+    assert!(stores.media.remove(first.id).await.sure());
+    assert_eq!(stores.media.add_once(third.clone(), key(1)).await.sure(), MediaAdded::New);
+    assert_eq!(stores.media.add_once(second, key(1)).await.sure(), MediaAdded::Repeats(third));
 }
 
 /// Files whose agent or channel is not there are orphans once they are old, oldest first.

@@ -3,7 +3,9 @@
 use core_types::ChannelId;
 use core_types::deliveries::DeliveryState;
 use core_types::messaging::{IdempotencyKey, MessageDraft, PostMessage, PostOutcome};
+use core_types::repeats::{Claimed, KeptAnswer};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use super::Stores;
 use super::scene::{Sure, at, draft, finish_as, message_id, only, person, post_of, repeated, written};
@@ -154,4 +156,46 @@ pub async fn forgotten_keys_are_free_again(stores: Stores) {
     written(stores.messages.post(keyed(6, channel, key("c", "r", "c", 1))).await.sure());
     let again = repeated(stores.messages.post(keyed(7, channel, key("c", "r", "c", 1))).await.sure());
     assert_eq!(again.message.id, message_id(6));
+}
+
+/// Whatever id a later attempt brings, and for the answer afterwards; the first answer stays. Old keys are forgotten with their answers.
+pub async fn a_key_stands_for_one_id_until_it_is_answered(stores: Stores) {
+    let (first, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let claim = |name, id, body| stores.repeats.claim(key("c", "r", name, body), id, at(0));
+    assert_eq!(claim("k", first, 1).await.sure(), Claimed::Open(first));
+    assert_eq!(claim("k", other, 1).await.sure(), Claimed::Open(first));
+    assert_eq!(claim("k", other, 2).await.sure(), Claimed::OtherBody);
+    let answer = |body: &str| KeptAnswer { status: 201, body: body.to_owned() };
+    stores.repeats.answer(key("c", "r", "k", 1), answer("{\"one\": 1}")).await.sure();
+    stores.repeats.answer(key("c", "r", "k", 1), answer("{}")).await.sure();
+    assert_eq!(claim("k", other, 1).await.sure(), Claimed::Answered(answer("{\"one\": 1}")));
+    assert_eq!(claim("k", other, 2).await.sure(), Claimed::OtherBody);
+    assert_eq!(claim("another", other, 2).await.sure(), Claimed::Open(other));
+    assert_eq!(stores.messages.prune_idempotency(at(1), 10).await.sure(), 2);
+    assert_eq!(claim("k", other, 2).await.sure(), Claimed::Open(other));
+}
+
+/// What was refused leaves its key free for anything; what was answered keeps it.
+pub async fn a_key_is_released_until_it_is_answered(stores: Stores) {
+    let (first, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let claim = |id, body| stores.repeats.claim(key("c", "r", "k", body), id, at(0));
+    assert_eq!(claim(first, 1).await.sure(), Claimed::Open(first));
+    stores.repeats.release(key("c", "r", "k", 1)).await.sure();
+    assert_eq!(claim(other, 2).await.sure(), Claimed::Open(other));
+    let answer = KeptAnswer { status: 200, body: "{}".to_owned() };
+    stores.repeats.answer(key("c", "r", "k", 2), answer.clone()).await.sure();
+    stores.repeats.release(key("c", "r", "k", 2)).await.sure();
+    assert_eq!(claim(first, 2).await.sure(), Claimed::Answered(answer));
+}
+
+/// The others get the same.
+pub async fn of_claims_at_once_one_names_the_id(stores: Stores) {
+    let mut claims = JoinSet::new();
+    for number in 1..=16 {
+        let stores = stores.clone();
+        claims.spawn(async move { stores.repeats.claim(key("c", "r", "k", 1), Uuid::from_u128(number), at(0)).await.sure() });
+    }
+    let claimed = claims.join_all().await;
+    let [first, others @ ..] = claimed.as_slice() else { panic!("there are several") };
+    assert!(matches!(first, Claimed::Open(_)) && others.iter().all(|other| other == first), "{claimed:?}");
 }

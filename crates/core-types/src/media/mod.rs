@@ -12,8 +12,8 @@ mod service;
 mod store;
 
 pub use attachments::{AttachmentContent, AttachmentLimits, AttachmentReader, AttachmentUnreadable};
-pub use service::{HeldFile, MediaService, Upload, UploadHead};
-pub use store::{MediaReader, MediaRepository, MediaStore, MediaStoreError, MediaStoreResult, MediaWriter, StoredMedia};
+pub use service::{HeldFile, KeptFile, MediaService, Upload, UploadHead};
+pub use store::{MediaAdded, MediaReader, MediaRepository, MediaStore, MediaStoreError, MediaStoreResult, MediaWriter, StoredMedia};
 
 /// What a file is, roughly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display)]

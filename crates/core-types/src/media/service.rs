@@ -15,6 +15,8 @@ pub struct UploadHead {
     pub declared_type: Option<String>,
     /// What the sender calls it.
     pub file_name: Option<String>,
+    /// The sender's `Idempotency-Key`: the same file again, to the same place, is the first one.
+    pub idempotency_key: Option<String>,
 }
 
 /// Takes files and gives them out.
@@ -37,11 +39,21 @@ pub trait Upload: Send {
     /// The next bytes. Fails once the file is too large, or is not what it was declared to be.
     async fn write(&mut self, piece: Bytes) -> ServiceResult<()>;
 
-    /// Ends the file and puts it into its place; when this returns it survives a crash.
-    async fn keep(self: Box<Self>, place: MediaPlace) -> ServiceResult<MediaFile>;
+    /// Ends the file and puts it into its place; when this returns it survives a crash. Where its key is that of another file, or
+    /// of another place, it is a `Conflict`.
+    async fn keep(self: Box<Self>, place: MediaPlace) -> ServiceResult<KeptFile>;
 
     /// Ends the file without a place, to be worked on and forgotten.
     async fn hold(self: Box<Self>) -> ServiceResult<HeldFile>;
+}
+
+/// A file in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFile {
+    /// What is known of it.
+    pub file: MediaFile,
+    /// Whether it was there before, under the same key.
+    pub repeated: bool,
 }
 
 /// A file that nobody will ask for again: it is read once, and is gone when its reader is dropped.

@@ -8,6 +8,7 @@ use derive_more::{Display, Error};
 
 use super::{MediaFile, MediaName};
 use crate::error::Source;
+use crate::messaging::IdempotencyKey;
 use crate::{MediaId, StoreResult, Timestamp};
 
 /// Why a store of files did not do what it was asked. A missing file is not a failure but `None`.
@@ -82,11 +83,26 @@ pub trait MediaReader: Send {
     async fn next(&mut self) -> MediaStoreResult<Option<Bytes>>;
 }
 
+/// What became of a file with a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MediaAdded {
+    /// It is stored.
+    New,
+    /// The key is that of this file, which was sent with the same body. Nothing was written.
+    Repeats(MediaFile),
+    /// The key was used with another body. Nothing was written.
+    OtherBody,
+}
+
 /// Where what is known of files is kept. Every method is one transaction.
 #[async_trait]
 pub trait MediaRepository: Send + Sync {
     /// Stores what is known of a file, whose id must be new.
     async fn add(&self, file: MediaFile) -> StoreResult<()>;
+
+    /// The same under a key, which is kept in the same transaction. Where it is that of a file that was forgotten since, this one
+    /// takes its place.
+    async fn add_once(&self, file: MediaFile, key: IdempotencyKey) -> StoreResult<MediaAdded>;
 
     /// One file.
     async fn find(&self, id: MediaId) -> StoreResult<Option<MediaFile>>;

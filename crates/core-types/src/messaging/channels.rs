@@ -121,6 +121,8 @@ pub trait ChannelRepository: Send + Sync {
 /// A channel that a caller wants to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewChannel {
+    /// The id that it shall have; a new one where absent. What has it already is found.
+    pub id: Option<ChannelId>,
     /// The message server.
     pub server_id: MessageServerId,
     /// The name, not empty.

@@ -83,6 +83,8 @@ pub trait ServerRepository: Send + Sync {
 /// A message server that a caller wants to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewServer {
+    /// The id that it shall have; a new one where absent. What has it already is found.
+    pub id: Option<MessageServerId>,
     /// Its name, not empty.
     pub name: String,
     /// Where it comes from, not empty.

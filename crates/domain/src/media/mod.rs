@@ -83,16 +83,9 @@ impl MediaService for Media {
             message: format!("{} files are being taken already", self.limits.uploads),
             retry_after: BUSY,
         })?;
-        let file_name = head.file_name.unwrap_or_default();
-        Ok(Box::new(receive::Receiving::new(
-            self.ports.clone(),
-            self.limits,
-            self.known_channels_only,
-            caller.clone(),
-            declared,
-            file_name,
-            slot,
-        )))
+        let key = head.idempotency_key.map(|key| (caller.name(), key));
+        let said = receive::Said { caller: caller.clone(), declared, file_name: head.file_name.unwrap_or_default(), key };
+        Ok(Box::new(receive::Receiving::new(self.ports.clone(), self.limits, self.known_channels_only, said, slot)))
     }
 
     async fn find(&self, place: MediaPlace, name: MediaName) -> ServiceResult<MediaFile> {

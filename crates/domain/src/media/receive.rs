@@ -7,9 +7,13 @@ use bytes::{Bytes, BytesMut};
 use core_types::access::Wanted;
 use core_types::error::chain;
 use core_types::media::{
-    HeldFile, MediaFile, MediaName, MediaPlace, MediaReader, MediaStore, MediaStoreResult, MediaType, MediaWriter, Upload,
+    HeldFile, KeptFile, MediaAdded, MediaFile, MediaName, MediaPlace, MediaReader, MediaStore, MediaStoreResult, MediaType, MediaWriter,
+    Upload,
 };
+use core_types::messaging::IdempotencyKey;
 use core_types::{Caller, InvalidCode, MediaId, ServiceError, ServiceResult, Thing};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::hash::Hashing;
@@ -18,15 +22,27 @@ use super::{MediaLimits, MediaPorts};
 
 /// Characters of the sender's name for the file that are kept.
 const NAME_CHARS: usize = 255;
+/// The name under which the keys of files are kept.
+const ROUTE: &str = "upload";
+
+/// What the sender says of a file.
+pub(super) struct Said {
+    /// Who sends it.
+    pub(super) caller: Caller,
+    /// What it should be.
+    pub(super) declared: Option<MediaType>,
+    /// What it is called.
+    pub(super) file_name: String,
+    /// The sender's name and key.
+    pub(super) key: Option<(String, String)>,
+}
 
 /// Takes the bytes of a file: holds back the first until they tell what it is, then hands all on to the store.
 pub(super) struct Receiving {
     ports: MediaPorts,
     limits: MediaLimits,
     known_channels_only: bool,
-    caller: Caller,
-    declared: Option<MediaType>,
-    file_name: String,
+    said: Said,
     size: u64,
     hash: Hashing,
     head: BytesMut,
@@ -43,22 +59,14 @@ struct Begun {
 }
 
 impl Receiving {
-    pub(super) fn new(
-        ports: MediaPorts,
-        limits: MediaLimits,
-        known_channels_only: bool,
-        caller: Caller,
-        declared: Option<MediaType>,
-        file_name: String,
-        slot: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(super) fn new(ports: MediaPorts, limits: MediaLimits, known_channels_only: bool, said: Said, slot: OwnedSemaphorePermit) -> Self {
         let (hash, head) = (Hashing::default(), BytesMut::new());
-        Self { ports, limits, known_channels_only, caller, declared, file_name, size: 0, hash, head, begun: None, slot }
+        Self { ports, limits, known_channels_only, said, size: 0, hash, head, begun: None, slot }
     }
 
     /// Decides what the file is, and begins to store it.
     async fn begin(&mut self) -> ServiceResult<Begun> {
-        let media_type = sniff::media_type(self.declared, &self.head)?;
+        let media_type = sniff::media_type(self.said.declared, &self.head)?;
         let id = MediaId::from_bits(self.ports.randomness.bits().map_err(ServiceError::Internal)?);
         let writer = self.ports.store.create(MediaName::new(id, media_type)).await?;
         let text = (media_type == MediaType::Text).then(TextCheck::default);
@@ -89,19 +97,47 @@ impl Receiving {
         let channel = match place {
             MediaPlace::Channel(channel) => channel,
             // A file may come before its agent, but not before a tenant's.
-            MediaPlace::Agent(agent) => return self.ports.access.to(&self.caller, Wanted::OwnAgent(agent)).await,
+            MediaPlace::Agent(agent) => return self.ports.access.to(&self.said.caller, Wanted::OwnAgent(agent)).await,
             MediaPlace::Generated(_) => return Ok(()),
         };
-        if self.file_name.contains("..") || self.file_name.contains('/') {
+        if self.said.file_name.contains("..") || self.said.file_name.contains('/') {
             // No path is made of it; elizaOS refuses it here, and its clients may count on that.
             return Err(ServiceError::invalid(InvalidCode::Upload, "Invalid filename detected"));
         }
-        self.ports.access.to(&self.caller, Wanted::Channel(channel)).await?;
+        self.ports.access.to(&self.said.caller, Wanted::Channel(channel)).await?;
         if self.known_channels_only && self.ports.channels.find(channel).await?.is_none() {
             return Err(ServiceError::NotFound(Thing::Channel));
         }
         Ok(())
     }
+}
+
+impl Receiving {
+    /// Makes the file known, unless its key names another. Exclusive, as `check` is.
+    async fn add(&mut self, file: MediaFile) -> ServiceResult<KeptFile> {
+        let Some((caller, key)) = &self.said.key else {
+            self.ports.media.add(file.clone()).await?;
+            return Ok(KeptFile { file, repeated: false });
+        };
+        let key =
+            IdempotencyKey { caller: caller.clone(), route: ROUTE.to_owned(), key: format!("key:{key}"), body_hash: body_hash(&file) };
+        match self.ports.media.add_once(file.clone(), key).await? {
+            MediaAdded::New => Ok(KeptFile { file, repeated: false }),
+            MediaAdded::Repeats(file) => Ok(KeptFile { file, repeated: true }),
+            MediaAdded::OtherBody => Err(ServiceError::conflict("The Idempotency-Key was used with another file")),
+        }
+    }
+}
+
+/// A hash of everything that the sender sent.
+fn body_hash(file: &MediaFile) -> [u8; 32] {
+    let place = match file.place {
+        MediaPlace::Agent(id) => json!(["agent", id]),
+        MediaPlace::Channel(id) => json!(["channel", id]),
+        MediaPlace::Generated(id) => json!(["generated", id]),
+    };
+    let body = json!([place, file.media_type.mime(), file.original_name, file.size, file.sha256]);
+    Sha256::digest(body.to_string().as_bytes()).into()
 }
 
 impl Begun {
@@ -131,7 +167,7 @@ impl Upload for Receiving {
         Ok(())
     }
 
-    async fn keep(mut self: Box<Self>, place: MediaPlace) -> ServiceResult<MediaFile> {
+    async fn keep(mut self: Box<Self>, place: MediaPlace) -> ServiceResult<KeptFile> {
         self.check_size()?;
         self.check(place).await?;
         let (id, media_type) = self.finish().await?;
@@ -140,17 +176,19 @@ impl Upload for Receiving {
             id,
             place,
             media_type,
-            original_name: plain_name(&self.file_name),
+            original_name: plain_name(&self.said.file_name),
             size: self.size,
             sha256,
             created_at: self.ports.clock.now(),
         };
         // A crash between the two leaves a file that nobody knows, which is collected.
-        if let Err(error) = self.ports.media.add(file.clone()).await {
-            let _ = self.ports.store.remove(file.name()).await;
-            return Err(error.into());
+        let name = file.name();
+        let added = self.add(file).await;
+        // Where the database fails, it may yet turn out to know the file.
+        if matches!(added, Ok(KeptFile { repeated: true, .. }) | Err(ServiceError::Conflict { .. })) {
+            let _ = self.ports.store.remove(name).await;
         }
-        Ok(file)
+        added
     }
 
     async fn hold(mut self: Box<Self>) -> ServiceResult<HeldFile> {

@@ -15,4 +15,4 @@ pub(crate) use ids::{
     SessionPath, WorldPath,
 };
 pub(crate) use query::Query;
-pub(crate) use sender::Sender;
+pub(crate) use sender::{Sender, idempotency_key, idempotency_key_parameter};

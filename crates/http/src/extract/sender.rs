@@ -28,23 +28,31 @@ impl FromRequest for Sender {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let header = |name| request.headers().get(name);
         let entity = header("x-entity-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let key = header("idempotency-key").map(idempotency_key).transpose();
-        ready(key.map(|idempotency_key| Self { entity, idempotency_key }))
+        ready(idempotency_key(request).map(|idempotency_key| Self { entity, idempotency_key }))
     }
 }
 
 impl IntoParams for Sender {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let key =
-            ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(limits::IDEMPOTENCY_KEY_CHARS)).build();
         vec![
             params::header("X-Entity-Id", params::uuid(), "The author, where the body of a message to a channel names none"),
-            params::header("Idempotency-Key", key, "Of visible ASCII characters; the same key again gets the first answer again"),
+            idempotency_key_parameter(),
         ]
     }
 }
 
-fn idempotency_key(value: &HeaderValue) -> ApiResult<String> {
+/// The `Idempotency-Key` of a request, for the document.
+pub(crate) fn idempotency_key_parameter() -> Parameter {
+    let key = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(limits::IDEMPOTENCY_KEY_CHARS)).build();
+    params::header("Idempotency-Key", key, "Of visible ASCII characters; the same key again gets the first answer again")
+}
+
+/// The `Idempotency-Key` of a request.
+pub(crate) fn idempotency_key(request: &HttpRequest) -> ApiResult<Option<String>> {
+    request.headers().get("idempotency-key").map(read).transpose()
+}
+
+fn read(value: &HeaderValue) -> ApiResult<String> {
     let visible = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     let key = value.to_str().ok().filter(visible).filter(|text| text.len() <= limits::IDEMPOTENCY_KEY_CHARS);
     key.map(str::to_owned).ok_or_else(|| {

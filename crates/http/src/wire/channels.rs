@@ -166,6 +166,7 @@ pub(crate) struct NewChannelBody {
 pub(crate) fn new_channel(body: JsonObject) -> ApiResult<NewChannel> {
     let mut fields = Fields::new(body);
     Ok(NewChannel {
+        id: None,
         server_id: server(&mut fields)?,
         name: fields.required_text(&["name"], limits::NAME_CHARS)?,
         kind: fields.text(&["type"], limits::NAME_CHARS)?.unwrap_or_else(|| "GROUP".to_owned()),

@@ -110,6 +110,7 @@ pub(crate) struct NewRoomBody {
 pub(crate) fn new_room(body: JsonObject) -> ApiResult<NewRoom> {
     let mut fields = Fields::new(body);
     Ok(NewRoom {
+        id: None,
         name: name(&mut fields)?,
         kind: fields.text(&["type"], NAME_CHARS)?.unwrap_or_else(|| "DM".to_owned()),
         source: fields.text(&["source"], NAME_CHARS)?.unwrap_or_else(|| "client".to_owned()),

@@ -171,6 +171,7 @@ pub(crate) struct NewServerBody {
 pub(crate) fn new_server(body: JsonObject) -> ApiResult<NewServer> {
     let mut fields = Fields::new(body);
     Ok(NewServer {
+        id: None,
         name: fields.required_text(&["name"], NAME_CHARS)?,
         source_type: fields.required_text(&["sourceType", "source_type"], NAME_CHARS)?,
         source_id: fields.text(&["sourceId", "source_id"], NAME_CHARS)?,

@@ -84,6 +84,7 @@ pub(crate) fn new_session(body: JsonObject) -> ApiResult<NewSession> {
         return Err(invalid(message, json!({ "missingFields": names })));
     };
     Ok(NewSession {
+        id: None,
         agent_id: id("agentId", &agent)?,
         user_id: id("userId", &user)?,
         metadata: metadata(&mut fields)?,

@@ -142,7 +142,7 @@ pub(crate) fn wanted_world(body: JsonObject) -> ApiResult<WantedWorld> {
 
 fn new_world(mut fields: Fields) -> ApiResult<NewWorld> {
     let name = fields.text(&["name"], NAME_CHARS)?.ok_or_else(|| ApiError::bad_request("World name is required"))?;
-    Ok(NewWorld { name, server_id: fields.id(SERVER)?, metadata: fields.object(&["metadata"])?.unwrap_or_default() })
+    Ok(NewWorld { id: None, name, server_id: fields.id(SERVER)?, metadata: fields.object(&["metadata"])?.unwrap_or_default() })
 }
 
 /// A change of a world.

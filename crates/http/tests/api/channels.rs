@@ -32,6 +32,7 @@ async fn both_names_of_channels_lead_to_the_same_routes() {
 #[actix_web::test]
 async fn the_bodies_of_every_release_create_a_channel() {
     let expected = NewChannel {
+        id: None,
         server_id: MessageServerId::DEFAULT,
         name: "General".to_owned(),
         kind: "GROUP".to_owned(),

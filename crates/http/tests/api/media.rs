@@ -63,7 +63,8 @@ async fn a_file_goes_where_the_path_or_the_form_says() {
         let api = Api::open();
         let data = post(&api, &path, form(&parts)).await.data(200);
         assert_eq!(kept(&api), (place, CONTENT.to_vec()), "{path}");
-        let head = UploadHead { declared_type: Some("image/png".to_owned()), file_name: Some("pixel.png".to_owned()) };
+        let head =
+            UploadHead { declared_type: Some("image/png".to_owned()), file_name: Some("pixel.png".to_owned()), idempotency_key: None };
         assert_eq!(api.fakes.calls()[0], Call::Begin(head));
         let (url, kind) = match place {
             MediaPlace::Agent(id) => (format!("/media/uploads/agents/{id}/{NAME}"), "image"),

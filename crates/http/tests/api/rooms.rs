@@ -37,6 +37,7 @@ async fn rooms_are_listed_shown_made_named_and_deleted() {
         assert_eq!(api.delete(&one).await.status, 204);
         let id = ROOM.parse().unwrap();
         let whole = NewRoom {
+            id: None,
             name: "R".to_owned(),
             kind: "GROUP".to_owned(),
             source: "test".to_owned(),
@@ -45,6 +46,7 @@ async fn rooms_are_listed_shown_made_named_and_deleted() {
             metadata: object(json!({"k": "v"})),
         };
         let least = NewRoom {
+            id: None,
             kind: "DM".to_owned(),
             source: "client".to_owned(),
             world_id: None,

@@ -54,6 +54,7 @@ async fn a_server_is_created_shown_changed_and_deleted_under_every_name() {
         assert_eq!(api.patch(&path, json!({})).await.status, 200);
         assert_eq!(api.delete(&path).await.status, 204);
         let new = NewServer {
+            id: None,
             name: "My Server".to_owned(),
             source_type: "custom".to_owned(),
             source_id: Some("s".to_owned()),

@@ -21,7 +21,7 @@ fn timeout(minutes: Option<u32>, most: Option<u32>, warning: Option<u32>, renews
 #[actix_web::test]
 async fn a_session_is_opened_by_every_spelling_and_shown_as_elizaos_shows_it() {
     let (agent_id, user_id) = (AGENT.parse().unwrap(), USER.parse().unwrap());
-    let plain = NewSession { agent_id, user_id, metadata: object(json!({})), timeout: TimeoutChange::default() };
+    let plain = NewSession { id: None, agent_id, user_id, metadata: object(json!({})), timeout: TimeoutChange::default() };
     for (body, expected) in [
         (json!({"agentId": AGENT, "userId": USER}), plain.clone()),
         (json!({"agent_id": AGENT, "user_id": USER.to_uppercase(), "metadata": null, "timeoutConfig": null}), plain.clone()),

@@ -78,6 +78,7 @@ impl Api {
             jobs: fakes.clone(),
             servers: fakes.clone(),
             media: fakes.clone(),
+            repeats: fakes.clone(),
             audio: fakes.clone(),
             worlds: fakes.clone(),
             memories: fakes.clone(),

@@ -49,7 +49,7 @@ async fn a_world_is_created_shown_and_changed() {
     assert_eq!(api.patch(&one, json!({"name": "W2", "metadata": {"z": 1}})).await.data(200), changed);
     // What the official client sends.
     assert_eq!(api.patch(&one, json!({"settings": {"s": 1}})).await.status, 200);
-    let new = NewWorld { name: "W".to_owned(), server_id: Some(MessageServerId::DEFAULT), metadata: object(json!({"k": "v"})) };
+    let new = NewWorld { id: None, name: "W".to_owned(), server_id: Some(MessageServerId::DEFAULT), metadata: object(json!({"k": "v"})) };
     let id = WORLD.parse().unwrap();
     let named = WorldChange { name: Some("W2".to_owned()), metadata: Some(object(json!({"z": 1}))) };
     let settings = WorldChange { name: None, metadata: Some(object(json!({"settings": {"s": 1}}))) };

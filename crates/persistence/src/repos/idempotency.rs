@@ -1,12 +1,17 @@
-//! Idempotency records: which key was used for which message, and what was sent with it.
+//! Idempotency records: which key was used for which message, file or other thing, what was sent with it, and what was answered
+//! where that cannot be made again of the thing itself.
 
+use async_trait::async_trait;
 use core_types::messaging::IdempotencyKey;
+use core_types::repeats::{Claimed, KeptAnswer, RepeatRepository};
+use core_types::{StoreResult, Timestamp};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
+use uuid::Uuid;
 
 use super::columns::Id;
 use super::schema::idempotency;
-use super::{Conn, RunQueryDsl};
+use super::{Conn, Db, RunQueryDsl};
 use crate::error::Fault;
 
 /// What a key stands for.
@@ -44,11 +49,45 @@ work! {
 }
 
 work! {
-    /// Makes a key whose message is gone stand for another one, sent with the same body.
+    /// Makes a key whose message or file is gone stand for another one, sent with the same body.
     pub(super) fn take_over(conn: &mut Conn, key: &IdempotencyKey, message: Id, now: i64) -> QueryResult<()> {
         let record = idempotency::table.find((&key.caller, &key.route, &key.key));
         let change = (idempotency::message_id.eq(message), idempotency::created_at.eq(now));
         run!(diesel::update(record).set(change).execute(conn))?;
+        Ok(())
+    }
+}
+
+work! {
+    /// What a key stands for whose request makes neither a message nor a file.
+    fn open(conn: &mut Conn, key: &IdempotencyKey, id: Id, now: i64) -> Result<Claimed, Fault> {
+        let first = match run!(claim(conn, key, id, now))? {
+            Claim::Ours => return Ok(Claimed::Open(id.to())),
+            Claim::OtherBody => return Ok(Claimed::OtherBody),
+            Claim::Repeats(first) => first,
+        };
+        let (status, body): (Option<i32>, Option<String>) = run!(
+            idempotency::table.find((&key.caller, &key.route, &key.key)).select((idempotency::status, idempotency::answer)).first(conn)
+        )?;
+        let (Some(status), Some(body)) = (status, body) else { return Ok(Claimed::Open(first.to())) };
+        let status = u16::try_from(status).map_err(|_| Fault::Defect("idempotency.status is no status".to_owned()))?;
+        Ok(Claimed::Answered(KeptAnswer { status, body }))
+    }
+}
+
+work! {
+    fn answer(conn: &mut Conn, key: &IdempotencyKey, kept: KeptAnswer) -> Result<(), Fault> {
+        let record = idempotency::table.find((&key.caller, &key.route, &key.key)).filter(idempotency::answer.is_null());
+        let change = (idempotency::status.eq(i32::from(kept.status)), idempotency::answer.eq(kept.body));
+        run!(diesel::update(record).set(change).execute(conn))?;
+        Ok(())
+    }
+}
+
+work! {
+    fn release(conn: &mut Conn, key: &IdempotencyKey) -> Result<(), Fault> {
+        let record = idempotency::table.find((&key.caller, &key.route, &key.key)).filter(idempotency::answer.is_null());
+        run!(diesel::delete(record).execute(conn))?;
         Ok(())
     }
 }
@@ -65,5 +104,20 @@ work! {
             .execute(conn)
         )?;
         Ok(u64::try_from(records).unwrap_or(u64::MAX))
+    }
+}
+
+#[async_trait]
+impl RepeatRepository for Db {
+    async fn claim(&self, key: IdempotencyKey, id: Uuid, now: Timestamp) -> StoreResult<Claimed> {
+        Ok(in_tx!(self, |conn| open(conn, &key, id.into(), now.millis()))?)
+    }
+
+    async fn answer(&self, key: IdempotencyKey, answer_given: KeptAnswer) -> StoreResult<()> {
+        Ok(in_tx!(self, |conn| answer(conn, &key, answer_given))?)
+    }
+
+    async fn release(&self, key: IdempotencyKey) -> StoreResult<()> {
+        Ok(in_tx!(self, |conn| release(conn, &key))?)
     }
 }

@@ -1,12 +1,14 @@
 //! What is known of files.
 
 use async_trait::async_trait;
-use core_types::media::{MediaFile, MediaPlace, MediaRepository};
+use core_types::media::{MediaAdded, MediaFile, MediaPlace, MediaRepository};
+use core_types::messaging::IdempotencyKey;
 use core_types::{MediaId, StoreResult, Timestamp};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use super::columns::{Id, time, word};
+use super::idempotency::{self, Claim};
 use super::schema::{agents, channels, media};
 use super::{Conn, Db, RunQueryDsl};
 use crate::error::Fault;
@@ -75,6 +77,24 @@ work! {
 }
 
 work! {
+    fn add_once(conn: &mut Conn, file: MediaFile, key: &IdempotencyKey) -> Result<MediaAdded, Fault> {
+        let (id, now) = (Id::from(file.id), file.created_at.millis());
+        match run!(idempotency::claim(conn, key, id, now))? {
+            Claim::Ours => {}
+            Claim::OtherBody => return Ok(MediaAdded::OtherBody),
+            Claim::Repeats(first) => {
+                if let Some(first) = run!(find(conn, first))? {
+                    return Ok(MediaAdded::Repeats(first));
+                }
+                run!(idempotency::take_over(conn, key, id, now))?;
+            }
+        }
+        run!(add(conn, file))?;
+        Ok(MediaAdded::New)
+    }
+}
+
+work! {
     fn find(conn: &mut Conn, id: Id) -> Result<Option<MediaFile>, Fault> {
         let row: Option<MediaRow> = run!(media::table.find(id).select(MediaRow::as_select()).first(conn)).optional()?;
         row.map(MediaRow::into_file).transpose()
@@ -116,6 +136,10 @@ work! {
 impl MediaRepository for Db {
     async fn add(&self, file: MediaFile) -> StoreResult<()> {
         Ok(in_tx!(self, |conn| add(conn, file))?)
+    }
+
+    async fn add_once(&self, file: MediaFile, key: IdempotencyKey) -> StoreResult<MediaAdded> {
+        Ok(in_tx!(self, |conn| add_once(conn, file, &key))?)
     }
 
     async fn find(&self, id: MediaId) -> StoreResult<Option<MediaFile>> {

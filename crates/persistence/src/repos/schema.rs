@@ -112,6 +112,8 @@ tables! {
         body_hash -> Binary,
         message_id -> IdSql,
         created_at -> BigInt,
+        status -> Nullable<Integer>,
+        answer -> Nullable<Text>,
     }
     worlds (id) {
         ordinal -> BigInt,

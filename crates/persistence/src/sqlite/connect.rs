@@ -8,23 +8,26 @@ use diesel::connection::SimpleConnection;
 use diesel::sqlite::Sqlite;
 use diesel::{Connection, ConnectionError};
 
-use super::Conn;
+use super::{Conn, log};
 use crate::error::OpenError;
 use crate::migrate;
 use crate::options::Options;
 
-/// Commits are safe from a power cut from now on; so they are at first.
-pub(super) const SYNCED: &str = "PRAGMA synchronous = FULL;";
+/// Commits are safe from a power cut from now on; so they are at first. The log is moved into the database by such commits alone: it
+/// is synced before that, and where this fails with anything in it that was not, nobody would be told.
+pub(super) const SYNCED: &str = "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;";
 /// Commits are safe from the end of the process from now on. The next synced one makes them safe from a power cut too.
-pub(super) const WRITTEN: &str = "PRAGMA synchronous = NORMAL;";
+pub(super) const WRITTEN: &str = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;";
 
-/// Opens the connection that writes. The file is created where there is none, for its owner alone.
+/// Opens the connection that writes. The file is created where there is none, for its owner alone. What a sync before could not
+/// write is written again.
 pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Conn, OpenError> {
     create(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
     let mut conn = connect(path)?;
+    log::write_again(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
     conn.batch_execute(&format!(
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; {SYNCED} PRAGMA foreign_keys = ON; \
-         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = 4000; \
+         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; \
          PRAGMA journal_size_limit = 67108864;",
         options.busy_timeout.as_millis(),
         options.writer_cache_kib,

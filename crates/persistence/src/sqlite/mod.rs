@@ -103,6 +103,7 @@ mod idempotency;
 mod jobs;
 #[path = "../repos/keys.rs"]
 mod keys;
+mod log;
 #[path = "../repos/media.rs"]
 mod media;
 #[path = "../repos/members.rs"]

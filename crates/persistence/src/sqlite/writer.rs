@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use core_types::error::chain;
 use core_types::{StoreError, StoreResult};
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
-use diesel::result::Error as QueryError;
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use metrics::{Gauge, Histogram, gauge, histogram};
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio::sync::oneshot;
@@ -22,6 +23,9 @@ use crate::options::Options;
 
 /// The most jobs that one commit makes durable: enough to share its cost, few enough to keep the first one's wait short.
 const GROUP: usize = 256;
+
+/// What is said of commits while there is no connection to be trusted. It is one of the texts that say so (`error.rs`).
+const NOT_OPEN: &str = "disk I/O error";
 
 /// The callers' end of the queue.
 pub(super) struct Writer {
@@ -86,7 +90,7 @@ impl Writer {
         let patience = options.patience;
         let seconds = histogram!("doolittle_database_seconds", "kind" => "commit");
         let (jobs, waiting) = (histogram!("doolittle_database_commit_jobs"), gauge!("doolittle_database_waiting_jobs"));
-        let serving = Loop { conn, orders, path, options, synced: true, seconds, jobs, waiting };
+        let serving = Loop { conn, orders, path, options, synced: true, doubtful: false, seconds, jobs, waiting };
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || serving.serve())
@@ -129,6 +133,8 @@ struct Loop {
     options: Options,
     /// Whether commits are synced at present.
     synced: bool,
+    /// Whether a commit has failed since the connection was opened, so that neither it nor the log can be trusted.
+    doubtful: bool,
     /// How long commits take with their work, how much work one is for, and how much waits behind it.
     seconds: Histogram,
     jobs: Histogram,
@@ -170,6 +176,15 @@ impl Loop {
     }
 
     fn commit(&mut self, group: &mut Vec<Box<dyn Job>>, synced: bool) {
+        if self.doubtful
+            && let Err(error) = self.reconnect()
+        {
+            let error = Arc::new(QueryError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(format!("{NOT_OPEN}: {error}"))));
+            for job in group.drain(..) {
+                job.answer(Err(Arc::clone(&error)));
+            }
+            return;
+        }
         let run = || {
             if self.synced != synced {
                 self.conn.batch_execute(if synced { connect::SYNCED } else { connect::WRITTEN })?;
@@ -191,7 +206,11 @@ impl Loop {
         self.waiting.set(u32::try_from(self.orders.len()).unwrap_or(u32::MAX));
         if let Err(error) = &committed {
             log::error!("{} writes could not be committed: {error}", group.len());
-            self.reconnect();
+            self.doubtful = true;
+            // At once, while what a sync could not write is still in memory.
+            if let Err(error) = self.reconnect() {
+                log::error!("the writer could not connect again: {}", chain(&error));
+            }
         }
         for job in group.drain(..) {
             job.answer(committed.clone());
@@ -199,11 +218,10 @@ impl Loop {
     }
 
     /// A connection whose commit failed may still be inside the transaction.
-    fn reconnect(&mut self) {
-        match connect::for_writing(&self.path, &self.options) {
-            Ok(conn) => (self.conn, self.synced) = (conn, true),
-            Err(error) => log::error!("the writer could not connect again: {error}"),
-        }
+    fn reconnect(&mut self) -> Result<(), OpenError> {
+        let conn = connect::for_writing(&self.path, &self.options)?;
+        (self.conn, self.synced, self.doubtful) = (conn, true, false);
+        Ok(())
     }
 }
 

@@ -25,5 +25,6 @@ pub fn stores_of(store: &Store) -> Stores {
         secrets: store.secrets(),
         arrivals: store.arrivals(),
         belongings: store.belongings(),
+        repeats: store.repeats(),
     }
 }

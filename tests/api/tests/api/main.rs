@@ -12,6 +12,7 @@ mod audio;
 mod auth;
 mod authz;
 mod channels;
+mod creating;
 mod document;
 mod edits;
 mod envelope;

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use core_types::deliveries::{DeliveryState, MAX_ATTEMPTS};
@@ -29,12 +28,13 @@ impl fmt::Display for Kept {
 }
 
 /// Compares; panics at the first broken promise.
-pub async fn compare(directory: &Path, world: &World, acknowledged: &[Acknowledged]) -> Kept {
-    let target = Target::Sqlite(directory.join("doolittle.db"));
-    let store = persistence::open(&target, Options::default(), Arc::new(SeqIds::default())).await.unwrap();
+/// In each channel of `jobs` one thing is asked, whatever its id.
+pub async fn compare(target: &Target, world: &World, acknowledged: &[Acknowledged], jobs: &[(ChannelId, AgentId)]) -> Kept {
+    let store = persistence::open(target, Options::default(), Arc::new(SeqIds::default())).await.unwrap();
     let mut kept = Kept { messages: 0, replies: 0, ends: HashMap::new(), attempts: 0 };
     let mut found = HashSet::new();
-    for (channel, agents) in &world.channels {
+    let of_jobs = jobs.iter().map(|(channel, agent)| (*channel, vec![*agent]));
+    for (channel, agents) in &world.channels.iter().cloned().chain(of_jobs).collect::<Vec<_>>() {
         let events = events(&store, *channel).await;
         let messages: Vec<&Message> = events
             .iter()
@@ -45,6 +45,9 @@ pub async fn compare(directory: &Path, world: &World, acknowledged: &[Acknowledg
             .collect();
         let (replies, posts): (Vec<&Message>, Vec<&Message>) =
             messages.into_iter().partition(|message| agents.iter().any(|agent| message.author_id == (*agent).into()));
+        if jobs.iter().any(|(job, _)| job == channel) {
+            assert_eq!(posts.len(), 1, "in channel {channel} one thing is asked");
+        }
         for post in &posts {
             assert!(found.insert(post.id), "message {} is there twice", post.id);
         }
@@ -56,7 +59,7 @@ pub async fn compare(directory: &Path, world: &World, acknowledged: &[Acknowledg
     for message in acknowledged {
         assert!(found.contains(&message.id), "message {} was acknowledged and is lost", message.id);
     }
-    assert_eq!(found.len(), acknowledged.len(), "nothing but the acknowledged messages is there");
+    assert_eq!(found.len(), acknowledged.len() + jobs.len(), "nothing but the acknowledged messages is there");
     assert_eq!(store.deliveries().next_due(Vec::new()).await.unwrap(), None, "no delivery is left open");
     kept
 }

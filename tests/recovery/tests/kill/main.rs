@@ -14,15 +14,22 @@
 
 mod compare;
 mod dice;
+mod disk;
+mod faults;
+mod postgres;
 mod server;
 mod sessions;
+mod storm;
 mod traffic;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use dice::Dice;
+use persistence::Target;
+use postgres::Database;
 use server::Server;
+use storm::Storm;
 use testkit::scripted::{Reply, ScriptedModel};
 use tokio::time::{sleep, timeout};
 use traffic::{Traffic, World};
@@ -90,7 +97,7 @@ async fn nothing_acknowledged_is_lost_and_every_delivery_ends_once_whenever_the_
     assert!(acknowledged.len() as u64 > kills, "{} messages are too little traffic for {kills} kills", acknowledged.len());
     timeout(DRAIN, world.drained(&server.url)).await.expect("every delivery ends");
     server.stop().await;
-    let kept = compare::compare(directory.path(), &world, &acknowledged).await;
+    let kept = compare::compare(&Target::Sqlite(directory.path().join("doolittle.db")), &world, &acknowledged, &[]).await;
     println!("{} messages acknowledged, {kept}", acknowledged.len());
 }
 
@@ -125,4 +132,41 @@ fn choose(dice: &mut Dice) -> Instant {
         2 => Instant::ModelCall(dice.below(20_000)),
         _ => Instant::Answer(dice.below(3_000)),
     }
+}
+
+fn rounds() -> (u64, u64) {
+    let rounds = setting("DOOLITTLE_RECOVERY_ROUNDS").unwrap_or(8);
+    (rounds, setting("DOOLITTLE_RECOVERY_SEED").unwrap_or_else(|| u64::from(std::process::id()) << 20 | rounds))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_every_path_what_is_acknowledged_is_there_once_whenever_the_server_is_killed() {
+    let (rounds, seed) = rounds();
+    Storm { rounds, seed, postgres: None, cuts: false, faults: false }.rage().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_every_path_what_is_acknowledged_is_there_once_whenever_the_power_is_cut() {
+    let (rounds, seed) = rounds();
+    Storm { rounds, seed, postgres: None, cuts: true, faults: false }.rage().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_every_path_what_is_acknowledged_is_there_once_whatever_the_disk_fails_to_do() {
+    let (rounds, seed) = rounds();
+    Storm { rounds, seed, postgres: None, cuts: true, faults: true }.rage().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_every_path_what_is_acknowledged_is_there_once_on_postgres_whenever_the_server_is_killed() {
+    let (rounds, seed) = rounds();
+    let Some(database) = Database::create().await else { return };
+    Storm { rounds, seed, postgres: Some(database), cuts: true, faults: false }.rage().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_every_path_what_is_acknowledged_is_there_once_however_connections_to_postgres_end() {
+    let (rounds, seed) = rounds();
+    let Some(database) = Database::create().await else { return };
+    Storm { rounds, seed, postgres: Some(database), cuts: false, faults: true }.rage().await;
 }

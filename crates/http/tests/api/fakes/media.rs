@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use core_types::media::{
-    HeldFile, MediaFile, MediaName, MediaPlace, MediaReader, MediaService, MediaStoreResult, MediaType, Upload, UploadHead,
+    HeldFile, KeptFile, MediaFile, MediaName, MediaPlace, MediaReader, MediaService, MediaStoreResult, MediaType, Upload, UploadHead,
 };
 use core_types::{Caller, ServiceError, ServiceResult};
 
@@ -23,9 +23,9 @@ impl Upload for Taking {
         if self.bytes.starts_with(b"too large") { Err(ServiceError::TooLarge { limit: 8 }) } else { Ok(()) }
     }
 
-    async fn keep(self: Box<Self>, place: MediaPlace) -> ServiceResult<MediaFile> {
+    async fn keep(self: Box<Self>, place: MediaPlace) -> ServiceResult<KeptFile> {
         self.calls.lock().unwrap().push(Call::Keep(place, self.bytes));
-        Ok(file(place, MediaType::Png))
+        Ok(KeptFile { file: file(place, MediaType::Png), repeated: false })
     }
 
     async fn hold(self: Box<Self>) -> ServiceResult<HeldFile> {

@@ -16,6 +16,7 @@ use core_types::messaging::{
     Channel, ChannelChange, Message, MessageChange, MessageSearch, MessageServer, MessageWindow, NewChannel, NewMessage, NewServer,
     PostReceipt, ReplyEvent, ServerChange, StreamItem, SyncedChannel, Title,
 };
+use core_types::repeats::KeyedRequest;
 use core_types::rooms::{NewGroup, NewRoom};
 use core_types::runs::{LogFilter, RunFilter};
 use core_types::sessions::{NewSession, SessionMessage, TimeoutChange};
@@ -36,6 +37,7 @@ mod keys;
 mod media;
 mod memories;
 mod messaging;
+mod repeats;
 mod sessions;
 mod tee;
 
@@ -102,6 +104,7 @@ pub enum Call {
     RemoveServer(MessageServerId),
     Link(MessageServerId, AgentId),
     Unlink(MessageServerId, AgentId),
+    Keyed(KeyedRequest),
     Begin(UploadHead),
     Keep(MediaPlace, Vec<u8>),
     /// The bytes of a recording.

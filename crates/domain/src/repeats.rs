@@ -1,0 +1,87 @@
+//! Requests that may be sent again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use async_trait::async_trait;
+use core_types::messaging::IdempotencyKey;
+use core_types::repeats::{Claimed, KeptAnswer, KeyedRequest, OpenRequest, RepeatRepository, RepeatService, Turn};
+use core_types::{Caller, Clock, Ids, ServiceError, ServiceResult};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex as Turns, OwnedMutexGuard};
+use uuid::Uuid;
+
+/// Whose key, for which route, and which.
+type Name = (String, String, String);
+
+/// So many entries of the map may be of requests that are over.
+const SPARE: usize = 256;
+
+/// Keeps the answers of requests that carry a key.
+pub struct Repeats {
+    repository: Arc<dyn RepeatRepository>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    /// Requests that are being carried out. The database belongs to one server, so that this one knows them all.
+    under_way: Mutex<HashMap<Name, Weak<Turns<()>>>>,
+}
+
+impl Repeats {
+    /// The service over a store.
+    pub fn new(repository: Arc<dyn RepeatRepository>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        Self { repository, clock, ids, under_way: Mutex::default() }
+    }
+
+    /// The turns of a key. As many are kept as there are requests, and some more.
+    fn turns(&self, key: &IdempotencyKey) -> Arc<Turns<()>> {
+        let name = (key.caller.clone(), key.route.clone(), key.key.clone());
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = under_way.get(&name).and_then(Weak::upgrade) {
+            return turns;
+        }
+        if under_way.len() >= SPARE && under_way.len() == under_way.capacity() {
+            under_way.retain(|_, turns| turns.strong_count() > 0);
+        }
+        let turns = Arc::new(Turns::new(()));
+        under_way.insert(name, Arc::downgrade(&turns));
+        turns
+    }
+}
+
+#[async_trait]
+impl RepeatService for Repeats {
+    async fn begin(&self, caller: &Caller, request: KeyedRequest) -> ServiceResult<Turn> {
+        let KeyedRequest { route, key, sent } = request;
+        let body_hash = Sha256::digest(sent).into();
+        // What is kept under the keys of messages has other names.
+        let key = IdempotencyKey { caller: caller.name(), route, key: format!("key:{key}"), body_hash };
+        let turn = self.turns(&key).lock_owned().await;
+        match self.repository.claim(key.clone(), self.ids.uuid(), self.clock.now()).await? {
+            Claimed::Open(id) => Ok(Turn::Ours(Box::new(Open { repository: Arc::clone(&self.repository), key, id, _turn: turn }))),
+            Claimed::Answered(answer) => Ok(Turn::Repeats(answer)),
+            Claimed::OtherBody => Err(ServiceError::conflict("The Idempotency-Key was used with another body")),
+        }
+    }
+}
+
+struct Open {
+    repository: Arc<dyn RepeatRepository>,
+    key: IdempotencyKey,
+    id: Uuid,
+    _turn: OwnedMutexGuard<()>,
+}
+
+#[async_trait]
+impl OpenRequest for Open {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+
+    async fn answered(self: Box<Self>, answer: KeptAnswer) -> ServiceResult<()> {
+        Ok(self.repository.answer(self.key.clone(), answer).await?)
+    }
+
+    async fn refused(self: Box<Self>) -> ServiceResult<()> {
+        Ok(self.repository.release(self.key.clone()).await?)
+    }
+}

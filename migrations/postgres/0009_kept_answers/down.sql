@@ -1,0 +1,2 @@
+ALTER TABLE idempotency DROP COLUMN answer;
+ALTER TABLE idempotency DROP COLUMN status;

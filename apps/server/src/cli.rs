@@ -74,11 +74,19 @@ pub enum Verb {
         verb: TeeVerb,
     },
     /// Bring the database to this version's schema and stop
-    Migrate,
+    Migrate(MigrateArgs),
     /// Bring in agents: characters, an exported agent, or the database of an elizaOS server
     Import(ImportArgs),
     /// Write an agent with its memories into one file, without its secrets
     Export(ExportArgs),
+    /// Copy the database and the uploaded files, while a server runs or not
+    Backup(BackupArgs),
+    /// Make a data directory of a backup
+    Restore(RestoreArgs),
+    /// Check the database and the uploaded files, or a backup; changes nothing
+    Verify(VerifyDataArgs),
+    /// Make anew what can be: indexes, words, vectors; and move files of no row aside. The server must not run
+    Repair(RepairArgs),
     /// Show every setting, its value and where it came from; secrets are masked
     Config {
         /// Print JSON.
@@ -96,6 +104,71 @@ pub enum Verb {
         /// Its format.
         format: String,
     },
+}
+
+/// What is backed up, and where to.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct BackupArgs {
+    /// A directory, or a file whose name ends in `.tar`; nothing may be there yet. Where nothing is said, a directory by the time, in
+    /// `BACKUP_DIR` or here.
+    #[arg(long, value_name = "PATH")]
+    pub to: Option<PathBuf>,
+    /// Put `secret.key` into it. Whoever has the backup then has the agents' secrets.
+    #[arg(long)]
+    pub with_key: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What becomes a data directory. The server must not run.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct RestoreArgs {
+    /// The backup: a directory or a `.tar` that `backup` made.
+    #[arg(long, value_name = "PATH")]
+    pub from: PathBuf,
+    /// Go on from the backup to this moment by the log that was kept: ISO 8601 or epoch milliseconds, not before the backup.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<Timestamp>,
+    /// The directory of that log; `BACKUP_LOG_DIR` where nothing is said.
+    #[arg(long, value_name = "DIR", requires = "until")]
+    pub log: Option<PathBuf>,
+    /// A media directory from which uploaded files are copied that came after the backup, where they are still what was uploaded.
+    #[arg(long, value_name = "DIR", requires = "until")]
+    pub media: Option<PathBuf>,
+    /// Move what is in the data directory aside; without this it must be empty.
+    #[arg(long)]
+    pub replace: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is checked.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct VerifyDataArgs {
+    /// A backup in place of the data directory.
+    #[arg(long, value_name = "PATH")]
+    pub backup: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which way to migrate. The server must not run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
+pub struct MigrateArgs {
+    /// Undo the newest migration with all that it holds, for the version before this one; a copy is made first.
+    #[arg(long)]
+    pub down: bool,
+}
+
+/// How repairs are told.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct RepairArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where agents come from. The server must not run.
@@ -370,6 +443,9 @@ Examples:
   doolittle import characters/                   look at what would come in; --yes brings it in
   doolittle import --from-postgres postgres://eliza:...@localhost/eliza --yes
   doolittle export Ada --out ada.jsonl           an agent with its memories as one file
+  doolittle backup --to /backups/monday.tar      also while the server runs
+  doolittle verify --backup /backups/monday.tar
+  doolittle restore --from /backups/monday.tar --data-dir /var/lib/doolittle
   curl -s http://127.0.0.1:3000/api/tee/status | doolittle tee verify - --collateral collateral.json
 ";
 
@@ -378,6 +454,10 @@ Files:
   ./doolittle.toml               settings as TOML, unless --config names another file
   <data-dir>/.env                settings, NAME=VALUE
   <data-dir>/doolittle.lock      held by the one process that uses the directory; has its process id
+  <data-dir>/doolittle.db        the database, with doolittle.db-wal and doolittle.db-shm while it is in use
+  <data-dir>/media/              uploaded files
+  <data-dir>/secret.key          the key under which agents' secrets are encrypted
+  <data-dir>/backups/            copies of the database from before an upgrade or a repair
   <data-dir>/tee.key             the key that attested answers are signed with
   <data-dir>/characters/         characters that `characterPath` may name
   <data-dir>/chat_history        what was typed into `chat`
@@ -385,7 +465,7 @@ Files:
 
 #[cfg(test)]
 mod tests {
-    use super::{AgentVerb, Cli, ServerArgs, TeeVerb, Verb, command, parse};
+    use super::{AgentVerb, Cli, MigrateArgs, ServerArgs, TeeVerb, Verb, command, parse};
     use crate::config::SettingId;
     use crate::exit;
 
@@ -410,7 +490,7 @@ mod tests {
     #[test]
     fn settings_may_stand_after_the_verb() {
         let cli = read("doolittle migrate --data-dir elsewhere");
-        assert_eq!(cli.verb, Some(Verb::Migrate));
+        assert_eq!(cli.verb, Some(Verb::Migrate(MigrateArgs::default())));
         assert_eq!(cli.settings.0.get(&SettingId::DataDir).map(String::as_str), Some("elsewhere"));
     }
 
@@ -441,6 +521,21 @@ mod tests {
         let Some(Verb::Export(args)) = read("doolittle export Ada --out a.jsonl").verb else { panic!("no export") };
         assert_eq!((args.agent.as_str(), args.out.unwrap().to_str()), ("Ada", Some("a.jsonl")));
         for bad in ["import", "import a b", "import a --from-postgres b", "export", "export Ada --yes"] {
+            assert_eq!(parse(format!("doolittle {bad}").split_whitespace()).unwrap_err().exit_code(), 2, "{bad}");
+        }
+    }
+
+    #[test]
+    fn care_takes_places_and_a_moment() {
+        let Some(Verb::Restore(args)) = read("doolittle restore --from b.tar --until 2026-01-01T00:00:00Z --log l --replace").verb else {
+            panic!("no restore")
+        };
+        assert_eq!((args.from.to_str(), args.log.unwrap().to_str(), args.replace), (Some("b.tar"), Some("l"), true));
+        assert_eq!(args.until.unwrap().iso(), "2026-01-01T00:00:00.000Z");
+        for line in ["doolittle backup", "doolittle verify --backup b --json", "doolittle repair", "doolittle migrate --down"] {
+            assert!(read(line).verb.is_some(), "{line}");
+        }
+        for bad in ["restore", "restore --from b --log l", "restore --from b --until soon", "backup b", "verify b"] {
             assert_eq!(parse(format!("doolittle {bad}").split_whitespace()).unwrap_err().exit_code(), 2, "{bad}");
         }
     }

@@ -44,10 +44,11 @@ pub fn keyring(config: &Config) -> Result<Keyring, Failure> {
     Ok(Keyring::with_tokens(config.server.key.as_ref(), tokens))
 }
 
-/// Takes in the keys that the database has, and begins to note when they are shown.
+/// Takes in the keys that the database has, and begins to note when they are shown; fetches the set of public keys where there is one,
+/// and keeps it up to date.
 pub async fn begin(
     store: &Store,
-    keyring: Keyring,
+    (keyring, key_set): (Keyring, Option<KeySet>),
     clock: &Arc<dyn Clock>,
     ids: &Arc<dyn Ids>,
     background: &mut JoinSet<()>,
@@ -56,15 +57,11 @@ pub async fn begin(
     let keys = Arc::new(Keys { keys: store.keys(), keyring, clock: Arc::clone(clock), ids: Arc::clone(ids), randomness });
     keys.load().await.map_err(|error| Failure::new(Exit::Database, "the API keys cannot be read").because(error))?;
     background.spawn(note_uses(Arc::clone(&keys)));
-    Ok(keys)
-}
-
-/// Fetches the set of public keys where the settings name one, and keeps it up to date.
-pub async fn follow(key_set: Option<KeySet>, background: &mut JoinSet<()>) {
     if let Some(key_set) = key_set {
         key_set.fetch().await;
         background.spawn(key_set.follow());
     }
+    Ok(keys)
 }
 
 /// Notes for the last time when keys were shown.

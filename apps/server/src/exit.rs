@@ -29,6 +29,8 @@ pub enum Exit {
     Refused = 8,
     /// What is attested is not proved.
     Unproved = 9,
+    /// What is kept, or a backup of it, is not what it should be.
+    Damaged = 10,
 }
 
 /// Every exit code with its meaning, as the manual and `docs/operations.md` list them.
@@ -43,6 +45,7 @@ pub const MEANINGS: &[(u8, &str)] = &[
     (Exit::Unreachable as u8, "no server answers (chat, agent)"),
     (Exit::Refused as u8, "the server refused the key (chat, agent)"),
     (Exit::Unproved as u8, "what the file says is not proved (tee verify)"),
+    (Exit::Damaged as u8, "what is kept is not as it should be (backup, restore, verify, repair)"),
 ];
 
 /// The end of the program that is not a success.
@@ -103,6 +106,6 @@ mod tests {
     #[test]
     fn codes_count_up_without_a_gap() {
         let codes: Vec<u8> = MEANINGS.iter().map(|(code, _)| *code).collect();
-        assert_eq!(codes, (0..=9).collect::<Vec<u8>>());
+        assert_eq!(codes, (0..=10).collect::<Vec<u8>>());
     }
 }

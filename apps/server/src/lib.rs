@@ -3,9 +3,11 @@
 //!
 //! A run of `doolittle` goes: [`cli`] reads the arguments, [`config`] resolves every setting with its origin, [`serve`]
 //! prepares the data directory, takes the [`lock`] and binds the port, [`wiring`] builds the server and runs it. The other
-//! verbs are clients of a running server ([`client`]), look at the local one ([`migrate`], `config`), move agents in and out of it ([`moving`]), or check what one has said
+//! verbs are clients of a running server ([`client`]), look at the local one ([`migrate`], `config`), move agents in and out of it ([`moving`]),
+//! take care of what it keeps (`care`), or check what one has said
 //! ([`tee::verify`]).
 
+mod care;
 pub mod characters;
 pub mod cli;
 pub mod client;

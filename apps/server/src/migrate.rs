@@ -4,22 +4,35 @@ use std::fmt::Write as _;
 
 use persistence::migrate::{State, Status};
 
+use crate::cli::MigrateArgs;
 use crate::config::Config;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::lock::DataLock;
 use crate::program::print;
-use crate::{data_dir, wiring};
+use crate::{care, data_dir, wiring};
 
 /// Migrates, and says what that took.
-pub async fn run(config: &Config) -> Result<(), Failure> {
+pub async fn run(config: &Config, args: &MigrateArgs) -> Result<(), Failure> {
     data_dir::prepare(&config.data_dir)?;
     let _lock = DataLock::take(&config.data_dir)?;
+    if args.down {
+        return down(config).await;
+    }
     // A database that cannot be asked cannot be opened either, and that says why.
     let before = persistence::migrate::status(&wiring::target(config)).await.unwrap_or_default();
     let store = wiring::open(config).await?;
     let said = print(&report(store.describe(), &before));
     store.close().await;
     said
+}
+
+/// Undoes the newest migration, so that the version before can work on the database.
+async fn down(config: &Config) -> Result<(), Failure> {
+    let target = wiring::target(config);
+    let copy = care::before_undoing(config).await?;
+    let undone = persistence::migrate::revert(&target).await.map_err(|error| Failure::of(Exit::Database, &error, ""))?;
+    let kept = copy.map(|copy| format!("; as it was it is in {}", copy.display())).unwrap_or_default();
+    print(&format!("undid {undone}: {target} has the schema of the version before{kept}\n"))
 }
 
 fn report(database: &str, before: &[Status]) -> String {

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use core_types::error::Source;
+
 /// Writes a file in one step, also where the power fails: a reader sees what was there before, or all of the new text.
 pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     let partial = path.with_added_extension("partial");
@@ -19,6 +21,14 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// Makes a file with a random key, as hexadecimal digits. A key that was used must not be lost with the power.
+pub(crate) fn new_key<const N: usize>(path: &Path) -> Result<[u8; N], Source> {
+    let mut key = [0; N];
+    getrandom::fill(&mut key)?;
+    write(path, &hex::encode(key))?;
+    Ok(key)
 }
 
 #[cfg(test)]

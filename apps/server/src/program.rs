@@ -10,7 +10,7 @@ use crate::cli::{self, Cli, TeeVerb, Verb};
 use crate::client;
 use crate::config::{self, Config, Sources};
 use crate::exit::{Exit, Failure};
-use crate::{logging, migrate, moving, selftest, serve, tee};
+use crate::{care, logging, migrate, moving, selftest, serve, tee};
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -54,9 +54,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
     }
     match verb {
         Verb::Serve => system()?.block_on(serve::run(config)),
-        Verb::Migrate => system()?.block_on(migrate::run(&config)),
+        Verb::Migrate(args) => system()?.block_on(migrate::run(&config, &args)),
         Verb::Import(args) => system()?.block_on(moving::import::run(&config, args)),
         Verb::Export(args) => system()?.block_on(moving::export::run(&config, args)),
+        Verb::Backup(args) => system()?.block_on(care::run(&config, args)),
+        Verb::Restore(args) => system()?.block_on(care::restore::run(&config, args)),
+        Verb::Verify(args) => system()?.block_on(care::verify::run(&config, args)),
+        Verb::Repair(args) => system()?.block_on(care::repair::run(&config, args)),
         Verb::Chat(chat) => system()?.block_on(client::chat::run(&config, chat)),
         Verb::Agent { verb, server, json } => system()?.block_on(client::agents::run(&config, verb, &server, json)),
         Verb::Selftest { verb } => system()?.block_on(selftest::run(&config, verb)),

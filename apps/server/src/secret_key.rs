@@ -40,11 +40,7 @@ fn keys(data_dir: &Path) -> Result<Vec<[u8; KEY_BYTES]>, Failure> {
     if let Some(keys) = stored(data_dir)? {
         return Ok(keys);
     }
-    let path = data_dir.join(FILE);
-    let mut key = [0; KEY_BYTES];
-    getrandom::fill(&mut key).map_err(|error| unusable(data_dir, "cannot be made").because(error))?;
-    // A key that was used must not be lost with the power.
-    private_file::write(&path, &hex::encode(key)).map_err(|error| unusable(data_dir, "cannot be written").because(error))?;
+    let key = private_file::new_key(&data_dir.join(FILE)).map_err(|error| unusable(data_dir, "cannot be made").because(error))?;
     Ok(vec![key])
 }
 

@@ -30,6 +30,8 @@ pub struct Started<'a> {
     pub embeddings: Option<&'a str>,
     /// What attests the server, where something does.
     pub tee: Option<&'a str>,
+    /// What backups are made, where some are.
+    pub backups: Option<&'a str>,
     /// The folder of the web UI, where one is served.
     pub ui: Option<&'a Path>,
     /// Whether requests must carry a key.
@@ -59,6 +61,7 @@ impl Started<'_> {
             ("speech", self.speech()),
             ("memories", self.memories()),
             ("tee", self.tee.unwrap_or_default().to_owned()),
+            ("backups", self.backups.unwrap_or_default().to_owned()),
             ("web ui", self.ui.map(|folder| format!("{} at /", folder.display())).unwrap_or_default()),
             ("key", self.key().to_owned()),
             ("agents", self.agents()),
@@ -162,6 +165,7 @@ mod tests {
             speech: &SpeechEngines { synthesizer: None, transcriber: None },
             embeddings: Some("static/en"),
             tee: None,
+            backups: None,
             ui: None,
             key: false,
             running,
@@ -219,6 +223,14 @@ mod tests {
         assert!(!plain.text().contains("  tee "));
         let attested = Started { tee: Some("SIMULATED: the evidence is made up"), ..plain }.text();
         assert!(attested.contains("  tee       SIMULATED: the evidence is made up\n"), "{attested}");
+    }
+
+    #[test]
+    fn backups_are_told_where_some_are_made() {
+        let plain = started("127.0.0.1:3000", &[]);
+        assert!(!plain.text().contains("  backups"));
+        let made = Started { backups: Some("every 60 min to /backups, 7 kept; the next now"), ..plain }.text();
+        assert!(made.contains("  backups   every 60 min to /backups, 7 kept; the next now\n"), "{made}");
     }
 
     #[test]

@@ -28,11 +28,13 @@ use http_api::{AppState, HttpSettings, RunningServer, Services};
 use media_files::MediaFiles;
 use media_s3::{MediaS3, S3Settings};
 use models_eliza::ElizaConnector;
-use persistence::{OpenError, Options, Store, Target};
+use persistence::{LogOptions, OpenError, Options, Store, Target};
 use recall::Recall;
 use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 use tokio::task::JoinSet;
 
+use crate::care;
+use crate::care::schedule;
 use crate::characters::{CharacterDirectory, ELIZA};
 use crate::clock::{SystemClock, SystemIds, SystemRandomness};
 use crate::config::{Bucket, Config};
@@ -96,7 +98,7 @@ pub async fn serve_until(
     let key_set = KeySet::named(config, &keyring)?;
     let enclave = tee::enclave(config).await?;
     let attests = enclave.as_ref().map(Enclave::describe);
-    let store = open(config).await?;
+    let store = Arc::new(open(config).await?);
     let files = media_store(config).await?;
     let kept_in = files.describe();
     let bus: Arc<dyn EventBus> = Arc::new(InProcessBus::new());
@@ -136,12 +138,12 @@ pub async fn serve_until(
     let runtime = Runtime::start(Arc::clone(&minds), ActionRegistry::default(), run_limits(config))
         .await
         .map_err(|error| Failure::new(Exit::Database, "the deliveries cannot be taken up").because(error))?;
-    let upkeep = upkeep(config, &store, &files, &clock);
     let engines = minds.engines();
+    let upkeep = upkeep(config, &store, &files, &clock);
     let mut background = in_background(upkeep, Arc::clone(&agents), Arc::clone(&minds), settings.clone(), recall);
     background.spawn(figures::keep_small(counted.clone()));
-    let keys = credentials::begin(&store, keyring, &clock, &ids, &mut background).await?;
-    credentials::follow(key_set, &mut background).await;
+    let keys = credentials::begin(&store, (keyring, key_set), &clock, &ids, &mut background).await?;
+    let backups = schedule::begin(config, &store, &files, &clock, &mut background)?;
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
     let figures = PrometheusFigures::new(counted, store.agents(), store.deliveries(), Arc::<ThisMachine>::clone(&machine));
@@ -167,7 +169,13 @@ pub async fn serve_until(
     let state = AppState::new(services, http_settings(config, ui));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
-    let found = Models { provider: provider.as_ref(), speech: &engines, embeddings: embedders.model(), tee: attests.as_deref() };
+    let found = Models {
+        provider: provider.as_ref(),
+        speech: &engines,
+        embeddings: embedders.model(),
+        tee: attests.as_deref(),
+        backups: backups.as_deref(),
+    };
     ready(&started_text(config, address, &store, &kept_in, &found, &listed));
 
     let stop = async {
@@ -216,6 +224,7 @@ fn agents(
     })
 }
 
+/// Forgets what is kept for a time only.
 fn upkeep(config: &Config, store: &Store, files: &Arc<dyn MediaStore>, clock: &Arc<dyn Clock>) -> Upkeep {
     Upkeep {
         messages: store.messages(),
@@ -312,9 +321,16 @@ pub fn target(config: &Config) -> Target {
 
 /// Opens the configured database and brings it up to date.
 pub async fn open(config: &Config) -> Result<Store, Failure> {
-    persistence::open(&target(config), Options::default(), Arc::new(SystemIds)).await.map_err(|error| {
+    care::before_migrating(config).await?;
+    let log = config.backups.log_dir.clone().map(|dir| LogOptions { dir, clock: Arc::new(SystemClock) });
+    let options = Options { log, ..Options::default() };
+    persistence::open(&target(config), options, Arc::new(SystemIds)).await.map_err(|error| {
         let advice = match &error {
-            OpenError::Newer { .. } => "; run that version, or restore a backup from before it",
+            OpenError::Newer { .. } => {
+                "; run that version, or undo the migration with that version's `doolittle migrate --down`, or go back to a copy from before it \
+                 (<data-dir>/backups, docs/operations.md)"
+            }
+            OpenError::Log { .. } => "; look at BACKUP_LOG_DIR: its permissions, its free space; or unset it",
             OpenError::Unwritable { .. } => "; mend its permissions or free some space",
             OpenError::Corrupt { .. } => "; restore a backup, or move the file away to begin anew",
             OpenError::BadUrl { .. } | OpenError::Unreachable { .. } => "; check POSTGRES_URL and that PostgreSQL runs",
@@ -331,7 +347,7 @@ pub async fn open(config: &Config) -> Result<Store, Failure> {
 }
 
 /// Opens the configured store of files.
-async fn media_store(config: &Config) -> Result<Arc<dyn MediaStore>, Failure> {
+pub(crate) async fn media_store(config: &Config) -> Result<Arc<dyn MediaStore>, Failure> {
     if let Some(bucket) = &config.media.bucket {
         return Ok(Arc::new(media_bucket(bucket).await?));
     }
@@ -576,6 +592,7 @@ struct Models<'a> {
     speech: &'a SpeechEngines,
     embeddings: Option<&'a str>,
     tee: Option<&'a str>,
+    backups: Option<&'a str>,
 }
 
 fn started_text(
@@ -601,6 +618,7 @@ fn started_text(
         speech: found.speech,
         embeddings: found.embeddings,
         tee: found.tee,
+        backups: found.backups,
         ui: config.server.ui.as_deref(),
         key: config.server.key.is_some(),
         running: &running,

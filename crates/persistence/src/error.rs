@@ -65,6 +65,13 @@ pub enum OpenError {
         /// Which database, without its password.
         place: String,
     },
+    /// The log that should be kept of a SQLite database cannot be.
+    #[display("no log of the database can be kept")]
+    Log {
+        /// What happened.
+        #[error(source)]
+        source: Source,
+    },
     /// A migration failed; the ones before it are in place.
     #[display("the database cannot be brought up to date")]
     Migration {

@@ -34,6 +34,7 @@ use core_types::sessions::SessionRepository;
 use core_types::worlds::WorldRepository;
 use core_types::{Ids, StoreResult};
 
+pub mod care;
 pub mod elizaos;
 mod error;
 pub mod migrate;
@@ -43,7 +44,7 @@ mod sqlite;
 mod words;
 
 pub use error::OpenError;
-pub use options::{Kind, Options, Target};
+pub use options::{Kind, LogOptions, Options, Target};
 
 /// An open database with all its repositories.
 pub struct Store {
@@ -219,6 +220,15 @@ impl Store {
         match &self.backend {
             Backend::Sqlite(_) => Ok(true),
             Backend::Postgres(db) => db.still_owner().await,
+        }
+    }
+
+    /// Makes what was committed a part of the log that is kept, where one is (SQLite). It is to be asked again and again; what was committed
+    /// since is lost to the log where the disk of the database is.
+    pub async fn keep_log(&self) -> StoreResult<()> {
+        match &self.backend {
+            Backend::Sqlite(db) => db.keep_log().await,
+            Backend::Postgres(_) => Ok(()),
         }
     }
 

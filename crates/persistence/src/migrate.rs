@@ -99,15 +99,20 @@ pub(crate) fn status_of<DB: Backend, H: MigrationHarness<DB>>(
     harness: &mut H,
     source: &EmbeddedMigrations,
 ) -> Result<Vec<Status>, OpenError> {
+    let applied = harness.applied_migrations().map_err(|source| OpenError::Migration { source })?;
+    status_among::<DB>(applied.iter().map(ToString::to_string).collect(), source)
+}
+
+/// The same of a database that has these migrations, newest first.
+pub(crate) fn status_among<DB: Backend>(mut applied: Vec<String>, source: &EmbeddedMigrations) -> Result<Vec<Status>, OpenError> {
     let migrations = sorted::<DB>(source)?;
-    let mut applied = harness.applied_migrations().map_err(|source| OpenError::Migration { source })?;
     let mut all: Vec<Status> = Vec::new();
     for migration in &migrations {
-        let position = applied.iter().position(|version| *version == migration.name().version());
+        let position = applied.iter().position(|version| *version == migration.name().version().to_string());
         let state = if position.map(|position| applied.remove(position)).is_some() { State::Applied } else { State::Pending };
         all.push(Status { name: migration.name().to_string(), state });
     }
-    all.extend(applied.iter().rev().map(|version| Status { name: version.to_string(), state: State::Unknown }));
+    all.extend(applied.into_iter().rev().map(|name| Status { name, state: State::Unknown }));
     Ok(all)
 }
 

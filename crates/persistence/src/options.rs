@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use core_types::Clock;
 
 /// A database product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,21 @@ impl fmt::Debug for Target {
     }
 }
 
+/// A log of all that is committed, kept beside the database for the way back to a moment.
+#[derive(Clone)]
+pub struct LogOptions {
+    /// The directory that it is kept in.
+    pub dir: PathBuf,
+    /// What time commits are given.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for LogOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "LogOptions({})", self.dir.display())
+    }
+}
+
 /// Bounds on what the store takes and holds.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -54,6 +72,8 @@ pub struct Options {
     pub writer_cache_kib: u32,
     /// SQLite: the most KiB of pages that each reader caches.
     pub reader_cache_kib: u32,
+    /// SQLite: the log that is kept; none where this is absent.
+    pub log: Option<LogOptions>,
     /// PostgreSQL: the most connections, beside the one that holds the lock.
     pub connections: u32,
     /// PostgreSQL: the longest that a statement may take.
@@ -69,6 +89,7 @@ impl Default for Options {
             readers: 4,
             writer_cache_kib: 4096,
             reader_cache_kib: 1024,
+            log: None,
             connections: 12,
             statement_timeout: Duration::from_secs(30),
         }

@@ -39,8 +39,9 @@ const EXCLUSIVE: &[(&[&str], &[&str])] = &[
     (&["diesel", "diesel-async", "diesel_migrations", "libsqlite3-sys", "tokio-postgres-rustls"], &["doolittle-persistence"]),
     // The program's tests fill a database as an elizaOS server leaves it; the program itself does not speak to one.
     (&["tokio-postgres"], &["doolittle-persistence", "doolittle"]),
-    // The limits that the server is held against are SQLite and actix without the server.
-    (&["rusqlite"], &["bench"]),
+    // The limits that the server is held against are SQLite and actix without the server; Diesel cannot make backups; and the program's
+    // tests damage databases, while the program itself does not speak to one.
+    (&["rusqlite"], &["bench", "doolittle-persistence", "doolittle"]),
     // The program needs actix's system to run the server in.
     (&["actix-web", "actix-ws", "actix-multipart", "actix-files"], &["doolittle-http", "doolittle", "bench"]),
     // Object storage comes with its own client of the same library, whose TLS its adapter must choose; the guest agent of dstack is
@@ -150,7 +151,9 @@ fn a_library_that_belongs_to_one_layer_is_named_by_no_other() {
 fn the_program_speaks_to_databases_through_persistence_alone() {
     let metadata = workspace();
     let package = metadata.workspace_packages().into_iter().find(|package| *package.name == "doolittle").unwrap();
-    assert!(!names(package, SHIPPED).contains("tokio-postgres"), "the program itself depends on tokio-postgres");
+    for driver in ["tokio-postgres", "rusqlite"] {
+        assert!(!names(package, SHIPPED).contains(driver), "the program itself depends on {driver}");
+    }
 }
 
 #[test]

@@ -71,6 +71,8 @@ pub struct Config {
     pub retention: Retention,
     /// How long sessions last.
     pub sessions: SessionsConfig,
+    /// Backups that the running server makes.
+    pub backups: BackupsConfig,
     /// Vectors of memories.
     pub embeddings: EmbeddingsConfig,
     /// The key that the client verbs send.
@@ -236,6 +238,23 @@ pub struct SessionsConfig {
     pub cleanup: Duration,
 }
 
+/// Backups that the running server makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupsConfig {
+    /// Where they go; none are made where this is absent.
+    pub dir: Option<PathBuf>,
+    /// The time between two.
+    pub every: Duration,
+    /// How many are kept.
+    pub keep: usize,
+    /// Whether they have the key of agents' secrets.
+    pub with_key: bool,
+    /// Where a log of all commits is kept; none is where this is absent.
+    pub log_dir: Option<PathBuf>,
+    /// How often what was committed is put into it.
+    pub log_every: Duration,
+}
+
 /// How long things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -348,6 +367,7 @@ impl Config {
                 },
                 cleanup: Duration::from_secs(read.number(SettingId::SessionCleanup) * 60),
             },
+            backups: BackupsConfig::of(&read),
             embeddings: EmbeddingsConfig {
                 provider: read.text(SettingId::EmbeddingProvider).to_owned(),
                 rate: read.amount(SettingId::EmbeddingRate),
@@ -363,6 +383,19 @@ impl Config {
     /// The TOML file that was read or would be, the `.env` and the lock lie where these say.
     pub fn origin(&self, id: SettingId) -> &Origin {
         self.values.iter().find(|resolved| resolved.id == id).map_or(&Origin::Unset, |resolved| &resolved.origin)
+    }
+}
+
+impl BackupsConfig {
+    fn of(read: &Reader<'_>) -> Self {
+        Self {
+            dir: read.filled(SettingId::BackupDir).map(PathBuf::from),
+            every: Duration::from_secs(read.number(SettingId::BackupEvery) * 60),
+            keep: read.count(SettingId::BackupKeep),
+            with_key: read.switch(SettingId::BackupComplete),
+            log_dir: read.filled(SettingId::BackupLog).map(PathBuf::from),
+            log_every: Duration::from_secs(read.number(SettingId::BackupLogEvery)),
+        }
     }
 }
 

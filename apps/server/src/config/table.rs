@@ -148,6 +148,18 @@ settings! {
     SessionCleanup = Setting::new("SESSION_CLEANUP_INTERVAL_MINUTES", "sessions.cleanup_interval_minutes", count(1_440),
         "How often sessions that are over are forgotten").default("5");
 
+    BackupDir = Setting::new("BACKUP_DIR", "backups.dir", Kind::Path,
+        "The directory into which the running server puts backups, each a directory of its own; none are made where unset").operator_only();
+    BackupEvery = Setting::new("BACKUP_EVERY_MINUTES", "backups.every_minutes", count(525_600), "The time between two of them").default("1440")
+        .operator_only();
+    BackupKeep = Setting::new("BACKUP_KEEP", "backups.keep", count(10_000), "How many of them are kept").default("7").operator_only();
+    BackupComplete = Setting::new("BACKUP_COMPLETE", "backups.complete", Kind::Switch,
+        "Whether they have secret.key; whoever has them then has the agents' secrets").default("false").operator_only();
+    BackupLog = Setting::new("BACKUP_LOG_DIR", "backups.log_dir", Kind::Path,
+        "The directory that a log of all commits is kept in, for the way back to any moment since a backup; none is kept where unset").operator_only();
+    BackupLogEvery = Setting::new("BACKUP_LOG_SECONDS", "backups.log_seconds", count(3_600),
+        "How often what was committed is put into that log").default("10").operator_only();
+
     SmallModel = Setting::new("SMALL_MODEL", "models.small", Kind::Text, "The model for decisions, where the provider has none set");
     LargeModel = Setting::new("LARGE_MODEL", "models.large", Kind::Text, "The model for replies, where the provider has none set");
     OpenaiKey = Setting::new("OPENAI_API_KEY", "models.openai.api_key", Kind::Key, "The key for OpenAI or a server that speaks its API").secret();
@@ -286,6 +298,12 @@ mod tests {
             "TEE_MODE",
             "TEE_DSTACK_SOCKET",
             "TEE_CONFIGFS_DIR",
+            "BACKUP_DIR",
+            "BACKUP_EVERY_MINUTES",
+            "BACKUP_KEEP",
+            "BACKUP_COMPLETE",
+            "BACKUP_LOG_DIR",
+            "BACKUP_LOG_SECONDS",
         ] {
             assert!(!SettingId::by_name(name).unwrap().setting().api_writable, "{name}");
         }

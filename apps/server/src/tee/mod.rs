@@ -60,9 +60,8 @@ fn key(path: &Path) -> Result<SigningKey, Failure> {
     match std::fs::read_to_string(path) {
         Ok(text) => hex::decode_to_slice(text.trim(), &mut seed).map_err(|_| unusable(path, "is damaged: it must hold 64 hex digits"))?,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            getrandom::fill(&mut seed).map_err(|error| unusable(path, "cannot be made").because(error))?;
             // What was signed with a key that is lost with the power has no successor.
-            private_file::write(path, &hex::encode(seed)).map_err(|error| unusable(path, "cannot be written").because(error))?;
+            seed = private_file::new_key(path).map_err(|error| unusable(path, "cannot be made").because(error))?;
         }
         Err(error) => return Err(unusable(path, "cannot be read").because(error)),
     }

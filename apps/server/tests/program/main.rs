@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
 
+mod care;
 mod client;
 mod documents;
 mod elizaos;

@@ -8,28 +8,39 @@ use diesel::connection::SimpleConnection;
 use diesel::sqlite::Sqlite;
 use diesel::{Connection, ConnectionError};
 
-use super::{Conn, log};
+use super::{Conn, keeper, log};
+use crate::care::{self, CareError};
 use crate::error::OpenError;
 use crate::migrate;
 use crate::options::Options;
 
 /// Commits are safe from a power cut from now on; so they are at first. The log is moved into the database by such commits alone: it
-/// is synced before that, and where this fails with anything in it that was not, nobody would be told.
-pub(super) const SYNCED: &str = "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;";
+/// is synced before that, and where this fails with anything in it that was not, nobody would be told. Where a log is kept, the
+/// writer says when what is kept of it may go.
+pub(super) fn synced(options: &Options) -> String {
+    format!("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {};", if options.log.is_some() { 0 } else { CHECKPOINT })
+}
 /// Commits are safe from the end of the process from now on. The next synced one makes them safe from a power cut too.
 pub(super) const WRITTEN: &str = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;";
 
+/// When the write-ahead log has so many pages, it is moved into the file.
+pub(super) const CHECKPOINT: u32 = 4_000;
+
 /// Opens the connection that writes. The file is created where there is none, for its owner alone. What a sync before could not
-/// write is written again.
+/// write is written again. Where no log is kept of what it writes, a log that was kept before is over.
 pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Conn, OpenError> {
     create(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
+    if options.log.is_none() {
+        keeper::forget(path).map_err(|error| OpenError::Log { source: Box::new(error) })?;
+    }
     let mut conn = connect(path)?;
     log::write_again(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
     conn.batch_execute(&format!(
-        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; {SYNCED} PRAGMA foreign_keys = ON; \
+        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; {} PRAGMA foreign_keys = ON; \
          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; \
          PRAGMA journal_size_limit = 67108864;",
         options.busy_timeout.as_millis(),
+        synced(options),
         options.writer_cache_kib,
     ))
     .map_err(|error| refusal(path, &error.to_string(), Box::new(error)))?;
@@ -59,7 +70,7 @@ pub(super) fn for_reading(options: &Options) -> String {
 
 /// The path as SQLite takes it. A relative one is made to start with `./`, so that none is read as a URI or as
 /// `:memory:`.
-pub(super) fn address(path: &Path) -> Result<String, OpenError> {
+pub(crate) fn address(path: &Path) -> Result<String, OpenError> {
     let plain = if path.is_absolute() { path.to_path_buf() } else { Path::new(".").join(path) };
     plain
         .into_os_string()
@@ -90,7 +101,12 @@ pub(crate) fn status(path: &Path) -> Result<Vec<migrate::Status>, OpenError> {
     if !path.exists() {
         return migrate::none_applied::<Sqlite>(&migrate::SQLITE);
     }
-    migrate::status_of::<Sqlite, _>(&mut for_writing(path, &Options::default())?, &migrate::SQLITE)
+    // A connection that writes would move the write-ahead log into the file, of which a log may be kept.
+    let applied = care::applied(path).map_err(|error| match error {
+        CareError::Database { path, source } => refusal(&path, &source.to_string(), source),
+        other => OpenError::Failed { source: Box::new(other) },
+    })?;
+    migrate::status_among::<Sqlite>(applied, &migrate::SQLITE)
 }
 
 /// Undoes the newest migration of the file.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use core_types::Ids;
+use core_types::{Ids, StoreResult};
 use diesel::RunQueryDsl;
 use diesel::SqliteConnection as Conn;
 
@@ -101,6 +101,7 @@ mod finish;
 mod idempotency;
 #[path = "../repos/jobs.rs"]
 mod jobs;
+mod keeper;
 #[path = "../repos/keys.rs"]
 mod keys;
 mod log;
@@ -137,6 +138,7 @@ mod sessions;
 mod types;
 #[path = "../repos/vectors.rs"]
 mod vectors;
+mod wal;
 mod words;
 #[path = "../repos/worlds.rs"]
 mod worlds;
@@ -152,15 +154,23 @@ pub(crate) struct Db {
 impl Db {
     /// Opens the file, brings it up to date and starts the writer.
     pub(crate) async fn open(path: PathBuf, options: Options, ids: Arc<dyn Ids>) -> Result<Self, OpenError> {
+        let naming = Arc::clone(&ids);
         let opened = tokio::task::spawn_blocking(move || {
+            let keeper = options.log.as_ref().map(|log| keeper::Keeper::begin(&path, log, naming)).transpose();
+            let keeper = keeper.map_err(|error| OpenError::Log { source: Box::new(error) })?;
             let mut conn = connect::for_writing(&path, &options)?;
             connect::migrate(&path, &mut conn)?;
             let readers = readers::Readers::open(&path, &options)?;
-            let writer = writer::Writer::start(conn, path, options)?;
+            let writer = writer::Writer::start(conn, path, options, keeper)?;
             Ok((writer, readers))
         });
         let (writer, readers) = opened.await.map_err(|error| OpenError::Failed { source: Box::new(error) })??;
         Ok(Self { writer, readers, ids })
+    }
+
+    /// Makes what was committed a part of the log that is kept, where one is.
+    pub(crate) async fn keep_log(&self) -> StoreResult<()> {
+        self.writer.keep().await
     }
 
     /// Commits what is queued, moves the write-ahead log into the file and stops the writer.

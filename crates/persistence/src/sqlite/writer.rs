@@ -17,6 +17,7 @@ use metrics::{Gauge, Histogram, gauge, histogram};
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio::sync::oneshot;
 
+use super::keeper::Keeper;
 use super::{Conn, connect};
 use crate::error::{Fault, OpenError};
 use crate::options::Options;
@@ -33,8 +34,12 @@ pub(super) struct Writer {
     patience: Duration,
 }
 
+/// The most pages of a write-ahead log that cannot be kept: a gigabyte. Then going on counts for more.
+const TOO_MANY: u32 = 262_144;
+
 enum Order {
     Run(Box<dyn Job>, Durability),
+    Keep(oneshot::Sender<std::io::Result<()>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -85,17 +90,39 @@ where
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(conn: Conn, path: PathBuf, options: Options) -> Result<Self, OpenError> {
+    pub(super) fn start(conn: Conn, path: PathBuf, options: Options, keeper: Option<Keeper>) -> Result<Self, OpenError> {
         let (queue, orders) = mpsc::channel(options.write_queue.max(1));
         let patience = options.patience;
         let seconds = histogram!("doolittle_database_seconds", "kind" => "commit");
         let (jobs, waiting) = (histogram!("doolittle_database_commit_jobs"), gauge!("doolittle_database_waiting_jobs"));
-        let serving = Loop { conn, orders, path, options, synced: true, doubtful: false, seconds, jobs, waiting };
+        let safe = connect::synced(&options);
+        let serving = Loop {
+            conn,
+            orders,
+            path,
+            options,
+            keeper,
+            checkpoint_at: connect::CHECKPOINT,
+            safe,
+            synced: true,
+            doubtful: false,
+            seconds,
+            jobs,
+            waiting,
+        };
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || serving.serve())
             .map_err(|error| OpenError::Failed { source: Box::new(error) })?;
         Ok(Self { queue, patience })
+    }
+
+    /// Has what was committed kept in the log, where one is kept.
+    pub(super) async fn keep(&self) -> StoreResult<()> {
+        let (done, kept) = oneshot::channel();
+        let closed = |_| StoreError::Unavailable("the database is closed".into());
+        self.queue.send(Order::Keep(done)).await.map_err(|_| StoreError::Unavailable("the database is closed".into()))?;
+        kept.await.map_err(closed)?.map_err(|error| StoreError::Defect(Box::new(error)))
     }
 
     /// Queues a unit of work and waits for the commit. While the queue is full this waits, within bounds.
@@ -131,6 +158,12 @@ struct Loop {
     orders: mpsc::Receiver<Order>,
     path: PathBuf,
     options: Options,
+    /// Keeps the log, where one is kept.
+    keeper: Option<Keeper>,
+    /// At how many pages of the write-ahead log it is moved into the file, where a log is kept.
+    checkpoint_at: u32,
+    /// What makes commits safe from a power cut.
+    safe: String,
     /// Whether commits are synced at present.
     synced: bool,
     /// Whether a commit has failed since the connection was opened, so that neither it nor the log can be trusted.
@@ -143,7 +176,7 @@ struct Loop {
 
 impl Loop {
     fn serve(mut self) {
-        let mut closing = Vec::new();
+        let (mut closing, mut keeping) = (Vec::new(), Vec::new());
         let mut group: Vec<Box<dyn Job>> = Vec::new();
         while let Some(first) = self.orders.blocking_recv() {
             let mut next = Some(first);
@@ -154,6 +187,7 @@ impl Loop {
                         synced |= durability == Durability::Synced;
                         group.push(job);
                     }
+                    Order::Keep(done) => keeping.push(done),
                     Order::Close(done) => {
                         // Nothing more is taken; what is queued already is still received.
                         self.orders.close();
@@ -165,9 +199,22 @@ impl Loop {
             if !group.is_empty() {
                 self.commit(&mut group, synced);
             }
+            for done in keeping.drain(..) {
+                let _ = done.send(self.keep());
+            }
         }
-        if let Err(error) = self.conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)") {
+        let kept = self.keep();
+        if let Err(error) = &kept {
+            log::error!("the last of the log could not be kept: {error}");
+        }
+        let moved = self.conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        if let Err(error) = &moved {
             log::warn!("the write-ahead log stays beside the database file: {error}");
+        }
+        if let Some(keeper) = self.keeper.as_ref().filter(|_| kept.is_ok() && moved.is_ok())
+            && let Err(error) = keeper.ended()
+        {
+            log::error!("the log that is kept could not be ended: {error}");
         }
         drop(self.conn);
         for done in closing {
@@ -187,7 +234,7 @@ impl Loop {
         }
         let run = || {
             if self.synced != synced {
-                self.conn.batch_execute(if synced { connect::SYNCED } else { connect::WRITTEN })?;
+                self.conn.batch_execute(if synced { &self.safe } else { connect::WRITTEN })?;
                 self.synced = synced;
             }
             self.conn.immediate_transaction(|conn| {
@@ -198,6 +245,7 @@ impl Loop {
             })
         };
         let began = Instant::now();
+        let moment = self.keeper.as_mut().map(Keeper::moment);
         // A defect in one unit of work costs its group, whose savepoints are in disorder then, but not the writer.
         let committed = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(QueryError::BrokenTransactionManager));
         let committed = committed.map_err(Arc::new);
@@ -214,6 +262,64 @@ impl Loop {
         }
         for job in group.drain(..) {
             job.answer(committed.clone());
+        }
+        if let Some(moment) = moment {
+            self.follow(moment);
+        }
+    }
+
+    /// Has the log know what was just committed, and moves the write-ahead log into the file where it is long.
+    fn follow(&mut self, moment: i64) {
+        let Some(keeper) = &mut self.keeper else { return };
+        if let Err(error) = keeper.committed(moment) {
+            log::error!("the log that is kept has lost the database: {error}");
+            self.anew();
+            return;
+        }
+        let frames = keeper.frames();
+        if frames < connect::CHECKPOINT {
+            self.checkpoint_at = connect::CHECKPOINT;
+        }
+        // By synced commits alone, as where no log is kept.
+        if frames < self.checkpoint_at || !self.synced {
+            return;
+        }
+        // Those who read may hold it up; then it is tried again some pages later.
+        self.checkpoint_at = frames + connect::CHECKPOINT / 4;
+        if let Err(error) = keeper.keep() {
+            log::error!("what was committed could not be kept in the log, which is tried again: {error}");
+            if frames < TOO_MANY {
+                return;
+            }
+            self.anew();
+        }
+        if let Err(error) = self.conn.batch_execute("PRAGMA wal_checkpoint(PASSIVE)") {
+            log::warn!("the write-ahead log could not be moved into the database file: {error}");
+        }
+    }
+
+    fn keep(&mut self) -> std::io::Result<()> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        let moment = keeper.moment();
+        // Also what was committed before the writer began, by migrations.
+        if let Err(error) = keeper.committed(moment) {
+            self.anew();
+            return Err(error);
+        }
+        keeper.keep()
+    }
+
+    /// Begins another log, or goes on without one until the next start.
+    fn anew(&mut self) {
+        if let Some(Err(error)) = self.keeper.as_mut().map(Keeper::give_up) {
+            log::error!("NO LOG IS KEPT from now on until the next start: {error}");
+            self.keeper = None;
+            self.options.log = None;
+            self.safe = connect::synced(&self.options);
+            if let Err(error) = self.reconnect() {
+                log::error!("the writer could not connect again: {}", chain(&error));
+                self.doubtful = true;
+            }
         }
     }
 
@@ -241,7 +347,7 @@ mod tests {
         let (path, options) = (directory.path().join("writer.db"), Options::default());
         let mut conn = connect::for_writing(&path, &options).unwrap();
         conn.batch_execute("CREATE TABLE kept (id INTEGER PRIMARY KEY)").unwrap();
-        let writer = Writer::start(conn, path, options).unwrap();
+        let writer = Writer::start(conn, path, options, None).unwrap();
         assert!(matches!(writer.run(Durability::Synced, insert).await, Ok(Ok(1))));
         let broken = |conn: &mut Conn| -> Result<usize, QueryError> {
             insert(conn)?;
@@ -264,7 +370,7 @@ mod tests {
         let level = |conn: &mut Conn| diesel::sql_query("PRAGMA synchronous").get_result::<Level>(conn).map(|level| level.synchronous);
         let directory = tempfile::tempdir().unwrap();
         let (path, options) = (directory.path().join("writer.db"), Options::default());
-        let writer = Writer::start(connect::for_writing(&path, &options).unwrap(), path, options).unwrap();
+        let writer = Writer::start(connect::for_writing(&path, &options).unwrap(), path, options, None).unwrap();
         for (durability, expected) in [(Durability::Written, 1), (Durability::Synced, 2), (Durability::Written, 1)] {
             assert_eq!(writer.run(durability, level).await.unwrap().unwrap(), expected);
         }
@@ -291,7 +397,7 @@ mod tests {
         let mut conn = connect::for_writing(&path, &options).unwrap();
         conn.batch_execute("CREATE TABLE kept (id INTEGER PRIMARY KEY); CREATE TABLE part (kept INTEGER NOT NULL REFERENCES kept (id))")
             .unwrap();
-        let writer = Arc::new(Writer::start(conn, path, options).unwrap());
+        let writer = Arc::new(Writer::start(conn, path, options, None).unwrap());
         // While the writer is held, the others gather in one group.
         let (started, running) = oneshot::channel();
         let (release, released) = std::sync::mpsc::channel();

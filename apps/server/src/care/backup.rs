@@ -1,0 +1,200 @@
+//! The verb `backup`, and the making of backups for it and for the server's schedule.
+//!
+//! The database is copied by SQLite's own online backup within one read transaction, so that it shows one moment, while a server goes on
+//! writing; so it needs neither the lock on the data directory nor the server's help. Uploaded files never change, and go only after their
+//! rows, a day after they came at the earliest. So they are copied first, and after the database once more those that came meanwhile: each
+//! row of the copy has its file.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use core_types::media::{MediaName, MediaStore};
+use core_types::{Clock, Timestamp};
+use persistence::care::{self, KnownFile};
+use serde_json::json;
+use tokio::runtime::Handle;
+
+use super::manifest::{Entry, LogPlace, Manifest};
+use super::progress::{Progress, size};
+use super::write::Writer;
+use super::{Place, failed, off_thread, recover, stage, told, unwritable};
+use crate::cli::BackupArgs;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::program::print;
+use crate::{secret_key, wiring};
+
+/// Uploaded files that are asked for at once.
+const BATCH: usize = 500;
+
+/// Makes a backup and tells of it.
+pub async fn run(config: &Config, args: BackupArgs) -> Result<(), Failure> {
+    let place = Place::of(config).await?;
+    let to = args.to.unwrap_or_else(|| config.backups.dir.clone().unwrap_or_default().join(name(SystemClock.now())));
+    let order =
+        Order { place: place.clone(), to: to.clone(), with_key: args.with_key, log: recover::place(config)?, clock: Arc::new(SystemClock) };
+    let progress = if args.json { Progress::quiet() } else { Progress::new() };
+    let manifest = off_thread(move || make(&order, progress)).await?;
+    let said = if args.json {
+        let told = json!({"backup": to, "bytes": manifest.bytes(), "createdAt": manifest.created_at, "schema": manifest.schema,
+            "files": manifest.files.len(), "key": manifest.key, "log": manifest.log, "problems": manifest.problems});
+        format!("{told:#}\n")
+    } else {
+        report(&to, &manifest, place.salted)
+    };
+    print(&said)?;
+    if manifest.problems.is_empty() {
+        return Ok(());
+    }
+    let message = "the backup is made, and has what there is; but that is not as it should be (see `doolittle verify`)";
+    Err(Failure::new(Exit::Damaged, message))
+}
+
+/// A name that sorts by time.
+pub(crate) fn name(at: Timestamp) -> String {
+    let plain: String = at.iso().chars().take(19).filter(char::is_ascii_alphanumeric).collect();
+    format!("doolittle-{plain}Z")
+}
+
+fn report(to: &Path, manifest: &Manifest, salted: bool) -> String {
+    let mut said =
+        format!("{}: {} files, {}, as it was at {}\n", to.display(), manifest.files.len(), size(manifest.bytes()), manifest.created_at);
+    said.push_str(match (manifest.key, salted) {
+        (true, _) => "It has secret.key, which opens the agents' secrets: keep it as you keep a password.\n",
+        (false, true) => "The agents' secrets in it are encrypted under SECRET_SALT, which is NOT in it: keep that elsewhere.\n",
+        (false, false) => {
+            "It has NOT secret.key, without which the agents' secrets in it cannot be read: keep that file elsewhere, or say --with-key.\n"
+        }
+    });
+    for problem in &manifest.problems {
+        // Writing to a String cannot fail.
+        let _ = writeln!(said, "NOT AS IT SHOULD BE: {problem}");
+    }
+    said
+}
+
+/// A backup to be made.
+pub(crate) struct Order {
+    /// Of what.
+    pub place: Place,
+    /// Where to; nothing may be there. A name that ends in `.tar` is one file, any other a directory.
+    pub to: PathBuf,
+    /// Whether the key goes along.
+    pub with_key: bool,
+    /// Where the log stood before.
+    pub log: Option<LogPlace>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Makes a backup. It is whole, synced and under its name when this returns, and not there otherwise. Blocks, on a thread that may,
+/// within the runtime that the store of files works on.
+pub(crate) fn make(order: &Order, mut progress: Progress) -> Result<Manifest, Failure> {
+    let Order { place, to, clock, .. } = order;
+    let unwritable = unwritable(to);
+    let mut manifest = Manifest::new(clock.now());
+    let mut writer = Writer::begin(to, clock.now()).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::new(Exit::Usage, format!("{} is there already; name another place", to.display())),
+        _ => unwritable(error),
+    })?;
+    let mut media = Media { store: &place.media, copied: HashMap::new(), handle: Handle::current() };
+    media.all(&mut writer, &mut manifest, &mut progress).map_err(&unwritable)?;
+
+    let copy = writer.aside(wiring::DATABASE);
+    let mut seen = Timestamp::from_millis(0);
+    let copied =
+        care::copy(&place.database, &copy, || seen = clock.now(), |done, all| progress.say(|| format!("database: {done} of {all} pages")))
+            .map_err(|error| failed(&error))?;
+    (manifest.created_at, manifest.created_at_millis) = (seen.iso(), seen.millis());
+    manifest.schema = copied.schema;
+    manifest.log.clone_from(&order.log);
+    let known = care::known_files(&copy).map_err(|error| failed(&error))?;
+    manifest.files.push(writer.adopt(wiring::DATABASE).map_err(&unwritable)?);
+    media.rest(&known, &mut writer, &mut manifest).map_err(&unwritable)?;
+    if order.with_key {
+        let key = fs::read(&place.key);
+        let key = key.map_err(|error| Failure::new(Exit::DataDir, format!("{} cannot be read", place.key.display())).because(error))?;
+        let entry = writer.put(secret_key::FILE, key.len() as u64, |write| write(&key)).map_err(&unwritable)?;
+        manifest.files.push(entry);
+        manifest.key = true;
+    }
+    writer.finish(&manifest).map_err(&unwritable)?;
+    Ok(manifest)
+}
+
+/// Uploaded files on their way into a backup.
+struct Media<'a> {
+    store: &'a Arc<dyn MediaStore>,
+    copied: HashMap<MediaName, (u64, String)>,
+    handle: Handle,
+}
+
+impl Media<'_> {
+    /// Copies all that there are.
+    fn all(&mut self, writer: &mut Writer, manifest: &mut Manifest, progress: &mut Progress) -> io::Result<()> {
+        let mut after = None;
+        loop {
+            let listed = self.handle.block_on(self.store.list(after, BATCH)).map_err(|error| told(&error))?;
+            let Some(last) = listed.last() else { return Ok(()) };
+            after = Some(last.name);
+            for stored in &listed {
+                // One that is gone by now has lost its row before.
+                self.one(stored.name, stored.size, writer, manifest)?;
+                progress.say(|| format!("files: {}, {}", self.copied.len(), size(manifest.bytes())));
+            }
+        }
+    }
+
+    /// Copies what rows speak of and is not copied yet, and notes what is not as they say.
+    fn rest(&mut self, known: &[KnownFile], writer: &mut Writer, manifest: &mut Manifest) -> io::Result<()> {
+        for file in known {
+            if !self.copied.contains_key(&file.name) {
+                let stored = self.handle.block_on(self.store.metadata(file.name)).map_err(|error| told(&error))?;
+                if let Some(stored) = stored {
+                    self.one(stored.name, stored.size, writer, manifest)?;
+                }
+            }
+            match self.copied.get(&file.name) {
+                None => manifest.problems.push(format!("the file {} is known and is not there", file.name)),
+                Some((bytes, sha256)) if *bytes != file.size || *sha256 != hex::encode(file.sha256) => {
+                    manifest.problems.push(format!("the file {} is not what was uploaded", file.name));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, name: MediaName, bytes: u64, writer: &mut Writer, manifest: &mut Manifest) -> io::Result<()> {
+        let Some(mut reader) = self.handle.block_on(self.store.open(name, 0..bytes)).map_err(|error| told(&error))? else { return Ok(()) };
+        let path = format!("{}/{}", stage::MEDIA, stage::media_path(name));
+        let entry: Entry = writer.put(&path, bytes, |write| {
+            while let Some(piece) = self.handle.block_on(reader.next()).map_err(|error| told(&error))? {
+                write(&piece)?;
+            }
+            Ok(())
+        })?;
+        self.copied.insert(name, (bytes, entry.sha256.clone()));
+        manifest.files.push(entry);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core_types::Timestamp;
+
+    use super::name;
+
+    #[test]
+    fn names_sort_by_time() {
+        let names = [0, 1_000, 86_400_000].map(|millis| name(Timestamp::from_millis(millis)));
+        assert_eq!(names[0], "doolittle-19700101T000000Z");
+        assert!(names.is_sorted());
+    }
+}

@@ -1,0 +1,43 @@
+//! From a backup to any moment since, by the log that was kept.
+
+use std::path::Path;
+
+use core_types::Timestamp;
+use persistence::care;
+
+use super::failed;
+use super::manifest::{LogPlace, Manifest};
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::wiring;
+
+/// From where on the log will have what a copy that is made now does not; `None` where none is kept.
+pub(crate) fn place(config: &Config) -> Result<Option<LogPlace>, Failure> {
+    let Some(log) = &config.backups.log_dir else { return Ok(None) };
+    of(&config.data_dir.join(wiring::DATABASE), log)
+}
+
+/// The same of these two.
+pub(crate) fn of(database: &Path, log: &Path) -> Result<Option<LogPlace>, Failure> {
+    let place = care::log_place(database, log).map_err(|error| failed(&error))?;
+    Ok(place.map(|(lineage, segment)| LogPlace { lineage, segment }))
+}
+
+/// Brings a copy to the last commit at or before a moment, where one is asked for; returns the time of that commit.
+pub(super) fn until(log: Option<&Path>, until: Option<Timestamp>, manifest: &Manifest, database: &Path) -> Result<Option<String>, Failure> {
+    let Some(until) = until else { return Ok(None) };
+    let refuse = |message: String| Err(Failure::new(Exit::Usage, message));
+    let Some(log) = log else { return refuse("name the directory of the log with --log, or by BACKUP_LOG_DIR".to_owned()) };
+    let Some(place) = &manifest.log else {
+        return refuse("this backup was made while no log was kept (BACKUP_LOG_DIR): it leads to no other moment than its own".to_owned());
+    };
+    if until.millis() < manifest.created_at_millis {
+        return refuse(format!("this backup is of {}, which is later than {}: take an earlier one", manifest.created_at, until.iso()));
+    }
+    let replayed = care::replay(database, log, &place.lineage, place.segment, until).map_err(|error| failed(&error))?;
+    if replayed.ends_before {
+        log::warn!("the log ends before {}: what was committed later is not in it", until.iso());
+    }
+    let last = replayed.last.filter(|last| last.millis() > manifest.created_at_millis);
+    Ok(Some(last.map_or_else(|| manifest.created_at.clone(), Timestamp::iso)))
+}

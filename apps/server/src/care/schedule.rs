@@ -1,0 +1,239 @@
+//! Backups that the running server makes by itself, one after the other into one directory, of which it keeps so many.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use core_types::error::chain;
+use core_types::media::MediaStore;
+use core_types::{Clock, Timestamp};
+use metrics::{counter, gauge};
+use persistence::{Kind, Store, care};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::backup::{self, Order};
+use super::manifest::{FILE, Manifest, SUM_FILE};
+use super::progress::{Progress, size};
+use super::{Place, off_thread, recover, stage, unwritable};
+use crate::config::{BackupsConfig, Config};
+use crate::exit::{Exit, Failure};
+use crate::{secret_key, wiring};
+
+/// How long after one that failed it is tried again, at most.
+const AGAIN: Duration = Duration::from_mins(10);
+/// The longest nap: the clock may be set meanwhile.
+const NAP: Duration = Duration::from_secs(30);
+
+/// What is made, and when.
+pub(crate) struct Schedule {
+    place: Place,
+    dir: PathBuf,
+    settings: BackupsConfig,
+    clock: Arc<dyn Clock>,
+    next: Timestamp,
+}
+
+impl Schedule {
+    /// The schedule by these settings; `None` where they have none.
+    pub(crate) fn of(config: &Config, store: &Store, media: Arc<dyn MediaStore>, clock: Arc<dyn Clock>) -> Result<Option<Self>, Failure> {
+        let Some(dir) = config.backups.dir.clone() else { return Ok(None) };
+        if store.kind() == Kind::Postgres {
+            let message =
+                "BACKUP_DIR is for the embedded database; back PostgreSQL up with its own tools, and unset it (docs/operations.md)";
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        stage::directory(&dir).map_err(unwritable(&dir))?;
+        let key = config.data_dir.join(secret_key::FILE);
+        let place = Place { database: config.data_dir.join(wiring::DATABASE), media, key, salted: config.secret_salt.is_some() };
+        let mut schedule = Self { place, dir, settings: config.backups.clone(), next: clock.now(), clock };
+        if let Some((_, newest)) = kept(&schedule.dir).map_err(unwritable(&schedule.dir))?.last() {
+            schedule.next = schedule.after(Timestamp::from_millis(newest.created_at_millis));
+        }
+        Ok(Some(schedule))
+    }
+
+    /// What the start tells of it.
+    pub(crate) fn describe(&self) -> String {
+        let minutes = self.settings.every.as_secs() / 60;
+        let next = if self.next <= self.clock.now() { "now".to_owned() } else { format!("at {}", self.next.iso()) };
+        format!("every {minutes} min to {}, {} kept; the next {next}", self.dir.display(), self.settings.keep)
+    }
+
+    fn after(&self, made: Timestamp) -> Timestamp {
+        made.plus_millis(i64::try_from(self.settings.every.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Works until it is dropped.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let left = self.next.millis() - self.clock.now().millis();
+            if left > 0 {
+                sleep(Duration::from_millis(left.unsigned_abs()).min(NAP)).await;
+                continue;
+            }
+            let began = self.clock.now();
+            match self.once().await {
+                Ok(()) => self.next = self.after(began),
+                Err(failure) => {
+                    counter!("doolittle_backups_total", "outcome" => "failed").increment(1);
+                    let again = AGAIN.min(self.settings.every);
+                    log::error!("NO BACKUP WAS MADE, which is tried again in {} s: {}", again.as_secs(), failure.story());
+                    self.next = began.plus_millis(i64::try_from(again.as_millis()).unwrap_or(i64::MAX));
+                }
+            }
+        }
+    }
+
+    /// Makes one, and only then forgets the oldest.
+    async fn once(&self) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let log = self.settings.log_dir.as_deref().map(|log| recover::of(&self.place.database, log)).transpose()?.flatten();
+        let to = self.dir.join(backup::name(now));
+        let order =
+            Order { place: self.place.clone(), to: to.clone(), with_key: self.settings.with_key, log, clock: Arc::clone(&self.clock) };
+        let dir = self.dir.clone();
+        let manifest = off_thread(move || {
+            sweep(&dir).map_err(unwritable(&dir))?;
+            backup::make(&order, Progress::quiet())
+        });
+        let manifest = manifest.await?;
+        counter!("doolittle_backups_total", "outcome" => "made").increment(1);
+        // Whole seconds fit.
+        gauge!("doolittle_backup_last_timestamp_seconds").set(u32::try_from(manifest.created_at_millis / 1_000).unwrap_or(u32::MAX));
+        log::info!("backup {}: {} files, {}", to.display(), manifest.files.len(), size(manifest.bytes()));
+        for problem in &manifest.problems {
+            log::error!("the backup has what there is, but {problem}");
+        }
+        let (dir, settings) = (self.dir.clone(), self.settings.clone());
+        off_thread(move || forget(&dir, &settings)).await
+    }
+}
+
+/// Begins what these settings ask for, in the background; what the start tells of it.
+pub(crate) fn begin(
+    config: &Config,
+    store: &Arc<Store>,
+    media: &Arc<dyn MediaStore>,
+    clock: &Arc<dyn Clock>,
+    background: &mut JoinSet<()>,
+) -> Result<Option<String>, Failure> {
+    if config.backups.log_dir.is_some() && store.kind() == Kind::Sqlite {
+        background.spawn(keep_log(Arc::clone(store), config.backups.log_every));
+    }
+    let Some(schedule) = Schedule::of(config, store, Arc::clone(media), Arc::clone(clock))? else { return Ok(None) };
+    let described = schedule.describe();
+    background.spawn(schedule.run());
+    Ok(Some(described))
+}
+
+/// The whole backups of a directory that say what they are, oldest first.
+fn kept(dir: &Path) -> io::Result<Vec<(PathBuf, Manifest)>> {
+    let mut kept = Vec::new();
+    for entry in dir.read_dir()? {
+        let path = entry?.path();
+        let ours =
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("doolittle-") && !stage::is_partial(name));
+        let texts = fs::read_to_string(path.join(FILE)).and_then(|text| Ok((text, fs::read_to_string(path.join(SUM_FILE))?)));
+        if let (true, Ok((text, sum))) = (ours, texts)
+            && let Ok(manifest) = Manifest::read(&text, &sum)
+        {
+            kept.push((path, manifest));
+        }
+    }
+    kept.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(kept)
+}
+
+/// Removes what earlier processes left unfinished.
+fn sweep(dir: &Path) -> io::Result<()> {
+    for entry in dir.read_dir()? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(stage::is_partial) {
+            if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+        }
+    }
+    Ok(())
+}
+
+/// Removes the oldest backups beyond those that are kept, and of the log what none of those needs.
+fn forget(dir: &Path, settings: &BackupsConfig) -> Result<(), Failure> {
+    let failing = unwritable(dir);
+    let mut kept = kept(dir).map_err(&failing)?;
+    let surplus = kept.len().saturating_sub(settings.keep);
+    for (old, _) in kept.drain(..surplus) {
+        // Half a backup must not look like one, should this end here.
+        let going = stage::partial(&old);
+        fs::rename(&old, &going).and_then(|()| fs::remove_dir_all(&going)).map_err(&failing)?;
+        log::info!("removed the backup {}", old.display());
+    }
+    let needed: Vec<(String, u64)> =
+        kept.into_iter().filter_map(|(_, manifest)| manifest.log).map(|log| (log.lineage, log.segment)).collect();
+    match &settings.log_dir {
+        // Without a backup that begins in the log nobody knows what is needed.
+        Some(log) if !needed.is_empty() => care::forget_log(log, &needed).map_err(|error| super::failed(&error)),
+        _ => Ok(()),
+    }
+}
+
+/// Has the log know what was committed, again and again.
+async fn keep_log(store: Arc<Store>, every: Duration) {
+    loop {
+        sleep(every).await;
+        if let Err(error) = store.keep_log().await {
+            counter!("doolittle_log_failures_total").increment(1);
+            log::error!("what was committed is not in the log yet, which is tried again: {}", chain(&error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::clock::SteppedClock;
+
+    use super::*;
+    use crate::config::{SettingId, Sources};
+
+    fn config(directory: &Path) -> Config {
+        let mut sources = Sources { working_dir: directory.to_owned(), ..Sources::default() };
+        sources.flags.insert(SettingId::DataDir, directory.join("data").to_string_lossy().into_owned());
+        for (id, value) in [(SettingId::BackupDir, "backups"), (SettingId::BackupLog, "log")] {
+            sources.environment.insert(id, directory.join(value).to_string_lossy().into_owned());
+        }
+        sources.environment.insert(SettingId::BackupKeep, "2".to_owned());
+        Config::load(&sources).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_newest_are_kept_and_what_was_never_finished_is_swept() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(directory.path());
+        crate::data_dir::prepare(&config.data_dir).unwrap();
+        let store = wiring::open(&config).await.unwrap();
+        let clock = Arc::new(SteppedClock::manual(Timestamp::from_millis(1_700_000_000_000)));
+        let handed = || -> Arc<dyn Clock> { Arc::<SteppedClock>::clone(&clock) };
+        let media = wiring::media_store(&config).await.unwrap();
+        let schedule = || Schedule::of(&config, &store, Arc::clone(&media), handed()).unwrap().unwrap();
+        assert!(schedule().describe().ends_with("the next now"));
+        let dir = directory.path().join("backups");
+        fs::create_dir(dir.join("doolittle-19700101T000000Z.partial-1")).unwrap();
+        fs::write(dir.join("notes"), "mine").unwrap();
+        let mut made = Vec::new();
+        for _ in 0..4 {
+            store.keep_log().await.unwrap();
+            made.push(backup::name(clock.now()));
+            schedule().once().await.unwrap();
+            clock.advance(60 * 60 * 1_000);
+        }
+        let mut there: Vec<String> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        there.sort();
+        assert_eq!(there, [made[2].as_str(), made[3].as_str(), "notes"]);
+        let (_, newest) = kept(&dir).unwrap().pop().unwrap();
+        assert_eq!(newest.files.len(), 1);
+        assert!(newest.log.is_some(), "it knows where the log goes on");
+        assert!(schedule().describe().contains("the next at "), "{}", schedule().describe());
+        store.close().await;
+    }
+}

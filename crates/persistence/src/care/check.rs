@@ -1,0 +1,249 @@
+//! Checking a database: what SQLite can check, and what its rows promise each other.
+
+use std::path::Path;
+
+use core_types::MediaId;
+use core_types::media::{MediaName, MediaType};
+use rusqlite::Connection;
+
+use super::{Access, CareError, open, schema_of};
+
+/// So many findings of a kind are told; of a damaged database each row may be one.
+const TOLD: usize = 100;
+
+/// What was looked at. The order is that of looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, derive_more::Display)]
+#[display(rename_all = "lowercase")]
+pub enum Check {
+    /// SQLite's own structures: pages, tables, and what indexes say of them.
+    Structure,
+    /// Rows that name rows which are not there.
+    References,
+    /// The index of words beside the memories.
+    Words,
+    /// The order of each channel's events and messages.
+    Sequence,
+    /// That each delivery has one end, and each reply is there.
+    Deliveries,
+    /// The vectors of memories.
+    Vectors,
+    /// Files and what is known of them.
+    Media,
+    /// A backup's own list of its files.
+    Backup,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which check found it.
+    pub check: Check,
+    /// What is wrong, for a person.
+    pub what: String,
+}
+
+/// A file that a row speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownFile {
+    /// Its name.
+    pub name: MediaName,
+    /// Its bytes.
+    pub size: u64,
+    /// The SHA-256 of its bytes.
+    pub sha256: [u8; 32],
+}
+
+/// What a database was found to be.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// The newest migration that it has.
+    pub schema: Option<String>,
+    /// What is wrong; of a kind, at most a hundred things are told.
+    pub problems: Vec<Problem>,
+    /// The files that its rows speak of.
+    pub files: Vec<KnownFile>,
+}
+
+/// The rows' promises. Each statement selects one text for each thing that breaks one.
+const PROMISES: &[(Check, &str)] = &[
+    (
+        Check::Words,
+        "SELECT 'the memory ' || hex(id) || ' should be found by its words, and is not in their index' FROM memories \
+         WHERE words_version > 0 AND ordinal NOT IN (SELECT id FROM memory_words_docsize)",
+    ),
+    (
+        Check::Words,
+        "SELECT 'the index of words has an entry ' || id || ' that is no memory''s' FROM memory_words_docsize \
+         WHERE id NOT IN (SELECT ordinal FROM memories WHERE words_version > 0)",
+    ),
+    (
+        Check::Sequence,
+        "SELECT 'the events of the channel ' || hex(e.channel_id) || ' run from ' || min(e.seq) || ' to ' || max(e.seq) || ' and are ' \
+         || count(*) || '; the channel has counted to ' || c.last_seq \
+         FROM channel_events e JOIN channels c ON c.id = e.channel_id GROUP BY e.channel_id \
+         HAVING count(*) <> max(e.seq) - min(e.seq) + 1 OR max(e.seq) <> c.last_seq OR min(e.seq) < 1",
+    ),
+    (
+        Check::Sequence,
+        "SELECT 'the message ' || hex(m.id) || ' has the number ' || m.seq || ', and its channel has counted to ' || c.last_seq \
+         FROM messages m JOIN channels c ON c.id = m.channel_id WHERE m.seq > c.last_seq OR m.seq < 1",
+    ),
+    (
+        Check::Sequence,
+        "SELECT 'the message ' || hex(id) || ' is out of order: number ' || seq || ' after ' || before FROM (SELECT id, seq, \
+         lag(seq) OVER (PARTITION BY channel_id ORDER BY created_at) AS before FROM messages) WHERE before >= seq",
+    ),
+    (
+        Check::Sequence,
+        "SELECT 'the message ' || hex(m.id) || ' has the number ' || m.seq || ', under which no event tells of it' FROM messages m \
+         WHERE m.seq >= (SELECT min(e.seq) FROM channel_events e WHERE e.channel_id = m.channel_id) AND NOT EXISTS (SELECT 1 \
+         FROM channel_events e WHERE e.channel_id = m.channel_id AND e.seq = m.seq AND e.kind = 'message' AND e.message_id = m.id)",
+    ),
+    (
+        Check::Deliveries,
+        "SELECT 'the delivery ' || hex(id) || ' is ' || state || CASE WHEN ended_at IS NULL THEN ' without an end' ELSE ' after its end' \
+         END FROM deliveries WHERE (state IN ('replied', 'ignored', 'superseded', 'failed', 'cancelled')) <> (ended_at IS NOT NULL) \
+         OR state NOT IN ('pending', 'claimed', 'replied', 'ignored', 'superseded', 'failed', 'cancelled') \
+         OR (ended_at IS NOT NULL AND due_at IS NOT NULL)",
+    ),
+    (
+        Check::Deliveries,
+        "SELECT 'the open deliveries to the agent ' || hex(agent_id) || ' in the channel ' || hex(channel_id) || ' have ' \
+         || count(due_at) || ' that may be claimed, not one' FROM deliveries WHERE ended_at IS NULL \
+         GROUP BY channel_id, agent_id HAVING count(due_at) <> 1",
+    ),
+    (
+        Check::Deliveries,
+        "SELECT 'the delivery ' || hex(d.id) || ' is open, and its message or its agent is gone' FROM deliveries d \
+         WHERE d.ended_at IS NULL AND (NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = d.message_id) \
+         OR NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = d.agent_id))",
+    ),
+    (
+        Check::Deliveries,
+        "SELECT 'the reply ' || hex(reply_id) || ' belongs to ' || count(*) || ' deliveries' FROM deliveries \
+         GROUP BY reply_id HAVING count(*) > 1",
+    ),
+    (
+        // A reply may have been deleted since, which is an event; where events are forgotten, nobody can know.
+        Check::Deliveries,
+        "SELECT 'the delivery ' || hex(d.id) || ' is replied, and its reply is not there' FROM deliveries d \
+         WHERE d.state = 'replied' AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = d.reply_id) \
+         AND d.seq >= (SELECT min(e.seq) FROM channel_events e WHERE e.channel_id = d.channel_id) \
+         AND NOT EXISTS (SELECT 1 FROM channel_events e WHERE e.channel_id = d.channel_id AND e.seq > d.seq \
+         AND (e.kind = 'channel_cleared' OR (e.kind = 'message_deleted' AND e.message_id = d.reply_id)))",
+    ),
+    (
+        Check::Vectors,
+        "SELECT 'the vector ' || v.number || ' has ' || length(v.numbers) || ' numbers in a space of ' || coalesce(s.dimension, 'nowhere') \
+         FROM memory_vectors v LEFT JOIN embedding_spaces s ON s.id = v.space_id WHERE s.id IS NULL OR length(v.numbers) <> s.dimension",
+    ),
+    (
+        Check::Vectors,
+        "SELECT 'the vector ' || number || ' has no scale that is a number' FROM memory_vectors WHERE NOT (scale >= 0 AND scale < 3.5e38)",
+    ),
+    (
+        Check::Vectors,
+        "SELECT 'the vector ' || v.number || ' is of no memory, or of another than it says' FROM memory_vectors v \
+         LEFT JOIN memories m ON m.ordinal = v.memory_ordinal \
+         WHERE m.ordinal IS NULL OR m.id <> v.memory_id OR m.agent_id <> v.agent_id",
+    ),
+];
+
+/// Looks at everything in a database, and changes nothing. What cannot be read is a problem, not a failure, once the file opens.
+pub fn check(path: &Path, access: Access) -> Result<Checked, CareError> {
+    let conn = open(path, access)?;
+    let mut checked = Checked::default();
+    // One moment for all checks, so that what comes meanwhile is no contradiction.
+    if let Err(error) = conn.execute_batch("BEGIN") {
+        checked.find(Check::Structure, error.to_string());
+        return Ok(checked);
+    }
+    structure(&conn, &mut checked);
+    match schema_of(&conn) {
+        Ok(schema) => checked.schema = schema,
+        Err(error) => checked.find(Check::Structure, error.to_string()),
+    }
+    if checked.schema.is_none() {
+        checked.find(Check::Structure, "it has no tables of this program".to_owned());
+        return Ok(checked);
+    }
+    for (check, statement) in PROMISES {
+        match texts(&conn, statement) {
+            Ok(broken) => checked.find_all(*check, broken),
+            Err(error) => checked.find(*check, format!("it cannot be checked: {error}")),
+        }
+    }
+    match files(&conn) {
+        Ok((files, unreadable)) => {
+            checked.files = files;
+            checked.find_all(Check::Media, unreadable);
+        }
+        Err(error) => checked.find(Check::Media, format!("it cannot be checked: {error}")),
+    }
+    Ok(checked)
+}
+
+impl Checked {
+    fn find_all(&mut self, check: Check, things: Vec<String>) {
+        for what in things {
+            self.find(check, what);
+        }
+    }
+
+    fn find(&mut self, check: Check, what: String) {
+        if self.problems.iter().filter(|problem| problem.check == check).count() < TOLD {
+            self.problems.push(Problem { check, what });
+        }
+    }
+}
+
+fn structure(conn: &Connection, checked: &mut Checked) {
+    match texts(conn, "PRAGMA integrity_check") {
+        Ok(said) => {
+            for what in said.into_iter().filter(|what| what != "ok") {
+                // The index of words is a table that checks itself, and can be made anew.
+                let check = if what.contains("fts5") || what.contains("memory_words") { Check::Words } else { Check::Structure };
+                checked.find(check, what);
+            }
+        }
+        Err(error) => checked.find(Check::Structure, error.to_string()),
+    }
+    let foreign = "SELECT 'a row of ' || \"table\" || ' (' || coalesce(rowid, '?') || ') names a row of ' || parent || ' that is not there' \
+                   FROM pragma_foreign_key_check";
+    match texts(conn, foreign) {
+        Ok(said) => checked.find_all(Check::References, said),
+        Err(error) => checked.find(Check::References, error.to_string()),
+    }
+}
+
+fn texts(conn: &Connection, statement: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = conn.prepare(statement)?;
+    // One more than is told of a kind is enough to know.
+    statement.query_map([], |row| row.get(0))?.take(TOLD).collect()
+}
+
+/// The files that rows speak of, and what is wrong with rows that speak of none.
+fn files(conn: &Connection) -> rusqlite::Result<(Vec<KnownFile>, Vec<String>)> {
+    let mut statement = conn.prepare("SELECT id, media_type, size, sha256, hex(id) FROM media ORDER BY id")?;
+    let (mut files, mut unreadable) = (Vec::new(), Vec::new());
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, kind): (Vec<u8>, String) = (row.get(0)?, row.get(1)?);
+        let (size, sha256): (i64, Vec<u8>) = (row.get(2)?, row.get(3)?);
+        let id = <[u8; 16]>::try_from(id).ok().map(u128::from_be_bytes).map(MediaId::from_bits);
+        let kind = kind.parse::<MediaType>().ok();
+        let known = id.zip(kind).zip(u64::try_from(size).ok()).zip(<[u8; 32]>::try_from(sha256).ok());
+        match known {
+            Some((((id, kind), size), sha256)) => files.push(KnownFile { name: MediaName::new(id, kind), size, sha256 }),
+            None => unreadable.push(format!("what is known of the file {} makes no sense", row.get::<_, String>(4)?)),
+        }
+    }
+    Ok((files, unreadable))
+}
+
+/// The files that the rows of a frozen database speak of.
+pub fn known_files(path: &Path) -> Result<Vec<KnownFile>, CareError> {
+    let failed = CareError::database(path);
+    let conn = open(path, Access::Frozen)?;
+    Ok(files(&conn).map_err(failed)?.0)
+}

@@ -1,0 +1,65 @@
+//! Copying a database while others work on it.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+
+use super::{Access, CareError, open, schema_of};
+
+/// Pages that are copied between two words about the progress: 8 MB.
+const STEP: i32 = 2048;
+
+/// What was copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The newest migration that it has.
+    pub schema: Option<String>,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// Copies a database into a new file, for its owner alone, as it is at one moment, and syncs it. Writers of the database go on
+/// meanwhile and are not waited for: what they commit later is not in the copy, and their log grows until the copy is made.
+/// `seen` is called when that moment has come, and `progress` with the pages that are copied and those that there are.
+///
+/// The copy is page for page what the database was, so that pages that were logged later can be put into it.
+pub fn copy(from: &Path, to: &Path, seen: impl FnOnce(), mut progress: impl FnMut(u64, u64)) -> Result<Copied, CareError> {
+    let failed = CareError::database(from);
+    let source = open(from, Access::Shared)?;
+    // A transaction of our own around all steps holds the moment; without it each step would see another.
+    source.execute_batch("BEGIN").map_err(&failed)?;
+    let schema = schema_of(&source).map_err(&failed)?;
+    seen();
+    let file = create(to).map_err(CareError::file(to))?;
+    let mut copy = Connection::open(to).map_err(CareError::database(to))?;
+    copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").map_err(CareError::database(to))?;
+    let stepping = Backup::new(&source, &mut copy).map_err(&failed)?;
+    loop {
+        let step = stepping.step(STEP).map_err(&failed)?;
+        let so_far = stepping.progress();
+        let all = u64::try_from(so_far.pagecount).unwrap_or_default();
+        progress(all - u64::try_from(so_far.remaining).unwrap_or_default().min(all), all);
+        match step {
+            StepResult::Done => break,
+            StepResult::More => {}
+            // Somebody moves the log into the file at this moment.
+            _ => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    }
+    drop(stepping);
+    copy.close().map_err(|(_, error)| CareError::database(to)(error))?;
+    source.execute_batch("COMMIT").map_err(&failed)?;
+    file.sync_all().map_err(CareError::file(to))?;
+    let bytes = file.metadata().map_err(CareError::file(to))?.len();
+    Ok(Copied { schema, bytes })
+}
+
+fn create(path: &Path) -> std::io::Result<File> {
+    let mut new = OpenOptions::new();
+    new.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+    new.open(path)
+}

@@ -1,0 +1,51 @@
+//! What SQLite writes into a write-ahead log (<https://sqlite.org/walformat.html>): a head of 32 bytes, and frames, each with 24 bytes and a
+//! page. A frame counts where it has the salts of the head and its sum goes on from that of the frame before.
+
+use std::fs::File;
+use std::io;
+
+use crate::care::log::take;
+
+/// Bytes of the head of a write-ahead log.
+pub(super) const WAL_HEAD: u64 = 32;
+/// The head of a write-ahead log.
+#[derive(Clone, Copy)]
+pub(super) struct Wal {
+    pub(super) salts: [u8; 8],
+    /// Bytes of a page.
+    pub(super) page: u32,
+    /// Whether sums are over numbers with the most significant byte first.
+    pub(super) big: bool,
+    pub(super) sum: (u32, u32),
+}
+
+/// The head, where there is one in order.
+pub(super) fn head_of(file: &mut File) -> io::Result<Option<Wal>> {
+    let head: [u8; 32] = match take(file) {
+        Ok(head) => head,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let number = |from: usize| head.get(from..from + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes).unwrap_or_default();
+    let (magic, page, sum) = (number(0), number(8), (number(24), number(28)));
+    let big = magic & 1 == 1;
+    let sound = magic & !1 == 0x377f_0682 && page.is_power_of_two() && summed((0, 0), head.get(..24).unwrap_or_default(), big) == sum;
+    let salts = head.get(16..24).and_then(|salts| salts.try_into().ok());
+    Ok(salts.filter(|_| sound).map(|salts| Wal { salts, page, big, sum }))
+}
+
+/// The first salt, which counts up.
+pub(super) fn first(salts: [u8; 8]) -> u32 {
+    let [a, b, c, d, ..] = salts;
+    u32::from_be_bytes([a, b, c, d])
+}
+
+/// SQLite's sum over pairs of numbers, from what it is so far.
+pub(super) fn summed((mut one, mut two): (u32, u32), bytes: &[u8], big: bool) -> (u32, u32) {
+    let number = |bytes: [u8; 4]| if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
+    for [left, right] in bytes.as_chunks::<4>().0.as_chunks::<2>().0 {
+        one = one.wrapping_add(number(*left)).wrapping_add(two);
+        two = two.wrapping_add(number(*right)).wrapping_add(one);
+    }
+    (one, two)
+}

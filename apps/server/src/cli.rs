@@ -61,6 +61,18 @@ pub enum Verb {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// Encrypt the secrets of agents of a running server with a new key, while they go on being used
+    Secrets {
+        /// What to do with them.
+        #[command(subcommand)]
+        verb: SecretsVerb,
+        /// Which server.
+        #[command(flatten)]
+        server: ServerArgs,
+        /// Print JSON.
+        #[arg(long, global = true)]
+        json: bool,
+    },
     /// Show on a running server that everybody is let on to what is theirs and to nothing else
     Selftest {
         /// What to test.
@@ -259,6 +271,13 @@ pub enum SelftestVerb {
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
     },
+}
+
+/// What to do with the secrets of agents. The owner's key is needed for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum SecretsVerb {
+    /// Make a new key and encrypt all of them with it
+    Rotate,
 }
 
 /// What to do with API keys. The owner's key is needed for all of it.

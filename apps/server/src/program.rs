@@ -64,6 +64,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Chat(chat) => system()?.block_on(client::chat::run(&config, chat)),
         Verb::Agent { verb, server, json } => system()?.block_on(client::agents::run(&config, verb, &server, json)),
         Verb::Selftest { verb } => system()?.block_on(selftest::run(&config, verb)),
+        Verb::Secrets { verb, server, json } => system()?.block_on(client::secrets::run(&config, verb, &server, json)),
         Verb::Key { verb, server, json } => system()?.block_on(client::keys::run(&config, verb, &server, json)),
         Verb::Config { json: true, .. } => print(&format!("{:#}\n", config::show::json(&config))),
         Verb::Config { .. } => print(&config::show::text(&config)),

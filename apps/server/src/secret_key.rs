@@ -2,9 +2,13 @@
 //! file of the data directory.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use auth::{KEY_BYTES, SecretVault};
+use core_types::error::Source;
+use core_types::secrets::SealingKey;
 
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -57,6 +61,50 @@ fn stored(data_dir: &Path) -> Result<Option<Vec<[u8; KEY_BYTES]>>, Failure> {
     };
     let keys: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(decode).collect::<Result<_, _>>()?;
     if keys.is_empty() { Err(damaged(data_dir)) } else { Ok(Some(keys)) }
+}
+
+/// The key file of the running server, whose first key encrypts.
+pub struct KeyFile {
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// Whether the key that encrypts follows from `SECRET_SALT`, and so is not in the file.
+    pub salted: bool,
+    /// What encrypts with it.
+    pub vault: Arc<SecretVault>,
+}
+
+impl KeyFile {
+    fn path(&self) -> PathBuf {
+        self.data_dir.join(FILE)
+    }
+}
+
+#[async_trait]
+impl SealingKey for KeyFile {
+    async fn renew(&self) -> Result<bool, Source> {
+        if self.salted {
+            return Ok(false);
+        }
+        let before = stored(&self.data_dir).map_err(|failure| failure.story())?.unwrap_or_default();
+        let mut key = [0; KEY_BYTES];
+        getrandom::fill(&mut key)?;
+        let lines: Vec<String> = std::iter::once(key).chain(before).map(hex::encode).collect();
+        // On disk before anything is encrypted with it.
+        private_file::write(&self.path(), &lines.join("\n"))?;
+        self.vault.renew(key);
+        Ok(true)
+    }
+
+    async fn forget_old(&self) -> Result<(), Source> {
+        let keys = stored(&self.data_dir).map_err(|failure| failure.story())?.unwrap_or_default();
+        if !self.salted
+            && let Some(first) = keys.first()
+        {
+            private_file::write(&self.path(), &hex::encode(first))?;
+        }
+        self.vault.forget_old();
+        Ok(())
+    }
 }
 
 fn damaged(data_dir: &Path) -> Failure {

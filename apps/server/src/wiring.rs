@@ -21,7 +21,7 @@ use core_types::system::Figures;
 use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
 use domain::{
     Access, Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Jobs, Keys, Knowledge, KnowledgePorts, Media,
-    MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Repeats, Rooms, Runs, Servers,
+    MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Repeats, Rooms, Runs, Secrets, Servers,
     SessionPorts, Sessions, System, Tee, Worlds,
 };
 use http_api::{AppState, HttpSettings, RunningServer, Services};
@@ -47,6 +47,7 @@ use crate::live_settings::LiveSettings;
 use crate::lock::DataLock;
 use crate::logging;
 use crate::machine::ThisMachine;
+use crate::secret_key::KeyFile;
 use crate::startup::Started;
 use crate::sweep::Sweep;
 use crate::tee;
@@ -118,7 +119,7 @@ pub async fn serve_until(
     let ports = Ports {
         agents: store.agents(),
         secrets: store.secrets(),
-        vault,
+        vault: Arc::<auth::SecretVault>::clone(&vault),
         deliveries: store.deliveries(),
         memories: store.memories(),
         reflections: store.reflections(),
@@ -150,6 +151,7 @@ pub async fn serve_until(
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
     let shared = Shared {
+        vault: Arc::clone(&vault),
         keys: Arc::clone(&keys),
         agents,
         knowledge,
@@ -431,6 +433,7 @@ fn run_limits(config: &Config) -> Limits {
 
 /// What the services share.
 struct Shared {
+    vault: Arc<auth::SecretVault>,
     keys: Arc<Keys>,
     agents: Arc<Agents>,
     knowledge: Arc<Knowledge>,
@@ -448,7 +451,7 @@ struct Shared {
 
 fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep) {
     let access = Access::new(store.access());
-    let Shared { keys, agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures } = shared;
+    let Shared { vault, keys, agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures } = shared;
     let tee = Tee { agents: Arc::<Agents>::clone(&agents), access: access.clone(), runs: store.runs(), clock: Arc::clone(&clock), enclave };
     let keyring = keys.keyring.clone();
     let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
@@ -503,6 +506,8 @@ fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep)
         access: access.clone(),
         channels: store.channels(),
     });
+    let key = Arc::new(KeyFile { data_dir: config.data_dir.clone(), salted: config.secret_salt.is_some(), vault: Arc::clone(&vault) });
+    let secrets = Secrets { secrets: store.secrets(), vault, key, turn: tokio::sync::Mutex::default() };
     let system = System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures, speech: minds };
     let services = Services {
         agents,
@@ -538,6 +543,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep)
         ids,
         randomness: Arc::new(SystemRandomness),
         keys,
+        secrets: Arc::new(secrets),
         keyring,
     };
     (services, sweep)

@@ -3,11 +3,14 @@
 //! A sealed secret is `version (1 byte) | key id (4) | nonce (12) | ciphertext and tag`. The key id names the key among
 //! those the server holds, so that a new one can be brought in while old secrets still open.
 
+use std::sync::Arc;
+
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use core_types::AgentId;
 use core_types::secrets::{ElizaOsSecret, SealedSecret, Secret, Vault, VaultError};
 use hkdf::Hkdf;
+use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
@@ -27,21 +30,26 @@ struct Key {
 
 /// Seals with its first key and opens with any of its keys.
 pub struct SecretVault {
-    primary: Key,
-    retired: Vec<Key>,
+    keys: RwLock<Ring>,
     elizaos: ElizaOs,
+}
+
+struct Ring {
+    primary: Arc<Key>,
+    retired: Vec<Arc<Key>>,
 }
 
 impl std::fmt::Debug for SecretVault {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SecretVault").field("retired", &self.retired.len()).finish_non_exhaustive()
+        formatter.debug_struct("SecretVault").field("retired", &self.keys.read().retired.len()).finish_non_exhaustive()
     }
 }
 
 impl SecretVault {
     /// A vault under a random key, as a key file holds it.
     pub fn with_key(key: [u8; KEY_BYTES]) -> Self {
-        Self { primary: Key::derive(key), retired: Vec::new(), elizaos: ElizaOs::new() }
+        let keys = Ring { primary: Arc::new(Key::derive(key)), retired: Vec::new() };
+        Self { keys: RwLock::new(keys), elizaos: ElizaOs::new() }
     }
 
     /// A vault under a key derived from a passphrase (`SECRET_SALT`), which also reads what elizaOS sealed with it.
@@ -58,13 +66,30 @@ impl SecretVault {
     }
 
     /// Also opens what an earlier key sealed.
-    pub fn and_opens(mut self, earlier: [u8; KEY_BYTES]) -> Self {
-        self.retired.push(Key::derive(earlier));
+    pub fn and_opens(self, earlier: [u8; KEY_BYTES]) -> Self {
+        self.keys.write().retired.push(Arc::new(Key::derive(earlier)));
         self
     }
 
-    fn key(&self, id: &[u8]) -> Option<&Key> {
-        std::iter::once(&self.primary).chain(&self.retired).find(|key| key.id == id)
+    /// Seals with this key from now on, and still opens with those before.
+    pub fn renew(&self, key: [u8; KEY_BYTES]) {
+        let mut keys = self.keys.write();
+        let before = std::mem::replace(&mut keys.primary, Arc::new(Key::derive(key)));
+        keys.retired.insert(0, before);
+    }
+
+    /// Opens with the key that seals alone.
+    pub fn forget_old(&self) {
+        self.keys.write().retired.clear();
+    }
+
+    fn primary(&self) -> Arc<Key> {
+        Arc::clone(&self.keys.read().primary)
+    }
+
+    fn key(&self, id: &[u8]) -> Option<Arc<Key>> {
+        let keys = self.keys.read();
+        std::iter::once(&keys.primary).chain(&keys.retired).find(|key| key.id == id).cloned()
     }
 }
 
@@ -99,8 +124,9 @@ impl Vault for SecretVault {
         getrandom::fill(&mut nonce).map_err(|_| VaultError::CannotSeal)?;
         let binding = binding(agent, name);
         let payload = Payload { msg: secret.reveal().as_bytes(), aad: binding.as_bytes() };
-        let ciphertext = self.primary.cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| VaultError::CannotSeal)?;
-        let sealed = [&[VERSION][..], &self.primary.id, &nonce, &ciphertext].concat();
+        let primary = self.primary();
+        let ciphertext = primary.cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| VaultError::CannotSeal)?;
+        let sealed = [&[VERSION][..], &primary.id, &nonce, &ciphertext].concat();
         Ok(SealedSecret { name: name.to_owned(), sealed })
     }
 
@@ -110,6 +136,10 @@ impl Vault for SecretVault {
         let payload = Payload { msg: ciphertext, aad: binding.as_bytes() };
         let plain = key.cipher.decrypt(&Nonce::from(nonce), payload).map_err(|_| VaultError::CannotOpen)?;
         String::from_utf8(plain).map(Secret::new).map_err(|_| VaultError::CannotOpen)
+    }
+
+    fn is_current(&self, sealed: &SealedSecret) -> bool {
+        self.parts(&sealed.sealed).is_some_and(|(key, ..)| key.id == self.primary().id)
     }
 
     fn read_elizaos(&self, given: &Secret) -> ElizaOsSecret {
@@ -122,7 +152,7 @@ impl Vault for SecretVault {
 }
 
 impl SecretVault {
-    fn parts<'s>(&self, sealed: &'s [u8]) -> Option<(&Key, [u8; NONCE_BYTES], &'s [u8])> {
+    fn parts<'s>(&self, sealed: &'s [u8]) -> Option<(Arc<Key>, [u8; NONCE_BYTES], &'s [u8])> {
         let (version, rest) = sealed.split_first()?;
         let (id, rest) = rest.split_at_checked(KEY_ID_BYTES)?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>()?;
@@ -185,6 +215,21 @@ mod tests {
         for knows in [SecretVault::with_passphrase(&salt), vault.and_opens_with(&salt)] {
             assert_eq!(knows.read_elizaos(&Secret::new(with_salt)), ElizaOsSecret::Opened(Secret::new("pässwörd 🔑")));
         }
+    }
+
+    #[test]
+    fn a_new_key_seals_and_those_before_open_until_they_are_forgotten() {
+        let vault = SecretVault::with_key([1; KEY_BYTES]);
+        let old = vault.seal(agent("A"), "KEY", &Secret::new("s")).unwrap();
+        assert!(vault.is_current(&old));
+        vault.renew([2; KEY_BYTES]);
+        assert!(!vault.is_current(&old));
+        assert_eq!(vault.open(agent("A"), &old), Ok(Secret::new("s")));
+        let new = vault.seal(agent("A"), "KEY", &Secret::new("s")).unwrap();
+        assert!(vault.is_current(&new));
+        vault.forget_old();
+        assert_eq!(vault.open(agent("A"), &new), Ok(Secret::new("s")));
+        assert!(vault.open(agent("A"), &old).is_err());
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use zeroize::Zeroize;
 
-use crate::{AgentId, StoreResult};
+use crate::error::Source;
+use crate::{AgentId, Caller, ServiceResult, StoreResult};
 
 /// What the API shows in place of a secret, and accepts back as "unchanged".
 pub const MASK: &str = "********";
@@ -75,6 +76,9 @@ pub trait Vault: Send + Sync {
     /// Decrypts a secret of one agent.
     fn open(&self, agent: AgentId, sealed: &SealedSecret) -> Result<Secret, VaultError>;
 
+    /// Whether a secret is encrypted with the key that encrypts now.
+    fn is_current(&self, sealed: &SealedSecret) -> bool;
+
     /// Reads a secret that may come from an elizaOS server, by its `SECRET_SALT` where that is known, or by the default
     /// one (contract §8.4).
     fn read_elizaos(&self, given: &Secret) -> ElizaOsSecret;
@@ -94,4 +98,37 @@ pub enum SecretChange {
 pub trait SecretRepository: Send + Sync {
     /// All secrets of an agent, by name; empty for an unknown agent.
     async fn list(&self, agent: AgentId) -> StoreResult<Vec<SealedSecret>>;
+
+    /// Secrets of all agents, by agent and name, behind the one of this agent and name.
+    async fn page(&self, after: Option<(AgentId, String)>, limit: u32) -> StoreResult<Vec<(AgentId, SealedSecret)>>;
+
+    /// Replaces a secret by itself in another encryption, if it still is what it was; returns whether it was.
+    async fn reseal(&self, agent: AgentId, was: SealedSecret, now: Vec<u8>) -> StoreResult<bool>;
+}
+
+/// Where the key is kept that encrypts secrets.
+#[async_trait]
+pub trait SealingKey: Send + Sync {
+    /// Makes a new key, which encrypts from now on and is kept beside the ones before, which still decrypt. `false`, and nothing
+    /// changes, where the key is not for the server to make.
+    async fn renew(&self) -> Result<bool, Source>;
+
+    /// Forgets the keys before, with which nothing is encrypted any more.
+    async fn forget_old(&self) -> Result<(), Source>;
+}
+
+/// What became of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    /// Whether there is a new key. Without one, what an earlier key encrypted is encrypted with the present one.
+    pub new_key: bool,
+    /// How many secrets were encrypted anew.
+    pub resealed: u64,
+}
+
+/// What a transport can ask about secrets as a whole. All of it is the owner's.
+#[async_trait]
+pub trait SecretService: Send + Sync {
+    /// Makes a new key and encrypts all secrets of agents with it, while agents go on using them. Cut short, it can be repeated.
+    async fn rotate(&self, caller: &Caller) -> ServiceResult<Rotation>;
 }

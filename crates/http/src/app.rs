@@ -19,6 +19,7 @@ use core_types::messaging::{ChannelService, MessagingService, ServerService};
 use core_types::repeats::RepeatService;
 use core_types::rooms::RoomService;
 use core_types::runs::RunService;
+use core_types::secrets::SecretService;
 use core_types::sessions::SessionService;
 use core_types::speech::AudioService;
 use core_types::system::SystemService;
@@ -33,7 +34,7 @@ use crate::routing::{Routes, no_route};
 use crate::sockets::hub::Hub;
 use crate::{
     agents, audio, channels, documents, events, figures, gate, home, jobs, keys, layer, limits, manage, media, memories, messages, openapi,
-    rooms, runs, servers, sessions, sockets, system, tee, ui, worlds,
+    rooms, runs, secrets, servers, sessions, sockets, system, tee, ui, worlds,
 };
 
 /// What the routes call.
@@ -79,6 +80,8 @@ pub struct Services {
     pub randomness: Arc<dyn Randomness>,
     /// Keys, as their owner manages them.
     pub keys: Arc<dyn KeyService>,
+    /// The secrets of agents, as a whole.
+    pub secrets: Arc<dyn SecretService>,
     /// Who a key belongs to.
     pub keyring: Keyring,
 }
@@ -237,6 +240,7 @@ pub fn app(
         system::routes,
         manage::routes,
         keys::routes,
+        secrets::routes,
         tee::routes,
     ] {
         add(&mut routes);

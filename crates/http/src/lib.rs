@@ -36,6 +36,7 @@ mod replies;
 mod rooms;
 mod routing;
 mod runs;
+mod secrets;
 mod server;
 mod servers;
 mod serving;

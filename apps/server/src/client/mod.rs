@@ -12,6 +12,7 @@ pub mod agents;
 pub mod chat;
 mod conversation;
 pub mod keys;
+pub mod secrets;
 
 /// A running server.
 #[derive(Debug)]

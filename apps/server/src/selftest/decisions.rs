@@ -150,6 +150,7 @@ pub const OPERATIONS: &[(&str, Serves)] = &[
     ("GET /api/system/environment", Serves::Owner),
     ("POST /api/system/environment", Serves::Owner),
     ("POST /api/server/stop", Serves::Owner),
+    ("POST /api/secrets/rotate", Serves::Owner),
     ("GET /api/keys", Serves::Owner),
     ("POST /api/keys", Serves::Owner),
     ("DELETE /api/keys/{key_id}", Serves::Owner),

@@ -13,7 +13,7 @@ use crate::openapi::example;
 
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
-const TAGS: [(&str, &str); 19] = [
+const TAGS: [(&str, &str); 20] = [
     ("agents", "Agents and their characters"),
     ("runs", "What agents did: logs and runs"),
     ("worlds", "Agents' worlds"),
@@ -31,6 +31,7 @@ const TAGS: [(&str, &str); 19] = [
     ("audio", "Speech: what is said and what is heard"),
     ("system", "How the server is doing"),
     ("manage", "The server itself: its version, its log, its settings, its end"),
+    ("secrets", "The secrets of agents, as a whole"),
     ("keys", "API keys for others than the owner"),
     ("tee", "What is signed under evidence that the server runs in a trusted execution environment"),
 ];

@@ -144,6 +144,7 @@ pub(crate) use reader::public_routes;
         crate::manage::environment,
         crate::manage::change_environment,
         crate::manage::stop,
+        crate::secrets::rotate,
         crate::keys::list,
         crate::keys::create,
         crate::keys::revoke,

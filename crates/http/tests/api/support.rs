@@ -91,6 +91,7 @@ impl Api {
             ids: Arc::new(Counting::default()),
             randomness: Arc::new(Counting::default()),
             keys: fakes.clone(),
+            secrets: fakes.clone(),
             keyring: Keyring::new(key.map(Secret::new).as_ref()),
         };
         Self { fakes, state: AppState::new(services, settings) }

@@ -232,6 +232,26 @@ work! {
     }
 }
 
+work! {
+    fn secrets_after(conn: &mut Conn, after: Option<(Id, String)>, limit: i64) -> Result<Vec<(AgentId, SealedSecret)>, Fault> {
+        let in_order = agent_secrets::table.order((agent_secrets::agent_id, agent_secrets::name)).limit(limit);
+        let mut page = in_order.select((agent_secrets::agent_id, agent_secrets::name, agent_secrets::sealed)).into_boxed();
+        if let Some((agent, name)) = after {
+            let later = agent_secrets::agent_id.eq(agent).and(agent_secrets::name.gt(name));
+            page = page.filter(agent_secrets::agent_id.gt(agent).or(later));
+        }
+        let rows: Vec<(Id, String, Vec<u8>)> = run!(page.load(conn))?;
+        Ok(rows.into_iter().map(|(agent, name, sealed)| (agent.to(), SealedSecret { name, sealed })).collect())
+    }
+}
+
+work! {
+    fn reseal(conn: &mut Conn, agent: Id, was: SealedSecret, now: Vec<u8>) -> Result<bool, Fault> {
+        let same = agent_secrets::table.find((agent, was.name)).filter(agent_secrets::sealed.eq(was.sealed));
+        Ok(run!(diesel::update(same).set(agent_secrets::sealed.eq(now)).execute(conn))? > 0)
+    }
+}
+
 #[async_trait]
 impl AgentRepository for Db {
     async fn add(&self, agent: Agent, secrets: Vec<SealedSecret>) -> StoreResult<Added<Agent>> {
@@ -288,5 +308,14 @@ impl AgentRepository for Db {
 impl SecretRepository for Db {
     async fn list(&self, agent: AgentId) -> StoreResult<Vec<SealedSecret>> {
         Ok(in_read!(self, |conn| secrets(conn, agent.into()))?)
+    }
+
+    async fn page(&self, after: Option<(AgentId, String)>, limit: u32) -> StoreResult<Vec<(AgentId, SealedSecret)>> {
+        let after = after.map(|(agent, name)| (Id::from(agent), name));
+        Ok(in_read!(self, |conn| secrets_after(conn, after, limit.into()))?)
+    }
+
+    async fn reseal(&self, agent: AgentId, was: SealedSecret, now: Vec<u8>) -> StoreResult<bool> {
+        Ok(in_tx!(self, |conn| reseal(conn, agent.into(), was, now))?)
     }
 }

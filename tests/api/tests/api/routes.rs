@@ -15,6 +15,7 @@ pub struct Route(pub &'static str, pub &'static str);
 
 /// The routes below `/api`, each by the path that it has in the reference.
 pub const ROUTES: &[Route] = &[
+    Route("POST", "/secrets/rotate"),
     Route("GET", "/keys"),
     Route("POST", "/keys"),
     Route("DELETE", "/keys/{key_id}"),

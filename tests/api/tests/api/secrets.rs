@@ -141,3 +141,31 @@ async fn secrets_of_an_elizaos_agent_move_in() {
     assert!(text(&created["warnings"][0]).contains("OPENAI_API_KEY"), "{created}");
     drop(server);
 }
+
+/// While an agent goes on using its secrets, they come under another key, on disk too.
+#[tokio::test]
+async fn secrets_come_under_a_new_key_without_a_pause() {
+    let model = saying("rotated").await;
+    let (mut server, ann) = speaking(&model).await;
+    let settings = json!({"OPENAI_BASE_URL": model.base_url(), "secrets": {"OPENAI_API_KEY": "sk-of-the-agent"}});
+    let character = json!({"name": "Keeper", "bio": "b", "settings": settings});
+    let id = text(&ann.post("/api/agents", &json!({"characterJson": character})).await.data(201)["id"]);
+    ann.post(&format!("/api/agents/{id}/start"), &json!({})).await.data(200);
+    let channel = create_channel(&ann, "DM", &[ANN, &id]).await;
+    let file = server.directory().join("secret.key");
+    let read = || std::fs::read_to_string(&file).unwrap().trim().to_owned();
+    let mut keys = vec![read()];
+    for _ in 0..2 {
+        let rotation = ann.post("/api/secrets/rotate", &json!({})).await.data(200);
+        assert_eq!(rotation, json!({"newKey": true, "resealed": 1}));
+        let key = read();
+        assert!(key.len() == 64 && !keys.contains(&key), "{key}");
+        keys.push(key);
+        exchange(&ann, &channel, "ping", "http").await.data(201);
+    }
+    server.restart().await;
+    let ann = server.caller();
+    exchange(&ann, &channel, "ping", "http").await.data(201);
+    let used = model.requests().into_iter().filter(|request| request.header("authorization") == Some("Bearer sk-of-the-agent")).count();
+    assert_eq!(used, 3);
+}

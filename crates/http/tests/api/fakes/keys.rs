@@ -30,3 +30,10 @@ impl KeyService for Fakes {
         self.note(Call::Other("revoke a key"))
     }
 }
+
+#[async_trait]
+impl core_types::secrets::SecretService for Fakes {
+    async fn rotate(&self, _: &Caller) -> ServiceResult<core_types::secrets::Rotation> {
+        self.note(Call::Other("rotate")).map(|()| core_types::secrets::Rotation { new_key: true, resealed: 2 })
+    }
+}

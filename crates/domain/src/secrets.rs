@@ -1,0 +1,68 @@
+//! The secrets of agents as a whole: encrypting them with another key.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use core_types::secrets::{Rotation, SealingKey, SecretRepository, SecretService, Vault};
+use core_types::{Caller, Permission, ServiceError, ServiceResult};
+use tokio::sync::Mutex;
+
+use crate::permission::require;
+
+/// Secrets that are looked at together.
+const PAGE: u32 = 100;
+/// So often all are looked at again, since some were written meanwhile with the key before.
+const ROUNDS: u32 = 10;
+
+/// Encrypts the secrets of agents with another key.
+pub struct Secrets {
+    /// Where they are kept.
+    pub secrets: Arc<dyn SecretRepository>,
+    /// What encrypts them.
+    pub vault: Arc<dyn Vault>,
+    /// Where its key is kept.
+    pub key: Arc<dyn SealingKey>,
+    /// One rotation at a time.
+    pub turn: Mutex<()>,
+}
+
+#[async_trait]
+impl SecretService for Secrets {
+    async fn rotate(&self, caller: &Caller) -> ServiceResult<Rotation> {
+        require(caller, Permission::SystemManage)?;
+        let _turn = self.turn.try_lock().map_err(|_| ServiceError::conflict("The secrets are being encrypted anew already"))?;
+        let new_key = self.key.renew().await.map_err(ServiceError::Internal)?;
+        let mut resealed = 0;
+        for _ in 0..ROUNDS {
+            let (done, missed) = self.round().await?;
+            resealed += done;
+            if done == 0 && missed == 0 {
+                // Nothing needs the keys before any more.
+                self.key.forget_old().await.map_err(ServiceError::Internal)?;
+                return Ok(Rotation { new_key, resealed });
+            }
+        }
+        Err(ServiceError::conflict("The secrets are being changed all the time; the keys before are kept: try again later"))
+    }
+}
+
+impl Secrets {
+    /// Encrypts anew what an earlier key encrypted; how many were, and how many were changed by others meanwhile.
+    async fn round(&self) -> ServiceResult<(u64, u64)> {
+        let (mut done, mut missed, mut after) = (0, 0, None);
+        loop {
+            let page = self.secrets.page(after, PAGE).await?;
+            let Some((agent, last)) = page.last() else { return Ok((done, missed)) };
+            after = Some((*agent, last.name.clone()));
+            for (agent, sealed) in page {
+                if self.vault.is_current(&sealed) {
+                    continue;
+                }
+                let internal = |error| ServiceError::Internal(Box::new(error));
+                let secret = self.vault.open(agent, &sealed).map_err(internal)?;
+                let anew = self.vault.seal(agent, &sealed.name, &secret).map_err(internal)?;
+                if self.secrets.reseal(agent, sealed, anew.sealed).await? { done += 1 } else { missed += 1 }
+            }
+        }
+    }
+}

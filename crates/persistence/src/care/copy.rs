@@ -2,14 +2,18 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
+use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use super::{Access, CareError, open, schema_of};
 
 /// Pages that are copied between two words about the progress: 8 MB.
 const STEP: i32 = 2048;
+
+/// The pause where the file is held by somebody, and so many of them.
+const PAUSE: Duration = Duration::from_millis(10);
+const TRIES: u32 = 1_000;
 
 /// What was copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +37,9 @@ pub fn copy(from: &Path, to: &Path, seen: impl FnOnce(), mut progress: impl FnMu
     let schema = schema_of(&source).map_err(&failed)?;
     seen();
     let file = create(to).map_err(CareError::file(to))?;
-    let mut copy = Connection::open(to).map_err(CareError::database(to))?;
+    let mut copy = open(to, Access::Shared)?;
     copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").map_err(CareError::database(to))?;
+    let mut tries = TRIES;
     let stepping = Backup::new(&source, &mut copy).map_err(&failed)?;
     loop {
         let step = stepping.step(STEP).map_err(&failed)?;
@@ -44,8 +49,12 @@ pub fn copy(from: &Path, to: &Path, seen: impl FnOnce(), mut progress: impl FnMu
         match step {
             StepResult::Done => break,
             StepResult::More => {}
-            // Somebody moves the log into the file at this moment.
-            _ => std::thread::sleep(std::time::Duration::from_millis(5)),
+            // Somebody holds the file at this moment, as one does who ends or begins.
+            _ if tries > 0 => {
+                tries -= 1;
+                std::thread::sleep(PAUSE);
+            }
+            _ => return Err(failed(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None))),
         }
     }
     drop(stepping);

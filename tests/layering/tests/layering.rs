@@ -37,8 +37,9 @@ fn allowed(crate_name: &str) -> Option<&'static [&'static str]> {
 /// Who may name a library, in any kind of dependency; nobody else.
 const EXCLUSIVE: &[(&[&str], &[&str])] = &[
     (&["diesel", "diesel-async", "diesel_migrations", "libsqlite3-sys", "tokio-postgres-rustls"], &["doolittle-persistence"]),
-    // The program's tests fill a database as an elizaOS server leaves it; the program itself does not speak to one.
-    (&["tokio-postgres"], &["doolittle-persistence", "doolittle"]),
+    // The program's tests fill a database as an elizaOS server leaves it, and the crash suite makes and cuts off those it tests with; the
+    // program itself does not speak to one.
+    (&["tokio-postgres"], &["doolittle-persistence", "doolittle", "recovery-tests"]),
     // The limits that the server is held against are SQLite and actix without the server; Diesel cannot make backups; and the program's
     // tests damage databases, while the program itself does not speak to one.
     (&["rusqlite"], &["bench", "doolittle-persistence", "doolittle"]),

@@ -124,12 +124,7 @@ pub async fn serve_until(
         memories: store.memories(),
         reflections: store.reflections(),
         vectors: Some(Arc::clone(&vectors)),
-        attachments: Arc::new(Attachments::new(AttachmentPorts {
-            media: store.media(),
-            store: Arc::clone(&files),
-            fetcher: Arc::clone(&fetcher),
-            documents: Arc::clone(&documents),
-        })),
+        attachments: Arc::new(attachments(&store, &files, fetcher, documents)),
         runs: store.runs(),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
@@ -166,8 +161,7 @@ pub async fn serve_until(
         settings,
         figures: Arc::new(figures),
     };
-    let (services, sweep) = services(config, &store, shared);
-    background.spawn(sweep.run());
+    let services = services(config, &store, shared, &mut background);
     let state = AppState::new(services, http_settings(config, ui));
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
@@ -224,6 +218,10 @@ fn agents(
         bus: Arc::clone(bus),
         clock: Arc::clone(clock),
     })
+}
+
+fn attachments(store: &Store, files: &Arc<dyn MediaStore>, fetcher: Arc<dyn Fetcher>, documents: Arc<dyn DocumentReader>) -> Attachments {
+    Attachments::new(AttachmentPorts { media: store.media(), store: Arc::clone(files), fetcher, documents })
 }
 
 /// Forgets what is kept for a time only.
@@ -421,6 +419,14 @@ fn recall(store: &Store, settings: &LiveSettings, config: &Config) -> Result<(Ar
     Ok((embedders, Arc::new(recall)))
 }
 
+fn messaging_limits(config: &Config) -> MessagingLimits {
+    MessagingLimits {
+        reply_wait: config.runs.reply_wait,
+        waiting_replies: config.runs.max_waiting,
+        waiting_messages: config.runs.max_backlog,
+    }
+}
+
 fn run_limits(config: &Config) -> Limits {
     Limits {
         run_timeout: config.runs.timeout,
@@ -449,12 +455,12 @@ struct Shared {
     figures: Arc<dyn Figures>,
 }
 
-fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep) {
+/// The services; what they have to do beside the requests is begun.
+fn services(config: &Config, store: &Store, shared: Shared, background: &mut JoinSet<()>) -> Services {
     let access = Access::new(store.access());
     let Shared { vault, keys, agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures } = shared;
     let tee = Tee { agents: Arc::<Agents>::clone(&agents), access: access.clone(), runs: store.runs(), clock: Arc::clone(&clock), enclave };
     let keyring = keys.keyring.clone();
-    let limits = MessagingLimits { reply_wait: config.runs.reply_wait, waiting_replies: config.runs.max_waiting };
     let ports = MessagingPorts {
         messages: store.messages(),
         deliveries: store.deliveries(),
@@ -480,7 +486,8 @@ fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep)
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let messaging = Arc::new(Messaging::new(ports, limits));
+    let messaging = Arc::new(Messaging::new(ports, messaging_limits(config)));
+    background.spawn(messaging.watch_backlog());
     let session_ports = SessionPorts {
         sessions: store.sessions(),
         access: access.clone(),
@@ -499,7 +506,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep)
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     });
-    let sweep = Sweep { sessions: Arc::clone(&sessions), jobs: Arc::clone(&jobs), every: config.sessions.cleanup };
+    background.spawn(Sweep { sessions: Arc::clone(&sessions), jobs: Arc::clone(&jobs), every: config.sessions.cleanup }.run());
     let audio = Audio::new(AudioPorts {
         speech: Arc::<ReadyAgents>::clone(&minds),
         messaging: Arc::<Messaging>::clone(&messaging),
@@ -509,7 +516,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep)
     let key = Arc::new(KeyFile { data_dir: config.data_dir.clone(), salted: config.secret_salt.is_some(), vault: Arc::clone(&vault) });
     let secrets = Secrets { secrets: store.secrets(), vault, key, turn: tokio::sync::Mutex::default() };
     let system = System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures, speech: minds };
-    let services = Services {
+    Services {
         agents,
         messaging,
         channels: Arc::new(channels),
@@ -545,8 +552,7 @@ fn services(config: &Config, store: &Store, shared: Shared) -> (Services, Sweep)
         keys,
         secrets: Arc::new(secrets),
         keyring,
-    };
-    (services, sweep)
+    }
 }
 
 /// The folder of a web UI in the one form by which files are known to be in it.

@@ -201,6 +201,7 @@ macro_rules! store_contract {
             waking::an_agents_message_wakes_nobody_unless_the_channel_allows_it,
             waking::talk_among_agents_stops_after_eight_turns,
             waking::a_removal_during_a_post_leaves_no_open_delivery,
+            waking::a_message_to_a_full_agent_is_not_written,
             edits::a_change_of_a_message_replaces_what_it_names,
             edits::agents_remember_a_changed_message_as_it_is_now,
             edits::removing_a_message_forgets_it,

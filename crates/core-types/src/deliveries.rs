@@ -183,6 +183,9 @@ pub trait DeliveryRepository: Send + Sync {
     /// Gives a delivery back. `false`, and nothing written, unless it is still claimed by this very attempt.
     async fn requeue(&self, requeue: Requeue) -> StoreResult<bool>;
 
+    /// How many deliveries of each agent are open; agents without any are left out.
+    async fn backlog(&self) -> StoreResult<Vec<(AgentId, u64)>>;
+
     /// Makes every claimed delivery pending again, at the start of the only process that works on them; returns how
     /// many.
     async fn recover(&self, now: Timestamp) -> StoreResult<u64>;

@@ -158,6 +158,16 @@ pub enum ServiceError {
         /// When to ask again.
         retry_after: Duration,
     },
+    /// The queue that the request would have to wait in is full; nothing was stored.
+    #[display("{message}")]
+    Busy {
+        /// Which queue.
+        message: String,
+        /// When there may be room.
+        retry_after: Duration,
+        /// Which place the request would have had.
+        place: u64,
+    },
     /// Nothing is set up that could speak or hear.
     #[display("{message}")]
     SpeechUnavailable {

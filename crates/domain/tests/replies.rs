@@ -22,8 +22,10 @@ type Exchange = (PostReceipt, Box<dyn ReplyStream>);
 async fn place(reply_wait: Duration, waiting: usize) -> (House, ChannelId, Gate, Arc<ScriptedProvider>) {
     let gate = Gate::closed();
     let model = Arc::new(ScriptedProvider::saying("pong and more").behind(gate.clone()));
-    let plan =
-        Plan { messaging: MessagingLimits { reply_wait, waiting_replies: waiting }, ..Plan::with(Arc::<ScriptedProvider>::clone(&model)) };
+    let plan = Plan {
+        messaging: MessagingLimits { reply_wait, waiting_replies: waiting, ..MessagingLimits::default() },
+        ..Plan::with(Arc::<ScriptedProvider>::clone(&model))
+    };
     let house = House::open(plan).await;
     let agent = house.agent_named("Eliza").await;
     let channel = house.channel("DM", &[person(1), agent.into()], json!({})).await;

@@ -29,6 +29,7 @@ use core_types::{Caller, Clock, Ids, Randomness, Timestamp};
 use ipnet::IpNet;
 use tokio::sync::{Semaphore, watch};
 
+use crate::lines::Lines;
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::sockets::hub::Hub;
@@ -141,6 +142,7 @@ pub(crate) struct Shared {
     pub(crate) settings: HttpSettings,
     pub(crate) started: Timestamp,
     pub(crate) limiter: Limiter,
+    pub(crate) lines: Arc<Lines>,
     pub(crate) pages: Pages,
     pub(crate) sockets: Arc<Hub>,
     /// Documents that may be uploaded at once.
@@ -204,6 +206,7 @@ impl AppState {
             settings,
             started,
             limiter,
+            lines: Arc::default(),
             pages: Pages::new(),
             sockets,
             documents: Semaphore::new(limits::DOCUMENT_UPLOADS),

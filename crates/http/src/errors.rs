@@ -287,6 +287,9 @@ impl From<ServiceError> for ApiError {
             ServiceError::Unsupported { .. } => Self::new(Code::UnsupportedMediaType, message),
             ServiceError::Forbidden { .. } => Self::new(Code::Forbidden, message),
             ServiceError::Overloaded { retry_after, .. } => Self::new(Code::Overloaded, message).retry_after(retry_after),
+            ServiceError::Busy { retry_after, place, .. } => {
+                Self::new(Code::Overloaded, message).retry_after(retry_after).detailed(json!({ "place": place }))
+            }
             ServiceError::SpeechUnavailable { .. } => Self::new(Code::SpeechUnavailable, message),
             ServiceError::Model(_) => Self::new(Code::ProcessingError, message),
             ServiceError::Attestation(AttestError::Off) => Self::new(Code::TeeUnavailable, message),

@@ -18,16 +18,19 @@ use crate::rates::{self, Rated};
 /// Lets a request on only with its caller and within its rate; the body is not read before. Whoever is refused is counted
 /// too, so that keys cannot be guessed at leisure.
 pub(crate) async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(state) = request.app_data::<State>() else {
+    let Some(state) = request.app_data::<State>().cloned() else {
         return Ok(request.into_response(ApiError::internal("the application has no state").error_response()));
     };
-    let known = caller(&request, state);
-    let rated = rates::count(&request, state, known.as_ref().ok());
+    let known = caller(&request, &state);
+    let rated = rates::count(&request, &state, known.as_ref().ok());
     let answer = match rated.as_ref().and_then(Rated::refusal).map_or(known, Err) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            caught(next.call(request)).await
-        }
+        Ok(caller) => match state.lines.turn(&caller).await {
+            Ok(_served) => {
+                request.extensions_mut().insert(caller);
+                caught(next.call(request)).await
+            }
+            Err(error) => Ok(request.into_response(error.error_response())),
+        },
         Err(error) => Ok(request.into_response(error.error_response())),
     };
     let decorate = |headers: &mut HeaderMap| rated.iter().for_each(|rated| rated.put_on(headers));

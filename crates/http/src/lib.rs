@@ -23,6 +23,7 @@ mod jobs;
 mod keys;
 mod layer;
 mod limits;
+mod lines;
 mod manage;
 mod media;
 mod memories;

@@ -20,6 +20,9 @@ pub(crate) const IDLE_TIME: Duration = Duration::from_secs(15);
 pub(crate) const UNREAD_TIME: Duration = Duration::from_mins(1);
 /// How many connections one worker holds, unless set otherwise.
 pub(crate) const CONNECTIONS: usize = 10_000;
+/// How many requests of one caller are worked on at once, and how many more may wait for that.
+pub(crate) const CALLER_AT_ONCE: usize = 64;
+pub(crate) const CALLER_WAITING: usize = 256;
 /// How often it is asked whether what a caller showed counts still, while a stream is open.
 pub(crate) const CREDENTIAL_CHECK: Duration = Duration::from_secs(5);
 /// How long a graceful stop waits for running requests, unless set otherwise.

@@ -203,6 +203,8 @@ pub struct RunLimits {
     pub reply_wait: Duration,
     /// Requests that wait for a reply at once.
     pub max_waiting: usize,
+    /// Messages that wait for one agent.
+    pub max_backlog: u64,
 }
 
 /// Which bearer tokens are taken.
@@ -346,6 +348,7 @@ impl Config {
                 reflect_every: read.amount(SettingId::ReflectEvery),
                 reply_wait: Duration::from_secs(read.number(SettingId::ReplyWait)),
                 max_waiting: read.count(SettingId::MaxWaiting),
+                max_backlog: read.number(SettingId::MaxBacklog),
             },
             retention: Retention {
                 events: read.days(SettingId::EventRetention),

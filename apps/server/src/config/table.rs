@@ -124,6 +124,8 @@ settings! {
         .default("8");
     ReplyWait = Setting::new("REPLY_WAIT_SECONDS", "replies.wait_seconds", count(3_600),
         "The longest that a request with transport http waits for its reply").default("120");
+    MaxBacklog = Setting::new("MAX_WAITING_MESSAGES", "runs.max_waiting", count(10_000_000),
+        "Messages that may wait for one agent; more are refused with 503 and the place that they would have had").default("10000");
     MaxWaiting = Setting::new("MAX_WAITING_REPLIES", "replies.max_waiting", count(100_000), "Requests that wait for a reply at once")
         .default("1024");
     EventRetention = Setting::new("EVENT_RETENTION_DAYS", "retention.event_days", count(3_650),

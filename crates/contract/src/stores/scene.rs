@@ -190,6 +190,7 @@ pub(super) fn post_of(draft: MessageDraft, now: Timestamp) -> PostMessage {
         beside: None,
         once_per_source: false,
         reach: None,
+        full: Vec::new(),
         now,
     }
 }

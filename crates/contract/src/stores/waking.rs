@@ -137,3 +137,23 @@ async fn talkative(stores: &Stores, number: u128, participants: &[EntityId]) -> 
     stores.channels.add(open, participants.to_vec()).await.sure();
     channel_id(number)
 }
+
+/// What waits is counted by agent, and a message that a full one would hear is not written; others go on.
+pub async fn a_message_to_a_full_agent_is_not_written(stores: Stores) {
+    let (full, other) = (stores.running_agent(1).await, stores.running_agent(2).await);
+    let channel = stores.open_channel(1, &[person(1), full.into()]).await;
+    let elsewhere = stores.open_channel(2, &[person(1), other.into()]).await;
+    for number in 1..=3 {
+        stores.say(number, channel, person(1)).await;
+    }
+    stores.say(4, elsewhere, person(1)).await;
+    let mut backlog = stores.deliveries.backlog().await.sure();
+    backlog.sort_unstable_by_key(|(_, count)| *count);
+    assert_eq!(backlog, [(other, 1), (full, 3)]);
+    let refused = |number, to| PostMessage { full: vec![full], ..post_of(draft(number, to, person(1), "more"), at(1)) };
+    assert_eq!(stores.messages.post(refused(5, channel)).await.sure(), PostOutcome::AgentFull(full));
+    assert_eq!(stores.messages.last_seq(channel).await.sure(), Some(3));
+    written(stores.messages.post(refused(6, elsewhere)).await.sure());
+    // What nobody hears may come.
+    written(stores.messages.post(PostMessage { wake: Wake::Nobody, ..refused(7, channel) }).await.sure());
+}

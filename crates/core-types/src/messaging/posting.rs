@@ -147,6 +147,8 @@ pub struct PostMessage {
     pub once_per_source: bool,
     /// How far the poster sees; to everything where absent. What is out of reach is not there.
     pub reach: Option<Reach>,
+    /// The agents for which nothing more may wait: a message that one of them would hear is not written.
+    pub full: Vec<AgentId>,
     /// The present moment; `created_at` is this or 1 ms after the channel's last message, whichever is later.
     pub now: Timestamp,
 }
@@ -181,6 +183,8 @@ pub enum PostOutcome {
     NoAgent,
     /// The author is an agent of this server and may not be. Nothing was written.
     AuthorIsAgent,
+    /// Too much waits already for this agent, which would hear the message. Nothing was written.
+    AgentFull(AgentId),
     /// There is no such session with this channel. Nothing was written.
     NoSession,
     /// The session is over. Nothing was written.

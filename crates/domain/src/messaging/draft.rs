@@ -35,7 +35,7 @@ pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: Mess
         in_reply_to: message.in_reply_to,
     };
     let reach = caller.reach().cloned();
-    PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, reach, now }
+    PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, reach, full: Vec::new(), now }
 }
 
 /// What is written besides a message that comes in by this door.

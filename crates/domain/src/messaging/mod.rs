@@ -22,7 +22,9 @@ use tokio::sync::Semaphore;
 use crate::permission::{Access, require, require_voice};
 use crate::tell::tell;
 use crate::whole::whole;
+use backlog::Backlog;
 
+mod backlog;
 mod draft;
 mod events;
 mod reply;
@@ -35,11 +37,13 @@ pub struct MessagingLimits {
     pub reply_wait: Duration,
     /// At most this many callers wait at once.
     pub waiting_replies: usize,
+    /// At most this many messages wait for one agent.
+    pub waiting_messages: u64,
 }
 
 impl Default for MessagingLimits {
     fn default() -> Self {
-        Self { reply_wait: Duration::from_mins(2), waiting_replies: 1024 }
+        Self { reply_wait: Duration::from_mins(2), waiting_replies: 1024, waiting_messages: 10_000 }
     }
 }
 
@@ -69,6 +73,7 @@ pub struct Messaging {
     ports: MessagingPorts,
     limits: MessagingLimits,
     waiting: Arc<Semaphore>,
+    backlog: Arc<Backlog>,
 }
 
 impl Messaging {
@@ -85,7 +90,13 @@ impl Messaging {
     /// The service over a store and a bus.
     pub fn new(ports: MessagingPorts, limits: MessagingLimits) -> Self {
         let waiting = Arc::new(Semaphore::new(limits.waiting_replies));
-        Self { ports, limits, waiting }
+        let backlog = Arc::new(Backlog::new(limits.waiting_messages));
+        Self { ports, limits, waiting, backlog }
+    }
+
+    /// Counts what waits for agents, for as long as it is polled. Without it nobody is told to wait.
+    pub fn watch_backlog(&self) -> impl Future<Output = ()> + Send + use<> {
+        Arc::clone(&self.backlog).watch(Arc::clone(&self.ports.deliveries))
     }
 
     /// A reader of a channel whose last event is `last`, where there is such a channel.
@@ -108,7 +119,8 @@ impl Messaging {
         require(caller, Permission::MessagesWrite)?;
         require_voice(caller, message.author_id)?;
         let in_session = matches!(message.door, Door::Session(_));
-        let post = draft::post(caller, message, wake, self.ports.ids.uuid().into(), self.ports.clock.now());
+        let mut post = draft::post(caller, message, wake, self.ports.ids.uuid().into(), self.ports.clock.now());
+        post.full = self.backlog.full();
         let ports = self.ports.clone();
         let outcome = whole(async move {
             let outcome = ports.messages.post(post).await?;
@@ -118,7 +130,11 @@ impl Messaging {
             Ok(outcome)
         });
         match outcome.await? {
-            PostOutcome::Posted(posted) => Ok((posted, false)),
+            PostOutcome::Posted(posted) => {
+                self.backlog.came(&posted.deliveries);
+                Ok((posted, false))
+            }
+            PostOutcome::AgentFull(agent) => Err(self.backlog.refusal(agent)),
             PostOutcome::Repeated(posted) => Ok((posted, true)),
             PostOutcome::Conflict => Err(ServiceError::conflict("This id or idempotency key was used before with another message")),
             PostOutcome::NoChannel if in_session => Err(ServiceError::NotFound(Thing::Session)),

@@ -305,6 +305,15 @@ work! {
     }
 }
 
+work! {
+    fn backlog(conn: &mut Conn) -> Result<Vec<(AgentId, u64)>, Fault> {
+        let open = deliveries::table.filter(deliveries::ended_at.is_null());
+        let counts = open.group_by(deliveries::agent_id).select((deliveries::agent_id, diesel::dsl::count_star()));
+        let rows: Vec<(Id, i64)> = run!(counts.load(conn))?;
+        Ok(rows.into_iter().map(|(agent, count)| (agent.to(), count.unsigned_abs())).collect())
+    }
+}
+
 #[async_trait]
 impl DeliveryRepository for Db {
     async fn claim(&self, request: ClaimRequest) -> StoreResult<Vec<Claimed>> {
@@ -340,6 +349,10 @@ impl DeliveryRepository for Db {
 
     async fn requeue(&self, back: Requeue) -> StoreResult<bool> {
         Ok(in_tx!(self, |conn| claims::requeue(conn, back))?)
+    }
+
+    async fn backlog(&self) -> StoreResult<Vec<(AgentId, u64)>> {
+        Ok(in_read!(self, |conn| backlog(conn))?)
     }
 
     async fn recover(&self, now: Timestamp) -> StoreResult<u64> {

@@ -193,7 +193,7 @@ work! {
 
 work! {
     fn post(conn: &mut Conn, post: PostMessage, ids: &dyn Ids) -> Result<PostOutcome, Undo<PostOutcome>> {
-        let PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, reach, now } = post;
+        let PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, reach, full, now } = post;
         let sight = reach.as_ref().map(Sight::from);
         let now = now.millis();
         match run!(first_of(conn, &idempotency, draft.id.into(), now))? {
@@ -243,6 +243,12 @@ work! {
             && let Some(first) = run!(posted(conn, first))?
         {
             return Err(Undo::Answer(PostOutcome::Repeated(first)));
+        }
+        if !full.is_empty() && wake != Wake::Nobody {
+            let listeners = run!(queue::listeners(conn, &place.channel, draft.author_id.into()))?;
+            if let Some(agent) = full.into_iter().find(|agent| listeners.contains(&Id::from(*agent))) {
+                return Err(Undo::Answer(PostOutcome::AgentFull(agent)));
+            }
         }
         match run!(enter(conn, Entry { draft, place, source_key, wake, now }, ids))? {
             Entered::Stored(posted) => {

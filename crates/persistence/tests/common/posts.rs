@@ -41,6 +41,7 @@ pub fn post(number: u128, channel: u128, participants: Vec<EntityId>, content: &
         beside: None,
         once_per_source: false,
         reach: None,
+        full: Vec::new(),
         now,
     }
 }

@@ -197,6 +197,30 @@ async fn whoever_would_wait_beside_too_many_others_is_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn when_too_much_waits_for_an_agent_whoever_comes_is_told_the_place_and_the_time() {
+    let gate = Gate::closed();
+    let model = held(&gate).await;
+    let (server, ann) = speaking_with(&model, &[("MAX_WAITING_MESSAGES", "3")]).await;
+    let (_, channel) = dm(&server, &ann).await;
+    for text in ["one", "two", "three"] {
+        post(&ann, &channel, text).await;
+    }
+    // What waits is known at once on the way in, and counted anew every second.
+    let body = json!({"author_id": ANN, "content": "four"});
+    let path = format!("/api/messaging/central-channels/{channel}/messages");
+    let answer = ann.post(&path, &body).await;
+    answer.error(503, "OVERLOADED");
+    assert_eq!(answer.json()["error"]["details"]["place"], 4, "{answer}");
+    assert!(answer.header("retry-after").is_some_and(|wait| wait.parse::<u32>().is_ok_and(|wait| wait > 0)), "{answer}");
+    assert_eq!(texts(&ann, &channel).await.len(), 3, "nothing was stored");
+    gate.open();
+    while ann.post(&path, &body).await.status == 503 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(texts(&ann, &channel).await.contains(&"four".to_owned()));
+}
+
+#[tokio::test]
 async fn a_reader_that_leaves_cancels_nothing() {
     let gate = Gate::closed();
     let model = held(&gate).await;

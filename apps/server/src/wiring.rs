@@ -1,10 +1,12 @@
 //! Puts the server together and runs it: the one place that names concrete types of the other crates.
 
+use std::future::poll_fn;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use auth::Keyring;
@@ -173,12 +175,16 @@ pub async fn serve_until(
     let server =
         http_api::run(listener, state).map_err(|error| Failure::new(Exit::Failure, "the HTTP server did not start").because(error))?;
     let found = Models { provider: provider.as_ref(), speech: &engines, embeddings: embedders.model(), tee: attests.as_deref() };
+    // Whoever is told that the server is there may tell it to stop: that is heard from before.
+    let mut stop = pin!(stop);
+    let stopped = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context).is_ready())).await;
     ready(&started_text(config, address, &store, &kept_in, &found, &listed));
 
     let stop = async {
         tokio::select! {
-            () = stop => {}
-            () = told_to_stop => {}
+            () = stop, if !stopped => {}
+            () = told_to_stop, if !stopped => {}
+            else => {}
         }
     };
     let outcome = until_stopped(server, runtime, &store, stop).await;

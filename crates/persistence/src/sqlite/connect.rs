@@ -8,28 +8,38 @@ use diesel::connection::SimpleConnection;
 use diesel::sqlite::Sqlite;
 use diesel::{Connection, ConnectionError};
 
-use super::{Conn, log};
+use super::{Conn, rewrite};
 use crate::error::OpenError;
 use crate::migrate;
 use crate::options::Options;
 
-/// Commits are safe from a power cut from now on; so they are at first. The log is moved into the database by such commits alone: it
-/// is synced before that, and where this fails with anything in it that was not, nobody would be told.
-pub(super) const SYNCED: &str = "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;";
+/// Commits are safe from a power cut from now on; so they are at first.
+const SYNCED: &str = "PRAGMA synchronous = FULL;";
 /// Commits are safe from the end of the process from now on. The next synced one makes them safe from a power cut too.
-pub(super) const WRITTEN: &str = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;";
+const WRITTEN: &str = "PRAGMA synchronous = NORMAL;";
+
+/// When the write-ahead log has so many pages, it is moved into the file.
+const CHECKPOINT: u32 = 4_000;
+
+/// What commits promise from now on. The log is moved into the file by synced ones alone: it is synced before that, and where this
+/// fails with anything in it that was not, nobody would be told.
+pub(super) fn commits(synced: bool) -> String {
+    let (level, checkpoint) = if synced { (SYNCED, CHECKPOINT) } else { (WRITTEN, 0) };
+    format!("{level} PRAGMA wal_autocheckpoint = {checkpoint};")
+}
 
 /// Opens the connection that writes. The file is created where there is none, for its owner alone. What a sync before could not
 /// write is written again.
 pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Conn, OpenError> {
     create(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
     let mut conn = connect(path)?;
-    log::write_again(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
+    rewrite::log(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
     conn.batch_execute(&format!(
-        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; {SYNCED} PRAGMA foreign_keys = ON; \
+        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; {} PRAGMA foreign_keys = ON; \
          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; \
          PRAGMA journal_size_limit = 67108864;",
         options.busy_timeout.as_millis(),
+        commits(true),
         options.writer_cache_kib,
     ))
     .map_err(|error| refusal(path, &error.to_string(), Box::new(error)))?;

@@ -99,7 +99,6 @@ mod finish;
 mod idempotency;
 #[path = "../repos/jobs.rs"]
 mod jobs;
-mod log;
 #[path = "../repos/media.rs"]
 mod media;
 #[path = "../repos/members.rs"]
@@ -118,6 +117,7 @@ mod queue;
 mod readers;
 #[path = "../repos/reflection.rs"]
 mod reflection;
+mod rewrite;
 #[path = "../repos/rooms.rs"]
 mod rooms;
 #[path = "../repos/runs.rs"]

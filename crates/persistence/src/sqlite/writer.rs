@@ -187,7 +187,7 @@ impl Loop {
         }
         let run = || {
             if self.synced != synced {
-                self.conn.batch_execute(if synced { connect::SYNCED } else { connect::WRITTEN })?;
+                self.conn.batch_execute(&connect::commits(synced))?;
                 self.synced = synced;
             }
             self.conn.immediate_transaction(|conn| {

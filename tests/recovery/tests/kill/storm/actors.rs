@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::caller::{Caller, Request};
 
 use super::book::Book;
-use super::link::Link;
+use super::link::{Link, read};
 use crate::dice::Dice;
 
 const DEFAULT: &str = "00000000-0000-0000-0000-000000000000";
@@ -46,9 +46,7 @@ fn text(value: &Value) -> String {
 }
 
 async fn list(caller: &Caller, path: &str, name: &str) -> Vec<Value> {
-    let answer = caller.get(path).await;
-    assert_eq!(answer.status, 200, "{path}: {answer}");
-    let json = answer.json();
+    let json = read(caller, path).await.json();
     let data = json.get("data").unwrap_or(&json);
     data[name].as_array().unwrap_or_else(|| panic!("no {name} in {json}")).clone()
 }
@@ -305,8 +303,7 @@ impl Uploader {
         // Their names are random, and so the first of them are any.
         let most = if whole { usize::MAX } else { 40 };
         for (url, said) in book.settled().into_iter().take(most) {
-            let file = caller.get(&url).await;
-            assert_eq!(file.status, 200, "{url}");
+            let file = read(caller, &url).await;
             assert!(file.body == content(said).as_bytes(), "{url} is not what was uploaded");
         }
     }

@@ -180,17 +180,22 @@ pub async fn serve_until(
     let stopped = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context).is_ready())).await;
     ready(&started_text(config, address, &store, &kept_in, &found, &listed));
 
-    let stop = async {
-        tokio::select! {
-            () = stop, if !stopped => {}
-            () = told_to_stop, if !stopped => {}
-            else => {}
-        }
-    };
+    let stop = either(stopped, stop, told_to_stop);
     let outcome = until_stopped(server, runtime, &store, stop).await;
     background.shutdown().await;
     store.close().await;
     outcome?.map_err(|error| Failure::new(Exit::Failure, "the HTTP server failed").because(error))
+}
+
+/// Resolves with the first of two, or at once.
+async fn either(at_once: bool, one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    if at_once {
+        return;
+    }
+    tokio::select! {
+        () = one => {}
+        () = other => {}
+    }
 }
 
 /// Begins what goes on beside the requests, until the server stops.

@@ -41,17 +41,17 @@ fn copy_onto_itself(mut file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PIECE, log};
+    use super::PIECE;
 
     #[test]
     fn a_log_stays_as_it_is_and_none_is_made() {
         let directory = tempfile::tempdir().unwrap();
         let (database, log) = (directory.path().join("a.db"), directory.path().join("a.db-wal"));
-        log(&database).unwrap();
+        super::log(&database).unwrap();
         assert!(!log.exists());
         let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(2 * PIECE + 77).collect();
         std::fs::write(&log, &bytes).unwrap();
-        log(&database).unwrap();
+        super::log(&database).unwrap();
         assert!(std::fs::read(&log).unwrap() == bytes);
     }
 }

@@ -34,9 +34,8 @@ fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Says aloud that a test does nothing, which is a failure where it was asked for.
+/// Says aloud that a test does nothing.
 fn skipped(reason: &str) {
-    assert!(setting("DOOLITTLE_REQUIRE_POSTGRES").as_deref() != Some("1"), "{reason}");
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Past the test runner, which keeps what a passing test prints to itself.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {test} ({reason})");
@@ -55,13 +54,15 @@ impl Database {
         match connect(&server).await {
             Ok(client) => Some(Self::on(server, &client, None).await),
             Err(error) => {
+                assert!(setting("DOOLITTLE_REQUIRE_POSTGRES").as_deref() != Some("1"), "no PostgreSQL: {error}");
                 skipped(&format!("no PostgreSQL: {error}"));
                 None
             }
         }
     }
 
-    /// The same on a PostgreSQL of its own, which can be ended; `None`, said loudly, where its programs are not installed.
+    /// The same on a PostgreSQL of its own, which can be ended; `None`, said loudly, where its programs are not installed. There a door
+    /// that is shut has to stand for its end.
     pub async fn on_its_own() -> Option<Self> {
         let Some(cluster) = Cluster::start().await else {
             skipped("no programs of PostgreSQL in /usr/lib/postgresql");

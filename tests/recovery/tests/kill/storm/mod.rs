@@ -173,9 +173,9 @@ impl Actors {
 
         for (number, how) in [Talk::Session, Talk::Job, Talk::Socket].into_iter().enumerate() {
             let of_talker = agent(&format!("Talker {number}")).await;
-            let talker = talkers::Talker::start(how, &of_talker, &caller, &talked).await;
+            let someone = talkers::Talker::start(how, &of_talker, &caller, &talked).await;
             let (link, stop) = (Arc::clone(&actors.link), Arc::clone(&actors.stop));
-            actors.tasks.push(tokio::spawn(talker.talk(link, stop, Dice::new(dice.next()))));
+            actors.tasks.push(tokio::spawn(someone.talk(link, stop, Dice::new(dice.next()))));
         }
         actors
     }
@@ -325,7 +325,8 @@ impl Storm {
             }
             Instant::Call(number, of) => {
                 disk.end_after(number, of);
-                server.ends_within(OWN_END).await;
+                let ended = server.ends_within(OWN_END).await;
+                println!("{}", if ended { "the call came" } else { "the call did not come" });
                 disk.end_after(0, 0);
             }
         }

@@ -1,10 +1,12 @@
 //! Puts the server together and runs it: the one place that names concrete types of the other crates.
 
+use std::future::poll_fn;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bus::InProcessBus;
@@ -172,14 +174,12 @@ pub async fn serve_until(
         tee: attests.as_deref(),
         backups: backups.as_deref(),
     };
+    // Whoever is told that the server is there may tell it to stop: that is heard from before.
+    let mut stop = pin!(stop);
+    let stopped = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context).is_ready())).await;
     ready(&started_text(config, address, &store, &kept_in, &found, &listed));
 
-    let stop = async {
-        tokio::select! {
-            () = stop => {}
-            () = told_to_stop => {}
-        }
-    };
+    let stop = either(stopped, stop, told_to_stop);
     let outcome = until_stopped(server, runtime, &store, stop).await;
     background.shutdown().await;
     credentials::end(&keys).await;
@@ -247,6 +247,17 @@ fn media(config: &Config, store: &Store, files: Arc<dyn MediaStore>, clock: &Arc
     };
     let limits = MediaLimits { file_bytes: config.media.max_upload, ..MediaLimits::default() };
     Media::new(ports, limits, known_channels_only)
+}
+
+/// Resolves with the first of two, or at once.
+async fn either(at_once: bool, one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    if at_once {
+        return;
+    }
+    tokio::select! {
+        () = one => {}
+        () = other => {}
+    }
 }
 
 /// Begins what goes on beside the requests, until the server stops.

@@ -8,23 +8,27 @@ use diesel::connection::SimpleConnection;
 use diesel::sqlite::Sqlite;
 use diesel::{Connection, ConnectionError};
 
-use super::{Conn, keeper, log};
+use super::{Conn, keeper, rewrite};
 use crate::care::{self, CareError};
 use crate::error::OpenError;
 use crate::migrate;
 use crate::options::Options;
 
-/// Commits are safe from a power cut from now on; so they are at first. The log is moved into the database by such commits alone: it
-/// is synced before that, and where this fails with anything in it that was not, nobody would be told. Where a log is kept, the
-/// writer says when what is kept of it may go.
-pub(super) fn synced(options: &Options) -> String {
-    format!("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {};", if options.log.is_some() { 0 } else { CHECKPOINT })
-}
+/// Commits are safe from a power cut from now on; so they are at first.
+const SYNCED: &str = "PRAGMA synchronous = FULL;";
 /// Commits are safe from the end of the process from now on. The next synced one makes them safe from a power cut too.
-pub(super) const WRITTEN: &str = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;";
+const WRITTEN: &str = "PRAGMA synchronous = NORMAL;";
 
 /// When the write-ahead log has so many pages, it is moved into the file.
 pub(super) const CHECKPOINT: u32 = 4_000;
+
+/// What commits promise from now on. The log is moved into the file by synced ones alone: it is synced before that, and where this
+/// fails with anything in it that was not, nobody would be told. Where a log is kept, the writer says when what is kept of it may go.
+pub(super) fn commits(synced: bool, options: &Options) -> String {
+    let (level, checkpoint) = if synced { (SYNCED, CHECKPOINT) } else { (WRITTEN, 0) };
+    let checkpoint = if options.log.is_some() { 0 } else { checkpoint };
+    format!("{level} PRAGMA wal_autocheckpoint = {checkpoint};")
+}
 
 /// Opens the connection that writes. The file is created where there is none, for its owner alone. What a sync before could not
 /// write is written again. Where no log is kept of what it writes, a log that was kept before is over.
@@ -34,13 +38,13 @@ pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Conn, OpenEr
         keeper::forget(path).map_err(|error| OpenError::Log { source: Box::new(error) })?;
     }
     let mut conn = connect(path)?;
-    log::write_again(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
+    rewrite::log(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
     conn.batch_execute(&format!(
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; {} PRAGMA foreign_keys = ON; \
          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; \
          PRAGMA journal_size_limit = 67108864;",
         options.busy_timeout.as_millis(),
-        synced(options),
+        commits(true, options),
         options.writer_cache_kib,
     ))
     .map_err(|error| refusal(path, &error.to_string(), Box::new(error)))?;

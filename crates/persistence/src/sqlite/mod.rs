@@ -104,7 +104,6 @@ mod jobs;
 mod keeper;
 #[path = "../repos/keys.rs"]
 mod keys;
-mod log;
 #[path = "../repos/media.rs"]
 mod media;
 #[path = "../repos/members.rs"]
@@ -123,6 +122,7 @@ mod queue;
 mod readers;
 #[path = "../repos/reflection.rs"]
 mod reflection;
+mod rewrite;
 #[path = "../repos/rooms.rs"]
 mod rooms;
 #[path = "../repos/runs.rs"]

@@ -95,7 +95,6 @@ impl Writer {
         let patience = options.patience;
         let seconds = histogram!("doolittle_database_seconds", "kind" => "commit");
         let (jobs, waiting) = (histogram!("doolittle_database_commit_jobs"), gauge!("doolittle_database_waiting_jobs"));
-        let safe = connect::synced(&options);
         let serving = Loop {
             conn,
             orders,
@@ -103,7 +102,6 @@ impl Writer {
             options,
             keeper,
             checkpoint_at: connect::CHECKPOINT,
-            safe,
             synced: true,
             doubtful: false,
             seconds,
@@ -162,8 +160,6 @@ struct Loop {
     keeper: Option<Keeper>,
     /// At how many pages of the write-ahead log it is moved into the file, where a log is kept.
     checkpoint_at: u32,
-    /// What makes commits safe from a power cut.
-    safe: String,
     /// Whether commits are synced at present.
     synced: bool,
     /// Whether a commit has failed since the connection was opened, so that neither it nor the log can be trusted.
@@ -234,7 +230,7 @@ impl Loop {
         }
         let run = || {
             if self.synced != synced {
-                self.conn.batch_execute(if synced { &self.safe } else { connect::WRITTEN })?;
+                self.conn.batch_execute(&connect::commits(synced, &self.options))?;
                 self.synced = synced;
             }
             self.conn.immediate_transaction(|conn| {
@@ -295,6 +291,8 @@ impl Loop {
         }
         if let Err(error) = self.conn.batch_execute("PRAGMA wal_checkpoint(PASSIVE)") {
             log::warn!("the write-ahead log could not be moved into the database file: {error}");
+            // A sync may have failed in it, and then the log is to be written again before anything more is acknowledged.
+            self.doubtful = true;
         }
     }
 
@@ -315,7 +313,6 @@ impl Loop {
             log::error!("NO LOG IS KEPT from now on until the next start: {error}");
             self.keeper = None;
             self.options.log = None;
-            self.safe = connect::synced(&self.options);
             if let Err(error) = self.reconnect() {
                 log::error!("the writer could not connect again: {}", chain(&error));
                 self.doubtful = true;

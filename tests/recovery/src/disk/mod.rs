@@ -9,7 +9,6 @@
 //! The suite turns faults on and off while the program runs (`control`).
 
 #![expect(unsafe_code, reason = "functions of the system library are defined, called and spoken to through pointers")]
-#![expect(clippy::missing_safety_doc, reason = "the linker is their caller, and they have the contract of the functions that they are")]
 
 mod control;
 mod faults;

@@ -56,8 +56,7 @@ pub struct Watched {
     pub kind: Kind,
 }
 
-/// Watches the directory that the environment names, if it does.
-#[expect(clippy::disallowed_methods, reason = "these are no settings of the server, and are read before there are any")]
+/// Watches the directory that the environment names, if it does. These are no settings of the server, and are read before there are any.
 pub fn begin() {
     let (Some(root), Some(state)) = (std::env::var_os("RECOVERY_DISK_ROOT"), std::env::var_os("RECOVERY_DISK_STATE")) else { return };
     let (root, state) = (PathBuf::from(root), PathBuf::from(state));

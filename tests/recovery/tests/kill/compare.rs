@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use core_types::deliveries::{DeliveryState, MAX_ATTEMPTS};
 use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{ChannelEvent, Completion, EventBody, Message};
-use core_types::{AgentId, ChannelId, MemoryId, MessageId, Page};
+use core_types::{AgentId, ChannelId, MemoryId, MessageId, Page, Timestamp};
 use persistence::{Options, Store, Target};
+use sha2::{Digest as _, Sha256};
 use testkit::clock::SeqIds;
 
 use crate::traffic::{Acknowledged, World};
@@ -28,9 +30,18 @@ impl fmt::Display for Kept {
 }
 
 /// Compares; panics at the first broken promise.
-/// In each channel of `jobs` one thing is asked, whatever its id.
-pub async fn compare(target: &Target, world: &World, acknowledged: &[Acknowledged], jobs: &[(ChannelId, AgentId)]) -> Kept {
+/// In each channel of `jobs` one thing is asked, whatever its id. Of those that are `watched` the sequence numbers are looked at.
+pub async fn compare(
+    target: &Target,
+    world: &World,
+    acknowledged: &[Acknowledged],
+    jobs: &[(ChannelId, AgentId)],
+    watched: &[ChannelId],
+) -> Kept {
     let store = persistence::open(target, Options::default(), Arc::new(SeqIds::default())).await.unwrap();
+    for channel in watched {
+        events(&store, *channel).await;
+    }
     let mut kept = Kept { messages: 0, replies: 0, ends: HashMap::new(), attempts: 0 };
     let mut found = HashSet::new();
     let of_jobs = jobs.iter().map(|(channel, agent)| (*channel, vec![*agent]));
@@ -61,6 +72,7 @@ pub async fn compare(target: &Target, world: &World, acknowledged: &[Acknowledge
     }
     assert_eq!(found.len(), acknowledged.len() + jobs.len(), "nothing but the acknowledged messages is there");
     assert_eq!(store.deliveries().next_due(Vec::new()).await.unwrap(), None, "no delivery is left open");
+    store.close().await;
     kept
 }
 
@@ -136,4 +148,21 @@ async fn check_memories(store: &Store, channel: ChannelId, posts: &[&Message], r
         let expected: HashSet<MemoryId> = posts.iter().map(|post| agent.memory_of(post.id)).chain(own).collect();
         assert_eq!(remembered, expected, "agent {agent} remembers what happened in channel {channel}");
     }
+}
+
+/// Every file that is known is there as it was taken; of those that nobody knows, which a later start collects, the number is told. All
+/// known files must be of nobody.
+pub async fn compare_files(target: &Target, media: &Path) -> usize {
+    let store = persistence::open(target, Options::default(), Arc::new(SeqIds::default())).await.unwrap();
+    let known = store.media().orphans(Timestamp::MAX, u32::MAX).await.unwrap();
+    for file in &known {
+        let name = file.name().to_string();
+        let bytes = std::fs::read(media.join(&name[..2]).join(&name)).unwrap_or_else(|error| panic!("{name} is known, and {error}"));
+        assert_eq!((bytes.len() as u64, Sha256::digest(&bytes).as_slice()), (file.size, file.sha256.as_slice()), "{name}");
+    }
+    store.close().await;
+    let spread = std::fs::read_dir(media).unwrap().map(|directory| directory.unwrap().path());
+    let files: usize =
+        spread.filter(|directory| !directory.ends_with("unfinished")).map(|directory| directory.read_dir().unwrap().count()).sum();
+    files - known.len()
 }

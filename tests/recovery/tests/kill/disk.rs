@@ -138,9 +138,9 @@ impl Disk {
         }
         if keep == Keep::Some {
             // Files that have no name yet which survives.
-            let named: Vec<u64> = files(&names).into_iter().filter_map(|(_, copy)| real_of.get(&copy).copied()).collect();
+            let survivors: Vec<u64> = files(&names).into_iter().filter_map(|(_, copy)| real_of.get(&copy).copied()).collect();
             for (path, inode) in &written {
-                if named.contains(inode) || dice.below(2) == 0 || after.join(path).exists() {
+                if survivors.contains(inode) || dice.below(2) == 0 || after.join(path).exists() {
                     continue;
                 }
                 let synced = fs::read(self.state.join("inodes").join(inode.to_string())).unwrap_or_default();

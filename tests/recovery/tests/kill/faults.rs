@@ -45,11 +45,11 @@ impl House {
         house.start().await;
         let caller = house.caller();
         let agent = caller.post("/api/agents", &json!({"characterJson": {"name": "Alice", "bio": ["Answers."]}})).await.data(201);
-        house.agent = agent["id"].as_str().unwrap().to_owned();
+        agent["id"].as_str().unwrap().clone_into(&mut house.agent);
         caller.post(&format!("/api/agents/{}/start", house.agent), &json!({})).await.data(200);
         let channel = json!({"name": "c", "message_server_id": DEFAULT, "type": "GROUP", "participantCentralUserIds": [ANN]});
         let channel = caller.post("/api/messaging/channels", &channel).await.data(201);
-        house.channel = channel["id"].as_str().unwrap().to_owned();
+        channel["id"].as_str().unwrap().clone_into(&mut house.channel);
         house
     }
 
@@ -121,7 +121,7 @@ impl House {
                 refused.error(503, "UNAVAILABLE");
             }
         }
-        self.upload(&[b'x'; 300_000]).await.error(503, "UNAVAILABLE");
+        self.upload(&vec![b'x'; 300_000]).await.error(503, "UNAVAILABLE");
         let made = Request::post(
             "/api/messaging/message-servers",
             &json!({"name": "s", "sourceType": "t", "metadata": {"x": "x".repeat(60_000)}}),

@@ -16,9 +16,11 @@ mod compare;
 mod dice;
 mod disk;
 mod faults;
+mod models;
 mod postgres;
 mod server;
 mod sessions;
+mod starts;
 mod storm;
 mod traffic;
 
@@ -97,7 +99,7 @@ async fn nothing_acknowledged_is_lost_and_every_delivery_ends_once_whenever_the_
     assert!(acknowledged.len() as u64 > kills, "{} messages are too little traffic for {kills} kills", acknowledged.len());
     timeout(DRAIN, world.drained(&server.url)).await.expect("every delivery ends");
     server.stop().await;
-    let kept = compare::compare(&Target::Sqlite(directory.path().join("doolittle.db")), &world, &acknowledged, &[]).await;
+    let kept = compare::compare(&Target::Sqlite(directory.path().join("doolittle.db")), &world, &acknowledged, &[], &[]).await;
     println!("{} messages acknowledged, {kept}", acknowledged.len());
 }
 
@@ -135,7 +137,7 @@ fn choose(dice: &mut Dice) -> Instant {
 }
 
 fn rounds() -> (u64, u64) {
-    let rounds = setting("DOOLITTLE_RECOVERY_ROUNDS").unwrap_or(8);
+    let rounds = setting("DOOLITTLE_RECOVERY_ROUNDS").unwrap_or(4);
     (rounds, setting("DOOLITTLE_RECOVERY_SEED").unwrap_or_else(|| u64::from(std::process::id()) << 20 | rounds))
 }
 
@@ -168,5 +170,12 @@ async fn on_every_path_what_is_acknowledged_is_there_once_on_postgres_whenever_t
 async fn on_every_path_what_is_acknowledged_is_there_once_however_connections_to_postgres_end() {
     let (rounds, seed) = rounds();
     let Some(database) = Database::create().await else { return };
+    Storm { rounds, seed, postgres: Some(database), cuts: false, faults: true }.rage().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_every_path_what_is_acknowledged_is_there_once_however_often_postgres_ends() {
+    let (rounds, seed) = rounds();
+    let Some(database) = Database::on_its_own().await else { return };
     Storm { rounds, seed, postgres: Some(database), cuts: false, faults: true }.rage().await;
 }

@@ -14,7 +14,6 @@ use crate::disk::Disk;
 const LOOK: Duration = Duration::from_millis(2);
 
 /// The program: the one that was built with the suite, unless another build of it is named.
-#[expect(clippy::disallowed_methods, reason = "which program a test runs is no setting of the server")]
 fn program() -> PathBuf {
     std::env::var_os("DOOLITTLE_RECOVERY_SERVER").map_or_else(|| env!("CARGO_BIN_EXE_recovery-server").into(), PathBuf::from)
 }
@@ -157,9 +156,4 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// Runs a verb of the program to its end, as its users do.
-pub fn run(directory: &Path, arguments: &[&str]) -> std::process::Output {
-    Command::new(program()).args(arguments).arg("--data-dir").arg(directory).env_remove("POSTGRES_URL").output().unwrap()
 }

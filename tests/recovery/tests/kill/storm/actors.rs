@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testkit::caller::{Caller, Request};
 
 use super::book::Book;
-use super::link::Link;
+use super::link::{Link, read};
 use crate::dice::Dice;
 
 const DEFAULT: &str = "00000000-0000-0000-0000-000000000000";
@@ -46,16 +46,15 @@ fn text(value: &Value) -> String {
 }
 
 async fn list(caller: &Caller, path: &str, name: &str) -> Vec<Value> {
-    let answer = caller.get(path).await;
-    assert_eq!(answer.status, 200, "{path}: {answer}");
-    let json = answer.json();
+    let json = read(caller, path).await.json();
     let data = json.get("data").unwrap_or(&json);
     data[name].as_array().unwrap_or_else(|| panic!("no {name} in {json}")).clone()
 }
 
 /// Adds what is found, which is there once.
 fn found<V>(all: &mut BTreeMap<String, V>, name: String, value: V) {
-    assert!(all.insert(name.clone(), value).is_none(), "{name} is there twice");
+    assert!(!all.contains_key(&name), "{name} is there twice");
+    all.insert(name, value);
 }
 
 /// Posts messages by four doors into a channel of its own, edits and deletes them, and now and then clears the channel.
@@ -137,7 +136,8 @@ pub struct Maker {
     pub agent: String,
     /// The id of each thing.
     pub ids: BTreeMap<String, String>,
-    pub book: Arc<Book<()>>,
+    /// What kind of thing each is.
+    pub book: Arc<Book<String>>,
 }
 
 impl Maker {
@@ -156,7 +156,7 @@ impl Maker {
         let kind = ["servers", "channels", "worlds", "rooms", "sessions", "documents"][usize::try_from(turn.dice.below(6)).unwrap()];
         let (word, key) = (turn.word.clone(), format!("{kind}/{}", turn.word));
         book.begin(|after| {
-            after.insert(key.clone(), ());
+            after.insert(key.clone(), kind.to_owned());
         });
         let named = json!({"name": word});
         let id =
@@ -196,7 +196,7 @@ impl Maker {
         })
     }
 
-    pub async fn check(agent: &str, prefix: &str, book: &Book<()>, caller: &Caller) {
+    pub async fn check(agent: &str, prefix: &str, book: &Book<String>, caller: &Caller) {
         let lists = [
             ("servers", "/api/messaging/message-servers".to_owned(), "/name"),
             ("channels", format!("/api/messaging/message-servers/{DEFAULT}/channels"), "/name"),
@@ -209,7 +209,7 @@ impl Maker {
         for (kind, path, pointer) in lists {
             for thing in list(caller, &path, kind).await {
                 if let Some(name) = thing.pointer(pointer).and_then(Value::as_str).filter(|name| name.starts_with(prefix)) {
-                    found(&mut all, format!("{kind}/{name}"), ());
+                    found(&mut all, format!("{kind}/{name}"), kind.to_owned());
                 }
             }
         }
@@ -229,7 +229,7 @@ impl Keeper {
         let Self { ids, book } = self;
         let there = book.settled();
         let chosen = turn.pick(&there);
-        let least = if there.len() > MANY { 1 } else { 0 };
+        let least = u64::from(there.len() > MANY);
         match (least + turn.dice.below(5), chosen) {
             (1, Some(name)) => {
                 book.begin(|after| {
@@ -305,8 +305,7 @@ impl Uploader {
         // Their names are random, and so the first of them are any.
         let most = if whole { usize::MAX } else { 40 };
         for (url, said) in book.settled().into_iter().take(most) {
-            let file = caller.get(&url).await;
-            assert_eq!(file.status, 200, "{url}");
+            let file = read(caller, &url).await;
             assert!(file.body == content(said).as_bytes(), "{url} is not what was uploaded");
         }
     }
@@ -324,7 +323,7 @@ impl Memoir {
         let Self { agent, ids, book } = self;
         let there = book.settled();
         let chosen = turn.pick(&there);
-        let least = if there.len() > MANY { 1 } else { 0 };
+        let least = u64::from(there.len() > MANY);
         match (least + turn.dice.below(3), chosen) {
             (1, Some(name)) => {
                 book.begin(|after| {

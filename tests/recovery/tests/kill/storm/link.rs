@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use testkit::caller::{Answer, Caller, Request};
 use tokio::sync::{RwLock, RwLockWriteGuard};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,6 +50,19 @@ impl Link {
     }
 }
 
+/// Reads something of a server that goes on, which may be slow on a machine that is busy with other things.
+pub async fn read(caller: &Caller, path: &str) -> Answer {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let answer = caller.get(path).await;
+        if !matches!(answer.status, 408 | 503) || Instant::now() > end {
+            assert_eq!(answer.status, 200, "{path}: {answer}");
+            return answer;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
 /// A whole answer of a server that is not about to end, if there is one.
 async fn attempt(address: SocketAddr, request: &Request) -> Option<Answer> {
     let answer = Caller::of(address).attempt(request.clone(), PATIENCE).await.ok()?;
@@ -57,5 +70,5 @@ async fn attempt(address: SocketAddr, request: &Request) -> Option<Answer> {
         Some(length) => length.parse() == Ok(answer.body.len()),
         None => answer.status == 204 || serde_json::from_slice::<Value>(&answer.body).is_ok(),
     };
-    (whole && answer.status != 503).then_some(answer)
+    (whole && !matches!(answer.status, 408 | 503)).then_some(answer)
 }

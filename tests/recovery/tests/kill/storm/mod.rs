@@ -10,12 +10,13 @@ pub mod link;
 pub mod talkers;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use core_types::ChannelId;
+use core_types::ids::string_to_uuid;
 use persistence::Target;
 use serde_json::json;
 use testkit::caller::Caller;
@@ -47,8 +48,8 @@ enum Instant {
     Call(u64, u32),
     /// So many milliseconds after a fault of the disk began, which is over by then; with so much room where it is full.
     Fault(u32, u64, u64),
-    /// So many milliseconds after all connections to PostgreSQL were cut, which lets in none until then; with 0, PostgreSQL itself ends
-    /// those that there are.
+    /// So many milliseconds after all connections to PostgreSQL were cut, which lets in none until then; with 0, PostgreSQL itself ends,
+    /// or the connections that there are (`Database::end_within`).
     Outage(u64),
 }
 
@@ -85,6 +86,8 @@ struct Actors {
     tasks: Vec<JoinHandle<()>>,
     checks: Vec<Check>,
     talked: Arc<Talked>,
+    /// The channel in which messages are edited.
+    edited: ChannelId,
 }
 
 macro_rules! spawn {
@@ -119,10 +122,10 @@ impl Actors {
             id
         };
         let talked = Arc::new(Talked::default());
-        let mut actors = Self { link, stop: Arc::default(), tasks: Vec::new(), checks: Vec::new(), talked: Arc::clone(&talked) };
-
         let body = json!({"name": "edited", "message_server_id": "00000000-0000-0000-0000-000000000000", "type": "GROUP"});
         let channel = caller.post("/api/messaging/channels", &body).await.data(201)["id"].as_str().unwrap().to_owned();
+        let edited = channel.parse().unwrap();
+        let mut actors = Self { link, stop: Arc::default(), tasks: Vec::new(), checks: Vec::new(), talked: Arc::clone(&talked), edited };
         let book = Arc::new(Book::default());
         let editor = Editor { channel: channel.clone(), book: Arc::clone(&book) };
         spawn!(actors, dice.next(), "edit", editor, book, |kept, caller, _whole| {
@@ -150,7 +153,7 @@ impl Actors {
         );
 
         let book = Arc::new(Book::default());
-        let uploader = Uploader { owner: of_maker_of(&caller).await, book: Arc::clone(&book) };
+        let uploader = Uploader { owner: string_to_uuid("nobody").to_string(), book: Arc::clone(&book) };
         spawn!(
             actors,
             dice.next(),
@@ -170,9 +173,9 @@ impl Actors {
 
         for (number, how) in [Talk::Session, Talk::Job, Talk::Socket].into_iter().enumerate() {
             let of_talker = agent(&format!("Talker {number}")).await;
-            let talker = talkers::Talker::start(how, &of_talker, &caller, &talked).await;
+            let someone = talkers::Talker::start(how, &of_talker, &caller, &talked).await;
             let (link, stop) = (Arc::clone(&actors.link), Arc::clone(&actors.stop));
-            actors.tasks.push(tokio::spawn(talker.talk(link, stop, Dice::new(dice.next()))));
+            actors.tasks.push(tokio::spawn(someone.talk(link, stop, Dice::new(dice.next()))));
         }
         actors
     }
@@ -191,12 +194,6 @@ impl Actors {
             task.await.expect("an actor");
         }
     }
-}
-
-/// Files are those of an agent, whoever it is.
-async fn of_maker_of(caller: &Caller) -> String {
-    let agents = caller.get("/api/agents").await.data(200);
-    agents["agents"][0]["id"].as_str().unwrap().to_owned()
 }
 
 impl Storm {
@@ -225,10 +222,10 @@ impl Storm {
     }
 
     /// Lets it rage.
-    pub async fn rage(self) {
-        let Self { rounds, seed, .. } = &self;
+    pub async fn rage(mut self) {
+        let (rounds, seed, url) = (self.rounds, self.seed, self.postgres.as_ref().map(|database| database.url.clone()));
         println!("{rounds} rounds, DOOLITTLE_RECOVERY_SEED={seed}");
-        let mut dice = Dice::new(*seed);
+        let mut dice = Dice::new(seed);
         let answered = Arc::new(tokio::sync::Notify::new());
         let model = crate::model(&answered, dice.next()).await;
         let directory = tempfile::tempdir().unwrap();
@@ -236,7 +233,7 @@ impl Storm {
         let launch = Launch {
             directory: disk.root(),
             model: model.base_url(),
-            postgres: self.postgres.as_ref().map(|database| database.url.as_str()),
+            postgres: url.as_deref(),
             disk: Some(&disk),
             settings: &[("DEFAULT_AGENT", "false"), ("REFLECT_EVERY", "0"), ("SESSION_DEFAULT_TIMEOUT_MINUTES", "1000")],
         };
@@ -245,7 +242,7 @@ impl Storm {
         let mut actors = Actors::start(&server, &mut dice).await;
         let traffic = Traffic::start(world.clone(), &server.url, dice.next());
 
-        for round in 1..=*rounds {
+        for round in 1..=rounds {
             let (instant, end) = self.choose(&mut dice);
             server = self.end(server, instant, &disk, &traffic).await;
             if matches!(end, End::Stay) {
@@ -289,21 +286,22 @@ impl Storm {
         timeout(DRAIN, world.drained(&server.url)).await.expect("every delivery ends");
         talked.check_jobs(&Caller::of(server.address())).await;
         server.stop().await;
-        let target = match &self.postgres {
-            Some(database) => Target::Postgres(database.url.clone()),
+        let target = match &url {
+            Some(url) => Target::Postgres(url.clone()),
             None => Target::Sqlite(disk.root().join("doolittle.db")),
         };
         let all: Vec<_> = acknowledged.iter().chain(&talked.acknowledged).copied().collect();
-        let kept = compare::compare(&target, &world, &all, &talked.jobs).await;
+        let kept = compare::compare(&target, &world, &all, &talked.jobs, &[actors.edited]).await;
         println!("{} messages acknowledged, {kept}", all.len());
-        media_agrees(disk.root());
+        let unknown = compare::compare_files(&target, &disk.root().join("media")).await;
+        println!("{unknown} files are known to nobody");
         if let Some(database) = self.postgres {
             database.drop().await;
         }
     }
 
     /// Waits for the instant, and ends the server then.
-    async fn end(&self, mut server: Server, instant: Instant, disk: &Disk, traffic: &Traffic) -> Server {
+    async fn end(&mut self, mut server: Server, instant: Instant, disk: &Disk, traffic: &Traffic) -> Server {
         match instant {
             Instant::Ready(millis) => sleep(Duration::from_millis(millis)).await,
             Instant::Ack(micros) => {
@@ -316,9 +314,9 @@ impl Storm {
                 disk.fail(0, 0);
             }
             Instant::Outage(millis) => {
-                let database = self.postgres.as_ref().expect("a PostgreSQL database");
+                let database = self.postgres.as_mut().expect("a PostgreSQL database");
                 if millis == 0 {
-                    database.terminate().await;
+                    database.end_within().await;
                 } else {
                     database.shut();
                     sleep(Duration::from_millis(millis)).await;
@@ -327,7 +325,8 @@ impl Storm {
             }
             Instant::Call(number, of) => {
                 disk.end_after(number, of);
-                server.ends_within(OWN_END).await;
+                let ended = server.ends_within(OWN_END).await;
+                println!("{}", if ended { "the call came" } else { "the call did not come" });
                 disk.end_after(0, 0);
             }
         }
@@ -340,15 +339,4 @@ fn finish(end: End, disk: &Disk, dice: &mut Dice) {
         End::Kill | End::Stay => disk.settle(),
         End::Cut(keep) => disk.cut(keep, dice),
     }
-}
-
-/// Every file has the name that says where it belongs.
-fn media_agrees(root: &std::path::Path) {
-    let media = root.join("media");
-    let mut files: Vec<PathBuf> = Vec::new();
-    for directory in std::fs::read_dir(media).unwrap() {
-        let directory = directory.unwrap();
-        files.extend(std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().path()));
-    }
-    println!("{} files are kept", files.len());
 }

@@ -11,7 +11,7 @@ use testkit::caller::{Caller, Request};
 use testkit::socket::Socket;
 use tokio::time::{sleep, timeout};
 
-use super::link::Link;
+use super::link::{Link, read};
 use crate::dice::Dice;
 use crate::traffic::Acknowledged;
 
@@ -48,7 +48,7 @@ impl Talked {
     /// All of it, with the channels of jobs as a server knows them.
     pub async fn take(&self, caller: &Caller) -> Said {
         let mut said = std::mem::take(&mut *self.0.lock().unwrap());
-        let channels = caller.get(&format!("/api/messaging/message-servers/{DEFAULT}/channels")).await.data(200);
+        let channels = read(caller, &format!("/api/messaging/message-servers/{DEFAULT}/channels")).await.data(200);
         let of_jobs: Vec<_> =
             channels["channels"].as_array().unwrap().iter().filter(|channel| channel["metadata"]["jobId"].is_string()).collect();
         assert_eq!(of_jobs.len(), said.tickets.len(), "there is one channel for each job");
@@ -65,7 +65,7 @@ impl Said {
     /// Every job is completed.
     pub async fn check_jobs(&self, caller: &Caller) {
         for (job, _) in &self.tickets {
-            let shown = caller.get(&format!("/api/messaging/jobs/{job}")).await.json();
+            let shown = read(caller, &format!("/api/messaging/jobs/{job}")).await.json();
             assert_eq!(shown["status"], "completed", "{shown}");
         }
     }

@@ -1,4 +1,4 @@
-//! The write-ahead log as a file.
+//! Writing what is written already, so that it is synced.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -13,7 +13,7 @@ const PIECE: usize = 256 * 1024;
 /// written and not synced may be among it, SQLite goes on behind them, and after a power cut nothing would be found of what is behind a
 /// gap. Once the log is written again there is none. Whoever reads it meanwhile reads the same bytes. SQLite has no locks on this file
 /// that closing it could lose.
-pub(super) fn write_again(database: &Path) -> io::Result<()> {
+pub(super) fn log(database: &Path) -> io::Result<()> {
     let mut name = database.as_os_str().to_owned();
     name.push("-wal");
     let file = match OpenOptions::new().read(true).write(true).open(name) {
@@ -41,17 +41,17 @@ fn copy_onto_itself(mut file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PIECE, write_again};
+    use super::PIECE;
 
     #[test]
     fn a_log_stays_as_it_is_and_none_is_made() {
         let directory = tempfile::tempdir().unwrap();
         let (database, log) = (directory.path().join("a.db"), directory.path().join("a.db-wal"));
-        write_again(&database).unwrap();
+        super::log(&database).unwrap();
         assert!(!log.exists());
         let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(2 * PIECE + 77).collect();
         std::fs::write(&log, &bytes).unwrap();
-        write_again(&database).unwrap();
+        super::log(&database).unwrap();
         assert!(std::fs::read(&log).unwrap() == bytes);
     }
 }

@@ -22,6 +22,9 @@ const ROUNDS_TO_STRAYS: u32 = 144;
 const BATCH: u32 = 500;
 /// The pause between two transactions.
 const BREATH: Duration = Duration::from_millis(50);
+/// How often memories are made findable by their words, and how many in one transaction.
+const INDEXED_EVERY: Duration = Duration::from_secs(1);
+const INDEXED: u32 = 200;
 /// How long a write can be repeated under the same idempotency key.
 const IDEMPOTENCY: Duration = Duration::from_hours(24);
 
@@ -39,6 +42,23 @@ pub struct Upkeep {
     pub clock: Arc<dyn Clock>,
     /// How long things are kept.
     pub retention: Retention,
+}
+
+/// Makes what was remembered findable by its words, soon after it was.
+pub async fn index_words(memories: Arc<dyn MemoryRepository>) {
+    loop {
+        sleep(INDEXED_EVERY).await;
+        loop {
+            match memories.index_words(INDEXED).await {
+                Ok(count) if count == INDEXED => sleep(BREATH).await,
+                Ok(_) => break,
+                Err(error) => {
+                    log::error!("what was remembered cannot be made findable by its words yet: {}", chain(&error));
+                    break;
+                }
+            }
+        }
+    }
 }
 
 impl Upkeep {
@@ -65,10 +85,6 @@ impl Upkeep {
     }
 
     async fn rows(&self) -> ServiceResult<()> {
-        // There is something to do only after an update of the program.
-        while self.memories.index_words(BATCH).await? > 0 {
-            sleep(BREATH).await;
-        }
         let events = self.messages.events_beyond(self.retention.event_count).await?;
         let events = self.bound(self.retention.events, events);
         while self.messages.prune_events(events, BATCH).await? > 0 {

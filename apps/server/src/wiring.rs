@@ -499,6 +499,7 @@ fn services(config: &Config, store: &Store, shared: Shared, background: &mut Joi
     };
     let messaging = Arc::new(Messaging::new(ports, messaging_limits(config)));
     background.spawn(messaging.watch_backlog());
+    background.spawn(crate::upkeep::index_words(store.memories()));
     let session_ports = SessionPorts {
         sessions: store.sessions(),
         access: access.clone(),

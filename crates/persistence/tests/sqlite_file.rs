@@ -260,13 +260,11 @@ async fn memories_from_before_there_was_an_index_of_words_are_taken_into_it() {
         let memories = store.memories();
         async move { memories.search(owner, MemoryFilter::table(MESSAGES), search).await.unwrap().len() }
     };
-    assert_eq!(found().await, 0);
     // One that goes before it is taken in is no trouble.
     let first = memories.list(owner, MemoryFilter::table(MESSAGES), Page::first(1)).await.unwrap().items[0].id;
     assert_eq!(memories.remove_all(owner, MemoryFilter::id(first)).await.unwrap(), 1);
     assert_eq!(memories.index_words(1).await.unwrap(), 1);
-    assert_eq!(found().await, 1);
-    assert_eq!(memories.index_words(10).await.unwrap(), 1);
+    // A search takes in what is left.
     assert_eq!((found().await, memories.index_words(10).await.unwrap()), (2, 0));
     assert_eq!(memories.remove_all(owner, MemoryFilter::default()).await.unwrap(), 2);
     assert_eq!(found().await, 0);

@@ -1,6 +1,7 @@
 //! The repositories on PostgreSQL: async functions over a pool of connections, without libpq.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use core_types::{Ids, StoreError, StoreResult};
@@ -166,6 +167,8 @@ pub(crate) struct Db {
     patience: Duration,
     lock: Mutex<Option<lock::Lock>>,
     ids: Arc<dyn Ids>,
+    /// Whether there may be memories that are not findable yet.
+    unindexed: AtomicBool,
 }
 
 impl Db {
@@ -175,7 +178,7 @@ impl Db {
         let lock = lock::take(&connector).await?;
         connect::migrate(connector.connect_to_open().await?).await?;
         let pool = connector.clone().pool(options)?;
-        Ok(Self { pool, connector, patience: options.patience, lock: Mutex::new(Some(lock)), ids })
+        Ok(Self { pool, connector, patience: options.patience, lock: Mutex::new(Some(lock)), ids, unindexed: AtomicBool::new(true) })
     }
 
     /// How the connections are protected, for a person.

@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use core_types::deliveries::{ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, Fence, Finish, Finished, Requeue};
@@ -344,7 +345,9 @@ impl DeliveryRepository for Db {
 
     async fn finish(&self, end: Finish) -> StoreResult<Option<Finished>> {
         let ids = Arc::clone(&self.ids);
-        settled(in_tx!(self, |conn| finish(conn, end, &*ids)))
+        let finished = settled(in_tx!(self, |conn| finish(conn, end, &*ids)));
+        self.unindexed.store(true, Ordering::Release);
+        finished
     }
 
     async fn requeue(&self, back: Requeue) -> StoreResult<bool> {

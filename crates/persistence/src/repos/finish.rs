@@ -50,7 +50,7 @@ work! {
         if let Some(plane) = plane {
             let room = Id::from(plane.room.id);
             run!(plane::ensure(conn, plane))?;
-            run!(memories::add(conn, memories))?;
+            run!(memories::add(conn, memories, memories::Findable::Soon))?;
             if let Some(state) = room_state {
                 run!(set_room_state(conn, room, agent, state.to_string()))?;
             }

@@ -1,13 +1,14 @@
 //! What agents remember.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use core_types::memory::{
     Entity, FACTS, KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository, Origin, Ranked, Remembered,
     RoomContext, RoomQuery, RoomState, Source,
 };
-use core_types::{AgentId, EntityId, JsonObject, Listed, MemoryId, Page, StoreResult, Timestamp};
+use core_types::{AgentId, EntityId, JsonObject, Listed, MemoryId, Page, StoreError, StoreResult, Timestamp};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -25,6 +26,19 @@ use crate::words::{VERSION, asked, indexed, scope};
 
 /// How many memories are deleted in one transaction.
 const STEP: u32 = 500;
+
+/// How many memories are made findable in one transaction, and how many at most before a search.
+const BATCH: u32 = 200;
+const BATCHES: u32 = 20;
+
+/// When a memory can be found by its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Findable {
+    /// From its commit on.
+    Now,
+    /// With the next search, or within seconds: many together cost a part of what each by itself would.
+    Soon,
+}
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = memories, treat_none_as_default_value = false)]
@@ -168,21 +182,25 @@ work! {
             let of = memory.document_id.map(Id::from);
             agents.get(&Id::from(memory.agent_id)) == Some(&true) && !of.is_some_and(|document| documents.contains(&document))
         };
-        run!(add(conn, memories.into_iter().filter(is_kept).collect()))
+        run!(add(conn, memories.into_iter().filter(is_kept).collect(), Findable::Now))
     }
 }
 
 work! {
     /// Stores those whose id is free; returns how many.
-    pub(super) fn add(conn: &mut Conn, memories: Vec<Memory>) -> Result<u64, Fault> {
+    pub(super) fn add(conn: &mut Conn, memories: Vec<Memory>, findable: Findable) -> Result<u64, Fault> {
+        let version = if findable == Findable::Now { VERSION } else { 0 };
         let mut new = 0;
         for memory in memories {
             let row = MemoryRow::from(memory);
-            let values = (&row, memories::words_version.eq(VERSION));
+            let values = (&row, memories::words_version.eq(version));
             let insert = diesel::insert_into(memories::table).values(values).on_conflict_do_nothing().returning(memories::ordinal);
             let ordinal: Option<i64> = run!(insert.get_result(conn)).optional()?;
             let Some(ordinal) = ordinal else { continue };
             new += 1;
+            if findable == Findable::Soon {
+                continue;
+            }
             let words = words_of(&row.content.0);
             if !words.is_empty() {
                 run!(words::put(conn, ordinal, scope(row.agent_id.0, &row.table_name), &words))?;
@@ -448,6 +466,12 @@ impl MemoryRepository for Db {
     }
 
     async fn search(&self, agent: AgentId, filter: MemoryFilter, sought: KeywordSearch) -> StoreResult<Vec<Ranked>> {
+        // So that what was said a moment ago is found.
+        for _ in 0..BATCHES {
+            if self.index_words(BATCH).await? < BATCH {
+                break;
+            }
+        }
         Ok(in_read!(self, |conn| search(conn, agent.into(), filter, sought))?)
     }
 
@@ -472,6 +496,14 @@ impl MemoryRepository for Db {
     }
 
     async fn index_words(&self, limit: u32) -> StoreResult<u32> {
-        Ok(in_tx!(self, |conn| index_words(conn, limit))?)
+        if !self.unindexed.swap(false, Ordering::AcqRel) {
+            return Ok(0);
+        }
+        let indexed = async { Ok::<u32, StoreError>(in_passing_tx!(self, |conn| index_words(conn, limit))?) }.await;
+        // There may be more, and what failed is still to be done.
+        if indexed.as_ref().map_or(true, |count| *count >= limit) {
+            self.unindexed.store(true, Ordering::Release);
+        }
+        indexed
     }
 }

@@ -83,7 +83,7 @@ work! {
             let known: bool = run!(diesel::select(exists(memories::table.filter(memories::id.eq(Id::from(document))))).get_result(conn))?;
             memory.document_id = memory.document_id.filter(|_| known);
         }
-        if run!(memory_rows::add(conn, vec![memory]))? > 0 {
+        if run!(memory_rows::add(conn, vec![memory], memory_rows::Findable::Now))? > 0 {
             return Ok(Brought::New);
         }
         let by: Option<Id> = run!(memories::table.filter(memories::id.eq(id)).select(memories::agent_id).first(conn)).optional()?;

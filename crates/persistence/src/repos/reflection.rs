@@ -9,7 +9,7 @@ use diesel::dsl::{count_star, max};
 use diesel::prelude::*;
 
 use super::columns::Id;
-use super::memories::{MemoryRow, add, entities_of, facts};
+use super::memories::{Findable, MemoryRow, add, entities_of, facts};
 use super::schema::{memories, participants};
 use super::{Conn, Db, RunQueryDsl};
 use crate::error::Fault;
@@ -52,7 +52,7 @@ work! {
         let there: Vec<Id> = run!(memories::table.filter(memories::id.eq_any(of)).select(memories::id).load(conn))?;
         let there: HashSet<Id> = there.into_iter().collect();
         let kept = kept.into_iter().filter(|(source, _)| there.contains(&Id::from(*source))).map(|(_, memory)| memory);
-        run!(add(conn, kept.collect())).map(Some)
+        run!(add(conn, kept.collect(), Findable::Now)).map(Some)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use core_types::{Ids, StoreResult};
 use diesel::RunQueryDsl;
@@ -149,6 +150,8 @@ pub(crate) struct Db {
     writer: writer::Writer,
     readers: readers::Readers,
     ids: Arc<dyn Ids>,
+    /// Whether there may be memories that are not findable yet.
+    unindexed: AtomicBool,
 }
 
 impl Db {
@@ -165,7 +168,7 @@ impl Db {
             Ok((writer, readers))
         });
         let (writer, readers) = opened.await.map_err(|error| OpenError::Failed { source: Box::new(error) })??;
-        Ok(Self { writer, readers, ids })
+        Ok(Self { writer, readers, ids, unindexed: AtomicBool::new(true) })
     }
 
     /// Makes what was committed a part of the log that is kept, where one is.

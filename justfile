@@ -41,6 +41,16 @@ bench *arguments="all":
     cargo build --release
     cargo run --release -p bench -- {{ arguments }}
 
+# Measure everything with the curves of growth, and write docs/performance.md; --quick may follow
+report *arguments:
+    cargo build --release
+    cargo run --release -p bench -- report {{ arguments }}
+
+# Everything at once, for half an hour or so many minutes: does the server's memory stay as it is?
+soak minutes="30":
+    cargo build --release
+    cargo run --release -p bench -- soak --strict --minutes {{ minutes }}
+
 # Everything that CI runs
 ci:
     .ci/run

@@ -20,14 +20,17 @@ const END: &str = "<!-- end of figures -->";
 
 /// What a figure should be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Bar {
+pub enum Bar {
+    /// This or more.
     AtLeast(f64),
+    /// This or less.
     AtMost(f64),
+    /// It is only told.
     None,
 }
 
 /// A figure of a line.
-struct Figure {
+pub struct Figure {
     name: &'static str,
     /// Where it is, as a JSON pointer.
     place: &'static str,
@@ -56,7 +59,7 @@ const DISTURBED: f64 = 0.1;
 const ATTEMPTS: usize = 3;
 
 /// The scenarios, each as it is called, and which of its figures the table has.
-const RUNS: &[(&str, &[Figure])] = &[
+pub const RUNS: &[(&str, &[Figure])] = &[
     ("ping --limit", &[RATE, figure("share of the bare handler", "/limit/ratio", Bar::AtLeast(0.8)), CPU_SHARE, P50, P99, RSS]),
     ("agents", &[RATE, P50, P99]),
     ("read", &[figure("per second", "/rate_per_s", Bar::AtLeast(8_000.0)), P50, P99, RSS]),
@@ -78,6 +81,20 @@ const RUNS: &[(&str, &[Figure])] = &[
     ("submit --connections 64 --agent", &[RATE, P50, P99, RSS]),
     ("round-trip", &[RATE, figure("p50, ms", "/p50_ms", Bar::AtMost(3.0)), P99]),
     ("round-trip --users 32", &[figure("per second", "/rate_per_s", Bar::AtLeast(1_500.0)), P50, P99, RSS]),
+    (
+        "half-rate",
+        &[RATE, P50, figure("p99, ms", "/p99_ms", Bar::AtMost(20.0)), figure("of so many at most", "/saturated_per_s", Bar::None)],
+    ),
+    (
+        "overload",
+        &[
+            figure("`/health` and `/healthz` meanwhile, p50, ms", "/p50_ms", Bar::None),
+            figure("p99, ms", "/p99_ms", Bar::AtMost(50.0)),
+            figure("longest, ms", "/max_ms", Bar::None),
+            figure("refusals with the time to come back", "/refused", Bar::None),
+            figure("refusals without", "/refused_without_time", Bar::AtMost(0.0)),
+        ],
+    ),
     (
         "sockets",
         &[
@@ -143,7 +160,7 @@ pub fn run(arguments: &AllArgs, common: &Common) -> Outcome<()> {
 }
 
 /// How far the machine was left to the runs.
-fn quiet<'l>(lines: impl Iterator<Item = &'l Value>) -> String {
+pub fn quiet<'l>(lines: impl Iterator<Item = &'l Value>) -> String {
     let shares: Vec<f64> = lines.filter_map(|line| line.get("others_share")?.as_f64()).collect();
     let Some((median, most)) = median(&shares).zip(shares.iter().copied().reduce(f64::max)) else {
         return "How much other programs used the processors meanwhile is not known.".to_owned();
@@ -153,7 +170,7 @@ fn quiet<'l>(lines: impl Iterator<Item = &'l Value>) -> String {
 }
 
 /// Runs a scenario, and again where other programs disturbed it; returns the line that they disturbed least.
-fn undisturbed(call: &str, common: &Common) -> Outcome<Value> {
+pub fn undisturbed(call: &str, common: &Common) -> Outcome<Value> {
     let mut best = one(call, common)?;
     for _ in 1..ATTEMPTS {
         if others_share(&best) <= DISTURBED {
@@ -173,7 +190,8 @@ fn others_share(line: &Value) -> f64 {
     line.get("others_share").and_then(Value::as_f64).unwrap_or_default()
 }
 
-fn one(call: &str, common: &Common) -> Outcome<Value> {
+/// Runs a scenario as the command line would, and prints its line.
+pub fn one(call: &str, common: &Common) -> Outcome<Value> {
     let line = scenarios::run(&parsed(call)?.scenario, common)?;
     let line = line.ok_or_else(|| Failure::new("there is no line"))?.json()?;
     program::print(&line)?;
@@ -185,7 +203,7 @@ fn parsed(call: &str) -> Outcome<Cli> {
 }
 
 /// A row of the table.
-struct Row {
+pub struct Row {
     call: String,
     figure: &'static str,
     median: Option<f64>,
@@ -194,7 +212,8 @@ struct Row {
 }
 
 impl Row {
-    fn of(call: &str, figure: &Figure, lines: &[Value]) -> Self {
+    /// The row of a figure of some lines.
+    pub fn of(call: &str, figure: &Figure, lines: &[Value]) -> Self {
         let figures: Vec<f64> = lines.iter().filter_map(|line| line.pointer(figure.place)?.as_f64()).collect();
         let range = figures.iter().copied().reduce(f64::min).zip(figures.iter().copied().reduce(f64::max));
         Self { call: call.to_owned(), figure: figure.name, median: median(&figures), range, bar: figure.bar }
@@ -217,7 +236,7 @@ impl Row {
 const HEADS: [&str; 5] = ["scenario", "figure", "median", "range", "bar"];
 
 /// A figure with as many digits as it deserves, thousands apart.
-fn shown(figure: f64) -> String {
+pub fn shown(figure: f64) -> String {
     let decimals = if figure.abs() < 10.0 { 2 } else { usize::from(figure.abs() < 999.95) };
     let text = format!("{figure:.decimals$}");
     let (whole, rest) = text.split_once('.').map_or((text.as_str(), String::new()), |(whole, rest)| (whole, format!(".{rest}")));
@@ -231,7 +250,8 @@ fn shown(figure: f64) -> String {
     grouped + &rest
 }
 
-fn markdown(rows: &[Row]) -> String {
+/// The table as Markdown.
+pub fn markdown(rows: &[Row]) -> String {
     let mut text = format!("| {} |\n|{}\n", HEADS.join(" | "), " --- |".repeat(HEADS.len()));
     let mut before = "";
     for row in rows {

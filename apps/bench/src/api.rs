@@ -31,11 +31,15 @@ impl<'t> Api<'t> {
 
     /// Asks, and returns the body of the answer.
     pub fn body(&mut self, method: &str, path: &str, body: Option<&Value>) -> Outcome<Vec<u8>> {
-        let request = self.target.request(method, path, body);
-        let answer = self.runtime.block_on(self.connection.exchange(&request)).during(format!("asking {method} {path}"))?;
+        self.send(&self.target.request(method, path, body), &format!("{method} {path}"))
+    }
+
+    /// Sends a complete request, and returns the body of the answer.
+    pub fn send(&mut self, request: &[u8], what: &str) -> Outcome<Vec<u8>> {
+        let answer = self.runtime.block_on(self.connection.exchange(request)).during(format!("asking {what}"))?;
         if !(200..300).contains(&answer.status) {
             let said: String = String::from_utf8_lossy(answer.body).chars().take(SHOWN).collect();
-            return Err(Failure::new(format!("{method} {path} is answered with {}: {said}", answer.status)));
+            return Err(Failure::new(format!("{what} is answered with {}: {said}", answer.status)));
         }
         Ok(answer.body.to_vec())
     }
@@ -64,13 +68,13 @@ impl<'t> Api<'t> {
         }
     }
 
-    /// Makes an agent and starts it. Its character is of an ordinary size, about 1 KB.
-    pub fn start_agent(&mut self, name: &str) -> Outcome<()> {
+    /// Makes an agent and starts it; returns its id. Its character is of an ordinary size, about 1 KB.
+    pub fn start_agent(&mut self, name: &str) -> Outcome<String> {
         let path = "/api/agents";
         let answer = self.call("POST", path, Some(&json!({ "characterJson": character(name) })))?;
         let id = answer.pointer("/data/id").or_else(|| answer.pointer("/data/character/id")).and_then(Value::as_str);
         let id = id.ok_or_else(|| unexpected(path, &answer))?;
-        self.call("POST", &format!("/api/agents/{id}/start"), None).map(drop)
+        self.call("POST", &format!("/api/agents/{id}/start"), None).map(|_| id.to_owned())
     }
 
     /// Makes a channel with these in it.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const MANUAL: &str = "\
 Each scenario prints one line of JSON to standard output; how it goes is told on standard error. The line has the scenario \
@@ -27,7 +27,9 @@ busy machine may differ by a third without any reason in the program. docs/bench
   bench ping --limit
   bench submit --connections 16
   bench round-trip --users 32 --base-url http://127.0.0.1:3000
-  bench all --repeat 5 --markdown";
+  bench all --repeat 5 --markdown
+  bench growth messages --most 100000
+  bench report --quick";
 
 /// Puts a load on a Doolittle or elizaOS server and prints figures.
 #[derive(Debug, Clone, Parser)]
@@ -69,6 +71,9 @@ pub struct Common {
     /// How long the load is on before the measuring begins.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
     pub warm_up: f64,
+    /// A verdict that is missed counts as an error; otherwise the line alone tells it.
+    #[arg(long, global = true)]
+    pub strict: bool,
     /// Threads of the generator; more than one only helps where there are processors to spare.
     #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
@@ -102,8 +107,18 @@ pub enum Scenario {
     /// What this machine could do at most, without the server
     #[command(subcommand)]
     Limits(Limit),
+    /// Replies to users that together ask for half of what the server can bear
+    HalfRate(HalfRateArgs),
+    /// More of everything than the server can bear, and whether it says meanwhile how it is
+    Overload(OverloadArgs),
+    /// Everything at once for a long time, and whether the server's memory, files and threads stay as they are
+    Soak(SoakArgs),
+    /// How reads, posts, replies and memory change with how much there is
+    Growth(GrowthArgs),
     /// Every scenario that has a bar, several times over, and a table of medians
     All(AllArgs),
+    /// Everything at once, with the curves of growth, as a page with tables and charts: some 15 minutes, or 4 with --quick
+    Report(ReportArgs),
     /// Fills the database of `recall`
     #[command(hide = true)]
     RecallFill(RecallFillArgs),
@@ -296,6 +311,63 @@ pub struct SqliteLimitArgs {
     pub channels: u16,
 }
 
+/// Parameters of `half-rate`.
+#[derive(Debug, Clone, Args)]
+pub struct HalfRateArgs {
+    /// Users, each in a channel of their own.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub users: u16,
+    /// How often half of the rate is measured; the line is the one with the median p99.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=99))]
+    pub repeat: u16,
+}
+
+/// Parameters of `overload`.
+#[derive(Debug, Clone, Args)]
+pub struct OverloadArgs {
+    /// Connections that submit, half of them to channels with the agent; half as many read besides.
+    #[command(flatten)]
+    pub load: Connections,
+    /// Users that wait for replies at once; the server takes 1,024 unless it is told otherwise.
+    #[arg(long, value_name = "N", default_value_t = 1_200, value_parser = clap::value_parser!(u16).range(1..=4_096))]
+    pub waiting: u16,
+}
+
+/// Parameters of `soak`.
+#[derive(Debug, Clone, Args)]
+pub struct SoakArgs {
+    /// For how long.
+    #[arg(long, value_name = "MINUTES", default_value_t = 30.0, value_parser = seconds)]
+    pub minutes: f64,
+    /// How often memory, open files and threads are told.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    pub interval: f64,
+}
+
+/// What there is more and more of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Growing {
+    /// Messages in one channel, up to 1,000,000
+    Messages,
+    /// Memories of one agent, up to 1,000,000
+    Memories,
+    /// Started agents, up to 5,000
+    Agents,
+    /// Sockets in one room, up to 5,000
+    Sockets,
+}
+
+/// Parameters of `growth`.
+#[derive(Debug, Clone, Args)]
+pub struct GrowthArgs {
+    /// What there is more and more of.
+    #[arg(value_name = "WHAT")]
+    pub of: Growing,
+    /// How many there are in the end.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub most: Option<u32>,
+}
+
 /// Parameters of `all`.
 #[derive(Debug, Clone, Args)]
 pub struct AllArgs {
@@ -308,6 +380,23 @@ pub struct AllArgs {
     /// Write the table as Markdown into FILE, between its lines `<!-- figures -->` and `<!-- end of figures -->`.
     #[arg(long, value_name = "FILE")]
     pub into: Option<PathBuf>,
+}
+
+/// Parameters of `report`.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// Shorter loads and less growth: figures to look at, not to keep.
+    #[arg(long)]
+    pub quick: bool,
+    /// The directory in which `performance.md` and `performance/*.svg` are written.
+    #[arg(long, value_name = "DIR", default_value = "docs")]
+    pub docs: PathBuf,
+    /// No curve grows further than this.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub most: Option<u32>,
+    /// Only the scenarios that begin with one of these.
+    #[arg(long, value_name = "SCENARIO,...", value_delimiter = ',')]
+    pub only: Vec<String>,
 }
 
 /// Parameters of the bare handler.

@@ -158,6 +158,11 @@ impl Line {
         self
     }
 
+    /// The line with whether what was measured is as it should be.
+    pub fn judged(self, met: bool) -> Self {
+        self.with("met", json!(met))
+    }
+
     /// The line with one figure more.
     pub fn with(mut self, name: &str, figure: Value) -> Self {
         self.more.insert(name.to_owned(), figure);

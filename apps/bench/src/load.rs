@@ -78,6 +78,9 @@ pub struct Load {
     pub extent: Extent,
     /// Threads of the generator.
     pub threads: usize,
+    /// How long after its last request each connection sends the next one; at once after the answer where nothing is said. What waits for
+    /// a late answer is measured from the moment at which it should have been sent.
+    pub pace: Option<Duration>,
 }
 
 /// What came of a load.
@@ -194,7 +197,10 @@ impl Tally {
 fn generate(load: &Load, lanes: &[Lane], span: Span) -> Outcome<Tally> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().during("starting the generator")?;
     let tally = RefCell::new(Tally::new());
-    let driven = join_all(lanes.iter().map(|lane| drive(load, lane, span, &tally)));
+    let driven = join_all(lanes.iter().enumerate().map(|(place, lane)| {
+        let pace = load.pace.map(|every| Pace::new(every, place, lanes.len()));
+        drive(load, lane, pace, span, &tally)
+    }));
     if runtime.block_on(async { timeout_at(Deadline::from_std(span.give_up), driven).await }).is_err() {
         tally.borrow_mut().failed(|| "some requests were never answered".to_owned());
     }
@@ -203,7 +209,7 @@ fn generate(load: &Load, lanes: &[Lane], span: Span) -> Outcome<Tally> {
 
 /// The part of a connection. Requests are sent one after the other, so a slow answer delays the ones after it, as it does
 /// with a client that waits.
-async fn drive(load: &Load, lane: &Lane, span: Span, tally: &RefCell<Tally>) {
+async fn drive(load: &Load, lane: &Lane, mut pace: Option<Pace>, span: Span, tally: &RefCell<Tally>) {
     let mut requests = lane.requests.iter().cycle().skip(lane.first);
     let mut left = if span.window.is_some() { usize::MAX } else { lane.requests.len() };
     let mut open = None;
@@ -220,8 +226,11 @@ async fn drive(load: &Load, lane: &Lane, span: Span, tally: &RefCell<Tally>) {
                 }
             },
         };
-        let sent = Instant::now();
-        if span.is_over(sent) {
+        let sent = match &mut pace {
+            Some(pace) => pace.next().await,
+            None => Instant::now(),
+        };
+        if span.is_over(Instant::now()) {
             return;
         }
         let last = match connection.exchange(request).await {
@@ -244,6 +253,32 @@ async fn drive(load: &Load, lane: &Lane, span: Span, tally: &RefCell<Tally>) {
     }
 }
 
+/// When a connection sends, where that does not depend on the answers.
+pub(crate) struct Pace {
+    every: Duration,
+    due: Instant,
+}
+
+impl Pace {
+    /// The connections begin one after the other, evenly over the time between two requests of one of them.
+    pub(crate) fn new(every: Duration, place: usize, of: usize) -> Self {
+        let share = u32::try_from(place % of.max(1)).unwrap_or_default();
+        Self { every, due: Instant::now() + every * share / u32::try_from(of.max(1)).unwrap_or(1) }
+    }
+
+    /// Waits until a request is due; from when on it is measured.
+    pub(crate) async fn next(&mut self) -> Instant {
+        let (due, now) = (self.due, Instant::now());
+        self.due += self.every;
+        if due <= now {
+            return due;
+        }
+        tokio::time::sleep_until(Deadline::from_std(due)).await;
+        // The timer wakes up to a millisecond late, which is no one's waiting.
+        Instant::now()
+    }
+}
+
 /// Whether an answer is a good one; else why not.
 fn judged(answer: &Answer<'_>, expected: Expected) -> Result<(), String> {
     let contains = || memmem::find(answer.body, expected.contains.as_bytes()).is_some();
@@ -257,7 +292,7 @@ fn judged(answer: &Answer<'_>, expected: Expected) -> Result<(), String> {
     Err(format!("the server answered {}{advice}, not {}{wanted}: {shown}", answer.status, expected.status))
 }
 
-fn told(error: &WireError) -> String {
+pub(crate) fn told(error: &WireError) -> String {
     let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     format!("{error}{source}")
 }
@@ -295,7 +330,7 @@ mod tests {
     fn load(address: SocketAddr, requests: usize, connections: usize) -> Load {
         let requests: Arc<[Vec<u8>]> = vec![REQUEST.to_vec(); requests].into();
         let lanes = (0..connections).map(|first| Lane { requests: Arc::clone(&requests), first }).collect();
-        Load { address, pid: None, lanes, expected: OK, extent: Extent::Once, threads: 2 }
+        Load { address, pid: None, lanes, expected: OK, extent: Extent::Once, threads: 2, pace: None }
     }
 
     #[test]
@@ -326,10 +361,23 @@ mod tests {
 
     #[test]
     fn an_answer_without_what_it_must_contain_is_an_error() {
-        let answer = |body| Answer { status: 201, body, last: false };
+        let answer = |body| Answer { status: 201, body, last: false, retry_after: false };
         let expected = Expected { status: 201, contains: "\"agentResponse\"" };
         assert!(judged(&answer(b"{\"agentResponse\":{}}"), expected).is_ok());
         assert!(judged(&answer(b"{}"), expected).unwrap_err().contains("with \"\\\"agentResponse\\\"\" in its body: {}"));
+    }
+
+    #[test]
+    fn a_pace_is_kept_and_what_is_late_counts_from_when_it_was_due() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let every = Duration::from_millis(20);
+        let began = Instant::now();
+        let mut pace = Pace::new(every, 1, 2);
+        let moments: Vec<Instant> = (0..3).map(|_| runtime.block_on(pace.next())).collect();
+        assert!(moments[2] - began >= every * 5 / 2, "{moments:?} after {began:?}");
+        thread::sleep(every * 3);
+        let late = runtime.block_on(pace.next());
+        assert!(late < Instant::now() - every, "it is measured from when it was due");
     }
 
     #[test]

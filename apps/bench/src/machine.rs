@@ -17,6 +17,18 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
+/// What kind of machine this is, in a few words.
+pub fn described() -> String {
+    let line = |path: &str, name: &str| {
+        let text = fs::read_to_string(path).ok()?;
+        text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_start_matches([' ', '\t', ':']).trim().to_owned()))
+    };
+    let model = line("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let memory = line("/proc/meminfo", "MemTotal").and_then(|text| text.strip_suffix(" kB")?.parse::<u64>().ok());
+    let memory = memory.map(|kib| format!(", {} GiB", kib.div_ceil(1024 * 1024))).unwrap_or_default();
+    format!("{} processors ({model}){memory}, {}", processors(), std::env::consts::OS)
+}
+
 /// How much memory a process has resident, in KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resident {
@@ -38,6 +50,16 @@ pub fn resident(pid: u32) -> Result<Resident, String> {
 fn kib(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// Files, sockets and the like that a process has open; `None` where that cannot be told.
+pub fn descriptors(pid: u32) -> Option<u64> {
+    Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64)
+}
+
+/// Threads of a process; `None` where that cannot be told.
+pub fn threads(pid: u32) -> Option<u64> {
+    Some(fs::read_dir(format!("/proc/{pid}/task")).ok()?.count() as u64)
 }
 
 /// The processor time that a process has used, all its threads together; in steps of 10 ms.
@@ -127,6 +149,16 @@ pub fn is_volatile(filesystem: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_opened_is_one_descriptor_more() {
+        let pid = std::process::id();
+        let open: Vec<fs::File> = (0..50).map(|_| fs::File::open("/proc/self/stat").unwrap()).collect();
+        assert!(descriptors(pid).unwrap() >= 50);
+        assert!(threads(pid).unwrap() >= 1);
+        drop(open);
+        assert_eq!(descriptors(0), None);
+    }
 
     #[test]
     fn the_figures_of_a_status_are_read_by_their_names() {

@@ -15,8 +15,10 @@ mod machine;
 mod meter;
 mod posts;
 mod program;
+mod report;
 mod scenarios;
 mod server;
+mod svg;
 mod target;
 #[cfg(test)]
 mod testing;

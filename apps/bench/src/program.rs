@@ -20,7 +20,7 @@ pub fn main() -> ExitCode {
     match run(&cli) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            say("there were errors, so the figures mean nothing");
+            say("there were errors, so the figures mean nothing, or a verdict was missed under --strict");
             ExitCode::FAILURE
         }
         Err(failure) => {
@@ -35,7 +35,7 @@ fn run(cli: &Cli) -> Outcome<bool> {
     let Some(line) = scenarios::run(&cli.scenario, &cli.common)? else { return Ok(true) };
     let line = line.json()?;
     print(&line)?;
-    Ok(!has_errors(&line))
+    Ok(!has_errors(&line) && !(cli.common.strict && line.get("met") == Some(&Value::Bool(false))))
 }
 
 /// Whether a line tells of errors, or of nothing that was measured.

@@ -159,6 +159,11 @@ impl Target {
         load(&self.common, self.address, self.pid, lanes, expected)
     }
 
+    /// Its process, where it is on this machine.
+    pub const fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
     /// Its memory, where that can be told.
     pub fn resident(&self) -> Option<Resident> {
         machine::resident(self.pid?).inspect_err(|why| say(format!("the server's memory is not known: {why}"))).ok()
@@ -188,7 +193,7 @@ impl Target {
 /// A load for the time that the options say.
 pub fn load(common: &Common, address: SocketAddr, pid: Option<u32>, lanes: Vec<Lane>, expected: Expected) -> Load {
     let extent = Extent::For { warm_up: Duration::from_secs_f64(common.warm_up), measured: Duration::from_secs_f64(common.seconds) };
-    Load { address, pid, lanes, expected, extent, threads: usize::from(common.threads) }
+    Load { address, pid, lanes, expected, extent, threads: usize::from(common.threads), pace: None }
 }
 
 /// The scenario starts the server itself, several times over; one that runs already is of no use to it.

@@ -46,6 +46,8 @@ pub struct Head {
     pub body: Range<usize>,
     /// Whether the server closes the connection after this answer.
     pub last: bool,
+    /// Whether it says when to ask again.
+    pub retry_after: bool,
 }
 
 /// Reads the head of an answer; `None` while it is not complete.
@@ -57,7 +59,7 @@ pub fn head(received: &[u8]) -> Result<Option<Head>, WireError> {
         return if received.len() > HEAD_BYTES { Err(WireError::Malformed("the head of the answer does not end")) } else { Ok(None) };
     };
     let status = response.code.ok_or(WireError::Malformed("the answer has no status"))?;
-    let (mut length, mut last) = (None, response.version == Some(0));
+    let (mut length, mut last, mut retry_after) = (None, response.version == Some(0), false);
     for header in response.headers.iter() {
         if header.name.eq_ignore_ascii_case("content-length") {
             let text = std::str::from_utf8(header.value).ok();
@@ -67,6 +69,8 @@ pub fn head(received: &[u8]) -> Result<Option<Head>, WireError> {
             return Err(WireError::Malformed("the answer is a stream, which this client does not measure"));
         } else if header.name.eq_ignore_ascii_case("connection") {
             last = header.value.eq_ignore_ascii_case(b"close");
+        } else if header.name.eq_ignore_ascii_case("retry-after") {
+            retry_after = true;
         }
     }
     let length = match (length, status) {
@@ -76,7 +80,7 @@ pub fn head(received: &[u8]) -> Result<Option<Head>, WireError> {
         (None, _) => return Err(WireError::Malformed("the answer does not tell its length")),
     };
     let end = start.checked_add(length).ok_or(WireError::Malformed("the answer's content-length is beyond all bounds"))?;
-    Ok(Some(Head { status, body: start..end, last }))
+    Ok(Some(Head { status, body: start..end, last, retry_after }))
 }
 
 /// A complete answer.
@@ -88,6 +92,8 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
     /// Whether the server closes the connection now.
     pub last: bool,
+    /// Whether it says when to ask again.
+    pub retry_after: bool,
 }
 
 /// What has been received of one answer.
@@ -117,7 +123,7 @@ impl Received {
 
     fn answer(&self) -> Option<Answer<'_>> {
         let head = self.head.as_ref()?;
-        Some(Answer { status: head.status, body: self.bytes.get(head.body.clone())?, last: head.last })
+        Some(Answer { status: head.status, body: self.bytes.get(head.body.clone())?, last: head.last, retry_after: head.retry_after })
     }
 }
 
@@ -175,7 +181,7 @@ mod tests {
             assert!(received.missing().unwrap() > 0, "cut at {cut}");
             received.bytes.extend_from_slice(&PONG[cut..]);
             assert_eq!(received.missing().unwrap(), 0, "cut at {cut}");
-            assert_eq!(received.answer(), Some(Answer { status: 200, body: b"pong", last: false }));
+            assert_eq!(received.answer(), Some(Answer { status: 200, body: b"pong", last: false, retry_after: false }));
         }
     }
 
@@ -242,7 +248,7 @@ mod tests {
     async fn a_connection_carries_one_exchange_after_the_other() {
         let mut connection = Connection::open(saying(&[PONG, PONG]).await).await.unwrap();
         for _ in 0..2 {
-            assert_eq!(connection.exchange(b"ping").await.unwrap(), Answer { status: 200, body: b"pong", last: false });
+            assert_eq!(connection.exchange(b"ping").await.unwrap(), Answer { status: 200, body: b"pong", last: false, retry_after: false });
         }
         assert!(connection.exchange(b"ping").await.is_err(), "the server has left");
     }

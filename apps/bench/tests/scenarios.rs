@@ -189,3 +189,99 @@ fn recall() {
     assert_figures(&line, &["/p50_ms", "/p99_ms", "/recall_at_10", "/rss_mib", "/load_ms", "/insert_p50_ms", "/insert_p50_ms_at_10000"]);
     assert!(line["recall_at_10"].as_f64() >= Some(0.9), "{line}");
 }
+
+#[test]
+fn half_rate() {
+    let line = briefly(&["half-rate", "--users", "4", "--repeat", "2"]);
+    assert_figures(&line, FIGURES);
+    assert_figures(&line, &["/saturated_per_s"]);
+    // What is asked for is half, and as the server bears it, it is also what is answered; a busy machine may do a little less.
+    let (half, most) = (line["rate_per_s"].as_f64().unwrap(), line["saturated_per_s"].as_f64().unwrap());
+    assert!(half < most * 0.9, "{line}");
+}
+
+#[test]
+fn overload_beyond_the_replies_that_may_be_waited_for() {
+    let line = briefly(&["overload", "--connections", "8", "--waiting", "20"]);
+    assert_figures(&line, &["/p50_ms", "/p99_ms", "/max_ms", "/answers", "/taken", "/taken_per_s", "/rss_mib"]);
+    assert_eq!(line.get("refused_without_time"), Some(&0.into()), "{line}");
+}
+
+#[test]
+fn soak() {
+    let line = briefly(&["soak", "--minutes", "0.1", "--interval", "0.5"]);
+    let habits = ["/talks", "/posts", "/reads", "/searches", "/sockets", "/sessions", "/jobs", "/uploads", "/agents"];
+    assert_figures(&line, &habits);
+    assert_figures(&line, &["/answers", "/rss_first_mib", "/rss_last_mib", "/rss_ratio", "/descriptors/0", "/server_threads/0"]);
+    assert!(line["met"].is_boolean(), "{line}");
+}
+
+/// Whether a line has these curves, each with so many points.
+#[track_caller]
+fn assert_curves(line: &Value, curves: &[&str], points: usize) {
+    assert_eq!(line.get("errors"), Some(&0.into()), "{line}");
+    let told = line["curves"].as_array().unwrap();
+    assert_eq!(told.iter().map(|curve| curve["name"].as_str().unwrap()).collect::<Vec<_>>(), curves);
+    for curve in told {
+        let measured = curve["points"].as_array().unwrap();
+        assert_eq!(measured.len(), points, "{curve}");
+        assert!(measured.iter().all(|point| point["p50"].as_f64() > Some(0.0)), "{curve}");
+        assert!(curve["met"].is_boolean() && curve["bound"].as_f64() > Some(0.0), "{curve}");
+    }
+}
+
+#[test]
+fn growth_of_messages() {
+    let line = briefly(&["growth", "messages", "--most", "2000"]);
+    let searches = ["a search for what is there", "a search for what is not there"];
+    assert_curves(&line, &[&["the newest page", "a page in the middle"], &searches[..], &["posting one"]].concat(), 2);
+}
+
+#[test]
+fn growth_of_memories() {
+    let line = briefly(&["growth", "memories", "--most", "2000"]);
+    let searches = ["a search for a word of one memory", "a search for an everyday word"];
+    assert_curves(&line, &[&["the newest page"], &searches[..], &["a reply"]].concat(), 2);
+}
+
+#[test]
+fn growth_of_agents() {
+    let line = briefly(&["growth", "agents", "--most", "3"]);
+    assert_curves(&line, &["from the start to a ping", "the list of agents", "a ping", "a reply", "memory"], 2);
+}
+
+#[test]
+fn growth_of_sockets() {
+    let line = briefly(&["growth", "sockets", "--most", "20"]);
+    assert_curves(&line, &["a message to the last of them"], 3);
+}
+
+#[test]
+fn a_report_of_some_scenarios_is_a_page_with_charts() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, docs) = (server(), directory.path().to_str().unwrap().to_owned());
+    let only = "agents,submit --connections 16,growth sockets";
+    let arguments = ["report", "--quick", "--only", only, "--most", "20", "--docs", &docs, "--workers", "1", "--server"];
+    let output = bench(&[&arguments[..], &[server.to_str().unwrap()]].concat());
+    assert_eq!(output.status.code(), Some(0));
+    let page = std::fs::read_to_string(directory.path().join("performance.md")).unwrap();
+    for part in ["| commit |", "`agents`", "`submit --connections 16`", "## With more sockets", "a message to the last of them, ms"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    for chart in ["submits.svg", "sockets-ms.svg"] {
+        assert!(page.contains(&format!("(performance/{chart})")), "{page}");
+        let svg = std::fs::read_to_string(directory.path().join("performance").join(chart)).unwrap();
+        assert!(svg.starts_with("<svg ") && svg.contains("<circle"), "{svg}");
+    }
+}
+
+#[test]
+fn a_report_tells_what_failed_and_has_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let docs = directory.path().to_str().unwrap();
+    // A program that is there and is no server.
+    let arguments = ["report", "--quick", "--only", "agents,ping", "--docs", docs, "--server", env!("CARGO_BIN_EXE_bench")];
+    assert_eq!(bench(&arguments).status.code(), Some(1));
+    let page = std::fs::read_to_string(directory.path().join("performance.md")).unwrap();
+    assert!(page.contains("## What failed") && page.contains("| `agents` |") && page.contains("| `ping --limit` |"), "{page}");
+}

@@ -19,8 +19,13 @@ const PIECE: usize = 64 * 1024;
 
 /// A file of so many MiB.
 pub(crate) fn content(mib: u16) -> Vec<u8> {
+    of_bytes(usize::from(mib) * 1024 * 1024)
+}
+
+/// A file of so many bytes.
+pub(crate) fn of_bytes(bytes: usize) -> Vec<u8> {
     let mut content = PNG.to_vec();
-    content.resize(usize::from(mib) * 1024 * 1024, 0x5a);
+    content.resize(bytes, 0x5a);
     content
 }
 

@@ -17,7 +17,7 @@ use crate::server;
 use crate::target::{Place, parameters};
 
 /// The database in a server's data directory.
-const DATABASE: &str = "doolittle.db";
+pub(crate) const DATABASE: &str = "doolittle.db";
 
 /// Rows that one submit writes: its channel's place, the message, the event.
 const ROWS: u64 = 3;
@@ -28,11 +28,11 @@ const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PR
 
 const TAKE_PLACE: &str = "UPDATE channels SET last_seq = ?2, last_message_at = ?3, agent_turns = 0 WHERE id = ?1";
 
-const ADD_MESSAGE: &str = "INSERT INTO messages (id, channel_id, server_id, author_id, author_name, content, raw, source_type, \
+pub(crate) const ADD_MESSAGE: &str = "INSERT INTO messages (id, channel_id, server_id, author_id, author_name, content, raw, source_type, \
      source_id, source_key, metadata, in_reply_to, seq, created_at, updated_at) \
      VALUES (?1, ?2, zeroblob(16), ?3, ?4, ?5, ?6, ?7, NULL, NULL, ?8, NULL, ?9, ?10, ?10)";
 
-const ADD_EVENT: &str = "INSERT INTO channel_events (channel_id, seq, kind, message_id, payload, created_at) \
+pub(crate) const ADD_EVENT: &str = "INSERT INTO channel_events (channel_id, seq, kind, message_id, payload, created_at) \
      VALUES (?1, ?2, 'message', ?3, NULL, ?4)";
 
 /// When the first message is said to have been posted, in milliseconds: rows need a time, not the right one.

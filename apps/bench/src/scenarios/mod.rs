@@ -10,14 +10,19 @@ use crate::failure::{Outcome, say};
 use crate::figures::{Line, rounded};
 use crate::limits;
 use crate::load::{self, Lane, Load, Measured};
+use crate::report;
 
 mod agents;
+mod growth;
+mod half_rate;
 mod ingest;
 mod memory;
+mod overload;
 mod ping;
 mod read;
 mod recall;
 mod round_trip;
+mod soak;
 mod sockets;
 mod start;
 mod submit;
@@ -38,11 +43,16 @@ pub fn run(scenario: &Scenario, common: &Common) -> Outcome<Option<Line>> {
         Scenario::Ingest(arguments) => ingest::run(arguments, common),
         Scenario::Start(arguments) => start::run(arguments, common),
         Scenario::Memory(arguments) => memory::run(arguments, common),
+        Scenario::HalfRate(arguments) => half_rate::run(arguments, common),
+        Scenario::Overload(arguments) => overload::run(arguments, common),
+        Scenario::Soak(arguments) => soak::run(arguments, common),
+        Scenario::Growth(arguments) => growth::run(arguments, common),
         Scenario::Recall(arguments) => recall::run(arguments, common),
         Scenario::Limits(Limit::Http(arguments)) => limits::http::run(arguments, common),
         Scenario::Limits(Limit::Sqlite(arguments)) => limits::sqlite::run(arguments, common),
         Scenario::RecallFill(arguments) => return recall::fill_here(arguments).map(|()| None),
         Scenario::All(arguments) => return all::run(arguments, common).map(|()| None),
+        Scenario::Report(arguments) => return report::run(arguments, common).map(|()| None),
         Scenario::BareHandler(arguments) => return limits::handler::serve(arguments.bytes, common).map(|()| None),
     }
     .map(Some)

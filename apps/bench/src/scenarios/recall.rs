@@ -83,10 +83,10 @@ pub(super) fn run(arguments: &RecallArgs, common: &Common) -> Outcome<Line> {
 }
 
 /// Numbers that look like chance (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    const fn next(&mut self) -> u64 {
+    pub(super) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -119,7 +119,7 @@ fn agent_id() -> AgentId {
 }
 
 /// Ids that nothing here asks for.
-struct NoIds;
+pub(super) struct NoIds;
 
 impl Ids for NoIds {
     fn uuid(&self) -> Uuid {

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The user whose messages all others hear.
 const SPEAKER: User = User(9_000_000);
 
-type Websocket = WebSocketStream<TcpStream>;
+pub(super) type Websocket = WebSocketStream<TcpStream>;
 
 pub(super) fn run(arguments: &SocketsArgs, common: &Common) -> Outcome<Line> {
     let target = Target::prepare(common)?;
@@ -51,7 +51,11 @@ pub(super) fn run(arguments: &SocketsArgs, common: &Common) -> Outcome<Line> {
 
 /// Opens the sockets, all in one room, and tells them one message after the other. Returns what they cost while nothing happens, and
 /// how long each message took to the last of them.
-fn in_one_room(target: &Target, runtime: &tokio::runtime::Runtime, arguments: &SocketsArgs) -> Outcome<(Option<f64>, Latencies)> {
+pub(super) fn in_one_room(
+    target: &Target,
+    runtime: &tokio::runtime::Runtime,
+    arguments: &SocketsArgs,
+) -> Outcome<(Option<f64>, Latencies)> {
     let mut api = Api::open(target)?;
     let channel = api.channel("Bench room", "GROUP", &[&SPEAKER.to_string()])?;
     thread::sleep(SETTLING);
@@ -159,7 +163,7 @@ async fn talk(address: SocketAddr, user: User, channel: String, agent: Arc<str>,
 }
 
 /// Opens a socket and connects it as a user.
-async fn open(address: SocketAddr, user: User) -> Outcome<Websocket> {
+pub(super) async fn open(address: SocketAddr, user: User) -> Outcome<Websocket> {
     let stream = TcpStream::connect(address).await.during("connecting a socket")?;
     let (mut socket, _) =
         client_async(format!("ws://{address}/socket.io/?EIO=4&transport=websocket"), stream).await.during("opening a websocket")?;
@@ -168,7 +172,7 @@ async fn open(address: SocketAddr, user: User) -> Outcome<Websocket> {
     Ok(socket)
 }
 
-async fn join(socket: &mut Websocket, channel: &str) -> Outcome<()> {
+pub(super) async fn join(socket: &mut Websocket, channel: &str) -> Outcome<()> {
     emit(socket, "message", &json!({ "type": 1, "payload": { "channelId": channel } })).await?;
     while event(socket).await?.0 != "room_joined" {}
     Ok(())

@@ -120,7 +120,7 @@ async fn agents(caller: Authorized<MessagesRead>, state: State, id: ChannelPath)
     path = "/api/messaging/central-channels/{channel_id}/agents",
     params(ChannelPath),
     request_body = AgentBody,
-    responses((status = 201, body = Envelope<ChannelAgent>), (status = 404, description = "CHANNEL_NOT_FOUND")),
+    responses((status = 201, body = Envelope<ChannelAgent>), (status = 404, description = "AGENT_NOT_FOUND CHANNEL_NOT_FOUND")),
 )]
 async fn join(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, body: JsonBody) -> ApiResult {
     let who: EntityId = agent(body.0)?;

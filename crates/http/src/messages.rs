@@ -85,7 +85,7 @@ async fn list(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, q
         (status = 201, body = PostedWire),
         (status = 400, description = "NO_AGENT"),
         (status = 200, body = String, content_type = "text/event-stream", description = "With `transport` `sse`."),
-        (status = 404, description = "SERVER_NOT_FOUND"),
+        (status = 404, description = "CHANNEL_NOT_FOUND SERVER_NOT_FOUND"),
         (status = 409, description = "CONFLICT REPLY_CANCELLED"),
         (status = 500, description = "PROCESSING_ERROR"),
         (status = 503, description = "OVERLOADED"),
@@ -184,7 +184,7 @@ async fn search(caller: Authorized<MessagesRead>, state: State, body: JsonBody) 
     request_body = AgentBody,
     responses(
         (status = 200, body = Envelope<TitleWire>),
-        (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 404, description = "AGENT_NOT_FOUND CHANNEL_NOT_FOUND"),
         (status = 500, description = "PROCESSING_ERROR"),
         (status = 503, description = "OVERLOADED"),
     ),

@@ -18,7 +18,13 @@ use crate::caller::{Caller, Record};
 /// The key of a server that [`TestServer::keyed`] starts.
 pub const KEY: &str = "the-right-key-of-this-server";
 
+/// A secret that every server has and none needs.
+const CANARY: (&str, &str) = ("MEDIA_S3_SECRET_ACCESS_KEY", "a-canary-that-no-answer-may-tell");
+
 /// A server that runs until this is dropped or told to stop. It has no agents unless the settings say so.
+///
+/// Whatever its callers receive is searched for its secrets: those among its settings, a canary that every server has, and the key
+/// file of the data directory.
 pub struct TestServer {
     program_path: Vec<PathBuf>,
     settings: BTreeMap<SettingId, String>,
@@ -52,13 +58,20 @@ impl TestServer {
     /// The same, which finds programs in these directories.
     pub async fn finding(program_path: Vec<PathBuf>, settings: &[(&str, &str)]) -> Self {
         // What is found by meaning depends on the moment: vectors come a little later than memories.
-        let usual = [("DEFAULT_AGENT", "false"), ("HTTP_WORKERS", "1"), ("RATE_LIMIT_MAX", "0"), ("EMBEDDING_PROVIDER", "none")];
+        let usual = [("DEFAULT_AGENT", "false"), ("HTTP_WORKERS", "1"), ("RATE_LIMIT_MAX", "0"), ("EMBEDDING_PROVIDER", "none"), CANARY];
         let settings = usual.iter().chain(settings).map(|(name, value)| {
             let id = SettingId::by_name(name).unwrap_or_else(|| panic!("there is no setting {name}"));
             (id, (*value).to_owned())
         });
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut server = Self { program_path, settings: settings.collect(), running: None, record: Record::default(), directory };
+        let settings: BTreeMap<SettingId, String> = settings.collect();
+        let record = Record::default();
+        for (id, value) in &settings {
+            if id.setting().shown(value) != value {
+                record.keep_secret(value);
+            }
+        }
+        let mut server = Self { program_path, settings, running: None, record, directory };
         server.begin().await;
         server
     }
@@ -149,10 +162,14 @@ impl TestServer {
         };
         let thread = std::thread::Builder::new().name("server".to_owned()).spawn(serve).expect("a thread");
         let Ok(()) = is_ready.await else { panic!("the server did not start: {:?}", thread.join()) };
+        if let Ok(key) = std::fs::read_to_string(self.directory().join("secret.key")) {
+            self.record.keep_secret(key.trim());
+        }
         self.running = Some(Running { address, stop, thread });
     }
 
-    fn config(&self) -> Config {
+    /// What the server starts with.
+    pub fn config(&self) -> Config {
         let mut settings = self.settings.clone();
         settings.insert(SettingId::DataDir, self.directory().to_string_lossy().into_owned());
         // The data directory never holds a `doolittle.toml`, and so nothing but these settings counts.

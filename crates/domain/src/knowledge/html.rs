@@ -8,6 +8,9 @@ const INLINE: [&str; 22] = [
     "a", "abbr", "b", "bdi", "cite", "code", "em", "font", "i", "kbd", "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup",
     "u", "var", "wbr",
 ];
+/// The most bytes of a reference between `&` and `;`.
+const LONGEST_NAME: usize = 8;
+
 /// Names of characters that are written often; others stay as they are written.
 const NAMED: [(&str, &str); 19] = [
     ("amp", "&"),
@@ -134,7 +137,9 @@ fn push_spaced(text: &mut String, plain: &str) {
 /// The character that a reference stands for, and what is behind it.
 fn resolve(reference: &str) -> (Option<String>, &str) {
     let inner = reference.get(1..).unwrap_or_default();
-    let named = inner.split_once(';').filter(|(name, _)| name.len() <= 8);
+    // No further, lest each of many `&` without an end looks through all that follows.
+    let end = inner.bytes().take(LONGEST_NAME + 1).position(|byte| byte == b';');
+    let named = end.and_then(|end| Some((inner.get(..end)?, inner.get(end + 1..)?)));
     let resolved = named.and_then(|(name, after)| {
         let number = name.strip_prefix('#').map(|number| match number.strip_prefix(['x', 'X']) {
             Some(hex) => u32::from_str_radix(hex, 16).ok(),
@@ -190,6 +195,8 @@ mod tests {
     #[test]
     fn what_is_not_well_formed_is_read_as_well_as_it_goes() {
         assert_eq!(text("1 < 2 and 3<4 <"), "1 < 2 and 3<4 <");
+        let many = "&amp".repeat(200_000);
+        assert_eq!(text(&many).len(), many.len(), "each is looked at once");
         assert_eq!(text("a&b &unknown; &#xd800; &#99999999; &"), "a&b &unknown; &#xd800; &#99999999; &");
         assert_eq!(text("<p>open <a href='x"), "open");
         assert_eq!(text("<script>never ended"), "");

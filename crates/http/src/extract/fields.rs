@@ -3,9 +3,14 @@
 use std::str::FromStr;
 
 use core_types::{JsonObject, Timestamp};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::errors::{ApiError, ApiResult, Code};
+
+/// A whole number from 0. Some clients have no others than floating-point numbers, and write `5.0`.
+pub(crate) fn whole(number: &Number) -> Option<u64> {
+    number.as_u64().or_else(|| number.to_string().strip_suffix(".0")?.parse().ok())
+}
 
 /// The fields of a JSON object, taken out one by one. Each reader takes the spellings of one field, the preferred one
 /// first: the first that is there and not `null` counts, and errors speak of it by the preferred one.
@@ -75,7 +80,7 @@ impl Fields {
     /// A whole number from 0; what is too large is the largest. Text of digits counts too.
     pub(crate) fn count(&mut self, names: &[&str]) -> ApiResult<Option<u32>> {
         let number = |value: Value| match value {
-            Value::Number(number) => number.as_u64(),
+            Value::Number(number) => whole(&number),
             Value::String(text) => text.parse().ok(),
             _ => None,
         };
@@ -86,7 +91,7 @@ impl Fields {
     /// A moment: epoch milliseconds or ISO 8601; an empty text counts as absent.
     pub(crate) fn moment(&mut self, names: &[&str]) -> ApiResult<Option<Timestamp>> {
         let moment = |value: Value| match value {
-            Value::Number(number) => Timestamp::parse(&number.to_string()),
+            Value::Number(number) => whole(&number).and_then(|millis| Timestamp::parse(&millis.to_string())),
             Value::String(text) => Timestamp::parse(&text),
             _ => None,
         };

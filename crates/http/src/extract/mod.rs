@@ -9,7 +9,7 @@ mod sender;
 
 pub(crate) use authorized::{Authorized, Known, permission};
 pub(crate) use body::{JsonBody, has_nul};
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Fields, whole};
 pub(crate) use ids::{
     AgentPath, ChannelPath, DocumentPath, JobPath, KeyPath, LogPath, MediaFilePath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath,
     SessionPath, WorldPath,

@@ -34,8 +34,9 @@ impl FromRequest for Sender {
 
 impl IntoParams for Sender {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = ObjectBuilder::new().schema_type(Type::String).build();
         vec![
-            params::header("X-Entity-Id", params::uuid(), "The author, where the body of a message to a channel names none"),
+            params::header("X-Entity-Id", text, "The id of the author, where the body of a message to a channel names none"),
             idempotency_key_parameter(),
         ]
     }
@@ -43,7 +44,8 @@ impl IntoParams for Sender {
 
 /// The `Idempotency-Key` of a request, for the document.
 pub(crate) fn idempotency_key_parameter() -> Parameter {
-    let key = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(limits::IDEMPOTENCY_KEY_CHARS)).build();
+    let key = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(limits::IDEMPOTENCY_KEY_CHARS));
+    let key = key.pattern(Some("^[!-~]+$")).build();
     params::header("Idempotency-Key", key, "Of visible ASCII characters; the same key again gets the first answer again")
 }
 

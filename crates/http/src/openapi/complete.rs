@@ -115,6 +115,10 @@ fn errors(operation: &mut Value) -> Errors {
     codes.push(Code::InternalServerError);
     if operation.get("security").is_none() {
         codes.extend([Code::Unauthorized, Code::Forbidden, Code::RateLimitExceeded, Code::Unavailable]);
+        // What is out of a tenant's reach is not found, also where the owner gets an empty list.
+        let named = |name: &str| has_parameter(operation, |parameter| parameter["in"] == "path" && parameter["name"] == name);
+        let things = [("channel_id", Code::ChannelNotFound), ("agent_id", Code::AgentNotFound), ("server_id", Code::ServerNotFound)];
+        codes.extend(things.into_iter().filter(|(name, _)| named(name)).map(|(_, code)| code));
     }
     if has_parameter(operation, |parameter| parameter["schema"]["format"] == "uuid") {
         codes.push(Code::InvalidId);

@@ -3,6 +3,7 @@
 
 mod complete;
 mod example;
+mod lenient;
 pub(crate) mod params;
 mod reader;
 
@@ -166,5 +167,6 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document().into());
 pub fn document() -> String {
     let mut document = serde_json::to_value(Annotations::openapi()).unwrap_or_default();
     complete::complete(&mut document);
+    lenient::complete(&mut document);
     format!("{document:#}\n")
 }

@@ -84,7 +84,11 @@ impl IntoParams for MemoryConditions {
             query("channelId", uuid(), "Of the agent's room for this channel"),
             query("entityId", uuid(), "From or about this entity"),
             query("worldId", uuid(), "Of this world"),
-            query("type", text(), "With this `type` in the metadata, such as `message`, `document` or `fragment`"),
+            query(
+                "type",
+                ObjectBuilder::new().schema_type(Type::String).build(),
+                "With this `type` in the metadata, such as `message`, `document` or `fragment`",
+            ),
             query("from", text(), "None that is older: epoch milliseconds or ISO 8601"),
             query("to", text(), "None that is newer: epoch milliseconds or ISO 8601"),
         ]

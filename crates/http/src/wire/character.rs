@@ -23,7 +23,7 @@ pub(crate) struct Character {
     /// Background stories.
     lore: Option<OneOrMany>,
     /// Texts that replace the server's own instructions for a step, by name (`messageHandlerTemplate`, ...).
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     templates: Option<()>,
     /// Sample conversations.
     message_examples: Option<Vec<Vec<MessageExample>>>,
@@ -42,10 +42,10 @@ pub(crate) struct Character {
     #[schema(example = json!(["@elizaos/plugin-openai"]))]
     plugins: Option<Vec<String>>,
     /// Free-form. Values in `secrets` are encrypted, and are only ever shown masked.
-    #[schema(value_type = Option<Object>, example = json!({"model": "gpt-5-mini"}))]
+    #[schema(value_type = Option<Object>, nullable = false, example = json!({"model": "gpt-5-mini"}))]
     settings: Option<()>,
     /// The same as `settings.secrets`; only read.
-    #[schema(value_type = Option<Object>, write_only)]
+    #[schema(value_type = Option<Object>, nullable = false, write_only)]
     secrets: Option<()>,
     style: Option<Style>,
 }
@@ -93,9 +93,12 @@ pub(crate) struct Reference {
 #[schema(example = json!({"all": ["In short sentences."]}))]
 pub(crate) struct Style {
     /// Everywhere.
+    #[schema(nullable = false)]
     all: Option<Vec<String>>,
     /// In conversation.
+    #[schema(nullable = false)]
     chat: Option<Vec<String>>,
     /// In posts.
+    #[schema(nullable = false)]
     post: Option<Vec<String>>,
 }

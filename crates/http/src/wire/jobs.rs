@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::errors::{ApiError, ApiResult, Code};
-use crate::extract::{Fields, Query, Sender};
+use crate::extract::{Fields, Query, Sender, whole};
 use crate::limits::{JOB_CONTENT_CHARS, JOB_METADATA_CHARS, JOB_MILLIS, JOB_MILLIS_USUAL, MAX_JOB_PAGE, PAGE};
 use crate::wire::messages::Metadata;
 
@@ -55,7 +55,8 @@ pub(crate) fn new_job(body: JsonObject, sender: Sender) -> ApiResult<NewJob> {
     let timeout = match fields.value(&["timeoutMs", "timeout_ms"]) {
         None => JOB_MILLIS_USUAL,
         Some(value) => value
-            .as_u64()
+            .as_number()
+            .and_then(whole)
             .filter(|millis| JOB_MILLIS.contains(millis))
             .ok_or_else(|| invalid(format!("timeoutMs must be a whole number from {} to {}", JOB_MILLIS.start(), JOB_MILLIS.end())))?,
     };

@@ -145,7 +145,7 @@ fn name(fields: &mut Fields) -> ApiResult<String> {
 #[expect(dead_code, reason = "the schema of what `new_group` reads")]
 pub(crate) struct NewGroupBody {
     /// Its agents, at least one.
-    #[schema(value_type = Vec<Uuid>, max_items = 1000)]
+    #[schema(value_type = Vec<Uuid>, min_items = 1, max_items = 1000)]
     agent_ids: Vec<()>,
     #[schema(max_length = 256, example = "Team")]
     name: Option<String>,

@@ -11,11 +11,35 @@ pub struct Record(Arc<Mutex<State>>);
 struct State {
     received: Vec<u8>,
     names: Vec<(String, String)>,
+    secrets: Vec<String>,
 }
 
+/// The shortest secret that is looked for: less may stand anywhere by chance.
+const SHORTEST_SECRET: usize = 8;
+
 impl Record {
+    /// Takes in what a caller received.
+    ///
+    /// # Panics
+    /// Where a secret is in it.
     pub(super) fn hear(&self, bytes: &[u8]) {
-        self.locked().received.extend_from_slice(bytes);
+        let told = {
+            let mut state = self.locked();
+            // What came before may be the beginning of a secret.
+            let longest = state.secrets.iter().map(String::len).max().unwrap_or_default();
+            let from = state.received.len().saturating_sub(longest);
+            state.received.extend_from_slice(bytes);
+            let heard = String::from_utf8_lossy(state.received.get(from..).unwrap_or_default());
+            state.secrets.iter().any(|secret| heard.contains(secret))
+        };
+        assert!(!told, "an answer tells a secret: {}", String::from_utf8_lossy(bytes));
+    }
+
+    /// From now on no caller may receive this.
+    pub fn keep_secret(&self, secret: &str) {
+        if secret.len() >= SHORTEST_SECRET {
+            self.locked().secrets.push(secret.to_owned());
+        }
     }
 
     /// Gives an id a name, under which snapshots show it.
@@ -128,6 +152,15 @@ fn fits(text: &str, pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Record;
+
+    #[test]
+    #[should_panic(expected = "an answer tells a secret")]
+    fn a_secret_is_heard_though_it_comes_in_two_pieces() {
+        let record = Record::default();
+        record.keep_secret("a-canary-of-this-test");
+        record.hear(b"nothing, and then: a-canary-of-");
+        record.hear(b"this-test");
+    }
 
     #[test]
     fn ids_and_times_are_redacted_and_nothing_else() {

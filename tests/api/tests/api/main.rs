@@ -8,6 +8,7 @@
 )]
 
 mod agents;
+mod attacks;
 mod audio;
 mod auth;
 mod authz;

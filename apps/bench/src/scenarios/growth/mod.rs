@@ -107,7 +107,8 @@ impl<'c> Told<'c> {
     fn of(curve: &'c Curve) -> Self {
         let shape = if curve.shape == Shape::Flat { "flat" } else { "n log n" };
         // What grows among few is mostly what there is anyway.
-        let first = curve.points.iter().find(|point| curve.shape == Shape::Flat || point.size >= MANY).or(curve.points.first());
+        let before = curve.points.split_last().map_or(&[][..], |(_, before)| before);
+        let first = before.iter().find(|point| curve.shape == Shape::Flat || point.size >= MANY).or(curve.points.first());
         let Some((first, last)) = first.zip(curve.points.last()) else {
             return Self { curve, shape, ratio: 0.0, bound: 0.0, met: false };
         };

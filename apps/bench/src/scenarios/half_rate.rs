@@ -29,17 +29,17 @@ pub(super) fn run(arguments: &HalfRateArgs, common: &Common) -> Outcome<Line> {
     let mut parameters = target.parameters();
     parameters.insert("users".to_owned(), json!(arguments.users));
     parameters.insert("repeat".to_owned(), json!(arguments.repeat));
-    let mut lines = Vec::with_capacity(arguments.repeat.into());
+    let mut told = Vec::with_capacity(arguments.repeat.into());
     for _ in 0..arguments.repeat {
         let measured = put(&Load { pace: Some(pace), ..target.load(lanes.clone(), REPLIED) })?;
         let line = Line::new("half-rate", parameters.clone()).measured(&measured).resident(target.resident());
         say(format!("at half of that, p50 is {:?} ms and p99 {:?} ms", line.p50_ms, line.p99_ms));
-        lines.push(line);
+        told.push(line);
     }
-    let errors = lines.iter().map(|line| line.errors).sum();
-    lines.sort_by(|one, other| one.p99_ms.unwrap_or(f64::MAX).total_cmp(&other.p99_ms.unwrap_or(f64::MAX)));
-    let middle = lines.len() / 2;
-    let mut line = lines.into_iter().nth(middle).ok_or_else(|| Failure::new("nothing was measured"))?;
+    let errors = told.iter().map(|line| line.errors).sum();
+    told.sort_by(|one, other| one.p99_ms.unwrap_or(f64::MAX).total_cmp(&other.p99_ms.unwrap_or(f64::MAX)));
+    let middle = told.len() / 2;
+    let mut line = told.into_iter().nth(middle).ok_or_else(|| Failure::new("nothing was measured"))?;
     line.errors = errors;
     let met = line.p99_ms.is_some_and(|p99| p99 < BAR);
     Ok(line.with("saturated_per_s", json!(most)).judged(met))

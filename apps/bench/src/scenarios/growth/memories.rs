@@ -86,7 +86,7 @@ fn text(number: u32) -> String {
     let mut chance = Chance(number.into());
     let words = (0..LENGTH).map(|_| {
         let even = chance.next() >> 32;
-        word((even * even >> 32) * WORDS >> 32)
+        word((((even * even) >> 32) * WORDS) >> 32)
     });
     words.chain([own_word(number)]).collect::<Vec<_>>().join(" ")
 }

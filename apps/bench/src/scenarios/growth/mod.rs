@@ -29,9 +29,12 @@ const MANY: u32 = 100;
 /// What is below this, in its unit, is as good as nothing: so many milliseconds are the noise of a machine.
 const NOISE: f64 = 1.0;
 
+/// What measures a curve: at these sizes, into this record.
+type Measure = fn(&Common, &[u32], &mut Record) -> Outcome<()>;
+
 pub(super) fn run(arguments: &GrowthArgs, common: &Common) -> Outcome<Line> {
     needs_own_server(common)?;
-    let (name, least, most, measure): (_, _, _, fn(&Common, &[u32], &mut Record) -> Outcome<()>) = match arguments.of {
+    let (name, least, most, measure): (_, _, _, Measure) = match arguments.of {
         Growing::Messages => ("growth messages", 1_000, 1_000_000, messages::measure),
         Growing::Memories => ("growth memories", 1_000, 1_000_000, memories::measure),
         Growing::Agents => ("growth agents", 1, 5_000, agents::measure),

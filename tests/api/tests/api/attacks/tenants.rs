@@ -203,10 +203,10 @@ async fn nobody_speaks_in_the_name_of_another() {
     let first = ben.post(&messages_of(&channel), &json!({"content": "it is me", "message_server_id": DEFAULT})).await;
     let known = if first.status == 201 { authors(&ben, &channel).await } else { Vec::new() };
     for author in [ANN, &agent] {
-        let named = json!({"author_id": author, "content": "spoofed", "message_server_id": DEFAULT});
-        ben.post(&messages_of(&channel), &named).await;
+        let by_body = json!({"author_id": author, "content": "spoofed", "message_server_id": DEFAULT});
+        ben.post(&messages_of(&channel), &by_body).await;
         ben.with("x-entity-id", author).post(&messages_of(&channel), &json!({"content": "spoofed", "message_server_id": DEFAULT})).await;
-        ben.with("x-agent-id", author).post(&messages_of(&channel), &named).await;
+        ben.with("x-agent-id", author).post(&messages_of(&channel), &by_body).await;
         let submitted = json!({"channel_id": channel, "server_id": DEFAULT, "author_id": author, "content": "spoofed", "source_type": "agent_response", "raw_message": {"text": "spoofed"}});
         for door in ["submit", "action"] {
             ben.post(&format!("/api/messaging/{door}"), &submitted).await;

@@ -309,7 +309,7 @@ fn what_is_derived_is_made_anew_and_what_is_nobodys_is_put_aside() {
     fs::write(&orphan, "left by a crash").unwrap();
     sqlite(
         directory.path(),
-        "INSERT INTO memory_words (memory_words) VALUES ('delete-all'); UPDATE memories SET embedded = 1; DELETE FROM memory_vectors; \
+        "INSERT INTO memory_words (memory_words) VALUES ('delete-all'); UPDATE memories SET embedded = 1, words_version = 1; DELETE FROM memory_vectors; \
          INSERT INTO embedding_spaces VALUES (99, 'm', 8, '1'); INSERT INTO memory_vectors (memory_ordinal, memory_id, agent_id, space_id, \
          table_name, room_id, entity_id, created_at, scale, numbers) SELECT ordinal, id, agent_id, 99, table_name, room_id, entity_id, \
          created_at, 1.0, zeroblob(7) FROM memories;",

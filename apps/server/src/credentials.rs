@@ -9,6 +9,7 @@ use core_types::{Clock, Ids};
 use domain::Keys;
 use outbound::{Auth, Client, Endpoint, Limits, Method};
 use persistence::Store;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -54,7 +55,14 @@ pub async fn begin(
     background: &mut JoinSet<()>,
 ) -> Result<Arc<Keys>, Failure> {
     let randomness = Arc::new(SystemRandomness);
-    let keys = Arc::new(Keys { keys: store.keys(), keyring, clock: Arc::clone(clock), ids: Arc::clone(ids), randomness });
+    let keys = Arc::new(Keys {
+        keys: store.keys(),
+        keyring,
+        clock: Arc::clone(clock),
+        ids: Arc::clone(ids),
+        randomness,
+        changes: Mutex::default(),
+    });
     keys.load().await.map_err(|error| Failure::new(Exit::Database, "the API keys cannot be read").because(error))?;
     background.spawn(note_uses(Arc::clone(&keys)));
     if let Some(key_set) = key_set {

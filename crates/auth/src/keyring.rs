@@ -1,6 +1,6 @@
 //! Which credentials make which caller.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -18,8 +18,15 @@ pub struct Keyring(Arc<Inner>);
 
 struct Inner {
     master: Option<[u8; 32]>,
-    keys: RwLock<HashMap<[u8; 32], Held>>,
+    keys: RwLock<Keys>,
     tokens: Option<Tokens>,
+}
+
+#[derive(Default)]
+struct Keys {
+    by_hash: HashMap<[u8; 32], Held>,
+    /// Which of them count, for streams that were opened with one.
+    ids: HashSet<KeyId>,
 }
 
 struct Held {
@@ -51,12 +58,16 @@ impl Keyring {
         let reach = Reach { tenant: key.tenant.clone(), servers: key.servers.clone(), person: None };
         let expires_at = key.expires_at.map(Timestamp::millis);
         let credential = Credential { key: Some(key.id), permissions: key.permissions.clone(), reach, expires_at };
-        self.0.keys.write().insert(key.hash, Held { credential: Arc::new(credential), used: AtomicI64::new(0) });
+        let mut keys = self.0.keys.write();
+        keys.ids.insert(key.id);
+        keys.by_hash.insert(key.hash, Held { credential: Arc::new(credential), used: AtomicI64::new(0) });
     }
 
     /// Forgets a key. It does not count from now on.
     pub fn forget(&self, id: KeyId) {
-        self.0.keys.write().retain(|_, held| held.credential.key != Some(id));
+        let mut keys = self.0.keys.write();
+        keys.ids.remove(&id);
+        keys.by_hash.retain(|_, held| held.credential.key != Some(id));
     }
 
     /// What takes tokens, where any are taken.
@@ -77,7 +88,7 @@ impl Keyring {
             return Some(Caller::owner());
         }
         // Found by its hash, of which nobody can choose a part: how far it fits tells nothing.
-        if let Some(held) = self.0.keys.read().get(&hashed) {
+        if let Some(held) = self.0.keys.read().by_hash.get(&hashed) {
             if is_over(&held.credential, now) {
                 return None;
             }
@@ -96,14 +107,13 @@ impl Keyring {
     /// Whether what a caller showed once still counts: keys are revoked and credentials expire while streams are open.
     pub fn still_counts(&self, caller: &Caller, now: Timestamp) -> bool {
         let Some(credential) = caller.credential() else { return true };
-        let known = |id: KeyId| self.0.keys.read().values().any(|held| held.credential.key == Some(id));
-        !is_over(credential, now) && credential.key.is_none_or(known)
+        !is_over(credential, now) && credential.key.is_none_or(|id| self.0.keys.read().ids.contains(&id))
     }
 
     /// Which keys have been shown since the last call, and when last.
     pub fn uses(&self) -> Vec<(KeyId, Timestamp)> {
         let keys = self.0.keys.read();
-        let used = keys.values().filter_map(|held| Some((held.credential.key?, held.used.swap(0, Ordering::Relaxed))));
+        let used = keys.by_hash.values().filter_map(|held| Some((held.credential.key?, held.used.swap(0, Ordering::Relaxed))));
         used.filter(|(_, at)| *at > 0).map(|(id, at)| (id, Timestamp::from_millis(at))).collect()
     }
 }

@@ -13,9 +13,9 @@ use core_types::models::AskError;
 use core_types::speech::{AgentSpeech, AudioService, MAX_SPOKEN, Question, Sound, Speaker, SpeechRequest, Transcriber, Words};
 use core_types::{AgentId, Caller, ChannelId, EntityId, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Thing};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
-use crate::permission::{Access, require, require_voice};
+use crate::permission::{Access, own_name, require, require_voice};
+use crate::places::Places;
 
 /// Texts that are being said at once. Recordings count among the files that are being taken.
 const AT_ONCE: usize = 32;
@@ -43,13 +43,13 @@ pub struct AudioPorts {
 /// Says and hears.
 pub struct Audio {
     ports: AudioPorts,
-    saying: Semaphore,
+    saying: Places,
 }
 
 impl Audio {
     /// The service over the engines of agents.
     pub fn new(ports: AudioPorts) -> Self {
-        Self { ports, saying: Semaphore::new(AT_ONCE) }
+        Self { ports, saying: Places::new(AT_ONCE) }
     }
 
     async fn speaker(&self, agent: AgentId) -> ServiceResult<Speaker> {
@@ -62,10 +62,12 @@ impl Audio {
         transcriber.ok_or_else(|| unavailable(NO_TRANSCRIBER))
     }
 
-    /// Nobody else should answer in the place of this agent, and with its voice.
-    async fn check_channel(&self, caller: &Caller, agent: AgentId, channel: ChannelId) -> ServiceResult<()> {
-        if self.ports.channels.find(channel).await?.is_none() {
-            return Ok(());
+    /// Nobody else should answer in the place of this agent, and with its voice. A channel that nobody `named` is the caller's own.
+    async fn check_channel(&self, caller: &Caller, agent: AgentId, channel: ChannelId, named: bool) -> ServiceResult<()> {
+        let Some(there) = self.ports.channels.find(channel).await? else { return Ok(()) };
+        // Ids can be chosen, and who guessed this one should not read what is asked here.
+        if !named && there.owner != caller.makes_for() {
+            return Err(ServiceError::conflict(format!("The channel {channel} is somebody else's: name another in channelId")));
         }
         self.ports.access.to(caller, Wanted::Channel(channel)).await?;
         let participants = self.ports.channels.participants(channel).await?;
@@ -92,8 +94,8 @@ impl AudioService for Audio {
         let Speaker { engine, voice } = self.speaker(agent).await?;
         let _place = self
             .saying
-            .try_acquire()
-            .map_err(|_| ServiceError::Overloaded { message: format!("{AT_ONCE} texts are being said already"), retry_after: BUSY })?;
+            .take(caller)
+            .ok_or_else(|| ServiceError::Overloaded { message: "Too many texts are being said already".to_owned(), retry_after: BUSY })?;
         engine.speak(SpeechRequest { text, voice }).await.map_err(|error| {
             log::warn!("agent {agent}: {} did not speak: {}", engine.describe(), chain(&error));
             error.into()
@@ -109,7 +111,7 @@ impl AudioService for Audio {
         let author = question.author.or(person).unwrap_or_else(|| string_to_uuid("Anon").into());
         require_voice(caller, author)?;
         let channel = question.channel.unwrap_or_else(|| channel_of_two(caller, agent, author));
-        self.check_channel(caller, agent, channel).await?;
+        self.check_channel(caller, agent, channel, question.channel.is_some()).await?;
         let content = match question.words {
             Words::Typed(text) => sayable(&text).map(str::to_owned).ok_or_else(|| invalid("Text is required for conversation"))?,
             Words::Spoken(recording) => {
@@ -156,8 +158,7 @@ async fn hear(agent: AgentId, transcriber: &dyn Transcriber, recording: Box<dyn 
 
 /// The channel of an agent and one who speaks with it and names no channel; each tenant has its own.
 fn channel_of_two(caller: &Caller, agent: AgentId, author: EntityId) -> ChannelId {
-    let two = format!("speech:{agent}:{author}");
-    string_to_uuid(&caller.makes_for().map_or_else(|| two.clone(), |tenant| format!("{tenant}:{two}"))).into()
+    string_to_uuid(&own_name(caller.makes_for().as_ref(), &format!("speech:{agent}:{author}"))).into()
 }
 
 /// What makes a channel that does not exist yet one of two, and this agent the one that answers.

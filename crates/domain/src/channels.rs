@@ -15,7 +15,7 @@ use core_types::{
 };
 use serde_json::json;
 
-use crate::permission::{Access, require};
+use crate::permission::{Access, own_name, require};
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -97,16 +97,9 @@ impl ChannelService for Channels {
         let [first, second] = two;
         let name = format!("DM-{first}-{second}");
         // The id follows from the two, so that parallel calls make one channel; each tenant has its own.
-        let id = match caller.makes_for() {
-            Some(tenant) => string_to_uuid(&format!("{tenant}:{server_id}:{name}")),
-            None => string_to_uuid(&format!("{server_id}:{name}")),
-        };
-        let id = ChannelId::new(id);
-        let known = match caller.reach() {
-            Some(_) => self.channels.find(id).await?,
-            None => self.channels.find_named(server_id, DIRECT, &name).await?,
-        };
-        if let Some(channel) = known {
+        let owner = caller.makes_for();
+        let id = ChannelId::new(string_to_uuid(&own_name(owner.as_ref(), &format!("{server_id}:{name}"))));
+        if let Some(channel) = self.channels.find_named(owner.as_ref(), server_id, DIRECT, &name).await? {
             return Ok(channel);
         }
         let metadata = JsonObject::from_iter([("user1".to_owned(), json!(first)), ("user2".to_owned(), json!(second))]);
@@ -204,8 +197,9 @@ impl Channels {
             updated_at: now,
         };
         match self.channels.add(channel, new.participants).await? {
-            ChannelAdded::Existing(other) if caller.makes_for().is_some_and(|tenant| other.owner != Some(tenant)) => {
-                Err(ServiceError::conflict("A channel of this id exists already"))
+            // Ids can be chosen, and who guessed one should not read what another then says there.
+            ChannelAdded::Existing(other) if other.owner != caller.makes_for() => {
+                Err(ServiceError::conflict("A channel of this id exists already, and it is somebody else's"))
             }
             ChannelAdded::New(channel) | ChannelAdded::Existing(channel) => Ok(channel),
             ChannelAdded::NoServer => Err(ServiceError::NotFound(Thing::Server)),

@@ -9,6 +9,7 @@ use core_types::keys::{ApiKey, KeyAdded, KeyRepository, KeyService, MAX_KEY_NAME
 use core_types::{
     Caller, Clock, Ids, InvalidCode, KeyId, Permission, Randomness, Secret, ServiceError, ServiceResult, StoreResult, Tenant, Thing,
 };
+use tokio::sync::Mutex;
 
 use crate::permission::require;
 
@@ -27,6 +28,8 @@ pub struct Keys {
     pub ids: Arc<dyn Ids>,
     /// Where keys come from.
     pub randomness: Arc<dyn Randomness>,
+    /// One change after the other, so that none is kept and revoked, and then taken in.
+    pub changes: Mutex<()>,
 }
 
 impl Keys {
@@ -75,6 +78,7 @@ impl KeyService for Keys {
             expires_at: new.expires_at,
             last_used_at: None,
         };
+        let _change = self.changes.lock().await;
         match self.keys.add(key.clone()).await? {
             KeyAdded::Yes => {
                 self.keyring.take_in(&key);
@@ -93,6 +97,7 @@ impl KeyService for Keys {
 
     async fn revoke(&self, caller: &Caller, id: KeyId) -> ServiceResult<()> {
         require(caller, Permission::SystemManage)?;
+        let _change = self.changes.lock().await;
         // Out of use first: better a key that is kept and does not count than the other way round.
         self.keyring.forget(id);
         if self.keys.remove(id).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Key)) }

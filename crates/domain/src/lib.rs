@@ -15,6 +15,7 @@ mod memories;
 mod messaging;
 mod moving;
 mod permission;
+mod places;
 mod repeats;
 mod rooms;
 mod runs;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use core_types::access::{AccessRepository, Wanted};
-use core_types::{AgentId, Caller, EntityId, MessageServerId, Permission, ServiceError, ServiceResult, Thing};
+use core_types::{AgentId, Caller, EntityId, MessageServerId, Permission, ServiceError, ServiceResult, Tenant, Thing};
 
 /// Refuses a caller without the permission, whatever transport it came by.
 pub(crate) fn require(caller: &Caller, permission: Permission) -> ServiceResult<()> {
@@ -13,6 +13,11 @@ pub(crate) fn require(caller: &Caller, permission: Permission) -> ServiceResult<
 /// Refuses a caller that is one person and speaks in another's name.
 pub(crate) fn require_voice(caller: &Caller, author: EntityId) -> ServiceResult<()> {
     if caller.may_speak_as(author) { Ok(()) } else { Err(ServiceError::forbidden("You may speak in your own name only")) }
+}
+
+/// A name by which an id is derived. Each tenant has its own, and no two of them can be spelled alike.
+pub(crate) fn own_name(owner: Option<&Tenant>, name: &str) -> String {
+    owner.map_or_else(|| name.to_owned(), |tenant| format!("{}:{tenant}:{name}", tenant.as_str().len()))
 }
 
 /// What callers can reach. The owner reaches everything, which costs nothing to find out.

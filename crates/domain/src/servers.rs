@@ -79,7 +79,8 @@ impl ServerService for Servers {
     async fn link(&self, caller: &Caller, id: MessageServerId, agent: AgentId) -> ServiceResult<()> {
         require(caller, Permission::AgentsWrite)?;
         self.access.to(caller, Wanted::OwnServer(id)).await?;
-        self.access.to(caller, Wanted::Agent(agent)).await?;
+        // An agent that is only shared would stay tied here when it is shared no more.
+        self.access.to(caller, Wanted::OwnAgent(agent)).await?;
         match self.servers.link(id, agent).await? {
             Linked::Yes => Ok(()),
             Linked::NoServer => Err(ServiceError::NotFound(Thing::Server)),

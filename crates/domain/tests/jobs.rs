@@ -31,7 +31,7 @@ fn asks(agent: Option<AgentId>) -> NewJob {
 /// The channel of a job.
 async fn channel_of(house: &House, id: JobId) -> Channel {
     let (channels, name) = (house.store.channels(), format!("job-{id}"));
-    channels.find_named(MessageServerId::DEFAULT, "DM", &name).await.expect("a store").expect("a channel")
+    channels.find_named(None, MessageServerId::DEFAULT, "DM", &name).await.expect("a store").expect("a channel")
 }
 
 /// The job, once its delivery has ended.

@@ -142,7 +142,10 @@ pub(crate) struct Shared {
     pub(crate) settings: HttpSettings,
     pub(crate) started: Timestamp,
     pub(crate) limiter: Limiter,
+    /// Requests of callers.
     pub(crate) lines: Arc<Lines>,
+    /// Documents that they upload.
+    pub(crate) document_lines: Arc<Lines>,
     pub(crate) pages: Pages,
     pub(crate) sockets: Arc<Hub>,
     /// Documents that may be uploaded at once.
@@ -151,16 +154,6 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Resolves when what a caller showed counts no longer: its key was revoked, or its time is over.
-    pub(crate) async fn dismissed(&self, caller: &Caller) {
-        if caller.credential().is_none() {
-            std::future::pending::<()>().await;
-        }
-        while self.counts(caller) {
-            tokio::time::sleep(limits::CREDENTIAL_CHECK).await;
-        }
-    }
-
     /// Whether what a caller showed counts still.
     pub(crate) fn counts(&self, caller: &Caller) -> bool {
         self.services.keyring.still_counts(caller, self.services.clock.now())
@@ -191,6 +184,17 @@ impl Shared {
 /// How a handler names what it can reach.
 pub(crate) type State = web::Data<Shared>;
 
+/// Resolves when what a caller showed counts no longer: its key was revoked, or its time is over.
+pub(crate) fn dismissed(state: &State, caller: &Caller) -> impl Future<Output = ()> + Send + use<> {
+    let limited = caller.credential().is_some().then(|| (state.clone(), caller.clone()));
+    async move {
+        let Some((state, caller)) = limited else { return std::future::pending().await };
+        while state.counts(&caller) {
+            tokio::time::sleep(limits::CREDENTIAL_CHECK).await;
+        }
+    }
+}
+
 /// The services and settings of one server; clones are the same server.
 #[derive(Clone)]
 pub struct AppState(pub(crate) State);
@@ -206,7 +210,8 @@ impl AppState {
             settings,
             started,
             limiter,
-            lines: Arc::default(),
+            lines: Lines::new(limits::CALLER_AT_ONCE),
+            document_lines: Lines::new(limits::CALLER_DOCUMENT_UPLOADS),
             pages: Pages::new(),
             sockets,
             documents: Semaphore::new(limits::DOCUMENT_UPLOADS),

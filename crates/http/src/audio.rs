@@ -226,7 +226,7 @@ async fn replied(caller: &Caller, state: &State, agent: AgentId, asked: Asked, s
     };
     let audio = &state.services.audio;
     let (receipt, replies) = audio.ask(caller, agent, question).await?;
-    let content = match Replies::new(replies, state, receipt.message.clone()).ending().await {
+    let content = match Replies::new(replies, state, caller, receipt.message.clone()).ending().await {
         Ending::Content(content) => content,
         Ending::Failure(code, reason) => return Err(ApiError::new(code, reason)),
     };

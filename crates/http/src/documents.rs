@@ -68,12 +68,13 @@ async fn add(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, 
     let (document, _place) = match body {
         DocumentBody::Json(body) => (new_document(body)?, None),
         DocumentBody::Form(form) => {
-            // Each is in memory while it is read.
+            // Each is in memory while it is read. Nobody takes all places.
+            let turn = state.document_lines.turn(&caller).await?;
             let place = state.documents.try_acquire().map_err(|_| {
                 let wait = Duration::from_secs(1);
                 ApiError::new(Code::Overloaded, "Too many documents are being uploaded").retry_after(wait)
             })?;
-            (uploaded_document(form.receive_document(SOURCE_LIMIT).await?)?, Some(place))
+            (uploaded_document(form.receive_document(SOURCE_LIMIT).await?)?, Some((turn, place)))
         }
     };
     // The document's id follows from its content, so that what is there already is found.

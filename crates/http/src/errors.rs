@@ -162,6 +162,11 @@ impl ApiError {
         Self { code, message: message.into(), more: Box::default() }
     }
 
+    /// Who shows no key, or one that does not count.
+    pub(crate) fn unknown_caller() -> Self {
+        Self::new(Code::Unauthorized, "Missing or invalid API key: send it as X-API-KEY or Authorization: Bearer")
+    }
+
     /// A rejected request with the code `BAD_REQUEST`.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(Code::BadRequest, message)

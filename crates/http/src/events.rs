@@ -7,7 +7,7 @@ use core_types::error::chain;
 use core_types::messaging::EventStream;
 use futures_util::{Stream, StreamExt, stream};
 
-use crate::app::State;
+use crate::app::{State, dismissed};
 use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::permission::MessagesRead;
 use crate::extract::{Authorized, ChannelPath, Query};
@@ -41,8 +41,7 @@ pub(crate) fn routes(routes: &mut Routes) {
 async fn read(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, query: Query, request: HttpRequest) -> ApiResult {
     let after = position(&request, &query)?;
     let events = state.services.messaging.subscribe(&caller, id.0, after).await?;
-    let (state_of, reader) = (state.clone(), (*caller).clone());
-    let dismissed = async move { state_of.dismissed(&reader).await };
+    let dismissed = dismissed(&state, &caller);
     let hint = stream::once(std::future::ready(sse::retry_hint()));
     // A reader that is cut off by the server's end connects again and resumes.
     let frames = frames(events).take_until(Box::pin(state.closing())).take_until(Box::pin(dismissed));

@@ -25,6 +25,8 @@ pub(crate) async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Resul
     let rated = rates::count(&request, &state, known.as_ref().ok());
     let answer = match rated.as_ref().and_then(Rated::refusal).map_or(known, Err) {
         Ok(caller) => match state.lines.turn(&caller).await {
+            // It may have waited for long.
+            Ok(_served) if !state.counts(&caller) => Ok(request.into_response(ApiError::unknown_caller().error_response())),
             Ok(_served) => {
                 request.extensions_mut().insert(caller);
                 caught(next.call(request)).await
@@ -64,7 +66,7 @@ fn caller(request: &ServiceRequest, shared: &Shared) -> Result<Caller, ApiError>
     if let (None, Some(owner)) = (&known, shared.services.keyring.keyless()) {
         return keyless(request, shared, owner).map_err(refused);
     }
-    known.ok_or_else(|| ApiError::new(Code::Unauthorized, "Missing or invalid API key: send it as X-API-KEY or Authorization: Bearer"))
+    known.ok_or_else(ApiError::unknown_caller)
 }
 
 /// Whose key or token the request shows.

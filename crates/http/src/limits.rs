@@ -79,6 +79,8 @@ pub(crate) const DOCUMENTS: u32 = 20;
 pub(crate) const MAX_DOCUMENTS: u32 = 100;
 /// How many documents may be uploaded at once: each is in memory while it is read.
 pub(crate) const DOCUMENT_UPLOADS: usize = 4;
+/// How many of them one caller uploads at once; its others wait.
+pub(crate) const CALLER_DOCUMENT_UPLOADS: usize = 1;
 /// The most characters of a document's title.
 pub(crate) const TITLE_CHARS: usize = 512;
 /// The most characters of a message in a session, and of metadata as JSON, of a session or of a message in one.

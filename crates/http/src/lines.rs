@@ -15,8 +15,11 @@ use crate::errors::{ApiError, Code};
 use crate::limits;
 
 /// All lines with somebody in them.
-#[derive(Default)]
-pub(crate) struct Lines(Mutex<HashMap<String, Arc<Line>>>);
+pub(crate) struct Lines {
+    /// How many of a caller are served at once.
+    at_once: usize,
+    lines: Mutex<HashMap<String, Arc<Line>>>,
+}
 
 struct Line {
     places: Arc<Semaphore>,
@@ -40,6 +43,11 @@ impl Drop for Waiting<'_> {
 }
 
 impl Lines {
+    /// Lines in which so many of a caller are served at once.
+    pub(crate) fn new(at_once: usize) -> Arc<Self> {
+        Arc::new(Self { at_once, lines: Mutex::default() })
+    }
+
     /// Waits for a caller's turn.
     pub(crate) async fn turn(self: &Arc<Self>, caller: &Caller) -> Result<Option<Served>, ApiError> {
         if caller.credential().is_none() {
@@ -54,7 +62,7 @@ impl Lines {
             if place > limits::CALLER_WAITING {
                 let message = format!(
                     "{} requests of this key are worked on and {} wait: send them one after the other",
-                    limits::CALLER_AT_ONCE,
+                    self.at_once,
                     limits::CALLER_WAITING
                 );
                 return Err(ApiError::new(Code::RateLimitExceeded, message)
@@ -67,11 +75,11 @@ impl Lines {
     }
 
     fn line(&self, name: &str) -> Arc<Line> {
-        let mut lines = self.0.lock();
+        let mut lines = self.lines.lock();
         if let Some(line) = lines.get(name) {
             return Arc::clone(line);
         }
-        let line = Arc::new(Line { places: Arc::new(Semaphore::new(limits::CALLER_AT_ONCE)), waiting: AtomicUsize::new(0) });
+        let line = Arc::new(Line { places: Arc::new(Semaphore::new(self.at_once)), waiting: AtomicUsize::new(0) });
         lines.insert(name.to_owned(), Arc::clone(&line));
         line
     }
@@ -81,10 +89,9 @@ impl Drop for Served {
     /// A line in which nobody is left is forgotten.
     fn drop(&mut self) {
         drop(self.permit.take());
-        let mut lines = self.lines.0.lock();
-        let left = lines
-            .get(&self.name)
-            .is_some_and(|line| line.places.available_permits() == limits::CALLER_AT_ONCE && Arc::strong_count(line) == 1);
+        let mut lines = self.lines.lines.lock();
+        let left =
+            lines.get(&self.name).is_some_and(|line| line.places.available_permits() == self.lines.at_once && Arc::strong_count(line) == 1);
         if left {
             lines.remove(&self.name);
         }
@@ -105,7 +112,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_waits_behind_itself_and_its_end_is_refused() {
-        let lines = Arc::new(Lines::default());
+        let lines = Lines::new(limits::CALLER_AT_ONCE);
         let (flood, other) = (caller("flood"), caller("other"));
         let mut served = Vec::new();
         for _ in 0..limits::CALLER_AT_ONCE {
@@ -124,6 +131,6 @@ mod tests {
         assert!(waiting.remove(0).now_or_never().unwrap().unwrap().is_some());
         drop((served, waiting));
         drop(lines.turn(&flood).now_or_never().unwrap().unwrap());
-        assert!(lines.0.lock().is_empty(), "no line is left");
+        assert!(lines.lines.lock().is_empty(), "no line is left");
     }
 }

@@ -101,7 +101,7 @@ async fn send(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, 
         return Ok(replayed(&receipt, respond(StatusCode::CREATED, &PostedWire::of(&receipt, None))));
     }
     let (receipt, replies) = messaging.exchange(&caller, message).await?;
-    let replies = Replies::new(replies, &state, receipt.message.clone());
+    let replies = Replies::new(replies, &state, &caller, receipt.message.clone());
     match transport {
         Transport::Sse => Ok(replayed(&receipt, sse::respond(replies.frames()))),
         Transport::Http | Transport::Websocket => Ok(replayed(&receipt, answered(&receipt, replies.ending().await)?)),

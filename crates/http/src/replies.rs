@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use core_types::JsonObject;
 use core_types::messaging::{Message, ReplyStream};
+use core_types::{Caller, JsonObject};
 use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::Value;
 
-use crate::app::Shared;
+use crate::app::{State, dismissed};
 use crate::sse::frame;
 use crate::wire::messages::BusMessage;
 use crate::wire::replies::{ChunkWire, Ending, ErrorWire, Step};
@@ -18,13 +18,15 @@ use crate::wire::replies::{ChunkWire, Ending, ErrorWire, Step};
 pub(crate) struct Replies {
     stream: Box<dyn ReplyStream>,
     closing: BoxFuture<'static, ()>,
+    dismissed: BoxFuture<'static, ()>,
     message: Arc<Message>,
 }
 
 impl Replies {
-    /// Waits for the reply to `message`.
-    pub(crate) fn new(stream: Box<dyn ReplyStream>, shared: &Shared, message: Arc<Message>) -> Self {
-        Self { stream, closing: Box::pin(shared.closing()), message }
+    /// Waits for the reply to `message` for somebody.
+    pub(crate) fn new(stream: Box<dyn ReplyStream>, state: &State, caller: &Caller, message: Arc<Message>) -> Self {
+        let dismissed = Box::pin(dismissed(state, caller));
+        Self { stream, closing: Box::pin(state.closing()), dismissed, message }
     }
 
     /// Waits for the end.
@@ -50,12 +52,12 @@ impl Replies {
     }
 
     async fn next(&mut self) -> Step {
-        let event = tokio::select! {
+        tokio::select! {
             biased;
-            event = self.stream.next() => event,
-            () = &mut self.closing => None,
-        };
-        event.map_or_else(|| Step::End(Ending::stopped()), |event| Step::of(event, self.message.id))
+            () = &mut self.dismissed => Step::End(Ending::dismissed()),
+            event = self.stream.next() => event.map_or_else(|| Step::End(Ending::stopped()), |event| Step::of(event, self.message.id)),
+            () = &mut self.closing => Step::End(Ending::stopped()),
+        }
     }
 }
 

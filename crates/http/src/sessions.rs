@@ -147,7 +147,7 @@ async fn send(caller: Authorized<MessagesWrite>, state: State, id: SessionPath, 
         return Ok(replayed(&receipt, respond(StatusCode::CREATED, &answer)));
     }
     let (receipt, renewal, replies) = sessions.exchange(&caller, id.0, message).await?;
-    let replies = Replies::new(replies, &state, receipt.message.clone());
+    let replies = Replies::new(replies, &state, &caller, receipt.message.clone());
     match transport {
         Transport::Sse => Ok(replayed(&receipt, sse::respond(replies.frames()))),
         Transport::Http | Transport::Websocket => {

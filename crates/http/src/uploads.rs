@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::app::State;
 use crate::errors::{ApiError, ApiResult, Code};
-use crate::extract::idempotency_key;
+use crate::extract::{idempotency_key, still_counts};
 use crate::limits;
 
 /// What a form is read for: where its file is, and what is said where there is none.
@@ -35,6 +35,7 @@ const AUDIO: Kind = Kind { fields: &["file", "audio"], missing: "No audio file p
 
 /// A form with a file, not read yet. All of the request has one budget: the largest file, and a little for what is around it.
 pub(crate) struct UploadForm {
+    request: HttpRequest,
     parts: Multipart,
     limit: u64,
     idempotency_key: Option<String>,
@@ -96,7 +97,7 @@ impl FromRequest for UploadForm {
             Ok(piece)
         });
         let parts = Multipart::new(request.headers(), counted);
-        ready(idempotency_key(request).map(|idempotency_key| Self { parts, limit, idempotency_key }))
+        ready(idempotency_key(request).map(|idempotency_key| Self { request: request.clone(), parts, limit, idempotency_key }))
     }
 }
 
@@ -137,6 +138,7 @@ impl UploadForm {
             }
         }
         let upload = upload.ok_or_else(|| invalid(kind.missing))?;
+        still_counts(&self.request)?;
         Ok(Received { upload, fields })
     }
 

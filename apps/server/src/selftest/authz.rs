@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use core_types::Permission;
-use outbound::{Endpoint, Method, Opened};
-use serde_json::Value;
+use outbound::{Endpoint, Opened};
 
+use super::clean::Marks;
 use super::decisions::{self, Serves};
 use super::requests::{Body, FORM, Request, request};
-use super::world::{Asker, World, text};
+use super::world::{Asker, World};
 use super::{Report, operations, sockets};
 use crate::exit::{Exit, Failure};
 
@@ -30,53 +30,15 @@ pub struct Callers {
 }
 
 impl Callers {
-    /// Makes two tenants with one of everything each. The owner's key must be one: a server without keys takes everybody for its
-    /// owner.
-    pub async fn make(url: &str, key: &str, name: &str) -> Result<Self, Failure> {
-        let owner = Asker::new(url, "the owner", Some(key))?;
-        let none = Asker::new(url, "nobody", None)?;
-        let open =
-            none.server.get("/api/agents").await.map_err(|error| {
-                Failure::new(Exit::Unreachable, format!("no server answers at {}", none.server.address())).because(error)
-            })?;
-        if open.status() != 401 {
-            let message = "the server answers without a key, so there is nothing to test: set ELIZA_SERVER_AUTH_TOKEN and start it again";
-            return Err(Failure::new(Exit::Usage, message));
-        }
+    /// Makes two tenants with one of everything each.
+    pub async fn make(url: &str, owner: Asker, marks: &Marks) -> Result<Self, Failure> {
         Ok(Self {
+            none: Asker::new(url, "nobody", None)?,
             wrong: Asker::new(url, "a wrong key", Some("doolittle_0000000000000000000000000000000000000000000000000000000000000000"))?,
-            tenant: World::make(url, &owner, &format!("{name}-one"), &format!("extra of {name}")).await?,
-            stranger: World::make(url, &owner, &format!("{name}-two"), &format!("extra of {name}")).await?,
-            none,
+            tenant: World::make(url, &owner, &marks.tenant, &marks.extra).await?,
+            stranger: World::make(url, &owner, &marks.stranger, &marks.extra).await?,
             owner,
         })
-    }
-
-    /// Deletes what was made.
-    pub async fn clean(self) {
-        for world in [&self.tenant, &self.stranger] {
-            for path in
-                [format!("/api/agents/{}", world.thing("agent_id")), format!("/api/messaging/central-servers/{}", world.thing("server_id"))]
-            {
-                // It may be gone already: deleting is tested too.
-                let _ = self.owner.server.delete(&path).await;
-            }
-            for key in &world.keys {
-                let _ = self.owner.server.delete(&format!("/api/keys/{key}")).await;
-            }
-        }
-        for (path, list, one) in [
-            ("/api/agents", "/agents", "/api/agents"),
-            ("/api/messaging/central-servers", "/servers", "/api/messaging/central-servers"),
-            ("/api/keys", "/keys", "/api/keys"),
-        ] {
-            let listed = self.owner.must(Method::Get, path, None).await.unwrap_or_default();
-            let made = listed.pointer(list).and_then(Value::as_array).into_iter().flatten();
-            let made = made.filter(|thing| text(thing, "/name") == self.tenant.extra);
-            for id in made.map(|thing| text(thing, "/id")) {
-                let _ = self.owner.server.delete(&format!("{one}/{id}")).await;
-            }
-        }
     }
 
     fn narrow(&self, permission: Permission) -> Option<&Asker> {
@@ -167,8 +129,10 @@ async fn ask(callers: &Callers, operation: &str, serves: Serves, wanted: &Reques
         _ => ("no refusal", !refused(&answer)),
     };
     check("the tenant", &answer, expected, right);
-    // What the tenant has deleted or stopped is deleted or stopped for everybody.
-    let once = operation.starts_with("DELETE") || operation.ends_with("/stop");
+    // What the tenant has deleted or stopped is deleted or stopped for everybody; and what is the owner's alone is not done to a
+    // server for a test: its keys would be changed, or it would stop.
+    let once =
+        operation.starts_with("DELETE") || operation.ends_with("/stop") || (serves == Serves::Owner && !operation.starts_with("GET"));
     if !once {
         let answer = send(&callers.owner.server, wanted).await?;
         let right = if matches!(serves, Serves::Anyone) { open(&answer) } else { !refused(&answer) };

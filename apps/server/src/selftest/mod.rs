@@ -11,12 +11,15 @@ use crate::program::print;
 use crate::terminal;
 
 pub mod authz;
+mod clean;
 pub mod decisions;
 mod requests;
 mod sockets;
 mod world;
 
-pub use authz::Callers;
+use authz::Callers;
+use clean::{Marks, clean};
+use world::Asker;
 
 /// The most characters of an answer that are shown.
 const SHOWN: usize = 200;
@@ -64,11 +67,31 @@ pub async fn run(config: &Config, verb: SelftestVerb) -> Result<(), Failure> {
 
 /// The whole test on a server that wants a key; `name` keeps what it makes apart from everything else.
 pub async fn on(url: &str, key: &str, name: &str) -> Result<Report, Failure> {
-    let callers = Callers::make(url, key, name).await?;
+    let owner = Asker::new(url, "the owner", Some(key))?;
+    wants_a_key(url).await?;
+    let marks = Marks::of(name);
     let mut report = Report::default();
-    let done = authz::run(&callers, &mut report).await;
-    callers.clean().await;
-    done.map(|()| report)
+    let done = match Callers::make(url, owner.clone(), &marks).await {
+        Ok(callers) => authz::run(&callers, &mut report).await,
+        Err(failure) => Err(failure),
+    };
+    let cleaned = clean(&owner, &marks).await;
+    done.and(cleaned).map(|()| report)
+}
+
+/// A server without keys takes everybody for its owner.
+async fn wants_a_key(url: &str) -> Result<(), Failure> {
+    let nobody = Asker::new(url, "nobody", None)?;
+    let answer = nobody
+        .server
+        .get("/api/agents")
+        .await
+        .map_err(|error| Failure::new(Exit::Unreachable, format!("no server answers at {}", nobody.server.address())).because(error))?;
+    if answer.status() == 401 {
+        return Ok(());
+    }
+    let message = "the server answers without a key, so there is nothing to test: set ELIZA_SERVER_AUTH_TOKEN and start it again";
+    Err(Failure::new(Exit::Usage, message))
 }
 
 /// Every operation of the API: `GET /api/agents`, and so on.

@@ -5,6 +5,7 @@ use outbound::{Endpoint, Method};
 use serde_json::{Value, json};
 
 use super::authz::Callers;
+use super::clean::socket_channel;
 use super::decisions::{EVENTS, Serves};
 use super::world::{Asker, bytes};
 use super::{Report, shortened};
@@ -23,7 +24,7 @@ pub async fn run(callers: &Callers, report: &mut Report) -> Result<(), Failure> 
     }
     let world = &callers.tenant;
     // The things of the tenant may have been deleted by now, and so these events are about a channel that is made here.
-    let channel = string_to_uuid(&format!("channel of {}", world.mark)).to_string();
+    let channel = socket_channel(&world.mark);
     let made = json!({
         "channel_id": channel, "channelId": channel, "message_server_id": core_types::MessageServerId::DEFAULT,
         "author_id": world.thing("person"), "content": format!("first, {}", world.mark),
@@ -74,7 +75,6 @@ pub async fn run(callers: &Callers, report: &mut Report) -> Result<(), Failure> 
             report.check(&format!("event {event} by {}", narrow.name), refused, &shortened(&said));
         }
     }
-    let _ = world.full.server.delete(&format!("/api/messaging/central-channels/{channel}")).await;
     Ok(())
 }
 

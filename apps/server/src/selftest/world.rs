@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use core_types::{Permission, Secret};
+use core_types::{Clock as _, Permission, Secret};
 use outbound::{Answer, Auth, Client, Endpoint, Limits, Method};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use super::clean::person;
 use super::requests::{FORM, file_form};
+use crate::clock::SystemClock;
 use crate::exit::{Exit, Failure};
 
 /// How often it is looked whether an agent has done its work.
 const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long keys of a test count: an hour.
+const KEYS_LAST: i64 = 60 * 60 * 1_000;
 
 /// Somebody who asks.
 #[derive(Clone)]
@@ -71,27 +75,23 @@ pub struct World {
     pub mark: String,
     /// The name of what is made in the test, whoever makes it.
     pub extra: String,
-    /// Its keys' ids.
-    pub keys: Vec<String>,
 }
 
 impl World {
     /// Makes a tenant with one of everything.
     pub async fn make(url: &str, owner: &Asker, mark: &str, extra: &str) -> Result<Self, Failure> {
-        let mut keys = Vec::new();
         let all = Permission::GRANTABLE;
-        let (full, id) = key(url, owner, mark, &all).await?;
-        keys.push(id);
+        let (full, mut key_id) = key(url, owner, mark, &all).await?;
         let mut narrow = Vec::new();
         for missing in all {
             let scopes: Vec<Permission> = all.into_iter().filter(|scope| *scope != missing).collect();
             let (asker, id) = key(url, owner, mark, &scopes).await?;
-            keys.push(id);
+            key_id = id;
             narrow.push((missing, asker));
         }
-        let mut world = Self { full, narrow, things: BTreeMap::new(), mark: mark.to_owned(), extra: extra.to_owned(), keys };
+        let mut world = Self { full, narrow, things: BTreeMap::new(), mark: mark.to_owned(), extra: extra.to_owned() };
         world.fill().await?;
-        world.things.insert("key_id", world.keys.last().cloned().unwrap_or_default());
+        world.put("key_id", key_id);
         Ok(world)
     }
 
@@ -102,7 +102,7 @@ impl World {
 
     async fn fill(&mut self) -> Result<(), Failure> {
         let mark = self.mark.clone();
-        let person = core_types::ids::string_to_uuid(&mark).to_string();
+        let person = person(&mark);
         self.put("person", person.clone());
         let character = json!({"name": format!("{mark} agent"), "bio": [format!("knows {mark}")]});
         let made = self.post("/api/agents", &json!({ "characterJson": character })).await?;
@@ -184,7 +184,9 @@ impl World {
 /// Makes a key of a tenant.
 async fn key(url: &str, owner: &Asker, tenant: &str, scopes: &[Permission]) -> Result<(Asker, String), Failure> {
     let scopes: Vec<String> = scopes.iter().map(Permission::to_string).collect();
-    let wanted = json!({"name": format!("{tenant}, for a test"), "tenant": tenant, "scopes": scopes});
+    // Also where the test is cut short, no key of it stays for long.
+    let end = SystemClock.now().plus_millis(KEYS_LAST).iso();
+    let wanted = json!({"name": format!("{tenant}, for a test"), "tenant": tenant, "scopes": scopes, "expiresAt": end});
     let made = owner.must(Method::Post, "/api/keys", Some(&wanted)).await?;
     Ok((Asker::new(url, &format!("{tenant} with {}", scopes.join(" ")), Some(&text(&made, "/key")))?, text(&made, "/id")))
 }

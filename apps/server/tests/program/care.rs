@@ -4,33 +4,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::server::Server;
-use crate::{doolittle, stderr, stdout};
+use crate::{doolittle, ended, run, stderr, stdout, worked};
 
 const LIN: &str = "11111111-1111-4111-8111-111111111111";
-
-fn run(directory: &Path, arguments: &[&str]) -> Output {
-    doolittle(directory, &[], &[arguments, &["--data-dir", "data"]].concat())
-}
-
-#[track_caller]
-fn worked(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(output), stderr(output));
-    stdout(output)
-}
-
-#[track_caller]
-fn ended(output: &Output, code: i32, because: &str) {
-    let said = format!("{}{}", stdout(output), stderr(output));
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(because), "`{because}` is not in {said}");
-}
 
 fn body(answer: &str) -> Value {
     serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_default()

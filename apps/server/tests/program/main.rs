@@ -35,3 +35,21 @@ fn stdout(output: &Output) -> String {
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
+
+/// Runs the program on the data directory `data`.
+fn run(directory: &Path, arguments: &[&str]) -> Output {
+    doolittle(directory, &[], &[arguments, &["--data-dir", "data"]].concat())
+}
+
+#[track_caller]
+fn worked(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(output), stderr(output));
+    stdout(output)
+}
+
+#[track_caller]
+fn ended(output: &Output, code: i32, because: &str) {
+    let said = format!("{}{}", stdout(output), stderr(output));
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(because), "`{because}` is not in {said}");
+}

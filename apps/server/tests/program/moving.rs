@@ -5,33 +5,15 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 
 use doolittle::lock::DataLock;
 use serde_json::{Value, json};
 
 use crate::elizaos::{Database, SALT};
 use crate::server::Server;
-use crate::{doolittle, stderr, stdout};
+use crate::{doolittle, ended, run, stderr, stdout, worked};
 
 const LIN: &str = "11111111-1111-4111-8111-111111111111";
-
-fn run(directory: &Path, arguments: &[&str]) -> Output {
-    doolittle(directory, &[], &[arguments, &["--data-dir", "data"]].concat())
-}
-
-#[track_caller]
-fn worked(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(0), "{}{}", stdout(output), stderr(output));
-    stdout(output)
-}
-
-#[track_caller]
-fn ended(output: &Output, code: i32, because: &str) {
-    let said = format!("{}{}", stdout(output), stderr(output));
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(because), "`{because}` is not in {said}");
-}
 
 /// The numbers of a line of the report: found, new, there before, left out, not understood.
 #[track_caller]

@@ -171,7 +171,7 @@ pub async fn a_channel_is_found_by_its_name(stores: Stores) {
     }
     let found = |server, name: &'static str| {
         let channels = stores.channels.clone();
-        async move { channels.find_named(server, "DM", name).await.sure().map(|channel| channel.id) }
+        async move { channels.find_named(None, server, "DM", name).await.sure().map(|channel| channel.id) }
     };
     assert_eq!(found(MessageServerId::DEFAULT, "two").await, Some(channel_id(2)));
     assert_eq!(found(server(1).id, "two").await, Some(channel_id(4)));

@@ -90,14 +90,15 @@ pub trait ChannelRepository: Send + Sync {
     /// The channel with this id.
     async fn find(&self, id: ChannelId) -> StoreResult<Option<Channel>>;
 
-    /// The oldest channel of this kind and name on a message server.
-    async fn find_named(&self, server: MessageServerId, kind: &str, name: &str) -> StoreResult<Option<Channel>>;
+    /// The oldest channel of this owner, kind and name on a message server. Without an owner: one that no tenant made.
+    async fn find_named(&self, owner: Option<&Tenant>, server: MessageServerId, kind: &str, name: &str) -> StoreResult<Option<Channel>>;
 
     /// The channels of a message server, oldest first. Empty for an unknown server.
     async fn list(&self, reach: Option<&Reach>, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>>;
 
-    /// Stores those of these channels that are not there, and gives the others their names of now; kinds and metadata stay.
-    /// Returns what readers are told of changes; `None` for an unknown server, and nothing is written then.
+    /// Stores those of these channels that are not there, and gives the others their names of now; kinds and metadata stay, and
+    /// so does a channel of another owner or server that has one of the ids. Returns what readers are told of changes; `None`
+    /// for an unknown server, and nothing is written then.
     async fn sync(&self, server: MessageServerId, channels: Vec<Channel>, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>>;
 
     /// Changes a channel. Returns it as it is afterwards, with what readers are told: the ends of deliveries to agents

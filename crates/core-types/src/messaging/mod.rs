@@ -26,7 +26,10 @@ pub const MAX_PARTICIPANTS: usize = 1_000;
 /// Agent turns after the last human message, at which talk among agents stops.
 pub const MAX_AGENT_TURNS: i32 = 8;
 
+/// The kinds of channels in which somebody talks with one agent alone.
+pub const DIRECT_KINDS: [&str; 4] = ["DM", "VOICE_DM", "SELF", "API"];
+
 /// Whether an agent in a channel of this kind always answers (contract §6.3).
 pub fn always_answers(kind: &str) -> bool {
-    ["DM", "VOICE_DM", "SELF", "API"].contains(&kind.to_ascii_uppercase().as_str())
+    DIRECT_KINDS.contains(&kind.to_ascii_uppercase().as_str())
 }

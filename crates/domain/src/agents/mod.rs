@@ -17,7 +17,7 @@ use icu_collator::{Collator, CollatorBorrowed};
 use serde_json::Value;
 
 use crate::knowledge::Knowledge;
-use crate::permission::{Access, require};
+use crate::permission::{Access, own_name, require};
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -201,11 +201,11 @@ impl Agents {
 
     async fn store(&self, parsed: ParsedCharacter, owner: Option<Tenant>) -> ServiceResult<CreatedAgent> {
         let ParsedCharacter { id, character, mut secrets, mut warnings } = parsed;
-        // Each tenant has its own names.
-        let id = id.unwrap_or_else(|| match &owner {
-            Some(tenant) => AgentId::of_name(&format!("{tenant}:{}", character.name)),
-            None => AgentId::of_name(&character.name),
-        });
+        // Ids of agents and of people are of one kind: a tenant that chose one could take the place of somebody else's person.
+        if owner.is_some() && id.is_some() {
+            return Err(ServiceError::invalid(InvalidCode::Create, "The server gives a tenant's agents their ids: leave `id` out"));
+        }
+        let id = id.unwrap_or_else(|| AgentId::of_name(&own_name(owner.as_ref(), &character.name)));
         for (name, secret) in &mut secrets {
             warnings.extend(move_in(self.vault.as_ref(), name, secret));
         }

@@ -10,9 +10,9 @@ use core_types::media::{
 };
 use core_types::messaging::ChannelRepository;
 use core_types::{Caller, Clock, Permission, Randomness, ServiceError, ServiceResult, Thing};
-use tokio::sync::Semaphore;
 
 use crate::permission::{Access, require};
+use crate::places::Places;
 
 mod attachments;
 mod collect;
@@ -63,14 +63,14 @@ pub struct Media {
     ports: MediaPorts,
     limits: MediaLimits,
     known_channels_only: bool,
-    slots: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Media {
     /// Files over these ports. `known_channels_only` refuses uploads to channels that do not exist; elizaOS takes them, and so
     /// does a server that only its own machine can reach.
     pub fn new(ports: MediaPorts, limits: MediaLimits, known_channels_only: bool) -> Self {
-        Self { ports, limits, known_channels_only, slots: Arc::new(Semaphore::new(limits.uploads)) }
+        Self { ports, limits, known_channels_only, places: Places::new(limits.uploads) }
     }
 }
 
@@ -79,13 +79,13 @@ impl MediaService for Media {
     async fn begin(&self, caller: &Caller, head: UploadHead) -> ServiceResult<Box<dyn Upload>> {
         require(caller, Permission::MessagesWrite)?;
         let declared = declared_type(&head)?;
-        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| ServiceError::Overloaded {
+        let place = self.places.take(caller).ok_or_else(|| ServiceError::Overloaded {
             message: format!("{} files are being taken already", self.limits.uploads),
             retry_after: BUSY,
         })?;
         let key = head.idempotency_key.map(|key| (caller.name(), key));
         let said = receive::Said { caller: caller.clone(), declared, file_name: head.file_name.unwrap_or_default(), key };
-        Ok(Box::new(receive::Receiving::new(self.ports.clone(), self.limits, self.known_channels_only, said, slot)))
+        Ok(Box::new(receive::Receiving::new(self.ports.clone(), self.limits, self.known_channels_only, said, place)))
     }
 
     async fn find(&self, place: MediaPlace, name: MediaName) -> ServiceResult<MediaFile> {

@@ -14,11 +14,11 @@ use core_types::messaging::IdempotencyKey;
 use core_types::{Caller, InvalidCode, MediaId, ServiceError, ServiceResult, Thing};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::hash::Hashing;
 use super::sniff::{self, HEAD, TextCheck};
 use super::{MediaLimits, MediaPorts};
+use crate::places::Place;
 
 /// Characters of the sender's name for the file that are kept.
 const NAME_CHARS: usize = 255;
@@ -47,7 +47,7 @@ pub(super) struct Receiving {
     hash: Hashing,
     head: BytesMut,
     begun: Option<Begun>,
-    slot: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// A file whose type and name are known.
@@ -59,9 +59,9 @@ struct Begun {
 }
 
 impl Receiving {
-    pub(super) fn new(ports: MediaPorts, limits: MediaLimits, known_channels_only: bool, said: Said, slot: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(ports: MediaPorts, limits: MediaLimits, known_channels_only: bool, said: Said, place: Place) -> Self {
         let (hash, head) = (Hashing::default(), BytesMut::new());
-        Self { ports, limits, known_channels_only, said, size: 0, hash, head, begun: None, slot }
+        Self { ports, limits, known_channels_only, said, size: 0, hash, head, begun: None, place }
     }
 
     /// Decides what the file is, and begins to store it.
@@ -197,7 +197,7 @@ impl Upload for Receiving {
         let held = Held { store: Arc::clone(&self.ports.store), name: MediaName::new(id, media_type) };
         let reader = self.ports.store.open(held.name, 0..self.size).await?;
         let reader = reader.ok_or_else(|| ServiceError::Internal("a file is gone that was just written".into()))?;
-        Ok(HeldFile { media_type, size: self.size, reader: Box::new(Once { reader, _held: held, _slot: self.slot }) })
+        Ok(HeldFile { media_type, size: self.size, reader: Box::new(Once { reader, _held: held, _place: self.place }) })
     }
 }
 
@@ -205,7 +205,7 @@ impl Upload for Receiving {
 struct Once {
     reader: Box<dyn MediaReader>,
     _held: Held,
-    _slot: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 #[async_trait]

@@ -8,36 +8,58 @@ use core_types::deliveries::{Delivery, DeliveryRepository};
 use core_types::error::chain;
 use core_types::{AgentId, ServiceError};
 use parking_lot::RwLock;
-use tokio::time::sleep;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
 
-/// How often what waits is counted.
+/// How often what waits is counted; where somebody would be refused, at most so much more often.
 const EVERY: Duration = Duration::from_secs(1);
-/// The least and the most that somebody is told to wait.
-const WAIT: (u64, u64) = (1, 120);
+const AT_MOST_EVERY: Duration = Duration::from_millis(50);
+/// The least and the most seconds that somebody is told to wait.
+const WAIT: (f64, f64) = (1.0, 120.0);
 
 /// What waits for each agent: counted now and then, and what came since is added.
 pub(super) struct Backlog {
     most: u64,
+    deliveries: Arc<dyn DeliveryRepository>,
     lines: RwLock<HashMap<AgentId, Line>>,
+    /// When it was counted last; held while it is counted.
+    last: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Line {
     waiting: u64,
-    /// How many have come since the last count.
-    since: u64,
     /// How many a second were done with lately.
-    rate: u64,
+    rate: f64,
+}
+
+impl Line {
+    /// How long it takes until all that waits is done with, at the rate of lately.
+    fn wait(self) -> Duration {
+        let (least, most) = WAIT;
+        let seconds = if self.rate > 0.0 { number(self.waiting) / self.rate } else { most };
+        Duration::from_secs_f64(seconds.clamp(least, most))
+    }
 }
 
 impl Backlog {
     /// At most so many messages wait for one agent.
-    pub(super) fn new(most: u64) -> Self {
-        Self { most, lines: RwLock::default() }
+    pub(super) fn new(most: u64, deliveries: Arc<dyn DeliveryRepository>) -> Self {
+        Self { most, deliveries, lines: RwLock::default(), last: Mutex::default() }
     }
 
-    /// The agents for which nothing more may wait. Usually none, which costs nothing to find out.
-    pub(super) fn full(&self) -> Vec<AgentId> {
+    /// The agents for which nothing more may wait. Usually none, which costs nothing to find out. What an agent has done with since the
+    /// last count does not count against it: before anybody is refused it is counted again.
+    pub(super) async fn full(&self) -> Vec<AgentId> {
+        let full = self.seem_full();
+        if full.is_empty() {
+            return full;
+        }
+        self.count(AT_MOST_EVERY).await;
+        self.seem_full()
+    }
+
+    fn seem_full(&self) -> Vec<AgentId> {
         let lines = self.lines.read();
         lines.iter().filter(|(_, line)| line.waiting >= self.most).map(|(agent, _)| *agent).collect()
     }
@@ -49,77 +71,73 @@ impl Backlog {
         }
         let mut lines = self.lines.write();
         for delivery in deliveries {
-            let line = lines.entry(delivery.agent_id).or_default();
-            line.waiting += 1;
-            line.since += 1;
+            lines.entry(delivery.agent_id).or_default().waiting += 1;
         }
     }
 
     /// What whoever comes too many is told.
     pub(super) fn refusal(&self, agent: AgentId) -> ServiceError {
         let line = self.lines.read().get(&agent).copied().unwrap_or_default();
-        let seconds = line.waiting.checked_div(line.rate).unwrap_or(WAIT.1).clamp(WAIT.0, WAIT.1);
         ServiceError::Busy {
             message: format!("{} messages wait for this agent already, the most that may; nothing was stored", line.waiting),
-            retry_after: Duration::from_secs(seconds),
+            retry_after: line.wait(),
             place: line.waiting + 1,
         }
     }
 
-    /// Takes what was counted. What has come while it was being counted may be counted twice, until the next time.
-    fn counted(&self, counts: Vec<(AgentId, u64)>) {
+    /// Counts, unless that was done within this time.
+    async fn count(&self, within: Duration) {
+        let mut last = self.last.lock().await;
+        let past = last.map(|at| at.elapsed());
+        if past.is_some_and(|past| past < within) {
+            return;
+        }
+        match self.deliveries.backlog().await {
+            Ok(counts) => self.counted(counts, past.unwrap_or_default()),
+            Err(error) => log::warn!("what waits for agents cannot be counted: {}", chain(&error)),
+        }
+        *last = Some(Instant::now());
+    }
+
+    /// Takes what was counted so long after the last time. What has come while it was being counted may be counted twice, until the next
+    /// time.
+    fn counted(&self, counts: Vec<(AgentId, u64)>, past: Duration) {
         let mut lines = self.lines.write();
         let before = std::mem::take(&mut *lines);
         *lines = counts
             .into_iter()
             .map(|(agent, waiting)| {
                 let was = before.get(&agent).copied().unwrap_or_default();
-                let done = was.waiting.saturating_sub(waiting);
-                // The mean of now and before, so that one slow second does not frighten anybody.
-                let rate = if was.rate == 0 { done } else { u64::midpoint(was.rate, done) };
-                (agent, Line { waiting, since: 0, rate })
+                let done = number(was.waiting.saturating_sub(waiting)) / past.as_secs_f64().max(AT_MOST_EVERY.as_secs_f64());
+                // The mean of now and before, so that one slow moment does not frighten anybody.
+                let rate = if was.rate > 0.0 { f64::midpoint(was.rate, done) } else { done };
+                (agent, Line { waiting, rate })
             })
             .collect();
     }
 
     /// Counts for as long as the server runs.
-    pub(super) async fn watch(self: Arc<Self>, deliveries: Arc<dyn DeliveryRepository>) {
+    pub(super) async fn watch(self: Arc<Self>) {
         loop {
-            match deliveries.backlog().await {
-                Ok(counts) => self.counted(counts),
-                Err(error) => log::warn!("what waits for agents cannot be counted: {}", chain(&error)),
-            }
+            self.count(EVERY).await;
             sleep(EVERY).await;
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+const fn number(count: u64) -> f64 {
+    count as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn agent(name: &str) -> AgentId {
-        AgentId::of_name(name)
-    }
-
-    #[test]
-    fn an_agent_is_full_until_what_waits_is_done_with() {
-        let backlog = Backlog::new(3);
-        assert_eq!(backlog.full(), []);
-        backlog.counted(vec![(agent("a"), 3), (agent("b"), 2)]);
-        assert_eq!(backlog.full(), [agent("a")]);
-        let ServiceError::Busy { retry_after, place, .. } = backlog.refusal(agent("a")) else { panic!("not busy") };
-        assert_eq!((retry_after, place), (Duration::from_secs(WAIT.1), 4));
-        backlog.counted(vec![(agent("a"), 2)]);
-        assert_eq!(backlog.full(), []);
-    }
-
     #[test]
     fn the_wait_follows_from_how_fast_the_agent_is() {
-        let backlog = Backlog::new(100);
-        backlog.counted(vec![(agent("a"), 140)]);
-        backlog.counted(vec![(agent("a"), 120)]);
-        let ServiceError::Busy { retry_after, .. } = backlog.refusal(agent("a")) else { panic!("not busy") };
-        assert_eq!(retry_after, Duration::from_secs(6));
+        for (waiting, rate, seconds) in [(120, 20.0, 6), (3, 0.0, 120), (3, 100.0, 1), (u64::MAX, 0.001, 120), (0, 0.0, 120)] {
+            assert_eq!(Line { waiting, rate }.wait().as_secs(), seconds);
+        }
     }
 }

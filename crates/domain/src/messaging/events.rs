@@ -28,6 +28,15 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Whether it must be asked again and again: a person may be taken out of a channel, everybody else's reach stays.
+    fn may_lose_it(&self) -> bool {
+        self.caller.reach().is_some_and(|reach| reach.person.is_some())
+    }
+
+    fn sees_everything(&self) -> bool {
+        self.caller.reach().is_none()
+    }
+
     async fn may_read(&self, channel: ChannelId) -> ServiceResult<bool> {
         self.access.reaches(&self.caller, Wanted::Channel(channel)).await
     }
@@ -110,6 +119,17 @@ impl Events {
         Ok(())
     }
 
+    /// What is handed out, to whom it may still be; else the end.
+    async fn may_still_have(&mut self, item: StreamItem) -> ServiceResult<Option<StreamItem>> {
+        let is_end = matches!(&item, StreamItem::Event(event) if matches!(event.body, EventBody::ChannelDeleted));
+        if self.reader.may_lose_it() && !is_end && !self.reader.may_read(self.channel).await? {
+            self.ended = true;
+            self.ready.clear();
+            return Ok(None);
+        }
+        Ok(Some(item))
+    }
+
     /// Hands out a stored event in its place.
     fn take(&mut self, event: Arc<ChannelEvent>) {
         if event.seq <= self.position {
@@ -132,7 +152,10 @@ impl Events {
     fn hear(&mut self, event: Arc<ChannelEvent>) {
         if matches!(event.body, EventBody::ChannelDeleted) {
             self.ended = true;
-            self.ready.push_back(StreamItem::Event(event));
+            // Of a channel that was never seen to be there it may be another's end.
+            if self.exists || self.reader.sees_everything() {
+                self.ready.push_back(StreamItem::Event(event));
+            }
         } else if self.exists && event.seq == self.position + 1 {
             self.take(event);
         } else if !self.exists || event.seq > self.position {
@@ -151,7 +174,7 @@ impl EventStream for Events {
     async fn next(&mut self) -> ServiceResult<Option<StreamItem>> {
         loop {
             if let Some(item) = self.ready.pop_front() {
-                return Ok(Some(item));
+                return self.may_still_have(item).await;
             }
             if self.ended {
                 return Ok(None);
@@ -168,7 +191,7 @@ impl EventStream for Events {
                 Ok(Ok(BusEvent::Channel(event))) => self.hear(event),
                 // Where the channel is not known to be there, it is not known whose it is.
                 Ok(Ok(BusEvent::Chunk(chunk))) if !self.exists || self.is_late(&chunk) => {}
-                Ok(Ok(BusEvent::Chunk(chunk))) => return Ok(Some(StreamItem::Chunk(chunk))),
+                Ok(Ok(BusEvent::Chunk(chunk))) => return self.may_still_have(StreamItem::Chunk(chunk)).await,
                 Ok(Ok(_)) => {}
                 // A lost event costs latency, not data.
                 Ok(Err(Lagged)) | Err(_) => self.missed = true,

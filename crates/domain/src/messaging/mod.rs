@@ -17,18 +17,19 @@ use core_types::models::AgentModels;
 use core_types::{
     AgentId, Caller, ChannelId, Clock, Ids, InvalidCode, MessageId, Permission, ServiceError, ServiceResult, Thing, Timestamp,
 };
-use tokio::sync::Semaphore;
 
 use crate::permission::{Access, require, require_voice};
+use crate::places::Places;
 use crate::tell::tell;
 use crate::whole::whole;
-use backlog::Backlog;
 
 mod backlog;
 mod draft;
 mod events;
 mod reply;
 mod title;
+
+use backlog::Backlog;
 
 /// How long and how many callers may wait for replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +73,7 @@ pub struct MessagingPorts {
 pub struct Messaging {
     ports: MessagingPorts,
     limits: MessagingLimits,
-    waiting: Arc<Semaphore>,
+    waiting: Places,
     backlog: Arc<Backlog>,
 }
 
@@ -89,14 +90,14 @@ impl Messaging {
 
     /// The service over a store and a bus.
     pub fn new(ports: MessagingPorts, limits: MessagingLimits) -> Self {
-        let waiting = Arc::new(Semaphore::new(limits.waiting_replies));
-        let backlog = Arc::new(Backlog::new(limits.waiting_messages));
+        let waiting = Places::new(limits.waiting_replies);
+        let backlog = Arc::new(Backlog::new(limits.waiting_messages, Arc::clone(&ports.deliveries)));
         Self { ports, limits, waiting, backlog }
     }
 
     /// Counts what waits for agents, for as long as it is polled. Without it nobody is told to wait.
     pub fn watch_backlog(&self) -> impl Future<Output = ()> + Send + use<> {
-        Arc::clone(&self.backlog).watch(Arc::clone(&self.ports.deliveries))
+        Arc::clone(&self.backlog).watch()
     }
 
     /// A reader of a channel whose last event is `last`, where there is such a channel.
@@ -120,7 +121,7 @@ impl Messaging {
         require_voice(caller, message.author_id)?;
         let in_session = matches!(message.door, Door::Session(_));
         let mut post = draft::post(caller, message, wake, self.ports.ids.uuid().into(), self.ports.clock.now());
-        post.full = self.backlog.full();
+        post.full = self.backlog.full().await;
         let ports = self.ports.clone();
         let outcome = whole(async move {
             let outcome = ports.messages.post(post).await?;
@@ -195,19 +196,17 @@ impl MessagingService for Messaging {
     }
 
     async fn exchange(&self, caller: &Caller, message: NewMessage) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)> {
-        let Ok(permit) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            return Err(ServiceError::Overloaded {
-                message: "Too many callers wait for replies; use the websocket transport or try again".to_owned(),
-                retry_after: Duration::from_secs(1),
-            });
-        };
+        let place = self.waiting.take(caller).ok_or_else(|| ServiceError::Overloaded {
+            message: "Too many callers wait for replies; use the websocket transport or try again".to_owned(),
+            retry_after: Duration::from_secs(1),
+        })?;
         // Subscribed before the commit, so that the shortest reply is not missed.
         let subscription = self.ports.bus.subscribe(Topic::Channel(message.channel_id)).await;
         let target = draft::target_agent(&message.metadata);
         let (posted, repeated) = self.write(caller, message, Wake::OneAnswers(target)).await?;
         let renewal = posted.renewal.clone();
         let receipt = PostReceipt { message: Arc::clone(&posted.message), repeated, warnings: Vec::new(), renewal };
-        let reply = reply::Reply::new(&posted, repeated, subscription, self, permit);
+        let reply = reply::Reply::new(&posted, repeated, subscription, self, place);
         Ok((receipt, Box::new(reply)))
     }
 
@@ -240,12 +239,9 @@ impl MessagingService for Messaging {
         self.own_message(caller, id).await?;
         if let Some(author) = change.author_id {
             require_voice(caller, author)?;
-        }
-        if let Some(author) = change.author_id
-            && !caller.may_speak_as_agent()
-            && self.ports.agents.exists(author.as_agent()).await?
-        {
-            return Err(ServiceError::forbidden("An agent of this server cannot be made the author"));
+            if !caller.may_speak_as_agent() && self.ports.agents.exists(author.as_agent()).await? {
+                return Err(ServiceError::forbidden("An agent of this server cannot be made the author"));
+            }
         }
         let ports = self.ports.clone();
         whole(async move {

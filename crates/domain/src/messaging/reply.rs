@@ -8,10 +8,10 @@ use core_types::deliveries::{Delivery, DeliveryState};
 use core_types::error::chain;
 use core_types::messaging::{Completion, EventBody, Message, Posted, ReplyEvent, ReplyStream};
 use core_types::{ChannelId, ServiceResult};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::{Messaging, MessagingPorts};
+use crate::places::Place;
 
 /// How often the store is asked although the bus is silent: what a lost event costs at most.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -34,17 +34,11 @@ pub(super) struct Reply {
     look_first: bool,
     deadline: Instant,
     ended: bool,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Reply {
-    pub(super) fn new(
-        posted: &Posted,
-        repeated: bool,
-        subscription: Box<dyn Subscription>,
-        service: &Messaging,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(super) fn new(posted: &Posted, repeated: bool, subscription: Box<dyn Subscription>, service: &Messaging, place: Place) -> Self {
         Self {
             ports: service.ports.clone(),
             subscription,
@@ -55,7 +49,7 @@ impl Reply {
             look_first: repeated,
             deadline: Instant::now() + service.limits.reply_wait,
             ended: false,
-            _permit: permit,
+            _place: place,
         }
     }
 

@@ -8,7 +8,8 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use core_types::{Caller, Permission};
 
-use crate::errors::{ApiError, Code};
+use crate::app::State;
+use crate::errors::{ApiError, ApiResult, Code};
 
 /// A permission as a type.
 pub(crate) trait Grant: 'static {
@@ -45,7 +46,7 @@ impl FromRequest for Known {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let known = request.extensions().get::<Caller>().map(|_| Self);
-        ready(known.ok_or_else(|| ApiError::new(Code::Unauthorized, "Missing or invalid API key")))
+        ready(known.ok_or_else(ApiError::unknown_caller))
     }
 }
 
@@ -71,7 +72,17 @@ impl<P: Grant> FromRequest for Authorized<P> {
         ready(match request.extensions().get::<Caller>() {
             Some(caller) if caller.may(P::PERMISSION) => Ok(Self { caller: caller.clone(), permission: PhantomData }),
             Some(_) => Err(ApiError::new(Code::Forbidden, "The key does not allow this")),
-            None => Err(ApiError::new(Code::Unauthorized, "Missing or invalid API key")),
+            None => Err(ApiError::unknown_caller()),
         })
+    }
+}
+
+/// Refuses a request whose caller was known when it began and is not any more: a body may be long on its way.
+pub(crate) fn still_counts(request: &HttpRequest) -> ApiResult<()> {
+    let extensions = request.extensions();
+    let counts = |(state, caller): (&State, &Caller)| state.counts(caller);
+    match request.app_data().zip(extensions.get()) {
+        Some(known) if !counts(known) => Err(ApiError::unknown_caller()),
+        _ => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::app::State;
 use crate::errors::{ApiError, ApiResult, Code};
+use crate::extract::still_counts;
 use crate::limits;
 
 /// The JSON object that a request carries. No body is `{}`, so that the route says what it misses.
@@ -34,6 +35,7 @@ impl FromRequest for JsonBody {
             if bytes.is_empty() {
                 return Ok(Self(JsonObject::new()));
             }
+            still_counts(&request)?;
             check_type(request.headers())?;
             parse(&bytes).map(Self)
         })

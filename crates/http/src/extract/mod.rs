@@ -7,7 +7,7 @@ mod ids;
 mod query;
 mod sender;
 
-pub(crate) use authorized::{Authorized, Known, permission};
+pub(crate) use authorized::{Authorized, Known, permission, still_counts};
 pub(crate) use body::{JsonBody, has_nul};
 pub(crate) use fields::{Fields, whole};
 pub(crate) use ids::{

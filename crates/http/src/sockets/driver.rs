@@ -291,17 +291,14 @@ impl Driver {
     /// Who connects: the caller by the key that it shows, here or with its request, and the entity that it names.
     fn identify(&self, auth: &Value) -> Result<Identity, ApiError> {
         let text = |name| auth.get(name).and_then(Value::as_str);
-        let shown = || {
-            ["apiKey", "token"]
-                .into_iter()
-                .filter_map(text)
-                .find_map(|key| self.state.services.keyring.verify(key, self.state.services.clock.now()))
-        };
-        if self.knocker.caller.is_none() {
+        let mut keys = ["apiKey", "token"].into_iter().filter_map(text).peekable();
+        if self.knocker.caller.is_none() || keys.peek().is_some() {
             // Whoever guesses is counted like whoever asks, and before it is known whether the guess is right.
             self.count()?;
         }
-        let Some(caller) = self.knocker.caller.clone().or_else(shown) else {
+        // Whoever shows a key that counts is who it says, also where none is asked for.
+        let shown = keys.find_map(|key| self.state.services.keyring.verify(key, self.state.services.clock.now()));
+        let Some(caller) = shown.or_else(|| self.knocker.caller.clone()) else {
             let message = "Missing or invalid API key: send it as auth.apiKey or auth.token, as X-API-KEY or Authorization: Bearer";
             return Err(ApiError::new(Code::Unauthorized, message));
         };

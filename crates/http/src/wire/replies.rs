@@ -44,6 +44,11 @@ impl Step {
 }
 
 impl Ending {
+    /// The end of waiting where what the caller showed counts no longer.
+    pub(crate) fn dismissed() -> Self {
+        Self::Failure(Code::Unauthorized, "The key counts no longer; the message is stored and is answered".to_owned())
+    }
+
     /// The end of waiting where the server stops first.
     pub(crate) fn stopped() -> Self {
         Self::Failure(Code::Unavailable, "The server is stopping; the message is stored and is answered after the next start".to_owned())

@@ -55,19 +55,32 @@ macro_rules! servers_within {
     };
 }
 
-/// The channels that a tenant sees, as a condition.
-macro_rules! channels_within {
+/// The channels that a tenant made, and those of message servers that it shares as a whole, as a condition. What two say to each
+/// other, as in sessions and jobs, is not shared.
+macro_rules! channels_ruled {
     ($sight:expr) => {
-        channels::owner.eq($sight.tenant.clone()).assume_not_null().or(channels::server_id.eq_any($sight.whole.clone())).or(channels::id
-            .eq_any(
-                channel_participants::table
-                    .filter(channel_participants::entity_id.eq_any($sight.people.clone()))
-                    .select(channel_participants::channel_id),
-            ))
+        channels::owner
+            .eq($sight.tenant.clone())
+            .assume_not_null()
+            .or(channels::server_id.eq_any($sight.whole.clone()).and(channels::kind.ne_all(core_types::messaging::DIRECT_KINDS)))
     };
 }
 
-pub(super) use {agents_within, channels_within, servers_within};
+/// The channels that a tenant sees, as a condition. A subject that has the name of an agent is not that agent.
+macro_rules! channels_within {
+    ($sight:expr) => {
+        super::access::channels_ruled!($sight).or(channels::id.eq_any(
+            channel_participants::table
+                .filter(channel_participants::entity_id.eq_any($sight.people.clone()))
+                .filter(diesel::dsl::not(diesel::dsl::exists(
+                    super::schema::agents::table.filter(super::schema::agents::id.eq_any($sight.people.clone())),
+                )))
+                .select(channel_participants::channel_id),
+        ))
+    };
+}
+
+pub(super) use {agents_within, channels_ruled, channels_within, servers_within};
 
 work! {
     pub(super) fn sees_channel(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
@@ -84,8 +97,7 @@ work! {
 work! {
     /// A channel that the tenant made, or that is on a message server which it shares as a whole.
     fn rules_channel(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
-        let own = channels::owner.eq(sight.tenant.clone()).assume_not_null().or(channels::server_id.eq_any(sight.whole.clone()));
-        run!(diesel::select(exists(channels::table.find(id).filter(own))).get_result(conn))
+        run!(diesel::select(exists(channels::table.find(id).filter(channels_ruled!(sight)))).get_result(conn))
     }
 }
 

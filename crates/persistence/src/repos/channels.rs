@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::messaging::{Channel, ChannelAdded, ChannelChange, ChannelEvent, ChannelRepository, ChannelVersion, EventBody, Membership};
-use core_types::{ChannelId, EntityId, Listed, MessageServerId, Page, Reach, StoreResult, Timestamp};
+use core_types::{ChannelId, EntityId, Listed, MessageServerId, Page, Reach, StoreResult, Tenant, Timestamp};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
 
@@ -178,8 +178,12 @@ work! {
 }
 
 work! {
-    fn find_named(conn: &mut Conn, server: Id, kind: &str, name: &str) -> Result<Option<Channel>, Fault> {
+    fn find_named(conn: &mut Conn, owner: Option<String>, server: Id, kind: &str, name: &str) -> Result<Option<Channel>, Fault> {
         let named = channels::table.filter(channels::server_id.eq(server)).filter(channels::name.eq(name)).filter(channels::kind.eq(kind));
+        let named = match owner {
+            Some(owner) => named.filter(channels::owner.eq(owner)).into_boxed(),
+            None => named.filter(channels::owner.is_null()).into_boxed(),
+        };
         let row = run!(named.order(channels::ordinal).select(ChannelRow::as_select()).first(conn)).optional()?;
         Ok(row.map(Channel::from))
     }
@@ -244,9 +248,11 @@ work! {
         }
         let mut told = Vec::new();
         for channel in channels {
-            let (id, name) = (Id::from(channel.id), channel.name.clone());
+            let (id, name, owner) = (Id::from(channel.id), channel.name.clone(), channel.owner.clone());
             let added = run!(add_channel(conn, channel, Vec::new()))?;
-            if matches!(&added, ChannelAdded::Existing(existing) if existing.name != name) {
+            // Ids can be chosen: who guessed one has a channel that is not the one that is meant.
+            let is_meant = |there: &Channel| Id::from(there.server_id) == server && there.owner == owner;
+            if matches!(&added, ChannelAdded::Existing(there) if is_meant(there) && there.name != name) {
                 let change = ChannelChange { name: Some(name), ..ChannelChange::default() };
                 let changed = run!(update_channel(conn, id, change, now))?;
                 told.extend(changed.into_iter().flat_map(|(_, events)| events));
@@ -299,9 +305,9 @@ impl ChannelRepository for Db {
         Ok(in_read!(self, |conn| find_channel(conn, id.into()))?)
     }
 
-    async fn find_named(&self, server: MessageServerId, kind: &str, name: &str) -> StoreResult<Option<Channel>> {
-        let (kind, name) = (kind.to_owned(), name.to_owned());
-        Ok(in_read!(self, |conn| find_named(conn, server.into(), &kind, &name))?)
+    async fn find_named(&self, owner: Option<&Tenant>, server: MessageServerId, kind: &str, name: &str) -> StoreResult<Option<Channel>> {
+        let (owner, kind, name) = (owned(owner), kind.to_owned(), name.to_owned());
+        Ok(in_read!(self, |conn| find_named(conn, owner, server.into(), &kind, &name))?)
     }
 
     async fn list(&self, reach: Option<&Reach>, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use core_types::error::chain;
 use core_types::memory::{
     Entity, FACTS, KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository, Origin, Ranked, Remembered,
     RoomContext, RoomQuery, RoomState, Source,
@@ -466,10 +467,15 @@ impl MemoryRepository for Db {
     }
 
     async fn search(&self, agent: AgentId, filter: MemoryFilter, sought: KeywordSearch) -> StoreResult<Vec<Ranked>> {
-        // So that what was said a moment ago is found.
+        // So that what was said a moment ago is found. Reading goes on where nothing can be written.
         for _ in 0..BATCHES {
-            if self.index_words(BATCH).await? < BATCH {
-                break;
+            match self.index_words(BATCH).await {
+                Ok(BATCH) => {}
+                Ok(_) => break,
+                Err(error) => {
+                    log::warn!("what was said lately is not findable by its words yet: {}", chain(&error));
+                    break;
+                }
             }
         }
         Ok(in_read!(self, |conn| search(conn, agent.into(), filter, sought))?)

@@ -17,4 +17,8 @@ async fn everybody_is_let_on_to_what_is_theirs_and_to_nothing_else() {
     assert_eq!(agents["agents"], none);
     let servers = owner.get("/api/messaging/central-servers").await.data(200);
     assert_eq!(servers["servers"].as_array().map(Vec::len), Some(1), "{servers}");
+    let shared = format!("/api/messaging/central-servers/{}/channels", core_types::MessageServerId::DEFAULT);
+    assert_eq!(owner.get(&shared).await.data(200)["channels"], none);
+    assert_eq!(owner.get("/api/messaging/sessions").await.json()["sessions"], none);
+    assert_eq!(owner.get("/api/messaging/jobs").await.json()["jobs"], none);
 }

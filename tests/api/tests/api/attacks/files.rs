@@ -237,8 +237,8 @@ async fn nobody_puts_a_file_with_others_or_guesses_its_address() {
     for url in &urls {
         let (base, name) = url.rsplit_once('/').unwrap();
         // The same picture, sent twice to the same place, has addresses that say nothing of each other.
-        let others = urls.iter().filter(|other| other.ends_with(&name[..12])).count();
-        assert_eq!(others, 0, "{urls:?}");
+        let alike = urls.iter().filter(|other| other.rsplit('/').next().is_some_and(|other| other.starts_with(&name[..12])));
+        assert_eq!(alike.collect::<Vec<_>>(), [url], "{urls:?}");
         let mut near = name.to_owned().into_bytes();
         near[31] = if near[31] == b'0' { b'1' } else { b'0' };
         attacker.get(&format!("{base}/{}", String::from_utf8(near).unwrap())).await.error(404, "FILE_NOT_FOUND");
@@ -263,16 +263,14 @@ async fn nothing_that_comes_over_the_api_is_run() {
     let character = json!({
         "name": "Trojan", "bio": [format!("$({shell}) `{shell}`; {shell}")], "plugins": ["../../evil", &shell, "https://evil.example/x.js"],
         "settings": {"mcp": {"servers": {"evil": command}}, "mcpServers": {"evil": command}, "SPEECH_SYNTHESIZER": shell, "NODE_OPTIONS": "--require=/tmp/x"},
-        "templates": {"messageHandlerTemplate": "{{constructor.constructor \"return process\"}} {{lookup this '__proto__'}} {{{bio}}} <% x %> ${7*7}"},
+        "templates": {"messageHandlerTemplate": "{{constructor.constructor \"return process\"}} {{lookup this '__proto__'}} {{{bio}}} <% x %> {{#if true}}sum=${1234*5}{{/if}}"},
         "system": format!("$({shell})"),
     });
     let created = ann.post("/api/agents", &json!({"characterJson": character})).await;
-    if created.status == 201 {
-        let agent = text(&created.data(201)["id"]);
-        ann.post(&format!("/api/agents/{agent}/start"), &json!({})).await;
-        let channel = create_channel(&ann, "DM", &[ANN, &agent]).await;
-        exchange(&ann, &channel, &format!("{{{{exec}}}} $({shell})"), "http").await;
-    }
+    let agent = text(&created.data(201)["id"]);
+    ann.post(&format!("/api/agents/{agent}/start"), &json!({})).await.data(200);
+    let channel = create_channel(&ann, "DM", &[ANN, &agent]).await;
+    exchange(&ann, &channel, &format!("{{{{exec}}}} $({shell})"), "http").await;
     // What has no meaning here may be set, and keeps having none; what is for the operator to say is refused.
     for (name, refused) in
         [("PATH", false), ("LD_PRELOAD", false), ("NODE_OPTIONS", false), ("ELIZA_DATA_DIR", true), ("POSTGRES_URL", true)]
@@ -284,6 +282,7 @@ async fn nothing_that_comes_over_the_api_is_run() {
         assert_eq!(ann.post(verb, &json!({"code": shell})).await.status, 404, "{verb}");
     }
     assert!(!marker.exists(), "something was run");
-    assert!(model.requests().iter().all(|request| !request.body.to_string().contains("${49}")));
+    let prompts: String = model.requests().iter().map(|request| request.body.to_string()).collect();
+    assert!(prompts.contains("sum=") && !prompts.contains("6170"), "the character's template is used, and computes nothing: {prompts}");
     assert_eq!(ann.get("/healthz").await.status, 200);
 }

@@ -1,5 +1,6 @@
 //! Attacks of one tenant on another.
 
+use core_types::ids::string_to_uuid;
 use serde_json::{Value, json};
 use testkit::caller::{Caller, Request};
 use testkit::scripted::{Reply, ScriptedModel};
@@ -200,16 +201,18 @@ async fn nobody_speaks_in_the_name_of_another() {
     let ben = server.caller().with_bearer(BENS_TOKEN);
     let made = json!({"name": "Bens", "type": "GROUP", "message_server_id": DEFAULT, "participantCentralUserIds": []});
     let channel = text(&ben.post("/api/messaging/central-channels", &made).await.data(201)["id"]);
-    let first = ben.post(&messages_of(&channel), &json!({"content": "it is me", "message_server_id": DEFAULT})).await;
-    let known = if first.status == 201 { authors(&ben, &channel).await } else { Vec::new() };
+    // Who the bearer of a token is follows from its subject.
+    let himself = string_to_uuid("ben").to_string();
+    let said = |author: &str| json!({"author_id": author, "content": "said", "message_server_id": DEFAULT});
+    ben.post(&messages_of(&channel), &said(&himself)).await.data(201);
+    assert_eq!(authors(&ben, &channel).await, [himself.as_str()]);
     for author in [ANN, &agent] {
-        let by_body = json!({"author_id": author, "content": "spoofed", "message_server_id": DEFAULT});
-        ben.post(&messages_of(&channel), &by_body).await;
-        ben.with("x-entity-id", author).post(&messages_of(&channel), &json!({"content": "spoofed", "message_server_id": DEFAULT})).await;
-        ben.with("x-agent-id", author).post(&messages_of(&channel), &by_body).await;
+        for spoofing in [ben.clone(), ben.with("x-entity-id", author), ben.with("x-agent-id", author)] {
+            spoofing.post(&messages_of(&channel), &said(author)).await.error(403, "FORBIDDEN");
+        }
         let submitted = json!({"channel_id": channel, "server_id": DEFAULT, "author_id": author, "content": "spoofed", "source_type": "agent_response", "raw_message": {"text": "spoofed"}});
         for door in ["submit", "action"] {
-            ben.post(&format!("/api/messaging/{door}"), &submitted).await;
+            ben.post(&format!("/api/messaging/{door}"), &submitted).await.error(403, "FORBIDDEN");
         }
         let mut socket = Socket::connect(server.address(), &json!({"entityId": author, "apiKey": BENS_TOKEN})).await;
         if let Ok(socket) = &mut socket {
@@ -228,8 +231,7 @@ async fn nobody_speaks_in_the_name_of_another() {
         }
     }
     let seen = authors(&owner, &channel).await;
-    assert!(!seen.contains(&ANN.to_owned()) && !seen.contains(&agent), "{seen:?}");
-    assert!(known.iter().all(|author| author != ANN));
+    assert!(seen.iter().all(|author| *author == himself), "{seen:?}");
     // A tenant's key does not speak for the owner's agents either, and a token that was changed is nobody's.
     let tenant = server.caller().with_key(&tenants_key(&owner, "tenant").await);
     let own = create_channel(&tenant, "GROUP", &[BEN]).await;
@@ -248,9 +250,46 @@ async fn nobody_speaks_in_the_name_of_another() {
         assert_eq!(server.caller().with_bearer(&forged).get("/api/agents").await.status, 401, "{forged}");
     }
     let taken = create_agent(&tenant, "Mine").await;
-    let again = json!({"characterJson": {"id": agent, "name": "Usurper", "bio": "b"}});
-    let usurped = tenant.post("/api/agents", &again).await;
-    assert!(usurped.status >= 400 && !usurped.text().contains("Alice"), "{usurped}");
+    for id in [agent.as_str(), NOTHING] {
+        let chosen = json!({"characterJson": {"id": id, "name": "Usurper", "bio": "b"}});
+        let refused = tenant.post("/api/agents", &chosen).await;
+        assert!(refused.status == 400 && !refused.text().contains("Alice"), "{refused}");
+    }
     assert_eq!(owner.get(&format!("/api/agents/{agent}")).await.data(200)["name"], "Alice");
     assert_ne!(taken, agent);
+}
+
+/// Class 13: whoever takes the name of a channel that another will have, or reads over the shoulder of two, gets nothing by it.
+#[tokio::test]
+async fn nobody_waits_in_the_place_where_another_will_speak() {
+    let Estate { server, victim, attacker, owner, .. } = Estate::new().await;
+    let agent = running_agent(&victim, "Alice").await;
+    // A channel with the name and kind that the channel of those two has, made before it.
+    let name = {
+        let mut two = [ANN, agent.as_str()];
+        two.sort_unstable();
+        format!("DM-{}-{}", two[0], two[1])
+    };
+    let trap = json!({"name": name, "type": "DM", "message_server_id": DEFAULT, "participantCentralUserIds": [ANN, BEN]});
+    let trap = text(&attacker.post("/api/messaging/central-channels", &trap).await.data(201)["id"]);
+    let two = format!("/api/messaging/dm-channel?targetUserId={agent}&currentUserId={ANN}&dmServerId={DEFAULT}");
+    let found = text(&victim.get(&two).await.data(200)["id"]);
+    assert_ne!(found, trap);
+    assert_ne!(text(&owner.get(&two).await.data(200)["id"]), trap);
+    // The id of a tenant's own channel of two cannot be computed by whoever does not name the tenant.
+    let guess = string_to_uuid(&format!("{DEFAULT}:{name}")).to_string();
+    assert_ne!(found, guess);
+
+    // A message server that both may use shows to neither what two of the other say to each other.
+    let shared = text(&owner.post("/api/messaging/central-servers", &json!({"name": "Shared", "sourceType": "x"})).await.data(201)["id"]);
+    let on_it = |name: &str| json!({"name": name, "scopes": ["agents:read", "agents:write", "messages:read", "messages:write"], "servers": [shared]});
+    let key = async |name: &str| text(&owner.post("/api/keys", &on_it(name)).await.data(201)["key"]);
+    let (first, second) = (server.caller().with_key(&key("first").await), server.caller().with_key(&key("second").await));
+    let on_shared = |kind: &str| json!({"name": kind, "type": kind, "message_server_id": shared, "participantCentralUserIds": [ANN, BEN]});
+    let private = text(&first.post("/api/messaging/central-channels", &on_shared("DM")).await.data(201)["id"]);
+    let public = text(&first.post("/api/messaging/central-channels", &on_shared("GROUP")).await.data(201)["id"]);
+    second.get(&format!("/api/messaging/central-channels/{public}")).await.data(200);
+    second.get(&format!("/api/messaging/central-channels/{private}")).await.error(404, "CHANNEL_NOT_FOUND");
+    let listed = second.get(&format!("/api/messaging/central-servers/{shared}/channels")).await;
+    assert!(listed.text().contains(&public) && !listed.text().contains(&private), "{listed}");
 }

@@ -263,7 +263,7 @@ async fn nothing_that_comes_over_the_api_is_run() {
     let character = json!({
         "name": "Trojan", "bio": [format!("$({shell}) `{shell}`; {shell}")], "plugins": ["../../evil", &shell, "https://evil.example/x.js"],
         "settings": {"mcp": {"servers": {"evil": command}}, "mcpServers": {"evil": command}, "SPEECH_SYNTHESIZER": shell, "NODE_OPTIONS": "--require=/tmp/x"},
-        "templates": {"messageHandlerTemplate": "{{constructor.constructor \"return process\"}} {{lookup this '__proto__'}} {{{bio}}} <% x %> {{#if true}}sum=${1234*5}{{/if}}"},
+        "templates": {"messageHandlerTemplate": "{{constructor}} {{lookup this '__proto__'}} {{{bio}}} <% x %> {{#if true}}sum=${1234*5}{{/if}}"},
         "system": format!("$({shell})"),
     });
     let created = ann.post("/api/agents", &json!({"characterJson": character})).await;
@@ -271,6 +271,9 @@ async fn nothing_that_comes_over_the_api_is_run() {
     ann.post(&format!("/api/agents/{agent}/start"), &json!({})).await.data(200);
     let channel = create_channel(&ann, "DM", &[ANN, &agent]).await;
     exchange(&ann, &channel, &format!("{{{{exec}}}} $({shell})"), "http").await;
+    let calling = json!({"templates": {"messageHandlerTemplate": "{{constructor.constructor \"return process\"}}"}});
+    ann.patch(&format!("/api/agents/{agent}"), &calling).await.data(200);
+    exchange(&ann, &channel, "ping", "http").await;
     // What has no meaning here may be set, and keeps having none; what is for the operator to say is refused.
     for (name, refused) in
         [("PATH", false), ("LD_PRELOAD", false), ("NODE_OPTIONS", false), ("ELIZA_DATA_DIR", true), ("POSTGRES_URL", true)]

@@ -30,9 +30,16 @@ pub async fn run(config: &Config, args: &MigrateArgs) -> Result<(), Failure> {
 async fn down(config: &Config) -> Result<(), Failure> {
     let target = wiring::target(config);
     let copy = care::before_undoing(config).await?;
+    let log = care::log_of(config)?;
     let undone = persistence::migrate::revert(&target).await.map_err(|error| Failure::of(Exit::Database, &error, ""))?;
     let kept = copy.map(|copy| format!("; as it was it is in {}", copy.display())).unwrap_or_default();
-    print(&format!("undid {undone}: {target} has the schema of the version before{kept}\n"))
+    let mut said = format!("undid {undone}: {target} has the schema of the version before{kept}\n");
+    if let Some(log) = log {
+        // Writing to a String cannot fail.
+        let _ =
+            writeln!(said, "the log {log} ends here: the next start with BACKUP_LOG_DIR begins another, for which a new backup is needed");
+    }
+    print(&said)
 }
 
 fn report(database: &str, before: &[Status]) -> String {

@@ -54,7 +54,7 @@ pub(super) fn copy(database: &Path, data_dir: &Path, what: &str) -> Result<PathB
     let failing = unwritable(&directory);
     stage::directory(&directory).map_err(&failing)?;
     let copy = directory.join(format!("{}-before-{what}.db", super::backup::name(SystemClock.now())));
-    let partial = stage::partial(&copy);
+    let partial = stage::partial(&copy).map_err(&failing)?;
     let copied = care::copy(database, &partial, || {}, |_, _| {}).map_err(|error| {
         let advice = "a copy is made before the database is changed; free some space, or see what is wrong";
         Failure::of(Exit::DataDir, &error, advice)
@@ -69,7 +69,13 @@ pub(super) fn copy(database: &Path, data_dir: &Path, what: &str) -> Result<PathB
     for entry in directory.read_dir().map_err(&failing)? {
         let entry = entry.map_err(&failing)?;
         let name = entry.file_name().into_string().unwrap_or_default();
-        if name.starts_with("doolittle-") && name.contains("-before-") {
+        if !name.starts_with("doolittle-") || !name.contains("-before-") {
+            continue;
+        }
+        if stage::is_partial(&name) {
+            // An earlier process ended while it copied: whoever changes the database is alone.
+            std::fs::remove_file(entry.path()).map_err(&failing)?;
+        } else {
             there.push(entry.path());
         }
     }
@@ -79,4 +85,29 @@ pub(super) fn copy(database: &Path, data_dir: &Path, what: &str) -> Result<PathB
         std::fs::remove_file(old).map_err(&failing)?;
     }
     Ok(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{COPIES, copy};
+
+    #[test]
+    fn what_was_never_finished_takes_the_place_of_no_copy() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("doolittle.db");
+        rusqlite::Connection::open(&database).unwrap().execute_batch("CREATE TABLE kept (id INTEGER)").unwrap();
+        let copies = directory.path().join(COPIES);
+        fs::create_dir(&copies).unwrap();
+        let earlier = |number: u32, end: &str| copies.join(format!("doolittle-1970010{number}T000000Z-before-repair.db{end}"));
+        for number in 1..4 {
+            fs::write(earlier(number, ""), "a copy").unwrap();
+        }
+        fs::write(earlier(4, ".partial-7"), "half a copy").unwrap();
+        let made = copy(&database, directory.path(), "repair").unwrap();
+        let mut there: Vec<_> = copies.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        there.sort();
+        assert_eq!(there, [earlier(2, ""), earlier(3, ""), made]);
+    }
 }

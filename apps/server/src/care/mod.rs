@@ -31,6 +31,7 @@ use crate::{secret_key, wiring};
 
 pub use backup::run;
 pub(crate) use before::{before_migrating, before_undoing};
+pub(crate) use recover::log_of;
 
 /// The SQLite file of these settings, which must be there.
 fn database(config: &Config) -> Result<PathBuf, Failure> {

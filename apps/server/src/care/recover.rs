@@ -23,8 +23,29 @@ pub(crate) fn of(database: &Path, log: &Path) -> Result<Option<LogPlace>, Failur
     Ok(place.map(|(lineage, segment)| LogPlace { lineage, segment }))
 }
 
-/// Brings a copy to the last commit at or before a moment, where one is asked for; returns the time of that commit.
-pub(super) fn until(log: Option<&Path>, until: Option<Timestamp>, manifest: &Manifest, database: &Path) -> Result<Option<String>, Failure> {
+/// The log that the database of these settings goes on in, which ends where something is written without it.
+pub(crate) fn log_of(config: &Config) -> Result<Option<String>, Failure> {
+    if config.postgres_url.is_some() {
+        return Ok(None);
+    }
+    care::log_of(&config.data_dir.join(wiring::DATABASE)).map_err(|error| failed(&error))
+}
+
+/// Where a copy was brought to by the log.
+pub(super) struct Reached {
+    /// The time of its last commit.
+    pub moment: String,
+    /// The moment that was asked for, where the log may end before it.
+    pub beyond: Option<String>,
+}
+
+/// Brings a copy to the last commit at or before a moment, where one is asked for.
+pub(super) fn until(
+    log: Option<&Path>,
+    until: Option<Timestamp>,
+    manifest: &Manifest,
+    database: &Path,
+) -> Result<Option<Reached>, Failure> {
     let Some(until) = until else { return Ok(None) };
     let refuse = |message: String| Err(Failure::new(Exit::Usage, message));
     let Some(log) = log else { return refuse("name the directory of the log with --log, or by BACKUP_LOG_DIR".to_owned()) };
@@ -35,9 +56,7 @@ pub(super) fn until(log: Option<&Path>, until: Option<Timestamp>, manifest: &Man
         return refuse(format!("this backup is of {}, which is later than {}: take an earlier one", manifest.created_at, until.iso()));
     }
     let replayed = care::replay(database, log, &place.lineage, place.segment, until).map_err(|error| failed(&error))?;
-    if replayed.ends_before {
-        log::warn!("the log ends before {}: what was committed later is not in it", until.iso());
-    }
     let last = replayed.last.filter(|last| last.millis() > manifest.created_at_millis);
-    Ok(Some(last.map_or_else(|| manifest.created_at.clone(), Timestamp::iso)))
+    let moment = last.map_or_else(|| manifest.created_at.clone(), Timestamp::iso);
+    Ok(Some(Reached { moment, beyond: replayed.ends_before.then(|| until.iso()) }))
 }

@@ -75,6 +75,9 @@ async fn mend(config: &Config, place: &Place, before: &Findings, done: &mut Vec<
     if words {
         index_words(config).await?;
     }
+    if before.owners_unknown {
+        done.push("no file is put aside, since not every row can be read that might speak of it".to_owned());
+    }
     if !before.orphans.is_empty() {
         let quarantine = config.data_dir.join(QUARANTINE);
         for orphan in &before.orphans {
@@ -122,7 +125,7 @@ async fn put_aside(store: &dyn MediaStore, name: MediaName, quarantine: &Path) -
     let Some(mut reader) = store.open(name, 0..stored.size).await.map_err(|error| told(&error))? else { return Ok(()) };
     stage::directory(quarantine)?;
     let path = quarantine.join(name.to_string());
-    let partial = stage::partial(&path);
+    let partial = stage::partial(&path)?;
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

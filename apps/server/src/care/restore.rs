@@ -1,7 +1,7 @@
 //! The verb `restore`: makes a data directory of a backup.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use super::manifest::Manifest;
 use super::progress::{Progress, size};
 use super::read::{self, Taker};
+use super::recover::Reached;
 use super::{failed, off_thread, recover, stage, told, unwritable, verify};
 use crate::cli::RestoreArgs;
 use crate::clock::SystemClock;
@@ -37,11 +38,12 @@ pub async fn run(config: &Config, args: RestoreArgs) -> Result<(), Failure> {
         let message = "backups have the embedded database, and the settings name PostgreSQL (POSTGRES_URL): unset it to restore one";
         return Err(Failure::new(Exit::Usage, message));
     }
+    let data_dir = named(&config.data_dir)?;
     let target = target(config, args.replace)?;
     let inside = inside(config);
     let outside = if inside.is_none() { Some(wiring::media_store(config).await?) } else { None };
     let order = Order {
-        data_dir: config.data_dir.clone(),
+        data_dir: data_dir.clone(),
         media: inside,
         outside,
         log: args.log.clone().or_else(|| config.backups.log_dir.clone()),
@@ -53,19 +55,24 @@ pub async fn run(config: &Config, args: RestoreArgs) -> Result<(), Failure> {
 }
 
 fn tell(config: &Config, args: &RestoreArgs, restored: &Restored) -> Result<(), Failure> {
-    let Restored { manifest, until, aside, findings } = restored;
+    let Restored { manifest, reached, aside, findings } = restored;
+    let until = reached.as_ref().map(|reached| &reached.moment);
+    let beyond = reached.as_ref().and_then(|reached| reached.beyond.as_ref());
     let problems: Vec<&str> = findings.problems.iter().map(|problem| problem.what.as_str()).collect();
     let key = manifest.key || config.secret_salt.is_some();
     if args.json {
         let told = json!({"dataDir": config.data_dir, "backup": args.from, "createdAt": manifest.created_at, "until": until,
-            "movedAside": aside, "key": manifest.key, "problems": problems, "sound": problems.is_empty()});
+            "logEndsBefore": beyond, "movedAside": aside, "key": manifest.key, "problems": problems, "sound": problems.is_empty()});
         print(&format!("{told:#}\n"))?;
     } else {
-        let moment = until.as_deref().unwrap_or(&manifest.created_at);
+        let moment = until.unwrap_or(&manifest.created_at);
         let mut said =
             format!("{} is as it was at {moment}: {} files, {}\n", config.data_dir.display(), manifest.files.len(), size(manifest.bytes()));
-        if let Some(aside) = aside {
+        if let Some(beyond) = beyond {
             // Writing to a String cannot fail.
+            let _ = writeln!(said, "THE LOG ENDS BEFORE {beyond}: what was committed after {moment}, if anything was, is not here.");
+        }
+        if let Some(aside) = aside {
             let _ = writeln!(said, "What was there before is in {}.", aside.display());
         }
         if !key {
@@ -82,6 +89,18 @@ fn tell(config: &Config, args: &RestoreArgs, restored: &Restored) -> Result<(), 
         return Ok(());
     }
     Err(Failure::new(Exit::Damaged, "the backup is restored as it was made; but not all in it is as it should be (see `doolittle repair`)"))
+}
+
+/// The path of the data directory with a name at its end: beside that the new one is made, and what is there is moved aside.
+fn named(data_dir: &Path) -> Result<PathBuf, Failure> {
+    if data_dir.file_name().is_some() {
+        return Ok(data_dir.to_owned());
+    }
+    let path = data_dir.canonicalize();
+    path.ok().filter(|path| path.file_name().is_some()).ok_or_else(|| {
+        let message = format!("{} cannot be a data directory: name one with --data-dir (ELIZA_DATA_DIR)", data_dir.display());
+        Failure::new(Exit::Usage, message)
+    })
 }
 
 /// The right to put a data directory where nothing of value is.
@@ -129,21 +148,20 @@ struct Order {
 
 struct Restored {
     manifest: Manifest,
-    until: Option<String>,
+    reached: Option<Reached>,
     aside: Option<PathBuf>,
     findings: verify::Findings,
 }
 
 fn restore(order: &Order, target: &Target, mut progress: Progress) -> Result<Restored, Failure> {
     let Order { data_dir, media, outside, args, .. } = order;
-    let staging = Staging(stage::partial(data_dir));
+    let staging = Staging::begin(data_dir)?;
     let unwritable = unwritable(&staging.0);
-    stage::directory(&staging.0).map_err(&unwritable)?;
     let media_dir = media.clone().unwrap_or_else(|| PathBuf::from(stage::MEDIA));
     let manifest = extract(&args.from, &staging.0, &media_dir, &mut progress)?;
 
     let database = staging.0.join(UNFINISHED);
-    let until = recover::until(order.log.as_deref(), args.until, &manifest, &database)?;
+    let reached = recover::until(order.log.as_deref(), args.until, &manifest, &database)?;
     let files = staging.0.join(&media_dir);
     stage::directory(&files).map_err(&unwritable)?;
     let handle = Handle::current();
@@ -166,7 +184,7 @@ fn restore(order: &Order, target: &Target, mut progress: Progress) -> Result<Res
     let aside = give_way(data_dir, target)?;
     fs::rename(&database, staging.0.join(wiring::DATABASE)).and_then(|()| stage::sync(&staging.0)).map_err(&unwritable)?;
     stage::publish(&staging.0, data_dir).map_err(super::unwritable(data_dir))?;
-    Ok(Restored { manifest, until, aside, findings })
+    Ok(Restored { manifest, reached, aside, findings })
 }
 
 /// Takes everything out of a backup, and compares it on the way.
@@ -206,11 +224,7 @@ impl Taker for Extract<'_> {
         if let Some(parent) = path.parent() {
             stage::directory(parent)?;
         }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        self.open = Some(options.open(path)?);
+        self.open = Some(stage::new_file(&path)?);
         Ok(())
     }
 
@@ -299,6 +313,15 @@ fn sync_all(root: &Path) -> io::Result<()> {
 
 /// What is being made. Dropped before it has its own name, it leaves nothing.
 struct Staging(PathBuf);
+
+impl Staging {
+    /// Makes a directory beside what it will be. Only what was made here is removed in the end.
+    fn begin(data_dir: &Path) -> Result<Self, Failure> {
+        let path = stage::partial(data_dir).map_err(unwritable(data_dir))?;
+        stage::new_directory(&path).map_err(unwritable(&path))?;
+        Ok(Self(path))
+    }
+}
 
 impl Drop for Staging {
     fn drop(&mut self) {

@@ -96,7 +96,7 @@ impl Schedule {
             Order { place: self.place.clone(), to: to.clone(), with_key: self.settings.with_key, log, clock: Arc::clone(&self.clock) };
         let dir = self.dir.clone();
         let manifest = off_thread(move || {
-            sweep(&dir).map_err(unwritable(&dir))?;
+            sweep(&dir, now).map_err(unwritable(&dir))?;
             backup::make(&order, Progress::quiet())
         });
         let manifest = manifest.await?;
@@ -108,7 +108,8 @@ impl Schedule {
             log::error!("the backup has what there is, but {problem}");
         }
         let (dir, settings) = (self.dir.clone(), self.settings.clone());
-        off_thread(move || forget(&dir, &settings)).await
+        let database = self.place.database.clone();
+        off_thread(move || forget(&dir, &settings, &database)).await
     }
 }
 
@@ -147,11 +148,11 @@ fn kept(dir: &Path) -> io::Result<Vec<(PathBuf, Manifest)>> {
     Ok(kept)
 }
 
-/// Removes what earlier processes left unfinished.
-fn sweep(dir: &Path) -> io::Result<()> {
+/// Removes what earlier processes left unfinished; one of a command may be on its way.
+fn sweep(dir: &Path, now: Timestamp) -> io::Result<()> {
     for entry in dir.read_dir()? {
         let entry = entry?;
-        if entry.file_name().to_str().is_some_and(stage::is_partial) {
+        if stage::is_abandoned(&entry.path(), now)? {
             if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
         }
     }
@@ -159,13 +160,13 @@ fn sweep(dir: &Path) -> io::Result<()> {
 }
 
 /// Removes the oldest backups beyond those that are kept, and of the log what none of those needs.
-fn forget(dir: &Path, settings: &BackupsConfig) -> Result<(), Failure> {
+fn forget(dir: &Path, settings: &BackupsConfig, database: &Path) -> Result<(), Failure> {
     let failing = unwritable(dir);
     let mut kept = kept(dir).map_err(&failing)?;
     let surplus = kept.len().saturating_sub(settings.keep);
     for (old, _) in kept.drain(..surplus) {
         // Half a backup must not look like one, should this end here.
-        let going = stage::partial(&old);
+        let going = stage::partial(&old).map_err(&failing)?;
         fs::rename(&old, &going).and_then(|()| fs::remove_dir_all(&going)).map_err(&failing)?;
         log::info!("removed the backup {}", old.display());
     }
@@ -173,7 +174,11 @@ fn forget(dir: &Path, settings: &BackupsConfig) -> Result<(), Failure> {
         kept.into_iter().filter_map(|(_, manifest)| manifest.log).map(|log| (log.lineage, log.segment)).collect();
     match &settings.log_dir {
         // Without a backup that begins in the log nobody knows what is needed.
-        Some(log) if !needed.is_empty() => care::forget_log(log, &needed).map_err(|error| super::failed(&error)),
+        Some(log) if !needed.is_empty() => {
+            // A log that begins at this moment is in no backup yet, and goes on all the same.
+            let current = care::log_of(database).map_err(|error| super::failed(&error))?;
+            care::forget_log(log, current.as_deref(), &needed).map_err(|error| super::failed(&error))
+        }
         _ => Ok(()),
     }
 }
@@ -218,7 +223,13 @@ mod tests {
         let schedule = || Schedule::of(&config, &store, Arc::clone(&media), handed()).unwrap().unwrap();
         assert!(schedule().describe().ends_with("the next now"));
         let dir = directory.path().join("backups");
-        fs::create_dir(dir.join("doolittle-19700101T000000Z.partial-1")).unwrap();
+        let left = dir.join("doolittle-19700101T000000Z.partial-1");
+        fs::create_dir(&left).unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+        fs::File::open(&left).unwrap().set_modified(long_ago).unwrap();
+        // Of a command that is at work.
+        let at_work = dir.join(format!("doolittle-19700101T000001Z.partial-{}", std::process::id()));
+        fs::create_dir(&at_work).unwrap();
         fs::write(dir.join("notes"), "mine").unwrap();
         let mut made = Vec::new();
         for _ in 0..4 {
@@ -229,7 +240,8 @@ mod tests {
         }
         let mut there: Vec<String> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         there.sort();
-        assert_eq!(there, [made[2].as_str(), made[3].as_str(), "notes"]);
+        let at_work = at_work.file_name().unwrap().to_str().unwrap();
+        assert_eq!(there, [at_work, made[2].as_str(), made[3].as_str(), "notes"]);
         let (_, newest) = kept(&dir).unwrap().pop().unwrap();
         assert_eq!(newest.files.len(), 1);
         assert!(newest.log.is_some(), "it knows where the log goes on");

@@ -34,6 +34,8 @@ pub(crate) struct Findings {
     pub problems: Vec<Problem>,
     /// Files that no row speaks of, which harm nobody.
     pub orphans: Vec<String>,
+    /// Whether it is not known of which files rows speak, so that none is called an orphan.
+    pub owners_unknown: bool,
     /// Files that were compared with what is known of them, and their bytes.
     pub files: (usize, u64),
 }
@@ -88,6 +90,7 @@ pub(crate) fn live(database: &Path, access: Access, media: &Arc<dyn MediaStore>,
     let checked = care::check(database, access).map_err(|error| failed(&error))?;
     let mut findings =
         Findings { looked_at: database.display().to_string(), schema: checked.schema, problems: checked.problems, ..Findings::default() };
+    findings.owners_unknown = !checked.all_files;
     let known: HashMap<MediaName, KnownFile> = checked.files.into_iter().map(|file| (file.name, file)).collect();
     let handle = Handle::current();
     for file in known.values() {
@@ -102,13 +105,14 @@ pub(crate) fn live(database: &Path, access: Access, media: &Arc<dyn MediaStore>,
         progress.say(|| format!("files: {} of {}", findings.files.0, known.len()));
     }
     let mut after = None;
-    loop {
+    while checked.all_files {
         let listed = handle.block_on(media.list(after, BATCH));
         let listed = listed.map_err(|error| Failure::new(Exit::Failure, "the uploaded files cannot be listed").because(chain(&error)))?;
-        let Some(last) = listed.last() else { return Ok(findings) };
+        let Some(last) = listed.last() else { break };
         after = Some(last.name);
         findings.orphans.extend(listed.iter().filter(|stored| !known.contains_key(&stored.name)).map(|stored| stored.name.to_string()));
     }
+    Ok(findings)
 }
 
 /// What is wrong with a file.

@@ -1,6 +1,6 @@
 //! Writing a backup, file by file, under a name that nobody takes for a whole one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -47,11 +47,11 @@ impl Writer {
         if to.symlink_metadata().is_ok() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something already, and nothing is overwritten"));
         }
-        let partial = stage::partial(to);
+        let partial = stage::partial(to)?;
         let form = if to.extension().is_some_and(|end| end.eq_ignore_ascii_case(TAR)) {
-            Form::Tar(BufWriter::with_capacity(1 << 18, create(&partial)?))
+            Form::Tar(BufWriter::with_capacity(1 << 18, stage::new_file(&partial)?))
         } else {
-            stage::directory(&partial)?;
+            stage::new_directory(&partial)?;
             Form::Directory(Vec::new())
         };
         Ok(Self { to: to.to_owned(), partial, form, at, whole: false })
@@ -110,7 +110,7 @@ impl Writer {
                     stage::directory(parent)?;
                     directories.push(parent.to_owned());
                 }
-                Out::File(create(&path)?)
+                Out::File(stage::new_file(&path)?)
             }
             Form::Tar(out) => {
                 out.write_all(&tape::head(name, bytes, at)?)?;
@@ -200,12 +200,4 @@ impl io::Write for Hashed {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }

@@ -184,7 +184,11 @@ fn every_flipped_byte_of_a_backup_is_found_and_nothing_of_it_is_restored() {
     for (name, path, at) in flips {
         let bit = at % 8;
         flip(&path, at, bit);
-        ended(&verify(name), 10, "problems");
+        let checked = verify(name);
+        ended(&checked, 10, "not as ");
+        let told: Value = serde_json::from_str(&stdout(&checked)).unwrap();
+        assert_eq!(told["sound"], false, "{name}: byte {at} of {}", path.display());
+        assert!(!told["problems"].as_array().unwrap().is_empty(), "{told}");
         flip(&path, at, bit);
     }
     // One of each is also tried to be restored.
@@ -226,6 +230,38 @@ fn nothing_is_overwritten_and_what_was_there_is_moved_aside() {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
     }
     ended(&doolittle(directory.path(), &[("POSTGRES_URL", "postgres://x@h/d")], &["backup", "--to", "x"]), 2, "pg_dump");
+}
+
+#[test]
+fn a_data_directory_without_a_name_of_its_own_is_replaced_like_any_other_or_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    lived_in(directory.path());
+    worked(&run(directory.path(), &["backup", "--to", "one", "--with-key"]));
+    let one = directory.path().join("one");
+    let one = one.to_str().unwrap();
+    let below = directory.path().join("data/below");
+    fs::create_dir(&below).unwrap();
+    let restore = |within: &Path, to: &str| doolittle(within, &[], &["restore", "--from", one, "--replace", "--json", "--data-dir", to]);
+    ended(&restore(directory.path(), "/"), 2, "cannot be a data directory");
+    ended(&restore(directory.path(), "nowhere/.."), 2, "cannot be a data directory");
+    assert!(!directory.path().join("nowhere").exists());
+    // From within it, and from below it.
+    for (within, to, earlier) in [(below.clone(), "..", "first"), (directory.path().join("data"), ".", "second")] {
+        let marked = directory.path().join("data/mine");
+        fs::write(&marked, to).unwrap();
+        let said: Value = serde_json::from_str(&worked(&restore(&within, to))).unwrap();
+        let aside = Path::new(said["movedAside"].as_str().unwrap());
+        assert_eq!(fs::read_to_string(aside.join("mine")).unwrap(), to, "what was there is kept");
+        assert!(aside.join("doolittle.db").is_file() && !marked.exists());
+        worked(&run(directory.path(), &["verify"]));
+        fs::rename(aside, directory.path().join(earlier)).unwrap();
+    }
+    // No backup is made over what lies at such a place either.
+    for to in ["nowhere/..", ".."] {
+        let refused = doolittle(&directory.path().join("data"), &[], &["backup", "--data-dir", ".", "--to", to]);
+        assert_ne!(refused.status.code(), Some(0), "{}", stdout(&refused));
+    }
+    worked(&run(directory.path(), &["verify"]));
 }
 
 #[test]
@@ -322,8 +358,21 @@ fn what_is_derived_is_made_anew_and_what_is_nobodys_is_put_aside() {
     let found = body(&server.ask("POST", &format!("/api/memory/agents/{}/search", talk.agent), &json!({"query": "hello"})));
     assert!(found.to_string().contains("Hello"), "{found}");
 
-    // What cannot be made anew is told.
+    // Where the rows cannot be read that speak of files, every one of them may be somebody's.
     drop(server);
+    let kept = files(&directory.path().join("data/media"));
+    for (damage, mending) in [
+        ("ALTER TABLE media RENAME TO hidden", "ALTER TABLE hidden RENAME TO media"),
+        ("UPDATE media SET sha256 = x'00'", "UPDATE media SET sha256 = (SELECT sha256 FROM saved WHERE saved.id = media.id)"),
+    ] {
+        sqlite(directory.path(), &format!("CREATE TABLE saved AS SELECT id, sha256 FROM media; {damage}"));
+        ended(&run(directory.path(), &["repair"]), 10, "no file is put aside");
+        assert_eq!(files(&directory.path().join("data/media")), kept, "after {damage}");
+        sqlite(directory.path(), &format!("{mending}; DROP TABLE saved"));
+    }
+    worked(&run(directory.path(), &["verify"]));
+
+    // What cannot be made anew is told.
     fs::remove_file(&files(&directory.path().join("data/media"))[0]).unwrap();
     ended(&run(directory.path(), &["repair"]), 10, "LEFT: media: the file ");
 }
@@ -382,6 +431,14 @@ fn a_backup_and_the_log_lead_to_any_moment_since() {
         assert!(texts.iter().any(|text| text == "before the backup"));
         assert!(server.ask("GET", &later, &json!({})).ends_with("Uploaded after the backup."));
     }
+    // What was asked for may be later than the log knows, which is said.
+    assert!(worked(&restore(moments[2].1 + 60_000, "beyond")).contains("THE LOG ENDS BEFORE "));
+    for (until, beyond) in [(&end, true), (&moments[2].1.to_string(), false)] {
+        let to = format!("beyond-{beyond}");
+        let arguments = ["restore", "--from", "one", "--until", until, "--data-dir", &to, "--media", "data/media", "--json"];
+        let told: Value = serde_json::from_str(&worked(&doolittle(directory.path(), &environment, &arguments))).unwrap();
+        assert_eq!(told["logEndsBefore"].is_string(), beyond, "{told}");
+    }
     let alone = doolittle(directory.path(), &environment, &["restore", "--from", "one", "--until", &end, "--data-dir", "alone"]);
     ended(&alone, 10, "is not there");
     ended(&restore(1_000, "early"), 2, "take an earlier one");
@@ -395,6 +452,8 @@ fn a_backup_and_the_log_lead_to_any_moment_since() {
     for left in ["early", "unlogged", "gap"] {
         assert!(!directory.path().join(left).exists(), "{left} is left");
     }
+    let undone = worked(&doolittle(directory.path(), &environment, &["migrate", "--down", "--data-dir", "data"]));
+    assert!(undone.contains(" ends here: the next start"), "{undone}");
     worked(&run(directory.path(), &["backup", "--to", "two"]));
     let without = doolittle(directory.path(), &environment, &["restore", "--from", "two", "--until", &end, "--data-dir", "without"]);
     ended(&without, 2, "no log was kept");
@@ -485,25 +544,30 @@ fn what_is_cut_off_is_never_taken_for_whole() {
                 INSERT INTO filling SELECT randomblob(100000) FROM n; PRAGMA wal_checkpoint(TRUNCATE);";
     sqlite(directory.path(), fill);
     worked(&run(directory.path(), &["backup", "--to", "whole"]));
+    // Whether it ended by itself before, which it does well.
     let kill = |arguments: &[&str], after: u64| {
         let mut process = crate::command(directory.path(), &[], arguments).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(after));
         process.kill().unwrap();
-        process.wait().unwrap().success()
+        let ended = process.wait().unwrap();
+        assert!(ended.success() || ended.code().is_none(), "{arguments:?} failed by itself: {ended}");
+        ended.success()
     };
     let mut cut_off = 0;
     for (round, after) in scattered(8, 400).enumerate() {
         let (backup, tar, data) = (format!("b{round}"), format!("b{round}.tar"), format!("d{round}"));
         for to in [&backup, &tar] {
-            kill(&["backup", "--data-dir", "data", "--to", to], after);
+            let done = kill(&["backup", "--data-dir", "data", "--to", to], after);
             let path = directory.path().join(to);
+            assert!(path.exists() || !done, "{to} is said to be made, and is not there");
             if path.exists() {
                 worked(&doolittle(directory.path(), &[], &["verify", "--backup", to]));
             } else {
                 cut_off += 1;
             }
         }
-        kill(&["restore", "--from", "whole", "--data-dir", &data], after);
+        let done = kill(&["restore", "--from", "whole", "--data-dir", &data], after);
+        assert!(directory.path().join(&data).exists() || !done, "{data} is said to be restored, and is not there");
         if directory.path().join(&data).exists() {
             worked(&doolittle(directory.path(), &[], &["verify", "--data-dir", &data]));
         } else {

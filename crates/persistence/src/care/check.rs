@@ -62,6 +62,8 @@ pub struct Checked {
     pub problems: Vec<Problem>,
     /// The files that its rows speak of.
     pub files: Vec<KnownFile>,
+    /// Whether these are all. Where not every row could be read, a file that is not among them may still be somebody's.
+    pub all_files: bool,
 }
 
 /// The rows' promises. Each statement selects one text for each thing that breaks one.
@@ -175,6 +177,9 @@ pub fn check(path: &Path, access: Access) -> Result<Checked, CareError> {
     }
     match files(&conn) {
         Ok((files, unreadable)) => {
+            // A database whose structure is damaged may keep rows back without a word.
+            let sound = checked.problems.iter().all(|problem| problem.check != Check::Structure);
+            checked.all_files = sound && unreadable.is_empty();
             checked.files = files;
             checked.find_all(Check::Media, unreadable);
         }
@@ -218,7 +223,7 @@ fn structure(conn: &Connection, checked: &mut Checked) {
 
 fn texts(conn: &Connection, statement: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = conn.prepare(statement)?;
-    // One more than is told of a kind is enough to know.
+    // More than that is not told of a kind, and so need not be looked for.
     statement.query_map([], |row| row.get(0))?.take(TOLD).collect()
 }
 

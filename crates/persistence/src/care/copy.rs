@@ -42,7 +42,7 @@ pub fn copy(from: &Path, to: &Path, seen: impl FnOnce(), mut progress: impl FnMu
     let mut tries = TRIES;
     let stepping = Backup::new(&source, &mut copy).map_err(&failed)?;
     loop {
-        let step = stepping.step(STEP).map_err(&failed)?;
+        let step = stepping.step(STEP).map_err(|error| CareError::database(if is_of_writing(&error) { to } else { from })(error))?;
         let so_far = stepping.progress();
         let all = u64::try_from(so_far.pagecount).unwrap_or_default();
         progress(all - u64::try_from(so_far.remaining).unwrap_or_default().min(all), all);
@@ -65,10 +65,35 @@ pub fn copy(from: &Path, to: &Path, seen: impl FnOnce(), mut progress: impl FnMu
     Ok(Copied { schema, bytes })
 }
 
+/// Whether a step of copying failed where it wrote, and not where it read.
+fn is_of_writing(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_FSTAT, SQLITE_IOERR_FSYNC, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE, SQLITE_READONLY};
+    let writing = [SQLITE_FULL, SQLITE_READONLY, SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_FSTAT];
+    error.sqlite_error().is_some_and(|error| writing.contains(&error.extended_code))
+}
+
 fn create(path: &Path) -> std::io::Result<File> {
     let mut new = OpenOptions::new();
     new.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
     new.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::is_of_writing;
+
+    #[test]
+    fn a_full_disk_is_that_of_the_copy() {
+        let failed = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_READONLY] {
+            assert!(is_of_writing(&failed(code)), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_IOERR_READ, ffi::SQLITE_BUSY] {
+            assert!(!is_of_writing(&failed(code)), "{code}");
+        }
+    }
 }

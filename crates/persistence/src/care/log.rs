@@ -120,6 +120,7 @@ pub(crate) fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
 
 /// A segment that is being written: its frames come after its head and its commits.
 pub(crate) struct Draft {
+    /// Removed where this is dropped before its end.
     partial: PathBuf,
     path: PathBuf,
     file: io::BufWriter<File>,
@@ -150,17 +151,23 @@ impl Draft {
     }
 
     /// Ends it, for good; returns its sum.
-    pub(crate) fn finish(self) -> io::Result<[u8; 32]> {
-        let Self { partial, path, mut file, hash } = self;
-        let sum: [u8; 32] = hash.finalize().into();
-        file.write_all(&sum)?;
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        fs::rename(&partial, &path)?;
-        if let Some(directory) = path.parent().filter(|_| cfg!(unix)) {
+    pub(crate) fn finish(mut self) -> io::Result<[u8; 32]> {
+        let sum: [u8; 32] = std::mem::take(&mut self.hash).finalize().into();
+        self.file.write_all(&sum)?;
+        self.file.flush()?;
+        self.file.get_ref().sync_all()?;
+        fs::rename(&self.partial, &self.path)?;
+        if let Some(directory) = self.path.parent().filter(|_| cfg!(unix)) {
             File::open(directory)?.sync_all()?;
         }
         Ok(sum)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // After its end it has another name; and what is left is nothing by its own.
+        let _ = fs::remove_file(&self.partial);
     }
 }
 
@@ -199,6 +206,15 @@ pub(crate) fn last(directory: &Path, lineage: u128) -> Result<Option<(Head, [u8;
     numbers.last().map(|number| whole(&file(directory, *number), lineage, *number)).transpose()
 }
 
+/// The head of the last frame in a segment; `None` where it has none.
+pub(crate) fn last_frame(directory: &Path, head: &Head) -> io::Result<Option<[u8; 24]>> {
+    let Some(before) = (head.end - head.after).checked_sub(1) else { return Ok(None) };
+    let mut from = File::open(file(directory, head.number))?;
+    let frames = HEAD_BYTES + u64::from(head.commits) * COMMIT;
+    from.seek(SeekFrom::Start(frames + u64::from(before) * (FRAME_HEAD + u64::from(head.page))))?;
+    take(&mut from).map(Some)
+}
+
 /// Which lineage a database belongs to at present, and the number of the segment that comes next. What a copy of the database does not
 /// have that is made from now on, is in that segment or later ones. `None` where no log is kept.
 pub fn log_place(database: &Path, log: &Path) -> Result<Option<(String, u64)>, CareError> {
@@ -206,6 +222,11 @@ pub fn log_place(database: &Path, log: &Path) -> Result<Option<(String, u64)>, C
     let directory = directory(log, lineage);
     let numbers = numbers(&directory).map_err(CareError::file(&directory))?;
     Ok(numbers.last().map(|last| (format!("{lineage:032x}"), last + 1)))
+}
+
+/// Which lineage a database belongs to at present; `None` where no log is kept.
+pub fn log_of(database: &Path) -> Result<Option<String>, CareError> {
+    Ok(lineage(database)?.map(|lineage| format!("{lineage:032x}")))
 }
 
 /// The file that says which log a database goes on in.
@@ -298,8 +319,9 @@ fn apply(database: &Path, segment: &Path, head: &Head, until: Timestamp, replaye
     Ok(all)
 }
 
-/// Removes what no backup needs any more: segments before the number of each lineage that is given, and lineages that are not.
-pub fn forget_log(log: &Path, needed: &[(String, u64)]) -> Result<(), CareError> {
+/// Removes what no backup needs any more: segments before the number of each lineage that is given, and lineages that are not, but for the
+/// current one, which goes on.
+pub fn forget_log(log: &Path, current: Option<&str>, needed: &[(String, u64)]) -> Result<(), CareError> {
     let failed = CareError::file(log);
     for entry in log.read_dir().map_err(&failed)? {
         let entry = entry.map_err(&failed)?;
@@ -310,7 +332,9 @@ pub fn forget_log(log: &Path, needed: &[(String, u64)]) -> Result<(), CareError>
         }
         let path = entry.path();
         let Some(first) = needed.iter().filter(|(lineage, _)| *lineage == name).map(|(_, segment)| *segment).min() else {
-            fs::remove_dir_all(&path).map_err(CareError::file(&path))?;
+            if current != Some(name.as_str()) {
+                fs::remove_dir_all(&path).map_err(CareError::file(&path))?;
+            }
             continue;
         };
         // The one before says where that begins, and where the next one goes on.

@@ -19,7 +19,7 @@ mod mend;
 
 pub use check::{Check, Checked, KnownFile, Problem, check, known_files};
 pub use copy::{Copied, copy};
-pub use log::{Replayed, forget_log, log_place, replay};
+pub use log::{Replayed, forget_log, log_of, log_place, replay};
 pub use mend::{forget_vectors, forget_words, reindex};
 
 /// How long a connection waits for another one's lock.
@@ -90,6 +90,14 @@ fn open(path: &Path, access: Access) -> Result<Connection, CareError> {
     conn.busy_timeout(PATIENCE).map_err(&failed)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(&failed)?;
     conn.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = ON;").map_err(&failed)?;
+    Ok(conn)
+}
+
+/// A connection that keeps the write-ahead log where it is, also when all others end: it does not move it, and the last one would.
+pub(crate) fn hold(path: &Path) -> Result<Connection, CareError> {
+    let conn = open(path, Access::Shared)?;
+    // It counts once it has read.
+    schema_of(&conn).map_err(CareError::database(path))?;
     Ok(conn)
 }
 

@@ -33,12 +33,23 @@ pub(super) fn commits(synced: bool, options: &Options) -> String {
 /// Opens the connection that writes. The file is created where there is none, for its owner alone. What a sync before could not
 /// write is written again. Where no log is kept of what it writes, a log that was kept before is over.
 pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Conn, OpenError> {
+    writing(path, options, true)
+}
+
+/// The same where nothing was committed since the write-ahead log was written again.
+pub(super) fn again(path: &Path, options: &Options) -> Result<Conn, OpenError> {
+    writing(path, options, false)
+}
+
+fn writing(path: &Path, options: &Options, doubtful: bool) -> Result<Conn, OpenError> {
     create(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
     if options.log.is_none() {
         keeper::forget(path).map_err(|error| OpenError::Log { source: Box::new(error) })?;
     }
     let mut conn = connect(path)?;
-    rewrite::log(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
+    if doubtful {
+        rewrite::log(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
+    }
     conn.batch_execute(&format!(
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; {} PRAGMA foreign_keys = ON; \
          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{}; \

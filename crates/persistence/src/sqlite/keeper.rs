@@ -8,13 +8,17 @@ use std::sync::Arc;
 
 use core_types::{Clock, Ids};
 
-use super::wal::{WAL_HEAD, Wal, first, head_of, summed};
-use crate::care::CareError;
-use crate::care::log::{Draft, FRAME_HEAD, Head, directory, last, lineage, lineage_file, take};
+use super::wal::{WAL_HEAD, Wal, first, head_of, summed, wal_of};
+use crate::care::log::{Draft, FRAME_HEAD, Head, directory, last, last_frame, lineage, lineage_file, take};
+use crate::care::{self, CareError};
 use crate::options::LogOptions;
 
 /// The name of the file with the times of commits that are in no segment yet.
 const TIMES: &str = "open.times";
+/// Bytes of a time in it: the salts, the frame, and the time.
+const TIME: usize = 20;
+/// What stands in the file beside the database before the number of the segment that ends the log.
+const ENDED: &str = "ended ";
 
 /// Keeps the log of one database.
 pub(super) struct Keeper {
@@ -34,64 +38,28 @@ pub(super) struct Keeper {
     /// The commits between the two, with their times.
     commits: Vec<(u32, i64)>,
     latest: i64,
+    /// The file with those times; `None` until it is needed, and where it could not be written.
     times: Option<File>,
+    /// Whether it was said that they cannot be written.
+    untimed: bool,
+    /// The segment that ends the log by the file beside the database; `None` where that says that the log goes on.
+    ended: Option<u64>,
+    /// The write-ahead log, open for as long as a connection of the writer keeps it from being another file.
+    open: Option<File>,
+    /// Keeps what is not kept yet in the write-ahead log.
+    holding: Option<rusqlite::Connection>,
 }
 
 impl Keeper {
     /// Goes on where the log ended, with what was committed since; or begins another where that cannot be known to be all. No connection
-    /// may be open yet.
+    /// may be open yet, and what the write-ahead log has must be on the disk.
     pub(super) fn begin(database: &Path, options: &LogOptions, ids: Arc<dyn Ids>) -> Result<Self, CareError> {
         make(&options.dir).map_err(CareError::file(&options.dir))?;
-        let mut wal = database.as_os_str().to_owned();
-        wal.push("-wal");
-        let wal = PathBuf::from(wal);
-        let (database, log, clock) = (database.to_owned(), options.dir.clone(), Arc::clone(&options.clock));
-        if let Some(known) = lineage(&database)? {
-            let place = directory(&log, known);
-            let ended = match last(&place, known) {
-                // What was kept before it is still good for backups from before.
-                Err(error @ CareError::Damaged { .. }) => {
-                    log::error!("{error}");
-                    None
-                }
-                other => other?,
-            };
-            if let Some((head, sum)) = ended {
-                let times = Some(times_file(&place).map_err(CareError::file(&place))?);
-                let mut keeper = Self {
-                    database,
-                    wal,
-                    log,
-                    clock,
-                    ids,
-                    lineage: known,
-                    number: head.number + 1,
-                    previous: sum,
-                    salts: head.salts,
-                    kept: head.end,
-                    seen: head.end,
-                    commits: Vec::new(),
-                    latest: 0,
-                    times,
-                };
-                if keeper.goes_on().map_err(CareError::file(&keeper.wal))? {
-                    keeper.catch_up().map_err(CareError::file(&keeper.wal))?;
-                    keeper.keep().map_err(CareError::file(&place))?;
-                    return Ok(keeper);
-                }
-                log::error!(
-                    "the log {known:032x} ends: the database was written to meanwhile without it; another begins, for which a new backup is needed"
-                );
-                keeper.anew().map_err(CareError::file(&options.dir))?;
-                return Ok(keeper);
-            }
-            log::error!("the log {known:032x} does not go on in {}; another begins, for which a new backup is needed", log.display());
-        }
         let mut keeper = Self {
-            database,
-            wal,
-            log,
-            clock,
+            database: database.to_owned(),
+            wal: wal_of(database),
+            log: options.dir.clone(),
+            clock: Arc::clone(&options.clock),
             ids,
             lineage: 0,
             number: 1,
@@ -102,54 +70,123 @@ impl Keeper {
             commits: Vec::new(),
             latest: 0,
             times: None,
+            untimed: false,
+            ended: None,
+            open: None,
+            holding: None,
         };
-        keeper.anew().map_err(CareError::file(&options.dir))?;
+        let known = lineage(database)?;
+        if known.map_or(Ok(false), |known| keeper.takes_up(known))? {
+            return Ok(keeper);
+        }
+        keeper.anew(u32::MAX).map_err(CareError::file(&options.dir))?;
         Ok(keeper)
     }
 
-    /// Whether nothing can have been committed that is neither kept nor in the write-ahead log.
-    fn goes_on(&self) -> io::Result<bool> {
-        let ended = fs::read_to_string(lineage_file(&self.database))?.lines().nth(1) == Some("ended");
-        Ok(match self.head()? {
-            None => ended,
-            Some(wal) if wal.salts == self.salts => true,
+    /// Goes on in this lineage; `false` where it cannot.
+    fn takes_up(&mut self, known: u128) -> Result<bool, CareError> {
+        let place = directory(&self.log, known);
+        let end = match last(&place, known) {
+            // What was kept before it is still good for backups from before.
+            Err(error @ CareError::Damaged { .. }) => {
+                log::error!("{error}");
+                None
+            }
+            other => other?,
+        };
+        let Some((head, sum)) = end else {
+            log::error!("the log {known:032x} does not go on in {}; another begins, for which a new backup is needed", self.log.display());
+            return Ok(false);
+        };
+        (self.lineage, self.number, self.previous) = (known, head.number + 1, sum);
+        (self.salts, self.kept, self.seen) = (head.salts, head.end, head.end);
+        self.ended = ended_at(&self.database).map_err(CareError::file(&self.database))?;
+        if !self.goes_on(&head).map_err(CareError::file(&self.wal))? {
+            log::error!(
+                "the log {known:032x} ends: the database was written to without it, or is an earlier copy; another begins, for which a new \
+                 backup is needed"
+            );
+            return Ok(false);
+        }
+        self.catch_up().map_err(CareError::file(&self.wal))?;
+        self.sync().map_err(CareError::file(&self.wal))?;
+        self.keep().map_err(CareError::file(&place))?;
+        Ok(true)
+    }
+
+    /// Whether nothing can have been committed that is neither kept nor in the write-ahead log, and nothing is kept that the database
+    /// never had.
+    fn goes_on(&self, head: &Head) -> io::Result<bool> {
+        let wal = self.head()?;
+        Ok(match wal {
+            // Also where the process ended before it could say that there is another segment.
+            Some(wal) if wal.salts == head.salts => self.has_end_of(head, &wal)?,
+            _ if self.ended.is_some() => self.ended == Some(head.number),
             // The next one has the first salt counted up, unless the file was removed, as at the end of a server.
-            Some(wal) => ended || first(wal.salts) == first(self.salts).wrapping_add(1),
+            Some(wal) => first(wal.salts) == first(head.salts).wrapping_add(1),
+            None => false,
         })
     }
 
-    /// Begins a log at this moment: what was committed before is for a backup to have.
-    fn anew(&mut self) -> io::Result<()> {
+    /// Whether the write-ahead log has the last frame of a segment of it. Its sum is over all before it.
+    fn has_end_of(&self, head: &Head, wal: &Wal) -> io::Result<bool> {
+        let Some(kept) = last_frame(&directory(&self.log, self.lineage), head)? else { return Ok(true) };
+        let mut file = File::open(&self.wal)?;
+        file.seek(SeekFrom::Start(WAL_HEAD + u64::from(head.end - 1) * (FRAME_HEAD + u64::from(wal.page))))?;
+        match take::<24>(&mut file) {
+            Ok(frame) => Ok(frame == kept),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Begins a log at this moment: what was committed before is for a backup to have. So many frames of the write-ahead log count at most.
+    fn anew(&mut self, frames: u32) -> io::Result<()> {
         self.lineage = self.ids.uuid().as_u128();
-        let place = directory(&self.log, self.lineage);
-        make(&place)?;
-        self.times = Some(times_file(&place)?);
+        make(&directory(&self.log, self.lineage))?;
         (self.number, self.previous, self.kept, self.seen) = (1, [0; 32], 0, 0);
         self.commits.clear();
+        self.times = None;
         let wal = self.head()?;
-        if let Some(wal) = wal {
+        if let Some(wal) = &wal {
             self.salts = wal.salts;
-            self.catch_up()?;
+            self.seen = self.ends_after(&mut File::open(&self.wal)?, wal, frames)?.last().copied().unwrap_or_default();
+            self.seen = self.good_end(wal)?;
             self.kept = self.seen;
-            self.commits.clear();
         }
         // An empty segment says where it begins.
         self.segment(&wal.unwrap_or(Wal { salts: self.salts, page: 0, big: false, sum: (0, 0) }), self.kept, &[])?;
         self.sign(wal.is_none())
     }
 
-    /// Writes which lineage the database is in, and whether the write-ahead log has ended with all of it kept.
-    fn sign(&self, ended: bool) -> io::Result<()> {
+    /// Writes which lineage the database is in, and whether the write-ahead log has ended with all of it kept, and by which segment.
+    fn sign(&mut self, ended: bool) -> io::Result<()> {
+        let ended = ended.then_some(self.number - 1);
         let path = lineage_file(&self.database);
         let partial = path.with_added_extension("partial");
         let mut file = private(&partial, true)?;
-        write!(file, "{:032x}\n{}", self.lineage, if ended { "ended\n" } else { "" })?;
+        writeln!(file, "{:032x}", self.lineage)?;
+        if let Some(number) = ended {
+            writeln!(file, "{ENDED}{number}")?;
+        }
         file.sync_all()?;
         fs::rename(&partial, &path)?;
-        match path.parent().filter(|parent| cfg!(unix) && !parent.as_os_str().is_empty()) {
-            Some(parent) => File::open(parent)?.sync_all(),
-            None => Ok(()),
+        if let Some(parent) = path.parent().filter(|parent| cfg!(unix) && !parent.as_os_str().is_empty()) {
+            File::open(parent)?.sync_all()?;
         }
+        self.ended = ended;
+        Ok(())
+    }
+
+    /// Keeps the write-ahead log from being moved into the database by the end of the last connection, from now on: one is open.
+    pub(super) fn hold(&mut self) -> Result<(), CareError> {
+        self.holding = Some(care::hold(&self.database)?);
+        Ok(())
+    }
+
+    /// The writer has another connection.
+    pub(super) fn reopen(&mut self) {
+        self.open = None;
     }
 
     /// The head of the write-ahead log, where there is one with a frame.
@@ -172,18 +209,21 @@ impl Keeper {
         self.latest
     }
 
-    /// Notes what was committed since the last time, with its moment.
-    pub(super) fn committed(&mut self, at: i64) -> io::Result<()> {
-        let mut file = match File::open(&self.wal) {
+    /// Notes what was committed since the last time, with its moment. So many frames of the write-ahead log count: what stands behind them
+    /// is of commits that failed.
+    pub(super) fn committed(&mut self, at: i64, frames: u32) -> io::Result<()> {
+        let mut file = match self.open.take().map_or_else(|| File::open(&self.wal), Ok) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
+        file.seek(SeekFrom::Start(0))?;
         let Some(wal) = head_of(&mut file)? else { return Ok(()) };
         self.turn(&wal)?;
-        for frame in self.ends_after(&mut file, &wal)? {
-            self.note(frame, at)?;
+        for frame in self.ends_after(&mut file, &wal, frames)? {
+            self.note(frame, at);
         }
+        self.open = Some(file);
         Ok(())
     }
 
@@ -199,50 +239,78 @@ impl Keeper {
         Ok(())
     }
 
-    fn note(&mut self, frame: u32, at: i64) -> io::Result<()> {
+    fn note(&mut self, frame: u32, at: i64) {
         self.seen = frame;
         self.commits.push((frame, at));
-        let mut record = Vec::with_capacity(20);
+        let mut record = Vec::with_capacity(TIME);
         record.extend_from_slice(&self.salts);
         record.extend_from_slice(&frame.to_be_bytes());
         record.extend_from_slice(&at.to_be_bytes());
-        self.times.as_mut().map_or(Ok(()), |times| times.write_all(&record))
+        match self.times().and_then(|times| times.write_all(&record)) {
+            Ok(()) => self.untimed = false,
+            // The time is known for as long as this process lives, and the commit is safe without it.
+            Err(error) => {
+                self.times = None;
+                if !std::mem::replace(&mut self.untimed, true) {
+                    log::warn!("the times of commits cannot be noted; after a crash they would have that of the next start: {error}");
+                }
+            }
+        }
     }
 
-    /// The times of what is in no segment yet, which are not needed any more.
-    fn forget_times(&mut self) -> io::Result<Vec<u8>> {
-        let mut left = Vec::new();
-        if let Some(times) = &mut self.times {
-            times.seek(SeekFrom::Start(0))?;
-            times.read_to_end(&mut left)?;
+    /// The file with the times, at its end. Half a time is written over.
+    fn times(&mut self) -> io::Result<&mut File> {
+        let file = match self.times.take() {
+            Some(file) => file,
+            None => {
+                let mut file = private(&directory(&self.log, self.lineage).join(TIMES), false)?;
+                let length = file.metadata()?.len();
+                file.seek(SeekFrom::Start(length - length % TIME as u64))?;
+                file
+            }
+        };
+        Ok(self.times.insert(file))
+    }
+
+    /// The times of what is in no segment yet are not needed any more.
+    fn forget_times(&mut self) {
+        let forgotten = self.times().and_then(|times| {
             times.set_len(0)?;
-            times.seek(SeekFrom::Start(0))?;
+            times.seek(SeekFrom::Start(0))
+        });
+        if forgotten.is_err() {
+            // They are of frames that nobody asks about.
+            self.times = None;
         }
-        Ok(left)
     }
 
     /// Notes what an earlier process committed, with the times that it left.
     fn catch_up(&mut self) -> io::Result<()> {
         let Some(wal) = self.head()? else { return Ok(()) };
         self.turn(&wal)?;
-        let left = self.forget_times()?;
+        let left = fs::read(directory(&self.log, self.lineage).join(TIMES)).unwrap_or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                log::warn!("the times of the last commits cannot be read: {error}");
+            }
+            Vec::new()
+        });
         let now = self.moment();
-        let mut file = File::open(&self.wal)?;
-        for frame in self.ends_after(&mut file, &wal)? {
+        for frame in self.ends_after(&mut File::open(&self.wal)?, &wal, u32::MAX)? {
             let key = [self.salts.as_slice(), &frame.to_be_bytes()].concat();
-            let record = left.chunks_exact(20).find(|record| record.starts_with(&key));
-            let at = record.and_then(|record| record.get(12..20)).and_then(|at| at.try_into().ok()).map(i64::from_be_bytes);
+            let record = left.chunks_exact(TIME).find(|record| record.starts_with(&key));
+            let at = record.and_then(|record| record.get(12..TIME)).and_then(|at| at.try_into().ok()).map(i64::from_be_bytes);
             // A power cut may have taken the times; then it is known to be before now.
-            self.note(frame, at.unwrap_or(now))?;
+            self.commits.push((frame, at.unwrap_or(now)));
+            self.seen = frame;
         }
         Ok(())
     }
 
-    /// The last frames of the commits after the one that was seen last. Their sums are looked at when they are kept.
-    fn ends_after(&self, file: &mut File, wal: &Wal) -> io::Result<Vec<u32>> {
+    /// The last frames of the commits after the one that was seen last, up to this frame. Their sums are looked at when they are kept.
+    fn ends_after(&self, file: &mut File, wal: &Wal, most: u32) -> io::Result<Vec<u32>> {
         let step = FRAME_HEAD + u64::from(wal.page);
         let (mut ends, mut frame) = (Vec::new(), self.seen);
-        loop {
+        while frame < most {
             file.seek(SeekFrom::Start(WAL_HEAD + u64::from(frame) * step))?;
             let head: [u8; 24] = match take(file) {
                 Ok(head) => head,
@@ -258,6 +326,7 @@ impl Keeper {
                 ends.push(frame);
             }
         }
+        Ok(ends)
     }
 
     /// How many frames the write-ahead log has.
@@ -265,23 +334,30 @@ impl Keeper {
         self.seen
     }
 
-    /// Makes a segment of what was committed since the last one, for good. After this, all that is committed may be moved into the database.
+    /// Has what the segment to come is made of written to the disk: what is kept must not be lost in the write-ahead log, where the power
+    /// fails, since others would be written in its place there. Where this fails, nobody can say what of it is on the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        if self.seen == self.kept { Ok(()) } else { File::open(&self.wal)?.sync_all() }
+    }
+
+    /// Makes a segment of what was committed since the last one and is synced, for good. After this, all that is committed may be moved
+    /// into the database.
     pub(super) fn keep(&mut self) -> io::Result<()> {
-        if self.seen == self.kept {
-            return Ok(());
+        if self.seen > self.kept {
+            let Some(wal) = self.head()?.filter(|wal| wal.salts == self.salts) else {
+                return Err(io::Error::other("somebody else has moved the write-ahead log into the database"));
+            };
+            let end = self.good_end(&wal)?;
+            let commits: Vec<(u32, i64)> = self.commits.iter().copied().filter(|(frame, _)| *frame <= end).collect();
+            if end > self.kept {
+                self.segment(&wal, end, &commits)?;
+            }
+            (self.kept, self.seen) = (end, end);
+            self.commits.clear();
+            self.forget_times();
         }
-        let Some(wal) = self.head()?.filter(|wal| wal.salts == self.salts) else {
-            return Err(io::Error::other("somebody else has moved the write-ahead log into the database"));
-        };
-        // What is kept must not be lost in the write-ahead log, where the power fails: others would be written in its place there.
-        File::open(&self.wal)?.sync_all()?;
-        let end = self.good_end(&wal)?;
-        let commits: Vec<(u32, i64)> = self.commits.iter().copied().filter(|(frame, _)| *frame <= end).collect();
-        self.segment(&wal, end, &commits)?;
-        self.sign(false)?;
-        (self.kept, self.seen) = (end, end);
-        self.commits.clear();
-        self.forget_times().map(drop)
+        // The log does not end any more where it was said to.
+        if self.ended.is_some_and(|ended| ended + 1 < self.number) { self.sign(false) } else { Ok(()) }
     }
 
     /// The last frame of a commit whose sum, and those of all before it, are right. What comes after was never committed.
@@ -344,19 +420,27 @@ impl Keeper {
         Ok(())
     }
 
-    /// Notes that the write-ahead log has ended, with all of it kept and in the database.
-    pub(super) fn ended(&self) -> io::Result<()> {
-        self.sign(true)
+    /// Notes that the write-ahead log has ended, with all of it kept and in the database. The last connection may end as it likes.
+    pub(super) fn ended(&mut self) -> io::Result<()> {
+        self.sign(true)?;
+        self.holding = None;
+        Ok(())
     }
 
-    /// Begins another log, since something was not kept.
-    pub(super) fn give_up(&mut self) -> io::Result<()> {
+    /// Begins another log, since something was not kept. So many frames of the write-ahead log count.
+    pub(super) fn give_up(&mut self, frames: u32) -> io::Result<()> {
         log::error!(
             "the log {:032x} ends here, since not all of it could be kept; another begins, for which a new backup is needed",
             self.lineage
         );
-        self.anew()
+        self.anew(frames)
     }
+}
+
+/// The segment that ends the log of a database, where the file beside it says so.
+fn ended_at(database: &Path) -> io::Result<Option<u64>> {
+    let text = fs::read_to_string(lineage_file(database))?;
+    Ok(text.lines().nth(1).and_then(|line| line.strip_prefix(ENDED)).and_then(|number| number.parse().ok()))
 }
 
 /// Says that the database is written to without a log from now on.
@@ -365,10 +449,6 @@ pub(super) fn forget(database: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-fn times_file(directory: &Path) -> io::Result<File> {
-    private(&directory.join(TIMES), false)
 }
 
 fn private(path: &Path, empty: bool) -> io::Result<File> {

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use super::wal::wal_of;
+
 /// Bytes that are written again at once.
 const PIECE: usize = 256 * 1024;
 
@@ -14,9 +16,7 @@ const PIECE: usize = 256 * 1024;
 /// gap. Once the log is written again there is none. Whoever reads it meanwhile reads the same bytes. SQLite has no locks on this file
 /// that closing it could lose.
 pub(super) fn log(database: &Path) -> io::Result<()> {
-    let mut name = database.as_os_str().to_owned();
-    name.push("-wal");
-    let file = match OpenOptions::new().read(true).write(true).open(name) {
+    let file = match OpenOptions::new().read(true).write(true).open(wal_of(database)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::care::log::take;
 
@@ -17,6 +18,13 @@ pub(super) struct Wal {
     /// Whether sums are over numbers with the most significant byte first.
     pub(super) big: bool,
     pub(super) sum: (u32, u32),
+}
+
+/// Where a database has its write-ahead log.
+pub(super) fn wal_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
 }
 
 /// The head, where there is one in order.

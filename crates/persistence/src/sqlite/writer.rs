@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use core_types::error::chain;
 use core_types::{StoreError, StoreResult};
-use diesel::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use diesel::{Connection, RunQueryDsl as _};
 use metrics::{Gauge, Histogram, gauge, histogram};
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio::sync::oneshot;
@@ -27,6 +27,8 @@ const GROUP: usize = 256;
 
 /// What is said of commits while there is no connection to be trusted. It is one of the texts that say so (`error.rs`).
 const NOT_OPEN: &str = "disk I/O error";
+/// What is said to whoever comes after the end.
+const CLOSED: &str = "the database is closed";
 
 /// The callers' end of the queue.
 pub(super) struct Writer {
@@ -89,8 +91,17 @@ where
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub(super) fn start(conn: Conn, path: PathBuf, options: Options, keeper: Option<Keeper>) -> Result<Self, OpenError> {
+    /// Starts the thread. What was committed before, by migrations, is a part of the log that is kept from now on.
+    pub(super) fn start(mut conn: Conn, path: PathBuf, options: Options, mut keeper: Option<Keeper>) -> Result<Self, OpenError> {
+        let noted = keeper.as_mut().map_or(Ok(()), |keeper| {
+            let moment = keeper.moment();
+            frames(&mut conn).map_err(std::io::Error::other).and_then(|frames| keeper.committed(moment, frames))
+        });
+        if let Err(error) = noted {
+            // Before what holds the write-ahead log, which has what is not kept.
+            drop(conn);
+            return Err(OpenError::Log { source: Box::new(error) });
+        }
         let (queue, orders) = mpsc::channel(options.write_queue.max(1));
         let patience = options.patience;
         let seconds = histogram!("doolittle_database_seconds", "kind" => "commit");
@@ -100,10 +111,12 @@ impl Writer {
             orders,
             path,
             options,
+            logged: keeper.is_some(),
             keeper,
             checkpoint_at: connect::CHECKPOINT,
             synced: true,
             doubtful: false,
+            rewritten: false,
             seconds,
             jobs,
             waiting,
@@ -118,9 +131,9 @@ impl Writer {
     /// Has what was committed kept in the log, where one is kept.
     pub(super) async fn keep(&self) -> StoreResult<()> {
         let (done, kept) = oneshot::channel();
-        let closed = |_| StoreError::Unavailable("the database is closed".into());
-        self.queue.send(Order::Keep(done)).await.map_err(|_| StoreError::Unavailable("the database is closed".into()))?;
-        kept.await.map_err(closed)?.map_err(|error| StoreError::Defect(Box::new(error)))
+        let closed = || StoreError::Unavailable(CLOSED.into());
+        self.queue.send(Order::Keep(done)).await.map_err(|_| closed())?;
+        kept.await.map_err(|_| closed())?.map_err(|error| StoreError::Defect(Box::new(error)))
     }
 
     /// Queues a unit of work and waits for the commit. While the queue is full this waits, within bounds.
@@ -135,7 +148,7 @@ impl Writer {
         self.queue.send_timeout(Order::Run(job, durability), self.patience).await.map_err(|error| {
             StoreError::Unavailable(match error {
                 SendTimeoutError::Timeout(_) => "the write queue is full".into(),
-                SendTimeoutError::Closed(_) => "the database is closed".into(),
+                SendTimeoutError::Closed(_) => CLOSED.into(),
             })
         })?;
         answer.await.map_err(|error| StoreError::Unavailable(Box::new(error)))?
@@ -156,14 +169,18 @@ struct Loop {
     orders: mpsc::Receiver<Order>,
     path: PathBuf,
     options: Options,
-    /// Keeps the log, where one is kept.
+    /// Keeps the log, where one is kept. It is dropped after the connection.
     keeper: Option<Keeper>,
+    /// Whether one should be.
+    logged: bool,
     /// At how many pages of the write-ahead log it is moved into the file, where a log is kept.
     checkpoint_at: u32,
     /// Whether commits are synced at present.
     synced: bool,
     /// Whether a commit has failed since the connection was opened, so that neither it nor the log can be trusted.
     doubtful: bool,
+    /// Whether the log was written again since the last commit, so that all of it is on the disk.
+    rewritten: bool,
     /// How long commits take with their work, how much work one is for, and how much waits behind it.
     seconds: Histogram,
     jobs: Histogram,
@@ -203,18 +220,28 @@ impl Loop {
         if let Err(error) = &kept {
             log::error!("the last of the log could not be kept: {error}");
         }
+        // What is not kept stays where the next start finds it.
+        if self.keeper.is_none() || kept.is_ok() {
+            self.end_log();
+        }
+        let Self { conn, keeper, .. } = self;
+        drop(conn);
+        drop(keeper);
+        for done in closing {
+            let _ = done.send(());
+        }
+    }
+
+    /// Moves the write-ahead log into the file, all of which is kept.
+    fn end_log(&mut self) {
         let moved = self.conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
         if let Err(error) = &moved {
             log::warn!("the write-ahead log stays beside the database file: {error}");
         }
-        if let Some(keeper) = self.keeper.as_ref().filter(|_| kept.is_ok() && moved.is_ok())
+        if let Some(keeper) = self.keeper.as_mut().filter(|_| moved.is_ok())
             && let Err(error) = keeper.ended()
         {
             log::error!("the log that is kept could not be ended: {error}");
-        }
-        drop(self.conn);
-        for done in closing {
-            let _ = done.send(());
         }
     }
 
@@ -248,6 +275,7 @@ impl Loop {
         self.seconds.record(began.elapsed());
         self.jobs.record(u32::try_from(group.len()).unwrap_or(u32::MAX));
         self.waiting.set(u32::try_from(self.orders.len()).unwrap_or(u32::MAX));
+        self.rewritten &= committed.is_err();
         if let Err(error) = &committed {
             log::error!("{} writes could not be committed: {error}", group.len());
             self.doubtful = true;
@@ -259,20 +287,17 @@ impl Loop {
         for job in group.drain(..) {
             job.answer(committed.clone());
         }
-        if let Some(moment) = moment {
+        if let (Ok(()), Some(moment)) = (committed, moment) {
             self.follow(moment);
         }
     }
 
     /// Has the log know what was just committed, and moves the write-ahead log into the file where it is long.
     fn follow(&mut self, moment: i64) {
-        let Some(keeper) = &mut self.keeper else { return };
-        if let Err(error) = keeper.committed(moment) {
-            log::error!("the log that is kept has lost the database: {error}");
-            self.anew();
+        if self.note(moment).is_err() {
             return;
         }
-        let frames = keeper.frames();
+        let Some(frames) = self.keeper.as_ref().map(Keeper::frames) else { return };
         if frames < connect::CHECKPOINT {
             self.checkpoint_at = connect::CHECKPOINT;
         }
@@ -282,7 +307,7 @@ impl Loop {
         }
         // Those who read may hold it up; then it is tried again some pages later.
         self.checkpoint_at = frames + connect::CHECKPOINT / 4;
-        if let Err(error) = keeper.keep() {
+        if let Err(error) = self.make_segment() {
             log::error!("what was committed could not be kept in the log, which is tried again: {error}");
             if frames < TOO_MANY {
                 return;
@@ -296,20 +321,47 @@ impl Loop {
         }
     }
 
-    fn keep(&mut self) -> std::io::Result<()> {
+    /// Has the log know of what was committed since the last time. Where it cannot know all of that, another begins.
+    fn note(&mut self, moment: i64) -> std::io::Result<()> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
-        let moment = keeper.moment();
-        // Also what was committed before the writer began, by migrations.
-        if let Err(error) = keeper.committed(moment) {
+        let frames = frames(&mut self.conn).map_err(std::io::Error::other);
+        let frames = frames.inspect_err(|error| {
+            // What is committed is noted with the next commit.
+            log::error!("the write-ahead log cannot be asked about: {error}");
+            self.doubtful = true;
+        })?;
+        keeper.committed(moment, frames).inspect_err(|error| {
+            log::error!("the log that is kept has lost the database: {error}");
             self.anew();
-            return Err(error);
-        }
+        })
+    }
+
+    fn make_segment(&mut self) -> std::io::Result<()> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        // Where that fails, what is not on the disk is to be written again before anything more is acknowledged.
+        keeper.sync().inspect_err(|_| self.doubtful = true)?;
         keeper.keep()
+    }
+
+    fn keep(&mut self) -> std::io::Result<()> {
+        let Some(keeper) = &mut self.keeper else {
+            let lost = || std::io::Error::other("no log is kept until the next start, since none could be begun");
+            return if self.logged { Err(lost()) } else { Ok(()) };
+        };
+        let moment = keeper.moment();
+        if self.doubtful {
+            self.reconnect().map_err(std::io::Error::other)?;
+        }
+        // Also what could not be noted when it was committed.
+        self.note(moment)?;
+        self.make_segment()
     }
 
     /// Begins another log, or goes on without one until the next start.
     fn anew(&mut self) {
-        if let Some(Err(error)) = self.keeper.as_mut().map(Keeper::give_up) {
+        let Some(keeper) = &mut self.keeper else { return };
+        let begun = frames(&mut self.conn).map_err(std::io::Error::other).and_then(|frames| keeper.give_up(frames));
+        if let Err(error) = begun {
             log::error!("NO LOG IS KEPT from now on until the next start: {error}");
             self.keeper = None;
             self.options.log = None;
@@ -320,12 +372,29 @@ impl Loop {
         }
     }
 
-    /// A connection whose commit failed may still be inside the transaction.
+    /// A connection whose commit failed may still be inside the transaction. The write-ahead log is written again with it, unless it was
+    /// since the last commit.
     fn reconnect(&mut self) -> Result<(), OpenError> {
-        let conn = connect::for_writing(&self.path, &self.options)?;
-        (self.conn, self.synced, self.doubtful) = (conn, true, false);
+        let connect = if self.rewritten { connect::again } else { connect::for_writing };
+        self.conn = connect(&self.path, &self.options)?;
+        (self.synced, self.doubtful, self.rewritten) = (true, false, true);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.reopen();
+        }
         Ok(())
     }
+}
+
+/// How many frames of the write-ahead log count, by the connection that writes it. What stands behind them was never committed.
+fn frames(conn: &mut Conn) -> Result<u32, QueryError> {
+    #[derive(diesel::QueryableByName)]
+    struct State {
+        #[diesel(sql_type = diesel::sql_types::Integer)]
+        log: i32,
+    }
+    let state: State = diesel::sql_query("PRAGMA wal_checkpoint(NOOP)").get_result(conn)?;
+    // It is negative where nothing was ever written.
+    Ok(u32::try_from(state.log).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -53,9 +53,10 @@ impl Kept {
     fn open(&self) -> Writer {
         let clock: Arc<dyn Clock> = Arc::<Hand>::clone(&self.clock);
         let log = LogOptions { dir: self.log(), clock };
-        let keeper = Keeper::begin(&self.path(), &log, Arc::<Counted>::clone(&self.ids)).unwrap();
+        let mut keeper = Keeper::begin(&self.path(), &log, Arc::<Counted>::clone(&self.ids)).unwrap();
         let options = Options { log: Some(log), ..Options::default() };
         let mut conn = connect::for_writing(&self.path(), &options).unwrap();
+        keeper.hold().unwrap();
         conn.batch_execute("CREATE TABLE IF NOT EXISTS kept (id INTEGER PRIMARY KEY, content BLOB)").unwrap();
         Writer::start(conn, self.path(), options, Some(keeper)).unwrap()
     }
@@ -130,9 +131,11 @@ async fn a_copy_and_the_log_make_the_database_of_any_moment_since() {
     assert_eq!(kept.rows_at(&copy, &place, 51).unwrap(), 51);
 
     // What no backup needs goes.
-    care::forget_log(&kept.log(), &[(place.0.clone(), place.1 + 4)]).unwrap();
+    care::forget_log(&kept.log(), None, &[(place.0.clone(), place.1 + 4)]).unwrap();
     assert_eq!(crate::care::log::numbers(&directory).unwrap().first(), Some(&(place.1 + 3)));
-    care::forget_log(&kept.log(), &[]).unwrap();
+    care::forget_log(&kept.log(), care::log_of(&kept.path()).unwrap().as_deref(), &[]).unwrap();
+    assert!(directory.exists(), "the database goes on in it");
+    care::forget_log(&kept.log(), None, &[]).unwrap();
     assert!(!directory.exists());
 }
 
@@ -188,4 +191,244 @@ async fn a_database_that_was_written_to_without_its_log_begins_another() {
     forget(&kept.path()).unwrap();
     kept.open().close().await;
     assert_ne!(kept.place().0, second);
+}
+
+/// Copies files of one directory into another, in place of what is there.
+fn copy_all(from: &Path, names: &[&str], to: &Path) {
+    for name in names {
+        let _ = fs::remove_file(to.join(name));
+        if from.join(name).exists() {
+            assert!(std::process::Command::new("cp").arg("-a").arg(from.join(name)).arg(to).status().unwrap().success());
+        }
+    }
+}
+
+/// What a database is on disk.
+const FILES: [&str; 3] = ["kept.db", "kept.db-wal", "kept.db.log"];
+
+impl Kept {
+    /// Puts behind the write-ahead log what a commit leaves whose sync fails: frames that are in order, which nobody may take for committed.
+    fn leave_failed_commit(&self, bytes: u32) {
+        let other = tempfile::tempdir().unwrap();
+        copy_all(self.directory.path(), &FILES[..2], other.path());
+        let conn = rusqlite::Connection::open(other.path().join(FILES[0])).unwrap();
+        conn.execute_batch(&format!("PRAGMA wal_autocheckpoint = 0; INSERT INTO kept (id, content) VALUES (999, randomblob({bytes}))"))
+            .unwrap();
+        let (here, there) = (self.directory.path().join(FILES[1]), other.path().join(FILES[1]));
+        let (known, more) = (fs::read(&here).unwrap(), fs::read(there).unwrap());
+        assert_ne!(known, more);
+        OpenOptions::new().write(true).open(here).unwrap().write_all(&more).unwrap();
+    }
+
+    /// An empty file is a copy of the database from before everything.
+    fn nothing(&self) -> PathBuf {
+        let path = self.directory.path().join("nothing.db");
+        fs::write(&path, "").unwrap();
+        path
+    }
+
+    /// Nothing can be written to the log any more.
+    fn lose_log(&self) -> PathBuf {
+        let away = self.directory.path().join("away");
+        fs::rename(self.log(), &away).unwrap();
+        fs::write(self.log(), "in the way").unwrap();
+        away
+    }
+}
+
+#[tokio::test]
+async fn what_a_failed_commit_left_is_no_commit_of_the_log() {
+    let kept = Kept::new();
+    let writer = kept.open();
+    let (lineage, _) = kept.place();
+    let start = (lineage, 1);
+    for at in 1..4 {
+        kept.add(&writer, at, 10).await;
+    }
+    // Longer than what comes in its place, and than what was committed.
+    kept.leave_failed_commit(200_000);
+    let nothing = |conn: &mut Conn| -> Result<usize, QueryError> { diesel::sql_query("DELETE FROM kept WHERE id = 77").execute(conn) };
+    assert_eq!(writer.run(Durability::Synced, nothing).await.unwrap().unwrap(), 0);
+    writer.keep().await.unwrap();
+    for at in 4..7 {
+        kept.add(&writer, at, 10).await;
+    }
+    writer.keep().await.unwrap();
+    kept.add(&writer, 7, 10).await;
+    kept.leave_failed_commit(100_000);
+    kept.add(&writer, 8, 10).await;
+    writer.close().await;
+    for until in [3, 4, 6, 7, 8, 100] {
+        assert_eq!(kept.rows_at(&kept.nothing(), &start, until).unwrap(), until.min(8), "at {until}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_fails_and_a_group_that_fails_are_nothing_to_the_log() {
+    let kept = Kept::new();
+    let writer = kept.open();
+    let (lineage, _) = kept.place();
+    kept.add(&writer, 1, 10).await;
+    kept.clock.0.store(2, Ordering::SeqCst);
+    let broken = |conn: &mut Conn| -> Result<usize, QueryError> {
+        diesel::sql_query("INSERT INTO kept (id) VALUES (2)").execute(conn)?;
+        panic!("a defect")
+    };
+    assert!(writer.run(Durability::Synced, broken).await.is_err());
+    writer.keep().await.unwrap();
+    kept.add(&writer, 3, 10).await;
+    writer.close().await;
+    for (until, rows) in [(1, 1), (2, 1), (3, 2)] {
+        assert_eq!(kept.rows_at(&kept.nothing(), &(lineage.clone(), 1), until).unwrap(), rows, "at {until}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_committed_before_the_writer_began_has_its_own_time() {
+    let kept = Kept::new();
+    kept.clock.0.store(1, Ordering::SeqCst);
+    let writer = kept.open();
+    kept.add(&writer, 5, 10).await;
+    let (lineage, _) = kept.place();
+    writer.close().await;
+    assert_eq!(kept.rows_at(&kept.nothing(), &(lineage, 1), 4).unwrap(), 0, "there is a table, and nothing in it");
+}
+
+#[tokio::test]
+async fn an_earlier_copy_of_the_database_does_not_go_on_in_its_log() {
+    for ended in [true, false] {
+        let kept = Kept::new();
+        let writer = kept.open();
+        kept.add(&writer, 1, 10).await;
+        writer.keep().await.unwrap();
+        let earlier = tempfile::tempdir().unwrap();
+        if ended {
+            writer.close().await;
+            copy_all(kept.directory.path(), &FILES, earlier.path());
+            let writer = kept.open();
+            kept.add(&writer, 2, 10).await;
+            writer.close().await;
+        } else {
+            // As a crash leaves it.
+            copy_all(kept.directory.path(), &FILES, earlier.path());
+            kept.add(&writer, 2, 10).await;
+            writer.keep().await.unwrap();
+            kept.add(&writer, 3, 10).await;
+            writer.close().await;
+        }
+        let (lineage, _) = kept.place();
+        kept.open().close().await;
+        assert_eq!(kept.place().0, lineage, "the database itself goes on in it");
+        copy_all(earlier.path(), &FILES, kept.directory.path());
+        kept.open().close().await;
+        assert_ne!(kept.place().0, lineage, "ended: {ended}");
+    }
+}
+
+#[tokio::test]
+async fn an_end_between_a_segment_and_the_word_of_it_ends_no_log() {
+    let kept = Kept::new();
+    kept.open().close().await;
+    let writer = kept.open();
+    let signed = fs::read_to_string(lineage_file(&kept.path())).unwrap();
+    assert!(signed.contains(ENDED), "{signed}");
+    kept.add(&writer, 1, 10).await;
+    writer.keep().await.unwrap();
+    let once = fs::metadata(lineage_file(&kept.path())).unwrap().modified().unwrap();
+    kept.add(&writer, 2, 10).await;
+    writer.keep().await.unwrap();
+    assert_eq!(fs::metadata(lineage_file(&kept.path())).unwrap().modified().unwrap(), once, "it is said once that the log goes on");
+    let crashed = Kept::new();
+    copy_all(kept.directory.path(), &[FILES.as_slice(), &["log"]].concat(), crashed.directory.path());
+    fs::write(lineage_file(&crashed.path()), signed).unwrap();
+    let (lineage, _) = crashed.place();
+    crashed.ids.0.store(77, Ordering::SeqCst);
+    crashed.open().close().await;
+    // More than one segment is more than such an end explains, but the write-ahead log has all of it.
+    assert_eq!(crashed.place().0, lineage);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn times_that_cannot_be_noted_are_no_end_of_the_log() {
+    let kept = Kept::new();
+    let writer = kept.open();
+    let (lineage, _) = kept.place();
+    kept.add(&writer, 1, 10).await;
+    writer.keep().await.unwrap();
+    writer.close().await;
+    let times = directory(&kept.log(), u128::from_str_radix(&lineage, 16).unwrap()).join(TIMES);
+    fs::remove_file(&times).unwrap();
+    fs::create_dir(&times).unwrap();
+    let writer = kept.open();
+    for at in 2..5 {
+        kept.add(&writer, at, 10).await;
+    }
+    writer.keep().await.unwrap();
+    fs::remove_dir(&times).unwrap();
+    for at in 5..7 {
+        kept.add(&writer, at, 10).await;
+    }
+    // The first was followed up before the second was done.
+    assert!(fs::metadata(&times).unwrap().len() >= TIME as u64, "they are noted again where they can be");
+    writer.close().await;
+    assert_eq!(kept.place().0, lineage);
+    assert_eq!(kept.rows_at(&kept.nothing(), &(lineage, 1), 3).unwrap(), 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_stays_in_the_write_ahead_log_also_when_the_writer_ends() {
+    let kept = Kept::new();
+    let writer = kept.open();
+    let (lineage, _) = kept.place();
+    kept.add(&writer, 1, 10).await;
+    writer.keep().await.unwrap();
+    let away = kept.lose_log();
+    kept.add(&writer, 2, 10).await;
+    assert!(writer.keep().await.is_err());
+    writer.close().await;
+    fs::remove_file(kept.log()).unwrap();
+    fs::rename(away, kept.log()).unwrap();
+    let writer = kept.open();
+    kept.add(&writer, 3, 10).await;
+    writer.close().await;
+    assert_eq!(kept.place().0, lineage);
+    for until in 1..4 {
+        assert_eq!(kept.rows_at(&kept.nothing(), &(lineage.clone(), 1), until).unwrap(), until, "at {until}");
+    }
+    let place = directory(&kept.log(), u128::from_str_radix(&lineage, 16).unwrap());
+    let partial = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|end| end == "partial");
+    assert!(!place.read_dir().unwrap().any(|entry| partial(&entry.unwrap())), "something half is left");
+}
+
+#[tokio::test]
+async fn where_no_other_log_can_be_begun_whoever_asks_is_told() {
+    let kept = Kept::new();
+    let writer = kept.open();
+    kept.add(&writer, 1, 10).await;
+    kept.lose_log();
+    // Somebody else moves what is not kept into the database, and has the write-ahead log begin anew.
+    let conn = rusqlite::Connection::open(kept.path()).unwrap();
+    conn.execute_batch("PRAGMA wal_checkpoint(RESTART); INSERT INTO kept (id) VALUES (50)").unwrap();
+    drop(conn);
+    kept.add(&writer, 2, 10).await;
+    for _ in 0..2 {
+        let told = writer.keep().await.unwrap_err().to_string();
+        assert!(!told.is_empty());
+    }
+    kept.add(&writer, 3, 10).await;
+    writer.close().await;
+    assert!(!lineage_file(&kept.path()).exists(), "the next start begins another");
+}
+
+#[test]
+fn a_segment_that_is_given_up_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let head = Head { lineage: 1, number: 1, previous: [0; 32], salts: [0; 8], after: 0, end: 0, page: 0, commits: 0 };
+    let draft = Draft::begin(directory.path(), &head, &[]).unwrap();
+    assert_eq!(directory.path().read_dir().unwrap().count(), 1);
+    drop(draft);
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+    Draft::begin(directory.path(), &head, &[]).unwrap().finish().unwrap();
+    assert_eq!(crate::care::log::numbers(directory.path()).unwrap(), [1]);
 }

@@ -260,14 +260,13 @@ impl Keeper {
 
     /// The file with the times, at its end. Half a time is written over.
     fn times(&mut self) -> io::Result<&mut File> {
-        let file = match self.times.take() {
-            Some(file) => file,
-            None => {
-                let mut file = private(&directory(&self.log, self.lineage).join(TIMES), false)?;
-                let length = file.metadata()?.len();
-                file.seek(SeekFrom::Start(length - length % TIME as u64))?;
-                file
-            }
+        let file = if let Some(file) = self.times.take() {
+            file
+        } else {
+            let mut file = private(&directory(&self.log, self.lineage).join(TIMES), false)?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length - length % TIME as u64))?;
+            file
         };
         Ok(self.times.insert(file))
     }

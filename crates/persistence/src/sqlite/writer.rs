@@ -111,8 +111,8 @@ impl Writer {
             orders,
             path,
             options,
-            logged: keeper.is_some(),
             keeper,
+            lost: None,
             checkpoint_at: connect::CHECKPOINT,
             synced: true,
             doubtful: false,
@@ -171,8 +171,8 @@ struct Loop {
     options: Options,
     /// Keeps the log, where one is kept. It is dropped after the connection.
     keeper: Option<Keeper>,
-    /// Whether one should be.
-    logged: bool,
+    /// Why none is kept any more, where one was.
+    lost: Option<String>,
     /// At how many pages of the write-ahead log it is moved into the file, where a log is kept.
     checkpoint_at: u32,
     /// Whether commits are synced at present.
@@ -345,8 +345,8 @@ impl Loop {
 
     fn keep(&mut self) -> std::io::Result<()> {
         let Some(keeper) = &mut self.keeper else {
-            let lost = || std::io::Error::other("no log is kept until the next start, since none could be begun");
-            return if self.logged { Err(lost()) } else { Ok(()) };
+            let told = |why| Err(std::io::Error::other(format!("no log is kept until the next start: {why}")));
+            return self.lost.as_ref().map_or(Ok(()), told);
         };
         let moment = keeper.moment();
         if self.doubtful {
@@ -363,8 +363,7 @@ impl Loop {
         let begun = frames(&mut self.conn).map_err(std::io::Error::other).and_then(|frames| keeper.give_up(frames));
         if let Err(error) = begun {
             log::error!("NO LOG IS KEPT from now on until the next start: {error}");
-            self.keeper = None;
-            self.options.log = None;
+            (self.keeper, self.options.log, self.lost) = (None, None, Some(error.to_string()));
             if let Err(error) = self.reconnect() {
                 log::error!("the writer could not connect again: {}", chain(&error));
                 self.doubtful = true;

@@ -104,15 +104,17 @@ pub(crate) fn live(database: &Path, access: Access, media: &Arc<dyn MediaStore>,
         findings.files = (findings.files.0 + 1, findings.files.1 + file.size);
         progress.say(|| format!("files: {} of {}", findings.files.0, known.len()));
     }
+    if findings.owners_unknown {
+        return Ok(findings);
+    }
     let mut after = None;
-    while checked.all_files {
+    loop {
         let listed = handle.block_on(media.list(after, BATCH));
         let listed = listed.map_err(|error| Failure::new(Exit::Failure, "the uploaded files cannot be listed").because(chain(&error)))?;
-        let Some(last) = listed.last() else { break };
+        let Some(last) = listed.last() else { return Ok(findings) };
         after = Some(last.name);
         findings.orphans.extend(listed.iter().filter(|stored| !known.contains_key(&stored.name)).map(|stored| stored.name.to_string()));
     }
-    Ok(findings)
 }
 
 /// What is wrong with a file.

@@ -14,10 +14,12 @@ use std::time::Duration;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, Config, NoTls};
 
 const USUAL: &str = "postgres://postgres@127.0.0.1:5432/test";
+/// A PostgreSQL of a run's own is there after this at the latest, also after a crash and on a busy machine.
+const START: Duration = Duration::from_mins(1);
 
 /// A database.
 pub struct Database {
@@ -34,8 +36,9 @@ fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Says aloud that a test does nothing.
+/// Says aloud that a test does nothing; fails where it must not be so.
 fn skipped(reason: &str) {
+    assert!(setting("DOOLITTLE_REQUIRE_POSTGRES").as_deref() != Some("1"), "{reason}");
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Past the test runner, which keeps what a passing test prints to itself.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {test} ({reason})");
@@ -54,7 +57,6 @@ impl Database {
         match connect(&server).await {
             Ok(client) => Some(Self::on(server, &client, None).await),
             Err(error) => {
-                assert!(setting("DOOLITTLE_REQUIRE_POSTGRES").as_deref() != Some("1"), "no PostgreSQL: {error}");
                 skipped(&format!("no PostgreSQL: {error}"));
                 None
             }
@@ -65,7 +67,7 @@ impl Database {
     /// that is shut has to stand for its end.
     pub async fn on_its_own() -> Option<Self> {
         let Some(cluster) = Cluster::start().await else {
-            skipped("no programs of PostgreSQL in /usr/lib/postgresql");
+            skipped("no programs of PostgreSQL in /usr/lib/postgresql, or nobody to run them");
             return None;
         };
         let server = format!("postgres://postgres@127.0.0.1:{}/postgres", cluster.port);
@@ -146,14 +148,20 @@ impl Cluster {
         let made = init.output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let process = serve(&programs, &data, port, user);
-        let cluster = Self { programs, port, process, directory, user };
+        let mut cluster = Self { programs, port, process, directory, user };
         cluster.ready().await;
         Some(cluster)
     }
 
-    async fn ready(&self) {
+    /// Waits until it lets in; fails where it has ended, or takes too long.
+    async fn ready(&mut self) {
         let server = format!("postgres://postgres@127.0.0.1:{}/postgres", self.port);
-        while connect(&server).await.is_err() {
+        let end = Instant::now() + START;
+        while let Err(error) = connect(&server).await {
+            if let Some(ended) = self.process.try_wait().unwrap() {
+                panic!("PostgreSQL ended with {ended} before it let anybody in");
+            }
+            assert!(Instant::now() < end, "PostgreSQL lets nobody in within {} s: {error}", START.as_secs());
             sleep(Duration::from_millis(50)).await;
         }
     }

@@ -76,6 +76,16 @@ pub async fn compare(
     kept
 }
 
+/// Every one of these messages is there, in its channel.
+pub async fn has(target: &Target, messages: &[Acknowledged]) {
+    let store = persistence::open(target, Options::default(), Arc::new(SeqIds::default())).await.unwrap();
+    for message in messages {
+        let found = store.messages().find(message.id).await.unwrap().map(|found| found.channel_id);
+        assert_eq!(found, Some(message.channel), "message {} was acknowledged before and is not there", message.id);
+    }
+    store.close().await;
+}
+
 /// All events of a channel, whose sequence numbers count up from 1 and whose times increase.
 async fn events(store: &Store, channel: ChannelId) -> Vec<ChannelEvent> {
     let mut events: Vec<ChannelEvent> = Vec::new();

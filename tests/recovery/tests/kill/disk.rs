@@ -1,6 +1,6 @@
 //! The disk of a server, from outside: what survives a power cut, and what goes wrong (`src/disk`).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -73,6 +73,11 @@ impl Disk {
         control.write_all_at(&calls.to_ne_bytes(), control::CALLS as u64).unwrap();
     }
 
+    /// How many calls are left until then.
+    pub fn calls_left(&self) -> u64 {
+        self.number(control::CALLS)
+    }
+
     fn number(&self, place: usize) -> u64 {
         let mut bytes = [0; 8];
         self.control().read_exact_at(&mut bytes, place as u64).unwrap();
@@ -104,13 +109,13 @@ impl Disk {
     pub fn cut(&self, keep: Keep, dice: &mut Dice) {
         let names = self.state.join("names");
         // By the numbers of their files, the copies of each.
-        let real_of: HashMap<u64, u64> = fs::read_dir(self.state.join("inodes"))
+        let real_of: BTreeMap<u64, u64> = fs::read_dir(self.state.join("inodes"))
             .unwrap()
             .map(|entry| entry.unwrap())
             .map(|entry| (entry.metadata().unwrap().ino(), entry.file_name().to_str().unwrap().parse().unwrap()))
             .collect();
-        let written: HashMap<PathBuf, u64> = files(&self.root).into_iter().collect();
-        let by_inode: HashMap<u64, PathBuf> = written.iter().map(|(path, inode)| (*inode, path.clone())).collect();
+        let written: BTreeMap<PathBuf, u64> = files(&self.root).into_iter().collect();
+        let by_inode: BTreeMap<u64, PathBuf> = written.iter().map(|(path, inode)| (*inode, path.clone())).collect();
         let after = self.state.with_file_name("after");
         fs::create_dir_all(&after).unwrap();
         for path in directories(&names) {

@@ -18,6 +18,20 @@ fn program() -> PathBuf {
     std::env::var_os("DOOLITTLE_RECOVERY_SERVER").map_or_else(|| env!("CARGO_BIN_EXE_recovery-server").into(), PathBuf::from)
 }
 
+/// A verb of the program on the embedded database, which says nothing but why it fails.
+pub fn verb(name: &str, directory: &Path) -> Command {
+    let mut command = Command::new(program());
+    command.args([name, "--json", "--data-dir"]).arg(directory).env("LOG_LEVEL", "error").env_remove("POSTGRES_URL");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Waits until a program has ended, which must have worked.
+pub async fn worked(process: Child) {
+    let said = tokio::task::spawn_blocking(move || process.wait_with_output()).await.unwrap().unwrap();
+    assert!(said.status.success(), "{}: {}", said.status, String::from_utf8_lossy(&said.stderr));
+}
+
 /// How a server is started.
 pub struct Launch<'l> {
     /// Its data directory.
@@ -29,7 +43,7 @@ pub struct Launch<'l> {
     /// The disk beneath it.
     pub disk: Option<&'l Disk>,
     /// Settings besides.
-    pub settings: &'l [(&'static str, &'static str)],
+    pub settings: &'l [(&'static str, &'l str)],
 }
 
 /// A server that has been started and says nothing yet.
@@ -141,10 +155,15 @@ impl Server {
         drop(self);
     }
 
-    /// Asks it to end, and waits until it has.
-    pub async fn stop(mut self) {
+    /// Asks it to end.
+    pub fn ask_to_stop(&self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn stop(mut self) {
+        self.ask_to_stop();
         let ended = tokio::task::spawn_blocking(move || self.process.wait()).await.unwrap().unwrap();
         assert!(ended.success(), "the server ended with {ended}");
     }

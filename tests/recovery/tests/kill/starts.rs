@@ -73,7 +73,7 @@ async fn a_start_that_ends_anywhere_is_made_good_by_the_next() {
                 ends.push((call, keep, "within"));
             }
             disk.end_after(0, 0);
-            disk.cut(keep, &mut dice);
+            disk.cut(keep, &mut Dice::new(dice.next()));
         }
         let server = tokio::time::timeout(START, launch(&disk, &model).start()).await.expect("the server starts");
         let caller = Caller::of(server.address());

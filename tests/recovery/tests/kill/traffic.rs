@@ -128,6 +128,11 @@ impl Traffic {
         self.shared.count.load(Ordering::SeqCst)
     }
 
+    /// All that was acknowledged so far.
+    pub fn so_far(&self) -> Vec<Acknowledged> {
+        self.shared.acknowledged.lock().unwrap().clone()
+    }
+
     /// Waits for the next acknowledgement.
     pub async fn acknowledged(&self) {
         self.shared.heard.notified().await;

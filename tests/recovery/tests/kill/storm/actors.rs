@@ -12,7 +12,7 @@ use crate::dice::Dice;
 
 const DEFAULT: &str = "00000000-0000-0000-0000-000000000000";
 const ANN: &str = "550e8400-e29b-41d4-a716-446655440001";
-/// The more there is of a kind, the more is deleted.
+/// So many things of a kind there are at most: nothing is made beyond them, so that every list shows all of its kind in however long a run.
 const MANY: usize = 24;
 
 /// What an actor needs for a step.
@@ -81,7 +81,8 @@ impl Editor {
         let Self { channel, book } = self;
         let there = book.settled();
         let chosen = turn.pick(&there);
-        match (turn.dice.below(if there.len() > MANY { 10 } else { 6 }), chosen) {
+        let verb = if there.len() < MANY { turn.dice.below(6) } else { 4 + turn.dice.below(6) };
+        match (verb, chosen) {
             (4 | 5, Some(id)) => {
                 let edited = turn.dice.next() >> 16;
                 book.begin(|after| {
@@ -143,17 +144,21 @@ pub struct Maker {
 impl Maker {
     pub async fn act(&mut self, turn: &mut Turn<'_>) {
         let there = self.book.settled();
-        let chosen = turn.pick(&there).filter(|_| there.len() > 6 * MANY || turn.dice.below(4) == 0);
-        if let Some((name, path)) = chosen.and_then(|name| Some((name.clone(), self.place(&name)?))) {
-            self.book.begin(|after| {
-                after.remove(&name);
-            });
-            turn.delete(&path).await;
-            self.book.settle();
+        let kind = ["servers", "channels", "worlds", "rooms", "sessions", "documents"][usize::try_from(turn.dice.below(6)).unwrap()];
+        let full = there.values().filter(|of| *of == kind).count() >= MANY;
+        let places: BTreeMap<String, String> = there.into_keys().filter_map(|name| Some((name.clone(), self.place(&name)?))).collect();
+        let chosen = turn.pick(&places);
+        if turn.dice.below(4) == 0 || full {
+            if let Some(name) = chosen {
+                self.book.begin(|after| {
+                    after.remove(&name);
+                });
+                turn.delete(&places[&name]).await;
+                self.book.settle();
+            }
             return;
         }
         let Self { agent, ids, book } = self;
-        let kind = ["servers", "channels", "worlds", "rooms", "sessions", "documents"][usize::try_from(turn.dice.below(6)).unwrap()];
         let (word, key) = (turn.word.clone(), format!("{kind}/{}", turn.word));
         book.begin(|after| {
             after.insert(key.clone(), kind.to_owned());
@@ -229,8 +234,8 @@ impl Keeper {
         let Self { ids, book } = self;
         let there = book.settled();
         let chosen = turn.pick(&there);
-        let least = u64::from(there.len() > MANY);
-        match (least + turn.dice.below(5), chosen) {
+        let verb = if there.len() < MANY { turn.dice.below(5) } else { 1 + turn.dice.below(4) };
+        match (verb, chosen) {
             (1, Some(name)) => {
                 book.begin(|after| {
                     after.remove(&name);
@@ -323,8 +328,8 @@ impl Memoir {
         let Self { agent, ids, book } = self;
         let there = book.settled();
         let chosen = turn.pick(&there);
-        let least = u64::from(there.len() > MANY);
-        match (least + turn.dice.below(3), chosen) {
+        let verb = if there.len() < MANY { turn.dice.below(3) } else { 1 + turn.dice.below(2) };
+        match (verb, chosen) {
             (1, Some(name)) => {
                 book.begin(|after| {
                     after.remove(&name);

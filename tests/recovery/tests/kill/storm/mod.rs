@@ -5,11 +5,13 @@
 //! database is read through the repositories (`compare`).
 
 pub mod actors;
+pub mod backups;
 pub mod book;
 pub mod link;
 pub mod talkers;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,12 +32,18 @@ use self::talkers::{Talk, Talked};
 use crate::dice::Dice;
 use crate::disk::{Disk, Keep, control};
 use crate::postgres::Database;
-use crate::server::{Launch, Server};
+use crate::server::{Launch, Server, verb, worked};
 use crate::traffic::{Traffic, World};
 use crate::{DRAIN, compare};
 
 /// How long the server is given to meet its end by itself, where it waits for something that may not come.
 const OWN_END: Duration = Duration::from_secs(4);
+
+/// Settings of all servers.
+const SETTINGS: [(&str, &str); 3] = [("DEFAULT_AGENT", "false"), ("REFLECT_EVERY", "0"), ("SESSION_DEFAULT_TIMEOUT_MINUTES", "1000")];
+
+/// How long it is waited until the log is moved into the database, which is when so much was written, or at the end.
+const MOVE: Duration = Duration::from_mins(2);
 
 /// When the server ends.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +56,8 @@ enum Instant {
     Call(u64, u32),
     /// So many milliseconds after a fault of the disk began, which is over by then; with so much room where it is full.
     Fault(u32, u64, u64),
+    /// Before the so-manieth call that writes the database file or syncs it while it moves the log there, having been asked to stop.
+    Close(u64),
     /// So many milliseconds after all connections to PostgreSQL were cut, which lets in none until then; with 0, PostgreSQL itself ends,
     /// or the connections that there are (`Database::end_within`).
     Outage(u64),
@@ -74,6 +84,8 @@ pub struct Storm {
     pub cuts: bool,
     /// Whether the disk fails, too.
     pub faults: bool,
+    /// Whether it ends only while the log is moved into the database.
+    pub checkpoints: bool,
 }
 
 /// Holds a book against a server; the whole of it, or as much as is quick.
@@ -199,6 +211,9 @@ impl Actors {
 impl Storm {
     fn choose(&self, dice: &mut Dice) -> (Instant, End) {
         let instant = match dice.below(8) {
+            // Nothing else writes the database file.
+            number if self.checkpoints && number < 4 => Instant::Call(1 + dice.below(2_000), control::DATABASE),
+            _ if self.checkpoints => Instant::Close(1 + dice.below(3) * dice.below(200)),
             number if self.faults && self.postgres.is_some() && number > 1 => Instant::Outage(dice.below(3) * dice.below(1_500)),
             _ if self.faults && dice.below(4) > 0 => {
                 let fault = [control::FULL, control::READ_ONLY, control::SYNC_FAILS][usize::try_from(dice.below(3)).unwrap()];
@@ -230,16 +245,11 @@ impl Storm {
         let model = crate::model(&answered, dice.next()).await;
         let directory = tempfile::tempdir().unwrap();
         let disk = Disk::new(directory.path());
-        let launch = Launch {
-            directory: disk.root(),
-            model: model.base_url(),
-            postgres: url.as_deref(),
-            disk: Some(&disk),
-            settings: &[("DEFAULT_AGENT", "false"), ("REFLECT_EVERY", "0"), ("SESSION_DEFAULT_TIMEOUT_MINUTES", "1000")],
-        };
+        let launch =
+            Launch { directory: disk.root(), model: model.base_url(), postgres: url.as_deref(), disk: Some(&disk), settings: &SETTINGS };
         let mut server = launch.start().await;
         let world = World::create(&server.url).await;
-        let mut actors = Actors::start(&server, &mut dice).await;
+        let actors = Actors::start(&server, &mut dice).await;
         let traffic = Traffic::start(world.clone(), &server.url, dice.next());
 
         for round in 1..=rounds {
@@ -256,7 +266,7 @@ impl Storm {
             drop(server);
             let mut held = actors.link.hold().await;
             *held = None;
-            finish(end, &disk, &mut dice);
+            finish(end, &disk, &mut Dice::new(dice.next()));
             let mut starts = Vec::new();
             // Ends within the start, too: of the process alone, or before a call of the start.
             while dice.below(4) == 0 {
@@ -267,7 +277,7 @@ impl Storm {
                 }
                 launch.begin().kill_after(Duration::from_millis(instant)).await;
                 disk.end_after(0, 0);
-                finish(end, &disk, &mut dice);
+                finish(end, &disk, &mut Dice::new(dice.next()));
             }
             server = launch.start().await;
             actors.check(&server, false).await;
@@ -277,24 +287,7 @@ impl Storm {
             traffic.server_moved(&server.url);
         }
 
-        let acknowledged = traffic.stop().await;
-        actors.stop().await;
-        actors.check(&server, true).await;
-        let mut world = world;
-        let talked = actors.talked.take(&Caller::of(server.address())).await;
-        world.channels.extend(talked.channels.clone());
-        timeout(DRAIN, world.drained(&server.url)).await.expect("every delivery ends");
-        talked.check_jobs(&Caller::of(server.address())).await;
-        server.stop().await;
-        let target = match &url {
-            Some(url) => Target::Postgres(url.clone()),
-            None => Target::Sqlite(disk.root().join("doolittle.db")),
-        };
-        let all: Vec<_> = acknowledged.iter().chain(&talked.acknowledged).copied().collect();
-        let kept = compare::compare(&target, &world, &all, &talked.jobs, &[actors.edited]).await;
-        println!("{} messages acknowledged, {kept}", all.len());
-        let unknown = compare::compare_files(&target, &disk.root().join("media")).await;
-        println!("{unknown} files are known to nobody");
+        settle(server, actors, traffic, world, (disk.root(), url.as_deref())).await;
         if let Some(database) = self.postgres {
             database.drop().await;
         }
@@ -325,12 +318,44 @@ impl Storm {
             }
             Instant::Call(number, of) => {
                 disk.end_after(number, of);
-                let ended = server.ends_within(OWN_END).await;
+                let ended = server.ends_within(if self.checkpoints { MOVE } else { OWN_END }).await;
                 println!("{}", if ended { "the call came" } else { "the call did not come" });
+                assert!(ended || !self.checkpoints, "the log was not moved into the database");
+                disk.end_after(0, 0);
+            }
+            Instant::Close(number) => {
+                disk.end_after(number, control::DATABASE);
+                server.ask_to_stop();
+                assert!(server.ends_within(MOVE).await, "the server does not stop");
+                println!("{}", if disk.calls_left() == 0 { "the call came" } else { "all was moved before" });
                 disk.end_after(0, 0);
             }
         }
         server
+    }
+}
+
+/// Ends everything, and holds what the database and the directory of files keep against all that was acknowledged.
+async fn settle(server: Server, mut actors: Actors, traffic: Traffic, mut world: World, (directory, postgres): (&Path, Option<&str>)) {
+    let acknowledged = traffic.stop().await;
+    actors.stop().await;
+    actors.check(&server, true).await;
+    let talked = actors.talked.take(&Caller::of(server.address())).await;
+    world.channels.extend(talked.channels.clone());
+    timeout(DRAIN, world.drained(&server.url)).await.expect("every delivery ends");
+    talked.check_jobs(&Caller::of(server.address())).await;
+    server.stop().await;
+    let target = match postgres {
+        Some(url) => Target::Postgres(url.to_owned()),
+        None => Target::Sqlite(directory.join("doolittle.db")),
+    };
+    let all: Vec<_> = acknowledged.iter().chain(&talked.acknowledged).copied().collect();
+    let kept = compare::compare(&target, &world, &all, &talked.jobs, &[actors.edited]).await;
+    println!("{} messages acknowledged, {kept}", all.len());
+    let unknown = compare::compare_files(&target, &directory.join("media")).await;
+    println!("{unknown} files are known to nobody");
+    if postgres.is_none() {
+        worked(verb("verify", directory).spawn().unwrap()).await;
     }
 }
 

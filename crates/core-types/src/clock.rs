@@ -1,8 +1,8 @@
 //! Time, ids and randomness are handed in, so that tests are exact and a run can be replayed.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
 use uuid::Uuid;
 
 use crate::error::Source;
@@ -15,6 +15,8 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The latest moment that ISO 8601 can write with four year digits: 9999-12-31T23:59:59.999Z.
     pub const MAX: Self = Self(253_402_300_799_999);
+    /// The first one, in the year 0.
+    const MIN: i64 = -62_167_219_200_000;
 
     /// The moment `millis` milliseconds after the Unix epoch.
     pub const fn from_millis(millis: i64) -> Self {
@@ -33,7 +35,7 @@ impl Timestamp {
 
     /// ISO 8601 in UTC with three digits of milliseconds and a `Z`, as JavaScript's `toISOString` writes it.
     pub fn iso(self) -> String {
-        let millis = self.0.clamp(-62_167_219_200_000, Self::MAX.0);
+        let millis = self.0.clamp(Self::MIN, Self::MAX.0);
         let (seconds, millis) = (millis.div_euclid(1_000), millis.rem_euclid(1_000));
         let Ok(moment) = OffsetDateTime::from_unix_timestamp(seconds) else { return String::new() };
         let ((year, month, day), (hour, minute, second)) = (moment.to_calendar_date(), moment.to_hms());
@@ -64,8 +66,10 @@ impl Timestamp {
             return text.parse().ok().filter(|millis| *millis <= Self::MAX.0).map(Self);
         }
         let with_time = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-        let moment = OffsetDateTime::parse(&with_time, &Rfc3339).ok()?.to_offset(UtcOffset::UTC);
-        i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
+        // At either end of the calendar an offset leads out of it.
+        let moment = OffsetDateTime::parse(&with_time, &Rfc3339).ok()?;
+        let millis = i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).ok()?;
+        (Self::MIN..=Self::MAX.0).contains(&millis).then_some(Self(millis))
     }
 }
 

@@ -394,8 +394,8 @@ pub struct ReportArgs {
     /// No curve grows further than this.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub most: Option<u32>,
-    /// Only the scenarios that begin with one of these.
-    #[arg(long, value_name = "SCENARIO,...", value_delimiter = ',')]
+    /// Only the scenarios that begin with one of these; --docs says where, so that no page of all is replaced by one of some.
+    #[arg(long, value_name = "SCENARIO,...", value_delimiter = ',', requires = "docs")]
     pub only: Vec<String>,
 }
 
@@ -436,9 +436,15 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for line in
-            ["bench", "bench swim", "bench ping --connections 0", "bench ping --seconds -1", "bench ping --pid 1", "bench ping --key k"]
-        {
+        for line in [
+            "bench",
+            "bench swim",
+            "bench ping --connections 0",
+            "bench ping --seconds -1",
+            "bench ping --pid 1",
+            "bench ping --key k",
+            "bench report --only ping",
+        ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

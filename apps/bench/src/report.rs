@@ -103,14 +103,35 @@ impl Facts {
             String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())
         };
         let unknown = || "not known".to_owned();
-        let quick = if arguments.quick { " --quick" } else { "" };
         Self {
             machine: machine::described(),
             commit: said("git", &["describe", "--always", "--dirty"]).unwrap_or_else(unknown),
             date: said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]).unwrap_or_else(unknown),
-            command: format!("cargo build --release && cargo run --release -p bench -- report{quick}"),
+            command: command(arguments),
         }
     }
+}
+
+/// The command that makes such a page again, as a shell takes it.
+fn command(arguments: &ReportArgs) -> String {
+    let mut command = "cargo build --release && cargo run --release -p bench -- report".to_owned();
+    if arguments.quick {
+        command.push_str(" --quick");
+    }
+    // Writing to a String cannot fail.
+    if let Some(most) = arguments.most {
+        let _ = write!(command, " --most {most}");
+    }
+    if !arguments.only.is_empty() {
+        let _ = write!(command, " --only {} --docs {}", quoted(&arguments.only.join(",")), quoted(&arguments.docs.to_string_lossy()));
+    }
+    command
+}
+
+/// One word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./,".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Writes the page and its charts.
@@ -280,6 +301,18 @@ mod tests {
         }
         assert!(page.contains("| p50 / p99 | 1,000 | 10,000 |"), "{page}");
         assert_eq!(charts.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["submits.svg", "messages-ms.svg"]);
+    }
+
+    #[test]
+    fn the_command_on_the_page_makes_such_a_page_again() {
+        let page = |quick, most, only: &[&str]| {
+            let only = only.iter().map(ToString::to_string).collect();
+            command(&ReportArgs { quick, docs: "the docs".into(), most, only }).split_once("-- ").unwrap().1.to_owned()
+        };
+        assert_eq!(page(false, None, &[]), "report");
+        assert_eq!(page(true, Some(20), &["ping"]), "report --quick --most 20 --only ping --docs 'the docs'");
+        assert_eq!(page(false, None, &["ping", "growth sockets"]), "report --only 'ping,growth sockets' --docs 'the docs'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 
     #[test]

@@ -124,7 +124,8 @@ fn watch(pid: u32, end: Instant, interval: Duration, progress: &Progress) -> Out
     while Instant::now() < end && progress.errors.load(Ordering::Relaxed) < MAX_ERRORS {
         thread::sleep(interval.min(end.saturating_duration_since(Instant::now())));
         let resident = machine::resident(pid).map_err(Failure::new)?;
-        let (descriptors, threads) = machine::descriptors(pid).zip(machine::threads(pid)).unwrap_or_default();
+        let counted = machine::descriptors(pid).zip(machine::threads(pid));
+        let (descriptors, threads) = counted.ok_or_else(|| Failure::new("the server's files and threads cannot be counted"))?;
         let sample = Sample { rss_mib: mib(resident.now), descriptors, threads };
         let done: u64 = progress.done.iter().map(|done| done.load(Ordering::Relaxed)).sum();
         say(format!("{} MiB, {descriptors} files, {threads} threads after {done} doings", sample.rss_mib));

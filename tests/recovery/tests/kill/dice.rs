@@ -1,7 +1,7 @@
 //! Choices that a seed repeats.
 
-/// `SplitMix64` (Steele, Lea and Flood 2014). Whatever casts it as often as the course of things will have it gets one of its own, made of a
-/// number of the run's: then the choices of a run depend on its seed alone.
+/// `SplitMix64` (Steele, Lea and Flood 2014). Whatever casts it as often as the course of things will have it gets one of its own, made of
+/// a number of the run's: then the choices of a run depend on its seed alone.
 pub struct Dice(u64);
 
 impl Dice {

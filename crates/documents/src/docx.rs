@@ -160,7 +160,66 @@ fn title(properties: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn archive(body: &str) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file("word/document.xml", zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(body.as_bytes()).unwrap();
+        archive.finish().unwrap().into_inner()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_parts_say_is_read_or_refused(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    "</?w:(p|t|r|tbl|tr|tc|del|br|pPr|document)/?>",
+                    "<w:pStyle w:val=\"(Heading[0-9]{0,20}|\\PC{0,6})\"/>",
+                    "</?dc:title>",
+                    "&(amp|lt|#[0-9]{1,9}|#x[0-9a-f]{1,9}|[a-z]{1,4});?",
+                    "(<!\\[CDATA\\[|\\]\\]>|<!--|-->|<\\?|\\?>|<!DOCTYPE|>)",
+                    "\\PC{0,8}",
+                ],
+                0..24,
+            )
+        ) {
+            let xml = pieces.concat();
+            let _ = (text(&xml), title(&xml));
+        }
+
+        #[test]
+        fn what_a_paragraph_says_is_read(said in "[a-zA-Zé字 ]{0,40}") {
+            let body = format!("<w:document><w:body><w:p><w:r><w:t>{said}</w:t></w:r></w:p></w:body></w:document>");
+            let read = read(&archive(&body)).unwrap();
+            prop_assert_eq!(read.text.trim(), said.trim());
+        }
+
+        #[test]
+        fn an_archive_that_was_damaged_is_read_or_refused(
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            keep in any::<prop::sample::Index>(),
+            cut: bool,
+        ) {
+            let mut bytes = archive("<w:document><w:body><w:p><w:r><w:t>It is.</w:t></w:r></w:p></w:body></w:document>");
+            for (place, byte) in flips {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            if cut {
+                bytes.truncate(keep.index(bytes.len()));
+            }
+            let _ = read(&bytes);
+        }
+
+        #[test]
+        fn any_bytes_are_a_document_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = read(&bytes);
+        }
+    }
 
     #[test]
     fn paragraphs_headings_tables_and_breaks_are_kept_apart_and_what_was_deleted_is_not_read() {

@@ -228,5 +228,14 @@ mod tests {
         fn whatever_is_sent_is_read_or_refused(text in "[0-6]{1,2}[0-9/a,\\-\\[\\]{}\":]{0,40}") {
             let _ = Packet::decode(&text);
         }
+
+        #[test]
+        fn an_event_is_written_so_that_it_is_read_as_the_same(name in "\\PC{0,12}", payload in "\\PC{0,24}", number: i64) {
+            let payload = json!({"text": payload, "number": number});
+            let Frame::Text(text) = event_frame(&name, &payload) else { panic!("text") };
+            let expected = Packet::Event(Event { name, args: vec![payload], ack: None }, 0);
+            // Without the `4` of Engine.IO.
+            prop_assert_eq!(Packet::decode(&text[1..]), Ok((ROOT, expected)));
+        }
     }
 }

@@ -232,6 +232,8 @@ fn unreadable(media_type: MediaType) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// One sentence in every format, each of them some 1.55 s long.
@@ -273,6 +275,45 @@ mod tests {
         }
         writer.finalize().unwrap();
         bytes.into_inner()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// A decoder may give up by a panic, which is a refusal too.
+        #[test]
+        fn a_recording_that_was_damaged_is_heard_or_refused(
+            sample in prop::sample::select(&SAMPLES[..]),
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..16),
+            keep in any::<prop::sample::Index>(),
+            cut: bool,
+        ) {
+            let (media_type, mut bytes) = (sample.0, sample.1.to_vec());
+            for (place, byte) in flips {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            if cut {
+                bytes.truncate(keep.index(bytes.len()));
+            }
+            is_heard_or_refused(media_type, &bytes)?;
+        }
+
+        #[test]
+        fn any_bytes_are_heard_or_refused(
+            sample in prop::sample::select(&SAMPLES[..]), head in 0..64_usize, bytes in prop::collection::vec(any::<u8>(), 0..2_000)
+        ) {
+            // What begins as a recording is looked at further.
+            is_heard_or_refused(sample.0, &[&sample.1[..head], &bytes].concat())?;
+        }
+    }
+
+    /// Within a minute, and without the machine being blamed.
+    fn is_heard_or_refused(media_type: MediaType, bytes: &[u8]) -> Result<(), TestCaseError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let heard = runtime.block_on(async { tokio::time::timeout(MINUTE, decoded(media_type, bytes, MINUTE)).await });
+        prop_assert!(matches!(heard, Ok(Ok(_) | Err(Refusal::Unreadable(_) | Refusal::Codec(_)))), "{:?}: {:?}", media_type, heard);
+        Ok(())
     }
 
     #[tokio::test]

@@ -118,7 +118,32 @@ fn end(after: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{changed, parse};
+
+    const NAME: &str = "[A-Z_][A-Z0-9_]{0,6}";
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "((export )?[A-Za-z_0-9 ]{0,6}=?['\"]?[^\n]{0,12}['\"]?[ #]{0,2}\\PC{0,6}\r?\n){0,6}") {
+            let _ = parse(&text);
+            let _ = changed(&text, &[("A", Some("1")), ("B", None)]);
+        }
+
+        #[test]
+        fn a_value_is_written_so_that_it_is_read_as_the_same(
+            name in NAME, other in NAME, value in "(\\PC|['\"\\\\#$= ]){0,24}", quoted in "[a-z ]{0,8}"
+        ) {
+            let text = format!("# why\nexport {other} = '{quoted}' # it is so\n");
+            let after = changed(&text, &[(&name, Some(&value))]);
+            let read = parse(&after).unwrap();
+            prop_assert!(read.contains(&(name.clone(), value)), "{:?}", after);
+            prop_assert!(name == other || read.contains(&(other, quoted)), "{:?}", after);
+            let without = changed(&after, &[(&name, None)]);
+            prop_assert!(parse(&without).unwrap().iter().all(|(there, _)| *there != name), "{:?}", without);
+        }
+    }
 
     #[test]
     fn every_form_of_a_line_is_read() {

@@ -112,7 +112,7 @@ impl House<'_> {
     async fn whole(&self) -> Whole {
         let began = Instant::now();
         self.shelf.end_after(MANY, u32::MAX);
-        worked(self.backup("first")).await;
+        worked(self.backup("first.tar")).await;
         let (calls, millis) = (MANY - self.shelf.calls_left(), u64::try_from(began.elapsed().as_millis()).unwrap());
         self.shelf.end_after(0, 0);
         println!("a backup takes {calls} calls and {millis} ms");
@@ -133,7 +133,8 @@ impl House<'_> {
                 // The disk knows of files that get another name, not of directories.
                 let mut maker = self.backup("half.tar");
                 let ended = tokio::task::spawn_blocking(move || maker.wait()).await.unwrap().unwrap();
-                assert!(!ended.success() && self.shelf.calls_left() == 0, "the call did not come: {ended}");
+                // Each has other calls than the first one had, a few more or less.
+                assert_eq!(ended.success(), self.shelf.calls_left() > 0, "{ended}");
                 self.shelf.end_after(0, 0);
                 self.shelf.cut(keep, dice);
             }

@@ -127,7 +127,8 @@ pub struct ParsedCharacter {
     pub id: Option<AgentId>,
     /// The character, without secrets.
     pub character: Character,
-    /// The secrets of `settings.secrets` and of the top-level `secrets`, by name; empty ones and masks are left out.
+    /// The secrets of `settings.secrets` and of the top-level `secrets`, and what is one by its name among the settings, by name; empty
+    /// ones and masks are left out.
     pub secrets: Vec<(String, Secret)>,
     /// What was accepted but has no effect, for the author to know.
     pub warnings: Vec<String>,
@@ -155,8 +156,11 @@ pub fn parse(value: &Value) -> Result<ParsedCharacter, InvalidCharacter> {
     if let Some(top) = object.shift_remove("secrets") {
         take_secrets(&top, &mut secrets, &mut warnings);
     }
-    if let Some(nested) = object.get_mut("settings").and_then(Value::as_object_mut).and_then(|s| s.shift_remove("secrets")) {
-        take_secrets(&nested, &mut secrets, &mut warnings);
+    if let Some(settings) = object.get_mut("settings").and_then(Value::as_object_mut) {
+        take_secrets(&Value::Object(loose_secrets(settings)), &mut secrets, &mut warnings);
+        if let Some(nested) = settings.shift_remove("secrets") {
+            take_secrets(&nested, &mut secrets, &mut warnings);
+        }
     }
     let mut character: Character = serde_json::from_value(Value::Object(object)).map_err(|error| InvalidCharacter(error.to_string()))?;
     // elizaOS shows what is absent as an empty text, and clients send back what they were shown.
@@ -174,6 +178,21 @@ pub fn secret_text(value: &Value) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
     }
+}
+
+/// Takes out of settings what is a secret by its name, though it is not among the secrets: many a character has its keys there, and an
+/// agent finds them among its secrets all the same.
+pub fn loose_secrets(settings: &mut JsonObject) -> JsonObject {
+    let is_loose = |name: &str, value: &Value| is_secret_name(name) && !matches!(value, Value::Array(_) | Value::Object(_));
+    let names: Vec<String> = settings.iter().filter(|(name, value)| is_loose(name, value)).map(|(name, _)| name.clone()).collect();
+    names.into_iter().filter_map(|name| settings.shift_remove_entry(&name)).collect()
+}
+
+/// Whether a setting of this name is a secret: `OPENAI_API_KEY`, `botToken`, and so on.
+fn is_secret_name(name: &str) -> bool {
+    const ENDS: [&str; 7] = ["apikey", "secretkey", "privatekey", "accesskey", "secret", "token", "password"];
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    ENDS.iter().any(|end| name.ends_with(end))
 }
 
 fn take_secrets(value: &Value, secrets: &mut Vec<(String, Secret)>, warnings: &mut Vec<String>) {

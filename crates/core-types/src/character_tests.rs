@@ -61,3 +61,17 @@ fn empty_texts_that_stand_for_absent_ones_are_absent() {
     let parsed = parse(&json!({"name": "A", "bio": "b", "username": "", "system": ""})).unwrap();
     assert_eq!((parsed.character.username, parsed.character.system), (None, None));
 }
+
+#[test]
+fn what_is_a_secret_by_its_name_is_one_wherever_it_stands() {
+    let parsed = parse(&json!({
+        "name": "A", "bio": "b", "settings": {
+            "OPENAI_API_KEY": "k", "botToken": "t", "DB_PASSWORD": 7, "MAX_TOKENS": 100, "voice": {"token": "stays"}, "EMPTY_SECRET": "",
+            "secrets": {"OPENAI_API_KEY": "told twice"},
+        },
+    }))
+    .unwrap();
+    let secret = |name: &str, value: &str| (name.to_owned(), Secret::new(value));
+    assert_eq!(parsed.secrets, [secret("botToken", "t"), secret("DB_PASSWORD", "7"), secret("OPENAI_API_KEY", "told twice")]);
+    assert_eq!(serde_json::to_value(&parsed.character).unwrap()["settings"], json!({"MAX_TOKENS": 100, "voice": {"token": "stays"}}));
+}

@@ -107,6 +107,7 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> Se
 fn merge_settings(columns: &mut JsonObject, given: &Value, secrets: &mut Vec<(String, Option<Secret>)>) -> ServiceResult<()> {
     let Value::Object(given) = given else { return Err(invalid("settings: must be an object")) };
     let mut given = given.clone();
+    take_secrets(&Value::Object(character::loose_secrets(&mut given)), secrets)?;
     if let Some(nested) = given.shift_remove("secrets") {
         take_secrets(&nested, secrets)?;
     }

@@ -29,6 +29,8 @@ pub(super) struct Backlog {
 #[derive(Debug, Clone, Copy, Default)]
 struct Line {
     waiting: u64,
+    /// How many of these came since the last count began, which may have missed them.
+    since: u64,
     /// How many a second were done with lately.
     rate: f64,
 }
@@ -71,7 +73,9 @@ impl Backlog {
         }
         let mut lines = self.lines.write();
         for delivery in deliveries {
-            lines.entry(delivery.agent_id).or_default().waiting += 1;
+            let line = lines.entry(delivery.agent_id).or_default();
+            line.waiting += 1;
+            line.since += 1;
         }
     }
 
@@ -92,6 +96,7 @@ impl Backlog {
         if past.is_some_and(|past| past < within) {
             return;
         }
+        self.lines.write().values_mut().for_each(|line| line.since = 0);
         match self.deliveries.backlog().await {
             Ok(counts) => self.counted(counts, past.unwrap_or_default()),
             Err(error) => log::warn!("what waits for agents cannot be counted: {}", chain(&error)),
@@ -99,21 +104,21 @@ impl Backlog {
         *last = Some(Instant::now());
     }
 
-    /// Takes what was counted so long after the last time. What has come while it was being counted may be counted twice, until the next
-    /// time.
+    /// Takes what was counted so long after the last time, and what has come meanwhile, of which some may be counted twice until the next
+    /// time, and none is missed.
     fn counted(&self, counts: Vec<(AgentId, u64)>, past: Duration) {
         let mut lines = self.lines.write();
         let before = std::mem::take(&mut *lines);
-        *lines = counts
-            .into_iter()
-            .map(|(agent, waiting)| {
-                let was = before.get(&agent).copied().unwrap_or_default();
-                let done = number(was.waiting.saturating_sub(waiting)) / past.as_secs_f64().max(AT_MOST_EVERY.as_secs_f64());
-                // The mean of now and before, so that one slow moment does not frighten anybody.
-                let rate = if was.rate > 0.0 { f64::midpoint(was.rate, done) } else { done };
-                (agent, Line { waiting, rate })
-            })
-            .collect();
+        let come = before.iter().filter(|(_, line)| line.since > 0).map(|(agent, line)| (*agent, line.since));
+        for (agent, waiting) in counts.into_iter().chain(come) {
+            lines.entry(agent).or_default().waiting += waiting;
+        }
+        for (agent, line) in lines.iter_mut() {
+            let was = before.get(agent).copied().unwrap_or_default();
+            let done = number(was.waiting.saturating_sub(line.waiting)) / past.as_secs_f64().max(AT_MOST_EVERY.as_secs_f64());
+            // The mean of now and before, so that one slow moment does not frighten anybody.
+            line.rate = if was.rate > 0.0 { f64::midpoint(was.rate, done) } else { done };
+        }
     }
 
     /// Counts for as long as the server runs.
@@ -137,7 +142,7 @@ mod tests {
     #[test]
     fn the_wait_follows_from_how_fast_the_agent_is() {
         for (waiting, rate, seconds) in [(120, 20.0, 6), (3, 0.0, 120), (3, 100.0, 1), (u64::MAX, 0.001, 120), (0, 0.0, 120)] {
-            assert_eq!(Line { waiting, rate }.wait().as_secs(), seconds);
+            assert_eq!(Line { waiting, rate, since: 0 }.wait().as_secs(), seconds);
         }
     }
 }

@@ -6,8 +6,8 @@ use testkit::gate::Gate;
 use testkit::scripted::{Reply, ScriptedModel};
 
 use crate::support::{
-    ANN, asked, create_channel, dm, exchange, messages, messages_of, names, post, refused, running_agent, saying, says, snapshot, speaking,
-    speaking_with, stream, text, texts, watch, with_field,
+    ANN, BEN, NOTHING, asked, create_channel, dm, exchange, messages, messages_of, names, post, refused, running_agent, saying, says,
+    snapshot, speaking, speaking_with, stream, text, texts, watch, with_field,
 };
 
 /// A model whose every piece waits at the gate.
@@ -202,12 +202,12 @@ async fn when_too_much_waits_for_an_agent_whoever_comes_is_told_the_place_and_th
     let model = held(&gate).await;
     let (server, ann) = speaking_with(&model, &[("MAX_WAITING_MESSAGES", "3")]).await;
     let (_, channel) = dm(&server, &ann).await;
-    for text in ["one", "two", "three"] {
-        post(&ann, &channel, text).await;
-    }
-    // What waits is known at once on the way in, and counted anew every second.
-    let body = json!({"author_id": ANN, "content": "four"});
     let path = format!("/api/messaging/central-channels/{channel}/messages");
+    // Of different people: a newer message of the same person takes the place of the one before.
+    for (author, text) in [(ANN, "one"), (BEN, "two"), (NOTHING, "three")] {
+        ann.post(&path, &json!({"author_id": author, "content": text})).await.data(201);
+    }
+    let body = json!({"author_id": ANN, "content": "four"});
     let answer = ann.post(&path, &body).await;
     answer.error(503, "OVERLOADED");
     assert_eq!(answer.json()["error"]["details"]["place"], 4, "{answer}");

@@ -28,6 +28,12 @@ mod tell;
 mod whole;
 mod worlds;
 
+/// What the targets in `tests/fuzz/parsers` call. Compiled for them alone.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use crate::knowledge::fuzzed as knowledge;
+}
+
 pub use agents::Agents;
 pub use audio::{Audio, AudioPorts};
 pub use channels::Channels;

@@ -51,6 +51,9 @@ mod uploads;
 mod wire;
 mod worlds;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 pub use app::{AppState, HttpSettings, Services, app};
 pub use openapi::document as openapi_document;
 pub use server::{RunningServer, Stopper, run};

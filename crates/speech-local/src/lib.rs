@@ -29,6 +29,9 @@ mod scratch;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 pub use programs::{Found, find};
 
 /// What bounds the programs.

@@ -26,6 +26,19 @@ use crate::permission::{Access, require};
 mod html;
 mod split;
 
+/// Reads a text as HTML and as plain text, and cuts it up.
+#[cfg(fuzzing)]
+pub fn fuzzed(html: &str) {
+    let (text, _title) = html::read(html);
+    // Nothing is made up: what has no words has no parts, and all parts together are little more than the text.
+    for text in [text.as_str(), html] {
+        for headings in [false, true] {
+            let parts = split::split(text, headings);
+            assert!(parts.is_empty() == text.trim().is_empty() || text.trim().chars().all(char::is_control), "{text:?}: {parts:?}");
+        }
+    }
+}
+
 /// The source of documents that callers hand in, that of a character's knowledge, and that of the files which it names.
 const API: &str = "api";
 const CHARACTER: &str = "character";

@@ -6,15 +6,8 @@ use std::sync::Once;
 use core_types::media::MediaType;
 use libfuzzer_sys::fuzz_target;
 
-const FORMATS: [MediaType; 7] = [
-    MediaType::Mp3,
-    MediaType::Ogg,
-    MediaType::Flac,
-    MediaType::Mp4Audio,
-    MediaType::Aac,
-    MediaType::WebmAudio,
-    MediaType::Wav,
-];
+const FORMATS: [MediaType; 7] =
+    [MediaType::Mp3, MediaType::Ogg, MediaType::Flac, MediaType::Mp4Audio, MediaType::Aac, MediaType::WebmAudio, MediaType::Wav];
 static QUIET: Once = Once::new();
 
 fuzz_target!(|bytes: &[u8]| {

@@ -90,6 +90,12 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> Se
     let nested = patch.get("settings").and_then(|settings| settings.get("secrets"));
     let clears_secrets = [nested, patch.get("secrets")].contains(&Some(&Value::Null));
     let parsed = character::parse(&Value::Object(columns)).map_err(|error| invalid(&error.to_string()))?;
+    // What was kept among the settings before it counted as a secret moves over, unless the patch says otherwise.
+    for (name, secret) in parsed.secrets {
+        if !clears_secrets && !secrets.iter().any(|(known, _)| *known == name) {
+            secrets.push((name, Some(secret)));
+        }
+    }
     let enabled = match patch.get("enabled") {
         None => stored.enabled,
         Some(Value::Bool(enabled)) => *enabled,
@@ -197,6 +203,25 @@ mod tests {
         let sealed = "000102030405060708090a0b0c0d0e0f:630af98c23a0ea9b51e90ccee7b4850e";
         let change = patched(&json!({"settings": {"secrets": {"KEY": sealed}}})).unwrap();
         assert_eq!(change.secrets, [("KEY".to_owned(), Some(Secret::new("sk-test-123")))]);
+    }
+
+    #[test]
+    fn what_is_a_secret_by_its_name_is_one_also_where_it_was_kept_as_a_setting() {
+        let set = |change: &Change| -> Vec<(String, Option<String>)> {
+            change.secrets.iter().map(|(name, secret)| (name.clone(), secret.as_ref().map(|secret| secret.reveal().to_owned()))).collect()
+        };
+        let change = patched(&json!({"settings": {"BOT_TOKEN": "t", "OLD_API_KEY": null, "x": 1}})).unwrap();
+        assert_eq!(set(&change), [("BOT_TOKEN".to_owned(), Some("t".to_owned())), ("OLD_API_KEY".to_owned(), None)]);
+        assert!(!change.agent.character.settings.contains_key("BOT_TOKEN"));
+
+        let mut before = stored();
+        before.character.settings.insert("OLD_API_KEY".to_owned(), json!("k"));
+        let vault = auth::SecretVault::with_key([7; 32]);
+        for (patch, kept) in [(json!({"system": "new"}), Some("k")), (json!({"settings": {"secrets": {"OLD_API_KEY": "n"}}}), Some("n"))] {
+            let change = apply(&before, patch.as_object().unwrap(), &vault).unwrap();
+            assert_eq!(set(&change), [("OLD_API_KEY".to_owned(), kept.map(str::to_owned))], "{patch}");
+            assert!(!change.agent.character.settings.contains_key("OLD_API_KEY"));
+        }
     }
 
     #[test]

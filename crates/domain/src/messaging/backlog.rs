@@ -21,7 +21,7 @@ const WAIT: (f64, f64) = (1.0, 120.0);
 pub(super) struct Backlog {
     most: u64,
     deliveries: Arc<dyn DeliveryRepository>,
-    lines: RwLock<HashMap<AgentId, Line>>,
+    lines: RwLock<Lines>,
     /// When it was counted last; held while it is counted.
     last: Mutex<Option<Instant>>,
 }
@@ -44,6 +44,43 @@ impl Line {
     }
 }
 
+/// What waits for each agent, as far as is known.
+#[derive(Debug, Default)]
+struct Lines(HashMap<AgentId, Line>);
+
+impl Lines {
+    fn full(&self, most: u64) -> Vec<AgentId> {
+        self.0.iter().filter(|(_, line)| line.waiting >= most).map(|(agent, _)| *agent).collect()
+    }
+
+    fn came(&mut self, agent: AgentId) {
+        let line = self.0.entry(agent).or_default();
+        line.waiting += 1;
+        line.since += 1;
+    }
+
+    /// A count begins.
+    fn begin(&mut self) {
+        self.0.values_mut().for_each(|line| line.since = 0);
+    }
+
+    /// Takes what was counted so long after the last time, and what has come meanwhile, of which some may be counted twice until the next
+    /// time, and none is missed.
+    fn counted(&mut self, counts: Vec<(AgentId, u64)>, past: Duration) {
+        let before = std::mem::take(&mut self.0);
+        let come = before.iter().filter(|(_, line)| line.since > 0).map(|(agent, line)| (*agent, line.since));
+        for (agent, waiting) in counts.into_iter().chain(come) {
+            self.0.entry(agent).or_default().waiting += waiting;
+        }
+        for (agent, line) in &mut self.0 {
+            let was = before.get(agent).copied().unwrap_or_default();
+            let done = number(was.waiting.saturating_sub(line.waiting)) / past.as_secs_f64().max(AT_MOST_EVERY.as_secs_f64());
+            // The mean of now and before, so that one slow moment does not frighten anybody.
+            line.rate = if was.rate > 0.0 { f64::midpoint(was.rate, done) } else { done };
+        }
+    }
+}
+
 impl Backlog {
     /// At most so many messages wait for one agent.
     pub(super) fn new(most: u64, deliveries: Arc<dyn DeliveryRepository>) -> Self {
@@ -53,17 +90,12 @@ impl Backlog {
     /// The agents for which nothing more may wait. Usually none, which costs nothing to find out. What an agent has done with since the
     /// last count does not count against it: before anybody is refused it is counted again.
     pub(super) async fn full(&self) -> Vec<AgentId> {
-        let full = self.seem_full();
+        let full = self.lines.read().full(self.most);
         if full.is_empty() {
             return full;
         }
         self.count(AT_MOST_EVERY).await;
-        self.seem_full()
-    }
-
-    fn seem_full(&self) -> Vec<AgentId> {
-        let lines = self.lines.read();
-        lines.iter().filter(|(_, line)| line.waiting >= self.most).map(|(agent, _)| *agent).collect()
+        self.lines.read().full(self.most)
     }
 
     /// Messages have come.
@@ -73,15 +105,13 @@ impl Backlog {
         }
         let mut lines = self.lines.write();
         for delivery in deliveries {
-            let line = lines.entry(delivery.agent_id).or_default();
-            line.waiting += 1;
-            line.since += 1;
+            lines.came(delivery.agent_id);
         }
     }
 
     /// What whoever comes too many is told.
     pub(super) fn refusal(&self, agent: AgentId) -> ServiceError {
-        let line = self.lines.read().get(&agent).copied().unwrap_or_default();
+        let line = self.lines.read().0.get(&agent).copied().unwrap_or_default();
         ServiceError::Busy {
             message: format!("{} messages wait for this agent already, the most that may; nothing was stored", line.waiting),
             retry_after: line.wait(),
@@ -96,29 +126,12 @@ impl Backlog {
         if past.is_some_and(|past| past < within) {
             return;
         }
-        self.lines.write().values_mut().for_each(|line| line.since = 0);
+        self.lines.write().begin();
         match self.deliveries.backlog().await {
-            Ok(counts) => self.counted(counts, past.unwrap_or_default()),
+            Ok(counts) => self.lines.write().counted(counts, past.unwrap_or_default()),
             Err(error) => log::warn!("what waits for agents cannot be counted: {}", chain(&error)),
         }
         *last = Some(Instant::now());
-    }
-
-    /// Takes what was counted so long after the last time, and what has come meanwhile, of which some may be counted twice until the next
-    /// time, and none is missed.
-    fn counted(&self, counts: Vec<(AgentId, u64)>, past: Duration) {
-        let mut lines = self.lines.write();
-        let before = std::mem::take(&mut *lines);
-        let come = before.iter().filter(|(_, line)| line.since > 0).map(|(agent, line)| (*agent, line.since));
-        for (agent, waiting) in counts.into_iter().chain(come) {
-            lines.entry(agent).or_default().waiting += waiting;
-        }
-        for (agent, line) in lines.iter_mut() {
-            let was = before.get(agent).copied().unwrap_or_default();
-            let done = number(was.waiting.saturating_sub(line.waiting)) / past.as_secs_f64().max(AT_MOST_EVERY.as_secs_f64());
-            // The mean of now and before, so that one slow moment does not frighten anybody.
-            line.rate = if was.rate > 0.0 { f64::midpoint(was.rate, done) } else { done };
-        }
     }
 
     /// Counts for as long as the server runs.
@@ -138,6 +151,38 @@ const fn number(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_agent_is_full_until_what_waits_is_done_with() {
+        let (one, other) = (AgentId::of_name("one"), AgentId::of_name("other"));
+        let mut lines = Lines::default();
+        lines.counted(vec![(one, 3), (other, 2)], SECOND);
+        assert_eq!(lines.full(3), [one]);
+        lines.begin();
+        lines.counted(vec![(one, 1), (other, 2)], SECOND);
+        assert_eq!(lines.full(3), []);
+        assert_eq!(lines.0.get(&one).map(|line| line.rate), Some(2.0));
+    }
+
+    #[test]
+    fn what_comes_while_it_is_counted_is_not_missed() {
+        let (one, new) = (AgentId::of_name("one"), AgentId::of_name("new"));
+        let mut lines = Lines::default();
+        lines.came(one);
+        lines.begin();
+        for agent in [one, one, new] {
+            lines.came(agent);
+        }
+        // The count saw the first only.
+        lines.counted(vec![(one, 1)], SECOND);
+        assert_eq!(lines.full(3), [one]);
+        assert_eq!(lines.full(1).len(), 2);
+        lines.begin();
+        lines.counted(vec![(one, 1)], SECOND);
+        assert_eq!(lines.full(1), [one], "what is done with is forgotten");
+    }
 
     #[test]
     fn the_wait_follows_from_how_fast_the_agent_is() {

@@ -76,6 +76,10 @@ pub async fn on(url: &str, key: &str, name: &str) -> Result<Report, Failure> {
         Err(failure) => Err(failure),
     };
     let cleaned = clean(&owner, &marks).await;
+    if let (Err(_), Err(left)) = (&done, &cleaned) {
+        // The one failure does not hide what the other leaves behind.
+        let _ = writeln!(io::stderr(), "{}", left.story());
+    }
     done.and(cleaned).map(|()| report)
 }
 

@@ -143,26 +143,22 @@ fn rounds() -> (u64, u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_whenever_the_server_is_killed() {
-    let (rounds, seed) = rounds();
-    Storm { rounds, seed, postgres: None, cuts: false, faults: false, checkpoints: false }.rage().await;
+    Storm::begin().rage().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_whenever_the_power_is_cut() {
-    let (rounds, seed) = rounds();
-    Storm { rounds, seed, postgres: None, cuts: true, faults: false, checkpoints: false }.rage().await;
+    Storm { cuts: true, ..Storm::begin() }.rage().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_whatever_the_disk_fails_to_do() {
-    let (rounds, seed) = rounds();
-    Storm { rounds, seed, postgres: None, cuts: true, faults: true, checkpoints: false }.rage().await;
+    Storm { cuts: true, faults: true, ..Storm::begin() }.rage().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_when_the_server_ends_while_the_log_is_moved_into_the_database() {
-    let (rounds, seed) = rounds();
-    Storm { rounds, seed, postgres: None, cuts: true, faults: false, checkpoints: true }.rage().await;
+    Storm { cuts: true, checkpoints: true, ..Storm::begin() }.rage().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,21 +169,18 @@ async fn a_backup_that_ends_anywhere_is_none_and_harms_nothing_and_the_next_has_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_on_postgres_whenever_the_server_is_killed() {
-    let (rounds, seed) = rounds();
     let Some(database) = Database::create().await else { return };
-    Storm { rounds, seed, postgres: Some(database), cuts: true, faults: false, checkpoints: false }.rage().await;
+    Storm { postgres: Some(database), cuts: true, ..Storm::begin() }.rage().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_however_connections_to_postgres_end() {
-    let (rounds, seed) = rounds();
     let Some(database) = Database::create().await else { return };
-    Storm { rounds, seed, postgres: Some(database), cuts: false, faults: true, checkpoints: false }.rage().await;
+    Storm { postgres: Some(database), faults: true, ..Storm::begin() }.rage().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_however_often_postgres_ends() {
-    let (rounds, seed) = rounds();
     let Some(database) = Database::on_its_own().await else { return };
-    Storm { rounds, seed, postgres: Some(database), cuts: false, faults: true, checkpoints: false }.rage().await;
+    Storm { postgres: Some(database), faults: true, ..Storm::begin() }.rage().await;
 }

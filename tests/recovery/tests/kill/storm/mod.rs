@@ -209,6 +209,12 @@ impl Actors {
 }
 
 impl Storm {
+    /// As many rounds as the environment says, in which the server on SQLite is killed and nothing else goes wrong.
+    pub fn begin() -> Self {
+        let (rounds, seed) = crate::rounds();
+        Self { rounds, seed, postgres: None, cuts: false, faults: false, checkpoints: false }
+    }
+
     fn choose(&self, dice: &mut Dice) -> (Instant, End) {
         let instant = match dice.below(8) {
             // Nothing else writes the database file.

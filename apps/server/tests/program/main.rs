@@ -14,7 +14,7 @@ mod server;
 mod start;
 mod tee;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Runs the program in a directory of its own, with nothing of this process's environment.
@@ -53,4 +53,15 @@ fn ended(output: &Output, code: i32, because: &str) {
     let said = format!("{}{}", stdout(output), stderr(output));
     assert_eq!(output.status.code(), Some(code), "{said}");
     assert!(said.contains(because), "`{because}` is not in {said}");
+}
+
+/// The files below a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files.sort();
+    files
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use doolittle::config::SettingId;
 use serde_json::{Value, json};
 use testkit::scripted::{Reply, ScriptedModel};
 
-use crate::{command, doolittle, stderr, stdout, worked};
+use crate::{command, doolittle, files, stderr, stdout, worked};
 
 /// What every secret of these tests has in it, and nothing else.
 const MARK: &str = "canary7c2e90ab";
@@ -54,6 +54,14 @@ fn said(directory: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Stri
     blind(&arguments.join(" "), &output.stdout);
     blind(&arguments.join(" "), &output.stderr);
     format!("{}{}", stdout(&output), stderr(&output))
+}
+
+/// The same of a command that must work.
+#[track_caller]
+fn did(directory: &Path, settings: &[(&str, &str)], arguments: &[&str]) {
+    let output = doolittle(directory, settings, arguments);
+    blind(&arguments.join(" "), &output.stderr);
+    blind(&arguments.join(" "), worked(&output).as_bytes());
 }
 
 #[test]
@@ -159,11 +167,6 @@ fn operations(directory: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_with_secrets_tells_none_of_them_in_any_way() {
     // The service refuses the key and repeats it, as some do.
@@ -228,14 +231,14 @@ async fn a_server_with_secrets_tells_none_of_them_in_any_way() {
 
     // What is kept and what is handed on, also by a server that runs.
     for to in ["backup", "backup.tar"] {
-        said(path, &settings, &["backup", "--to", to, "--data-dir", "data"]);
-        said(path, &settings, &["verify", "--backup", to, "--json"]);
+        did(path, &settings, &["backup", "--to", to, "--data-dir", "data"]);
+        did(path, &settings, &["verify", "--backup", to, "--json"]);
     }
     drop(server);
-    said(path, &settings, &["verify", "--data-dir", "data", "--json"]);
-    said(path, &settings, &["repair", "--data-dir", "data"]);
-    said(path, &settings, &["export", "Keeper", "--data-dir", "data"]);
-    worked(&doolittle(path, &settings, &["export", "Keeper", "--out", "keeper.jsonl", "--data-dir", "data"]));
+    did(path, &settings, &["verify", "--data-dir", "data", "--json"]);
+    did(path, &settings, &["repair", "--data-dir", "data"]);
+    did(path, &settings, &["export", "Keeper", "--data-dir", "data"]);
+    did(path, &settings, &["export", "Keeper", "--out", "keeper.jsonl", "--data-dir", "data"]);
     let kept = files(path);
     for name in ["log", "keeper.jsonl", "backup.tar", "doolittle.db"] {
         assert!(kept.iter().any(|file| file.ends_with(name)), "{name} is not among {kept:?}");

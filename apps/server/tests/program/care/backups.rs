@@ -1,6 +1,4 @@
-//! Backups and their way back, checks and mending, with what a server has been told.
-
-#![expect(clippy::indexing_slicing, reason = "an answer without what is asked for fails the test")]
+//! Backups, by command and by schedule, and the way back from them, also along the log.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,98 +7,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::{Talk, body, lived_in, scattered, sqlite};
 use crate::server::Server;
-use crate::{doolittle, ended, run, stderr, stdout, worked};
-
-const LIN: &str = "11111111-1111-4111-8111-111111111111";
-
-fn body(answer: &str) -> Value {
-    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap_or_default()
-}
-
-/// Somebody who talks with an agent.
-struct Talk {
-    agent: String,
-    channel: String,
-}
-
-impl Talk {
-    fn begin(server: &Server) -> Self {
-        let ask = |path: &str, question: Value| body(&server.ask("POST", path, &question));
-        let character = json!({"name": "Ada", "bio": ["Counts."], "settings": {"secrets": {"TOKEN": "hunter2"}}});
-        let agent = ask("/api/agents", json!({"characterJson": character}))["data"]["id"].as_str().unwrap().to_owned();
-        ask(&format!("/api/agents/{agent}/start"), json!({}));
-        let channel = json!({"name": "Talk", "type": "DM", "message_server_id": "00000000-0000-0000-0000-000000000000",
-            "participantCentralUserIds": [LIN, agent]});
-        let channel = ask("/api/messaging/channels", channel)["data"]["id"].as_str().unwrap().to_owned();
-        Self { agent, channel }
-    }
-
-    /// Says something and waits for the reply, if so.
-    fn say(&self, server: &Server, text: &str, transport: &str) {
-        let message = json!({"author_id": LIN, "content": text, "message_server_id": "00000000-0000-0000-0000-000000000000",
-            "source_type": "client_chat", "raw_message": {"text": text}, "metadata": {"user_display_name": "Lin"}, "transport": transport});
-        server.ask("POST", &format!("/api/messaging/channels/{}/messages", self.channel), &message);
-    }
-
-    fn upload(&self, server: &Server, content: &str) -> String {
-        let part = "Content-Disposition: form-data; name=\"file\"; filename=\"note.txt\"\r\nContent-Type: text/plain";
-        let form = format!("--b\r\n{part}\r\n\r\n{content}\r\n--b--\r\n");
-        let path = format!("/api/messaging/channels/{}/upload-media", self.channel);
-        let answer = body(&server.send("POST", &path, "multipart/form-data; boundary=b", form.as_bytes()));
-        answer["data"]["url"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
-    }
-
-    /// What was said, oldest first.
-    fn texts(&self, server: &Server) -> Vec<String> {
-        let answer = body(&server.ask("GET", &format!("/api/messaging/channels/{}/messages?limit=1000", self.channel), &json!({})));
-        let messages = answer["data"]["messages"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
-        let mut texts: Vec<(i64, String)> = messages
-            .iter()
-            .map(|message| (message["created_at"].as_i64().unwrap_or_default(), message["content"].as_str().unwrap().to_owned()))
-            .collect();
-        texts.sort_by_key(|(at, _)| *at);
-        texts.into_iter().map(|(_, text)| text).collect()
-    }
-}
-
-/// A server in `data` of the directory where somebody has talked and sent files; it is stopped again.
-fn lived_in(directory: &Path) -> Talk {
-    let server = Server::start(directory, &[]);
-    let talk = Talk::begin(&server);
-    for text in ["Hello", "Zoë says “hi” 🌱"] {
-        talk.say(&server, text, "http");
-    }
-    for content in ["The mill has a store.", "Another file."] {
-        talk.upload(&server, content);
-    }
-    talk
-}
-
-/// The files below a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
-    }
-    files.sort();
-    files
-}
-
-fn sqlite(directory: &Path, statements: &str) {
-    let conn = rusqlite::Connection::open(directory.join("data/doolittle.db")).unwrap();
-    conn.execute_batch(statements).unwrap();
-}
-
-/// Numbers that look like chance and are the same each time.
-fn scattered(count: u64, below: u64) -> impl Iterator<Item = u64> {
-    (0..count).scan(0x9e37_79b9_7f4a_7c15_u64, move |state, _| {
-        *state ^= *state << 13;
-        *state ^= *state >> 7;
-        *state ^= *state << 17;
-        Some(*state % below)
-    })
+use crate::{doolittle, ended, files, run, stdout, worked};
+/// When something was said, in milliseconds since 1970.
+fn said_at(server: &Server, talk: &Talk, text: &str) -> i64 {
+    let answer = body(&server.ask("GET", &format!("/api/messaging/channels/{}/messages?limit=1000", talk.channel), &json!({})));
+    let messages = answer["data"]["messages"].as_array().unwrap();
+    let message = messages.iter().find(|message| message["content"] == text).unwrap_or_else(|| panic!("{text} was never said"));
+    let at = &message["created_at"];
+    at.as_i64().unwrap_or_else(|| panic!("{at} is no time"))
 }
 
 #[test]
@@ -265,128 +181,6 @@ fn a_data_directory_without_a_name_of_its_own_is_replaced_like_any_other_or_refu
 }
 
 #[test]
-fn damage_is_found_and_named() {
-    let directory = tempfile::tempdir().unwrap();
-    lived_in(directory.path());
-    worked(&run(directory.path(), &["verify"]));
-    let damaged = |damage: &dyn Fn(&Path), because: &str| {
-        let copy = tempfile::tempdir().unwrap();
-        let copied = std::process::Command::new("cp").arg("-a").arg(directory.path().join("data")).arg(copy.path()).status().unwrap();
-        assert!(copied.success());
-        damage(copy.path());
-        ended(&run(copy.path(), &["verify"]), 10, because);
-    };
-    let media = |directory: &Path| files(&directory.join("data/media"))[0].clone();
-    let rows = |statements: &'static str| move |directory: &Path| sqlite(directory, &format!("PRAGMA foreign_keys = OFF; {statements}"));
-    damaged(&|directory| fs::remove_file(media(directory)).unwrap(), "media: the file ");
-    damaged(
-        &|directory| {
-            let mut bytes = fs::read(media(directory)).unwrap();
-            bytes[3] ^= 1;
-            fs::write(media(directory), bytes).unwrap();
-        },
-        "is not what was uploaded",
-    );
-    damaged(
-        &|directory| {
-            sqlite(directory, "PRAGMA wal_checkpoint(TRUNCATE)");
-            let file = fs::OpenOptions::new().write(true).open(directory.join("data/doolittle.db")).unwrap();
-            file.set_len(file.metadata().unwrap().len() / 2).unwrap();
-        },
-        "structure: ",
-    );
-    damaged(&rows("DELETE FROM channel_events WHERE seq = 3"), "sequence: the events of the channel");
-    damaged(&rows("UPDATE channels SET last_seq = last_seq - 1"), "sequence: ");
-    damaged(&rows("UPDATE messages SET seq = 2 WHERE seq = 1"), "sequence: ");
-    damaged(&rows("DELETE FROM messages WHERE in_reply_to IS NOT NULL"), "deliveries: the delivery ");
-    damaged(&rows("UPDATE deliveries SET ended_at = NULL"), "without an end");
-    damaged(&rows("DELETE FROM agents"), "references: a row of ");
-    damaged(&rows("UPDATE memories SET words_version = 1; DELETE FROM memory_words_docsize"), "words: ");
-    let vectors = "INSERT INTO embedding_spaces VALUES (99, 'm', 8, '1'); UPDATE memories SET embedded = 1; DELETE FROM memory_vectors; \
-                   INSERT INTO memory_vectors (memory_ordinal, memory_id, agent_id, space_id, table_name, room_id, entity_id, created_at, \
-                   scale, numbers) SELECT ordinal, id, agent_id, 99, table_name, room_id, entity_id, created_at, 1.0, zeroblob(8) FROM memories;";
-    let with_vectors =
-        |change: &'static str| move |directory: &Path| sqlite(directory, &format!("{vectors} PRAGMA foreign_keys = OFF; {change}"));
-    damaged(&with_vectors("UPDATE memory_vectors SET numbers = zeroblob(7)"), "vectors: ");
-    damaged(&with_vectors("UPDATE memory_vectors SET scale = 9e999"), "no scale that is a number");
-    damaged(&with_vectors("UPDATE memory_vectors SET space_id = 98"), "vectors: ");
-    damaged(&with_vectors("UPDATE memory_vectors SET memory_id = zeroblob(16)"), "of no memory");
-    let sound = tempfile::tempdir().unwrap();
-    std::process::Command::new("cp").arg("-a").arg(directory.path().join("data")).arg(sound.path()).status().unwrap();
-    sqlite(sound.path(), vectors);
-    worked(&run(sound.path(), &["verify"]));
-}
-
-#[test]
-fn what_is_derived_is_made_anew_and_what_is_nobodys_is_put_aside() {
-    let directory = tempfile::tempdir().unwrap();
-    let talk = lived_in(directory.path());
-    ended(&run(directory.path(), &["repair"]), 0, "nothing is wrong");
-    let orphan = directory.path().join("data/media/ab/ab000000000000000000000000000000.txt");
-    fs::create_dir_all(orphan.parent().unwrap()).unwrap();
-    fs::write(&orphan, "left by a crash").unwrap();
-    sqlite(
-        directory.path(),
-        "INSERT INTO memory_words (memory_words) VALUES ('delete-all'); UPDATE memories SET embedded = 1, words_version = 1; DELETE FROM memory_vectors; \
-         INSERT INTO embedding_spaces VALUES (99, 'm', 8, '1'); INSERT INTO memory_vectors (memory_ordinal, memory_id, agent_id, space_id, \
-         table_name, room_id, entity_id, created_at, scale, numbers) SELECT ordinal, id, agent_id, 99, table_name, room_id, entity_id, \
-         created_at, 1.0, zeroblob(7) FROM memories;",
-    );
-    ended(&run(directory.path(), &["verify"]), 10, "vectors: ");
-    {
-        let _server = Server::start(directory.path(), &[("EMBEDDING_PROVIDER", "none")]);
-        ended(&run(directory.path(), &["repair"]), 5, "uses the data directory");
-    }
-    let said = worked(&run(directory.path(), &["repair"]));
-    for done in ["vectors are dropped", "index of words is made anew", "files of no row are moved", "the database as it was is in"] {
-        assert!(said.contains(done), "{done} is not in {said}");
-    }
-    assert!(!orphan.exists());
-    assert_eq!(
-        fs::read_to_string(directory.path().join("data/quarantine/ab000000000000000000000000000000.txt")).unwrap(),
-        "left by a crash"
-    );
-    let copies = files(&directory.path().join("data/backups"));
-    assert!(copies.len() == 1 && copies[0].to_string_lossy().contains("before-repair"), "{copies:?}");
-    worked(&run(directory.path(), &["verify"]));
-    let conn = rusqlite::Connection::open(directory.path().join("data/doolittle.db")).unwrap();
-    let count = |statement: &str| conn.query_row(statement, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(count("SELECT count(*) FROM memory_vectors"), 0);
-    assert_eq!(count("SELECT count(*) FROM memories WHERE embedded = 1"), 0, "they wait for other vectors");
-    drop(conn);
-    let server = Server::start(directory.path(), &[("EMBEDDING_PROVIDER", "none")]);
-    let found = body(&server.ask("POST", &format!("/api/memory/agents/{}/search", talk.agent), &json!({"query": "hello"})));
-    assert!(found.to_string().contains("Hello"), "{found}");
-
-    // Where the rows cannot be read that speak of files, every one of them may be somebody's.
-    drop(server);
-    let kept = files(&directory.path().join("data/media"));
-    for (damage, mending) in [
-        ("ALTER TABLE media RENAME TO hidden", "ALTER TABLE hidden RENAME TO media"),
-        ("UPDATE media SET sha256 = x'00'", "UPDATE media SET sha256 = (SELECT sha256 FROM saved WHERE saved.id = media.id)"),
-    ] {
-        sqlite(directory.path(), &format!("CREATE TABLE saved AS SELECT id, sha256 FROM media; {damage}"));
-        ended(&run(directory.path(), &["repair"]), 10, "no file is put aside");
-        assert_eq!(files(&directory.path().join("data/media")), kept, "after {damage}");
-        sqlite(directory.path(), &format!("{mending}; DROP TABLE saved"));
-    }
-    worked(&run(directory.path(), &["verify"]));
-
-    // What cannot be made anew is told.
-    fs::remove_file(&files(&directory.path().join("data/media"))[0]).unwrap();
-    ended(&run(directory.path(), &["repair"]), 10, "LEFT: media: the file ");
-}
-
-/// When something was said, in milliseconds since 1970.
-fn said_at(server: &Server, talk: &Talk, text: &str) -> i64 {
-    let answer = body(&server.ask("GET", &format!("/api/messaging/channels/{}/messages?limit=1000", talk.channel), &json!({})));
-    let messages = answer["data"]["messages"].as_array().unwrap();
-    let message = messages.iter().find(|message| message["content"] == text).unwrap_or_else(|| panic!("{text} was never said"));
-    let at = &message["created_at"];
-    at.as_i64().unwrap_or_else(|| panic!("{at} is no time"))
-}
-
-#[test]
 fn a_backup_and_the_log_lead_to_any_moment_since() {
     let directory = tempfile::tempdir().unwrap();
     // So rarely that all of it is what the next start finds after a kill.
@@ -488,54 +282,6 @@ fn the_running_server_makes_backups_and_says_when() {
 }
 
 #[test]
-fn a_database_of_the_version_before_is_taken_up_with_all_that_it_has_and_can_go_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let talk = lived_in(directory.path());
-    let known = |directory: &Path| {
-        let server = Server::start(directory, &[]);
-        talk.texts(&server)
-    };
-    let texts = known(directory.path());
-    assert!(texts.len() >= 4, "{texts:?}");
-
-    // Back, as one who returns to the version before does.
-    let said = worked(&run(directory.path(), &["migrate", "--down"]));
-    assert!(said.contains("undid 0") && said.contains("before-downgrade"), "{said}");
-    let before = files(&directory.path().join("data/backups"));
-    assert_eq!(before.len(), 1, "{before:?}");
-
-    // Forward: the start of this version keeps the database as it was, and has everything.
-    assert_eq!(known(directory.path()), texts);
-    let copies = files(&directory.path().join("data/backups"));
-    let upgrade =
-        copies.iter().find(|path| path.to_string_lossy().contains("before-upgrade-from-0")).unwrap_or_else(|| panic!("{copies:?}"));
-    worked(&run(directory.path(), &["verify"]));
-    assert_eq!(known(directory.path()), texts);
-    assert_eq!(files(&directory.path().join("data/backups")), copies, "a start that migrates nothing copies nothing");
-
-    // The copy is a database as it was, and the way back without `--down`.
-    let other = tempfile::tempdir().unwrap();
-    fs::create_dir(other.path().join("data")).unwrap();
-    fs::copy(upgrade, other.path().join("data/doolittle.db")).unwrap();
-    fs::copy(directory.path().join("data/secret.key"), other.path().join("data/secret.key")).unwrap();
-    assert_eq!(known(other.path()), texts);
-
-    // They are bounded.
-    for _ in 0..3 {
-        worked(&run(directory.path(), &["migrate", "--down"]));
-        worked(&run(directory.path(), &["migrate"]));
-    }
-    assert!(files(&directory.path().join("data/backups")).len() <= 3);
-
-    // An older program meets a newer database.
-    sqlite(directory.path(), "INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')");
-    for verb in ["serve", "migrate"] {
-        ended(&run(directory.path(), &[verb, "--port", "0"]), 6, "newer version");
-    }
-    ended(&run(directory.path(), &["migrate", "--down"]), 6, "newer version");
-}
-
-#[test]
 fn what_is_cut_off_is_never_taken_for_whole() {
     let directory = tempfile::tempdir().unwrap();
     lived_in(directory.path());
@@ -587,46 +333,4 @@ fn what_is_cut_off_is_never_taken_for_whole() {
         }
     }
     assert!(cut_off > 2, "only {cut_off} were cut off");
-}
-
-#[test]
-fn what_is_changed_and_deleted_leaves_nothing_that_is_not_sound() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(directory.path(), &[]);
-    let (talk, other) = (Talk::begin(&server), Talk::begin(&server));
-    let channel = format!("/api/messaging/channels/{}", talk.channel);
-    let ids = || -> Vec<(String, String)> {
-        let answer = body(&server.ask("GET", &format!("{channel}/messages?limit=100"), &json!({})));
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        answer["data"]["messages"].as_array().unwrap().iter().map(|message| (text(&message["id"]), text(&message["authorId"]))).collect()
-    };
-    let sound = |after: &str| {
-        let output = run(directory.path(), &["verify"]);
-        assert_eq!(output.status.code(), Some(0), "after {after}: {}{}", stdout(&output), stderr(&output));
-    };
-    for text in ["one", "two", "three"] {
-        talk.say(&server, text, "http");
-        other.say(&server, text, "http");
-    }
-    sound("talking");
-    let (reply, _) = ids().into_iter().find(|(_, author)| *author == talk.agent).unwrap();
-    server.ask("DELETE", &format!("{channel}/messages/{reply}"), &json!({}));
-    let (asked, _) = ids().into_iter().find(|(_, author)| author == LIN).unwrap();
-    server.ask("DELETE", &format!("{channel}/messages/{asked}"), &json!({}));
-    sound("deleting a question and a reply");
-    let (changed, _) = ids().into_iter().find(|(_, author)| author == LIN).unwrap();
-    server.ask("PATCH", &format!("/api/messaging/messages/{changed}"), &json!({"content": "changed"}));
-    sound("changing a message");
-    talk.say(&server, "not waited for", "websocket");
-    server.ask("DELETE", &format!("{channel}/messages"), &json!({}));
-    sound("clearing a channel");
-    let session = json!({"agentId": talk.agent, "userId": LIN});
-    server.ask("POST", "/api/messaging/sessions", &session);
-    server.ask("POST", "/api/messaging/jobs", &json!({"agentId": talk.agent, "userId": LIN, "content": "ping"}));
-    sound("a session and a job");
-    other.say(&server, "not waited for", "websocket");
-    server.ask("DELETE", &format!("/api/agents/{}", other.agent), &json!({}));
-    sound("removing an agent");
-    server.ask("DELETE", &channel, &json!({}));
-    sound("removing a channel");
 }

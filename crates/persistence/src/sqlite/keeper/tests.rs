@@ -61,6 +61,14 @@ impl Kept {
         Writer::start(conn, self.path(), options, Some(keeper)).unwrap()
     }
 
+    /// A writer whose first commit is kept, and the lineage that it is kept in.
+    async fn begun(&self) -> (Writer, String) {
+        let writer = self.open();
+        self.add(&writer, 1, 10).await;
+        writer.keep().await.unwrap();
+        (writer, self.place().0)
+    }
+
     /// Commits a row of this many bytes at this time.
     async fn add(&self, writer: &Writer, at: i64, bytes: u32) {
         self.clock.0.store(at, Ordering::SeqCst);
@@ -169,10 +177,7 @@ async fn what_was_committed_before_a_crash_is_kept_with_its_times_at_the_next_st
 #[tokio::test]
 async fn a_database_that_was_written_to_without_its_log_begins_another() {
     let kept = Kept::new();
-    let writer = kept.open();
-    kept.add(&writer, 1, 10).await;
-    writer.keep().await.unwrap();
-    let (first, _) = kept.place();
+    let (writer, first) = kept.begun().await;
     kept.add(&writer, 2, 10).await;
     writer.close().await;
     kept.open().close().await;
@@ -298,9 +303,7 @@ async fn what_was_committed_before_the_writer_began_has_its_own_time() {
 async fn an_earlier_copy_of_the_database_does_not_go_on_in_its_log() {
     for ended in [true, false] {
         let kept = Kept::new();
-        let writer = kept.open();
-        kept.add(&writer, 1, 10).await;
-        writer.keep().await.unwrap();
+        let (writer, _) = kept.begun().await;
         let earlier = tempfile::tempdir().unwrap();
         if ended {
             writer.close().await;
@@ -352,10 +355,7 @@ async fn an_end_between_a_segment_and_the_word_of_it_ends_no_log() {
 #[tokio::test]
 async fn times_that_cannot_be_noted_are_no_end_of_the_log() {
     let kept = Kept::new();
-    let writer = kept.open();
-    let (lineage, _) = kept.place();
-    kept.add(&writer, 1, 10).await;
-    writer.keep().await.unwrap();
+    let (writer, lineage) = kept.begun().await;
     writer.close().await;
     let times = directory(&kept.log(), u128::from_str_radix(&lineage, 16).unwrap()).join(TIMES);
     fs::remove_file(&times).unwrap();
@@ -379,10 +379,7 @@ async fn times_that_cannot_be_noted_are_no_end_of_the_log() {
 #[tokio::test]
 async fn what_cannot_be_kept_stays_in_the_write_ahead_log_also_when_the_writer_ends() {
     let kept = Kept::new();
-    let writer = kept.open();
-    let (lineage, _) = kept.place();
-    kept.add(&writer, 1, 10).await;
-    writer.keep().await.unwrap();
+    let (writer, lineage) = kept.begun().await;
     let away = kept.lose_log();
     kept.add(&writer, 2, 10).await;
     assert!(writer.keep().await.is_err());

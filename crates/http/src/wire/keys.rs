@@ -25,7 +25,7 @@ pub(crate) struct NewKeyBody {
     /// What it lets its bearer do.
     #[schema(min_items = 1)]
     scopes: Vec<Scope>,
-    /// Message servers that it shares: it sees all that is on them.
+    /// Message servers that it shares: it sees all that is on them, but not what two say to each other.
     #[schema(value_type = Option<Vec<Uuid>>, max_items = 100)]
     servers: Option<()>,
     /// From when on it does not count: ISO 8601 or epoch milliseconds, in the future; never where absent.

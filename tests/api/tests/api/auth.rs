@@ -1,7 +1,10 @@
 //! Who is let in, on every route.
 
+use serde_json::json;
 use testkit::caller::Request;
 use testkit::server::{KEY, TestServer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::routes::{ROUTES, Route};
 use crate::support::{ANN, NOTHING, create_channel, snapshot, text, world};
@@ -143,4 +146,37 @@ async fn no_answer_repeats_the_key() {
         server.caller().with_key(&KEY[1..]).get(&path).await;
     }
     assert!(!server.record().text().contains(&KEY[1..]));
+}
+
+/// What is answered to a request whose key is taken back while its body is on the way.
+async fn revoked_meanwhile(server: &TestServer, path: &str, kind: &str, body: &str) -> String {
+    let owner = server.key_holder();
+    let made = owner.post("/api/keys", &json!({"name": "leaving", "scopes": ["agents:write", "messages:write"]})).await.data(201);
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let (key, length) = (text(&made["key"]), body.len());
+    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-api-key: {key}\r\ncontent-type: {kind}\r\n");
+    stream.write_all(format!("{head}expect: 100-continue\r\ncontent-length: {length}\r\n\r\n").as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(go_on.as_slice(), b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(owner.delete(&format!("/api/keys/{}", text(&made["id"]))).await.status, 204);
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_back_while_a_body_is_on_the_way_counts_no_more() {
+    let server = TestServer::keyed().await;
+    let owner = server.key_holder();
+    let before = world(&owner).await;
+    let character = json!({"characterJson": {"name": "Late", "bio": "b"}}).to_string();
+    let answer = revoked_meanwhile(&server, "/api/agents", "application/json", &character).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    let form = "--b\r\ncontent-disposition: form-data; name=\"channelId\"\r\n\r\nx\r\n--b\r\ncontent-disposition: form-data; \
+        name=\"file\"; filename=\"a.txt\"\r\ncontent-type: text/plain\r\n\r\nhello\r\n--b--\r\n";
+    let answer = revoked_meanwhile(&server, "/api/media/upload", "multipart/form-data; boundary=b", form).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert_eq!(world(&owner).await, before);
 }

@@ -135,6 +135,22 @@ async fn a_server_without_a_key_lets_no_page_of_elsewhere_connect() {
 }
 
 #[tokio::test]
+async fn whoever_shows_a_key_is_who_it_says_also_where_none_is_asked_for() {
+    let (server, ann) = open().await;
+    let channel = create_channel(&ann, "GROUP", &[ANN]).await;
+    let scopes = ["messages:read", "messages:write"];
+    let key = text(&ann.post("/api/keys", &json!({"name": "tenant", "scopes": scopes})).await.data(201)["key"]);
+    let mut socket = Socket::connect(server.address(), &json!({"entityId": ANN, "apiKey": key})).await.expect("connected");
+    socket.emit("message", &said(&channel, ANN, "as the owner")).await;
+    socket.until("messageError").await;
+    assert_eq!(texts(&ann, &channel).await, [""; 0]);
+    let mut socket = Socket::connect(server.address(), &json!({"entityId": ANN})).await.expect("connected");
+    socket.emit("message", &said(&channel, ANN, "as the owner")).await;
+    socket.until("messageAck").await;
+    assert_eq!(texts(&ann, &channel).await, ["as the owner"]);
+}
+
+#[tokio::test]
 async fn clients_without_a_name_connect_where_the_operator_lets_them() {
     let (server, ann) = with(&[("SOCKET_ALLOW_ANONYMOUS", "true")]).await;
     let channel = create_channel(&ann, "GROUP", &[ANN, BEN]).await;

@@ -187,14 +187,37 @@ impl Media<'_> {
 
 #[cfg(test)]
 mod tests {
-    use core_types::Timestamp;
+    use testkit::clock::SteppedClock;
 
-    use super::name;
+    use super::*;
+    use crate::care::verify;
+    use crate::config::{SettingId, Sources};
 
     #[test]
     fn names_sort_by_time() {
         let names = [0, 1_000, 86_400_000].map(|millis| name(Timestamp::from_millis(millis)));
         assert_eq!(names[0], "doolittle-19700101T000000Z");
         assert!(names.is_sorted());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_backup_that_takes_its_time_is_sound() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut sources = Sources { working_dir: directory.path().to_owned(), ..Sources::default() };
+        sources.flags.insert(SettingId::DataDir, directory.path().join("data").to_string_lossy().into_owned());
+        let config = Config::load(&sources).unwrap();
+        crate::data_dir::prepare(&config.data_dir).unwrap();
+        let store = wiring::open(&config).await.unwrap();
+        for name in ["one", "two.tar"] {
+            // Seconds go by while it is made.
+            let clock = Arc::new(SteppedClock::new(Timestamp::from_millis(1_700_000_000_000), 2_500));
+            let to = directory.path().join(name);
+            let order = Order { place: Place::of(&config).await.unwrap(), to: to.clone(), with_key: false, log: None, clock };
+            let manifest = off_thread(move || make(&order, Progress::quiet())).await.unwrap();
+            assert!(manifest.created_at_millis > 1_700_000_000_000, "it is of when the database was copied");
+            let findings = off_thread(move || verify::backup(&to, Progress::quiet())).await.unwrap();
+            assert!(findings.problems.is_empty(), "{name}: {:?}", findings.problems);
+        }
+        store.close().await;
     }
 }

@@ -99,7 +99,7 @@ fn directory(path: &Path, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) 
 fn archive(file: File, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) -> io::Result<Found> {
     let mut found = Found { manifest: None, problems: Vec::new(), strangers: Vec::new() };
     let mut from = BufReader::with_capacity(PIECE, file);
-    let (mut entries, mut texts, mut times) = (Vec::new(), HashMap::new(), Vec::new());
+    let (mut entries, mut texts) = (Vec::new(), HashMap::new());
     loop {
         let next = match tape::next(&mut from) {
             Ok(Some(next)) => next,
@@ -109,7 +109,6 @@ fn archive(file: File, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) -> 
                 break;
             }
         };
-        times.push(next.at);
         let mut content = (&mut from).take(next.bytes);
         if [FILE, SUM_FILE].contains(&next.name.as_str()) && next.bytes <= MANIFEST {
             let mut text = Vec::new();
@@ -133,10 +132,6 @@ fn archive(file: File, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) -> 
     let text = |name: &str| texts.get(name).map(String::as_str).unwrap_or_default();
     match Manifest::read(text(FILE), text(SUM_FILE)) {
         Ok(manifest) => {
-            let of_manifest = u64::try_from(manifest.created_at_millis / 1_000).unwrap_or_default();
-            if times.iter().any(|at| *at != of_manifest) {
-                found.problems.push("a file in the archive has another time than the backup".to_owned());
-            }
             // In the order in which they were written, each once.
             found.problems.extend(manifest.files.iter().zip(&entries).filter_map(|(named, entry)| difference(named, entry)));
             if manifest.files.len() != entries.len() {

@@ -18,18 +18,19 @@ fn program() -> PathBuf {
     std::env::var_os("DOOLITTLE_RECOVERY_SERVER").map_or_else(|| env!("CARGO_BIN_EXE_recovery-server").into(), PathBuf::from)
 }
 
-/// A verb of the program on the embedded database, which says nothing but why it fails.
+/// A verb of the program on the embedded database.
 pub fn verb(name: &str, directory: &Path) -> Command {
     let mut command = Command::new(program());
     command.args([name, "--json", "--data-dir"]).arg(directory).env("LOG_LEVEL", "error").env_remove("POSTGRES_URL");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Waits until a program has ended, which must have worked.
 pub async fn worked(process: Child) {
     let said = tokio::task::spawn_blocking(move || process.wait_with_output()).await.unwrap().unwrap();
-    assert!(said.status.success(), "{}: {}", said.status, String::from_utf8_lossy(&said.stderr));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(said.status.success(), "{}: {}{}", said.status, text(&said.stdout), text(&said.stderr));
 }
 
 /// How a server is started.

@@ -248,6 +248,7 @@ macro_rules! store_contract {
             memories::nothing_is_known_of_an_unknown_room,
             memories::an_agent_sees_only_its_own,
             memories::a_page_of_memories_knows_the_length_of_the_list,
+            memories::a_long_list_of_memories_is_not_counted_but_at_its_end,
             memories::memories_are_filtered_by_what_they_are_and_where_they_come_from,
             memories::a_change_of_a_memory_replaces_what_it_names,
             memories::all_that_a_filter_means_is_deleted_and_nothing_else,

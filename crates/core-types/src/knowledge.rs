@@ -5,8 +5,8 @@ use bytes::Bytes;
 use derive_more::{Display, Error};
 
 use crate::error::Source;
-use crate::memory::Memory;
-use crate::page::{Listed, Page};
+use crate::memory::{ListedMemories, Memory};
+use crate::page::Page;
 use crate::{AgentId, Caller, JsonObject, MemoryId, ServiceResult};
 
 /// The longest text that is taken out of a document, in bytes; some 1,500 pages.
@@ -175,7 +175,7 @@ pub trait KnowledgeService: Send + Sync {
     async fn add(&self, caller: &Caller, agent: AgentId, document: NewDocument) -> ServiceResult<AddedDocument>;
 
     /// The documents of an agent, newest first.
-    async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<Memory>>;
+    async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<ListedMemories>;
 
     /// One document.
     async fn get(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<Memory>;

@@ -8,11 +8,12 @@ use core_types::access::Wanted;
 use core_types::agents::AgentRepository;
 use core_types::error::chain;
 use core_types::memory::{
-    DOCUMENTS, EmbeddingProgress, FACTS, FoundMemories, FoundMemory, KeywordSearch, MEMORIES, MESSAGES, Memory, MemoryChange, MemoryFilter,
-    MemoryRepository, MemorySearch, MemoryService, Nearest, Ranked, Reason, Shortfall, Similar, Source, VectorError, VectorIndex, fuse,
+    DOCUMENTS, EmbeddingProgress, FACTS, FoundMemories, FoundMemory, KeywordSearch, ListedMemories, MEMORIES, MESSAGES, Memory,
+    MemoryChange, MemoryFilter, MemoryRepository, MemorySearch, MemoryService, Nearest, Ranked, Reason, Shortfall, Similar, Source,
+    VectorError, VectorIndex, fuse,
 };
 use core_types::messaging::MessageRepository;
-use core_types::{AgentId, Caller, Listed, MemoryId, Page, Permission, RoomId, ServiceError, ServiceResult, Thing};
+use core_types::{AgentId, Caller, MemoryId, Page, Permission, RoomId, ServiceError, ServiceResult, Thing};
 
 use crate::permission::{Access, require};
 
@@ -45,7 +46,7 @@ enum Meaning {
 
 #[async_trait]
 impl MemoryService for Memories {
-    async fn list(&self, caller: &Caller, agent: AgentId, filter: MemoryFilter, page: Page) -> ServiceResult<Listed<Memory>> {
+    async fn list(&self, caller: &Caller, agent: AgentId, filter: MemoryFilter, page: Page) -> ServiceResult<ListedMemories> {
         require(caller, Permission::MemoriesRead)?;
         self.known(caller, agent).await?;
         Ok(self.memories.list(agent, filter, page).await?)

@@ -38,7 +38,7 @@ pub(crate) fn routes(routes: &mut Routes) {
         ("offset" = Option<u32>, Query, description = "How many documents to leave out at the beginning"),
     ),
     responses(
-        (status = 200, body = Envelope<DocumentList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
+        (status = 200, body = Envelope<DocumentList>, headers(("X-Total-Count" = u64, description = "How long the whole list is; absent beyond 1,000"))),
         (status = 404, description = "AGENT_NOT_FOUND"),
     ),
 )]

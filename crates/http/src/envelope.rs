@@ -41,14 +41,16 @@ pub(crate) fn ok(data: impl Serialize) -> HttpResponse {
     success(StatusCode::OK, data)
 }
 
-/// A part of a list: `{success: true, data}`, and in a header how long the whole list is.
-pub(crate) fn page(total: u64, data: impl Serialize) -> HttpResponse {
+/// A part of a list: `{success: true, data}`, and in a header how long the whole list is, where that is known.
+pub(crate) fn page(total: impl Into<Option<u64>>, data: impl Serialize) -> HttpResponse {
     counted(total, ok(data))
 }
 
 /// The same answer with a header that says how long the whole list is.
-pub(crate) fn counted(total: u64, mut answer: HttpResponse) -> HttpResponse {
-    answer.headers_mut().insert(HeaderName::from_static("x-total-count"), total.into());
+pub(crate) fn counted(total: impl Into<Option<u64>>, mut answer: HttpResponse) -> HttpResponse {
+    if let Some(total) = total.into() {
+        answer.headers_mut().insert(HeaderName::from_static("x-total-count"), total.into());
+    }
     answer
 }
 

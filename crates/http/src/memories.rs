@@ -41,7 +41,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     path = "/api/memory/agents/{agent_id}/memories",
     params(AgentPath, MemoryConditions),
     responses(
-        (status = 200, body = Envelope<MemoryList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
+        (status = 200, body = Envelope<MemoryList>, headers(("X-Total-Count" = u64, description = "How long the whole list is; absent beyond 1,000"))),
         (status = 404, description = "AGENT_NOT_FOUND"),
         (status = 422, description = "UNPROCESSABLE_ENTITY"),
     ),
@@ -59,7 +59,7 @@ async fn list(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, 
     path = "/api/agents/{agent_id}/memories",
     params(AgentPath, MemoryConditions),
     responses(
-        (status = 200, body = Envelope<PlainMemoryList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
+        (status = 200, body = Envelope<PlainMemoryList>, headers(("X-Total-Count" = u64, description = "How long the whole list is; absent beyond 1,000"))),
         (status = 404, description = "AGENT_NOT_FOUND"),
     ),
 )]
@@ -81,7 +81,7 @@ async fn list_plain(caller: Authorized<MemoriesRead>, state: State, agent: Agent
         ("before" = Option<String>, Query, description = "None that is newer: epoch milliseconds or ISO 8601"),
     ),
     responses(
-        (status = 200, body = Envelope<PlainMemoryList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
+        (status = 200, body = Envelope<PlainMemoryList>, headers(("X-Total-Count" = u64, description = "How long the whole list is; absent beyond 1,000"))),
         (status = 404, description = "AGENT_NOT_FOUND"),
     ),
 )]

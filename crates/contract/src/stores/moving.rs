@@ -77,7 +77,7 @@ pub async fn what_is_brought_is_read_back_as_it_was(stores: Stores) {
     assert_eq!(stores.arrivals.bring(things.clone()).await.sure(), vec![Brought::Existing; things.len()]);
     assert_eq!(belongings(&stores, agent_id(1), 100).await, things);
     assert_eq!(belongings(&stores, agent_id(2), 100).await, []);
-    assert_eq!(stores.memories.list(agent_id(1), MemoryFilter::default(), ALL).await.sure().total, 2);
+    assert_eq!(stores.memories.list(agent_id(1), MemoryFilter::default(), ALL).await.sure().total, Some(2));
 }
 
 /// Nothing of it is written, and what is there stays as it is; the rest of the same batch is stored.

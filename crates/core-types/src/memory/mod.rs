@@ -3,18 +3,20 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::page::{Listed, Page};
+use crate::page::Page;
 use crate::worlds::World;
 use crate::{
     AgentId, ChannelId, EntityId, JsonObject, MemoryId, MessageId, MessageServerId, RoomId, RunId, StoreResult, Timestamp, WorldId,
 };
 
 mod filter;
+mod list;
 mod recall;
 mod reflection;
 mod service;
 
 pub use filter::{MemoryFilter, Source};
+pub use list::{COUNTED, ListedMemories};
 pub use recall::{
     EmbeddingProgress, Fused, KeywordSearch, Nearest, RANK_CONSTANT, Ranked, Shortfall, Similar, SpaceProgress, VectorError, VectorIndex,
     fuse,
@@ -238,7 +240,7 @@ pub trait MemoryRepository: Send + Sync {
     async fn find_all(&self, agent: AgentId, filter: MemoryFilter, ids: Vec<MemoryId>) -> StoreResult<Vec<Memory>>;
 
     /// The memories that pass the filter, newest first.
-    async fn list(&self, agent: AgentId, filter: MemoryFilter, page: Page) -> StoreResult<Listed<Memory>>;
+    async fn list(&self, agent: AgentId, filter: MemoryFilter, page: Page) -> StoreResult<ListedMemories>;
 
     /// The memories that pass the filter and share words with a text, best first. Case, accents and the plural of
     /// English words do not count; neither do very common words, unless there is no other. Any text may be asked for.

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::memory::{EmbeddingProgress, Memory, MemoryChange, MemoryFilter, Shortfall, Source};
+use crate::memory::{EmbeddingProgress, ListedMemories, Memory, MemoryChange, MemoryFilter, Shortfall, Source};
 use crate::messaging::Message;
-use crate::page::{Listed, Page};
+use crate::page::Page;
 use crate::{AgentId, Caller, MemoryId, RoomId, ServiceResult};
 
 /// What to recall.
@@ -61,7 +61,7 @@ pub struct Reason {
 #[async_trait]
 pub trait MemoryService: Send + Sync {
     /// The memories that pass the filter, newest first.
-    async fn list(&self, caller: &Caller, agent: AgentId, filter: MemoryFilter, page: Page) -> ServiceResult<Listed<Memory>>;
+    async fn list(&self, caller: &Caller, agent: AgentId, filter: MemoryFilter, page: Page) -> ServiceResult<ListedMemories>;
 
     /// One memory.
     async fn get(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<Memory>;

@@ -13,10 +13,10 @@ use core_types::knowledge::{
     AddedDocument, DocumentReader, DocumentText, Format, KnowledgeFile, KnowledgeFiles, KnowledgeService, NewDocument, TEXT_LIMIT,
     UnreadableDocument,
 };
-use core_types::memory::{DOCUMENTS, KNOWLEDGE, Memory, MemoryFilter, MemoryRepository, Origin, Trust};
+use core_types::memory::{DOCUMENTS, KNOWLEDGE, ListedMemories, Memory, MemoryFilter, MemoryRepository, Origin, Trust};
 use core_types::{
-    AgentId, Caller, Clock, InvalidCode, JsonObject, Listed, MemoryId, Page, Permission, RoomId, ServiceError, ServiceResult, Thing,
-    Timestamp, WorldId,
+    AgentId, Caller, Clock, InvalidCode, JsonObject, MemoryId, Page, Permission, RoomId, ServiceError, ServiceResult, Thing, Timestamp,
+    WorldId,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -99,7 +99,7 @@ impl KnowledgeService for Knowledge {
         Ok(AddedDocument { document, existing })
     }
 
-    async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<Memory>> {
+    async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<ListedMemories> {
         require(caller, Permission::MemoriesRead)?;
         self.known(caller, agent).await?;
         Ok(self.ports.memories.list(agent, documents(), page).await?)

@@ -93,7 +93,7 @@ pub(super) use rank;
 /// Asks for rows of these scopes with any of these words. Words are of letters and digits only.
 pub(super) fn query(scopes: &[String], asked: &[String]) -> String {
     let any = |words: &[String]| words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" | ");
-    if scopes.is_empty() { any(asked) } else { format!("({}) & ({})", any(scopes), any(asked)) }
+    format!("({}) & ({})", any(scopes), any(asked))
 }
 
 /// Makes a memory findable by these words, in place of those that it had.

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use core_types::error::chain;
 use core_types::memory::{
-    Entity, FACTS, KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository, Origin, Ranked, Remembered,
-    RoomContext, RoomQuery, RoomState, Source,
+    COUNTED, Entity, FACTS, KNOWLEDGE, KeywordSearch, ListedMemories, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository,
+    Origin, Ranked, Remembered, RoomContext, RoomQuery, RoomState, Source,
 };
-use core_types::{AgentId, EntityId, JsonObject, Listed, MemoryId, Page, StoreError, StoreResult, Timestamp};
+use core_types::{AgentId, EntityId, JsonObject, MemoryId, Page, StoreError, StoreResult, Timestamp};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -333,7 +333,19 @@ work! {
 }
 
 work! {
-    fn list(conn: &mut Conn, agent: Id, filter: MemoryFilter, page: Page) -> Result<Listed<Memory>, Fault> {
+    /// How many the filter lets pass, where they are so few that counting them costs no more than a page.
+    fn count(conn: &mut Conn, agent: Id, filter: MemoryFilter) -> QueryResult<Option<i64>> {
+        let beyond = filtered!(agent, filter, memories::table.select(memories::ordinal)).offset(COUNTED.into()).limit(1);
+        let beyond: Option<i64> = run!(beyond.first(conn)).optional()?;
+        match beyond {
+            Some(_) => Ok(None),
+            None => run!(filtered!(agent, filter, memories::table.count()).get_result(conn)).map(Some),
+        }
+    }
+}
+
+work! {
+    fn list(conn: &mut Conn, agent: Id, filter: MemoryFilter, page: Page) -> Result<ListedMemories, Fault> {
         let rows: Vec<MemoryRow> = run!(
             filtered!(agent, filter, memories::table.select(MemoryRow::as_select()))
                 .order((memories::created_at.desc(), memories::ordinal.desc()))
@@ -342,10 +354,17 @@ work! {
                 .load(conn)
         )?;
         let total = match known_total(page, rows.len()) {
-            Some(total) => total,
-            None => run!(filtered!(agent, filter, memories::table.count()).get_result(conn))?,
+            Some(total) => Some(total),
+            None => run!(count(conn, agent, filter))?,
         };
-        Ok(Listed { items: all(rows)?, total: total.unsigned_abs() })
+        Ok(ListedMemories { items: all(rows)?, total: total.map(i64::unsigned_abs) })
+    }
+}
+
+work! {
+    /// The tables in which the agent has memories.
+    fn tables(conn: &mut Conn, agent: Id) -> QueryResult<Vec<String>> {
+        run!(memories::table.filter(memories::agent_id.eq(agent)).select(memories::table_name).distinct().load(conn))
     }
 }
 
@@ -355,7 +374,11 @@ work! {
         if asked.is_empty() {
             return Ok(Vec::new());
         }
-        let scopes: Vec<String> = filter.tables.iter().map(|table| scope(agent.0, table)).collect();
+        let tables = if filter.tables.is_empty() { run!(tables(conn, agent))? } else { filter.tables.clone() };
+        if tables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scopes: Vec<String> = tables.iter().map(|table| scope(agent.0, table)).collect();
         let query = words::query(&scopes, &asked);
         let joined = memory_words::table.inner_join(memories::table.on(memories::ordinal.eq(memory_words::ordinal)));
         let shown = joined.select((MemoryRow::as_select(), words::rank!(query.clone())));
@@ -462,7 +485,7 @@ impl MemoryRepository for Db {
         Ok(in_read!(self, |conn| find_all(conn, agent.into(), filter, ids))?)
     }
 
-    async fn list(&self, agent: AgentId, filter: MemoryFilter, page: Page) -> StoreResult<Listed<Memory>> {
+    async fn list(&self, agent: AgentId, filter: MemoryFilter, page: Page) -> StoreResult<ListedMemories> {
         Ok(in_snapshot!(self, |conn| list(conn, agent.into(), filter, page))?)
     }
 

@@ -16,7 +16,6 @@ diesel::table! {
         /// The table as a whole, which is what a query is held against.
         #[sql_name = "memory_words"]
         index -> Text,
-        scope -> Text,
         words -> Text,
         /// Less is better.
         rank -> Double,
@@ -41,15 +40,25 @@ macro_rules! rank {
 }
 pub(super) use rank;
 
+/// So much of a scope stands in front of a word; rows are held against agent and table as well.
+const PREFIX: usize = 16;
+
+/// A word of a scope, as one word: so a search reads nothing of what others remember, and how rare a word is follows from the memories
+/// of its scope. A word for the scope beside the others would be counted anew by each search, to the last memory.
+fn within(scope: &str, word: &str) -> String {
+    format!("{}{word}", scope.get(..PREFIX).unwrap_or(scope))
+}
+
 /// Asks for rows of these scopes with any of these words. Words are of letters and digits only.
 pub(super) fn query(scopes: &[String], asked: &[String]) -> String {
-    let any = |words: &[String]| words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" OR ");
-    if scopes.is_empty() { format!("words : ({})", any(asked)) } else { format!("scope : ({}) AND words : ({})", any(scopes), any(asked)) }
+    let all = scopes.iter().flat_map(|scope| asked.iter().map(move |word| format!("\"{}\"", within(scope, word))));
+    all.collect::<Vec<_>>().join(" OR ")
 }
 
 /// Makes a memory findable by these words, in place of those that it had.
 pub(super) fn put(conn: &mut Conn, ordinal: i64, scope: String, words: &[String]) -> QueryResult<()> {
-    let row = (memory_words::ordinal.eq(ordinal), memory_words::scope.eq(scope), memory_words::words.eq(words.join(" ")));
+    let words = words.iter().map(|word| within(&scope, word)).collect::<Vec<_>>().join(" ");
+    let row = (memory_words::ordinal.eq(ordinal), memory_words::words.eq(words));
     diesel::insert_into(memory_words::table).values(row).execute(conn)?;
     Ok(())
 }

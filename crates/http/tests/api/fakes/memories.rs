@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use core_types::embeddings::Space;
 use core_types::knowledge::{AddedDocument, KnowledgeService, NewDocument};
 use core_types::memory::{
-    EmbeddingProgress, FoundMemories, FoundMemory, Memory, MemoryChange, MemoryFilter, MemorySearch, MemoryService, Reason, Shortfall,
-    Source, SpaceProgress,
+    EmbeddingProgress, FoundMemories, FoundMemory, ListedMemories, Memory, MemoryChange, MemoryFilter, MemorySearch, MemoryService, Reason,
+    Shortfall, Source, SpaceProgress,
 };
 use core_types::rooms::{CreatedGroup, NewGroup, NewRoom, PlacedRoom, RoomService};
 use core_types::{AgentId, Caller, Listed, MemoryId, MessageServerId, Page, RoomId, ServiceResult};
@@ -14,8 +14,8 @@ use super::{Call, Fakes, memory, message, room, world};
 
 #[async_trait]
 impl MemoryService for Fakes {
-    async fn list(&self, _: &Caller, _: AgentId, filter: MemoryFilter, page: Page) -> ServiceResult<Listed<Memory>> {
-        self.note(Call::Memories(filter, page)).map(|()| self.listed(memory()))
+    async fn list(&self, _: &Caller, _: AgentId, filter: MemoryFilter, page: Page) -> ServiceResult<ListedMemories> {
+        self.note(Call::Memories(filter, page)).map(|()| self.listed_memories())
     }
 
     async fn get(&self, _: &Caller, _: AgentId, id: MemoryId) -> ServiceResult<Memory> {
@@ -109,8 +109,8 @@ impl KnowledgeService for Fakes {
         self.note(Call::AddDocument(document)).map(|()| AddedDocument { document: memory(), existing })
     }
 
-    async fn list(&self, _: &Caller, _: AgentId, page: Page) -> ServiceResult<Listed<Memory>> {
-        self.note(Call::Page(page)).map(|()| self.listed(memory()))
+    async fn list(&self, _: &Caller, _: AgentId, page: Page) -> ServiceResult<ListedMemories> {
+        self.note(Call::Page(page)).map(|()| self.listed_memories())
     }
 
     async fn get(&self, _: &Caller, _: AgentId, id: MemoryId) -> ServiceResult<Memory> {

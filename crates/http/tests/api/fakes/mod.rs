@@ -11,7 +11,7 @@ use core_types::character;
 use core_types::jobs::{JobStatus, NewJob};
 use core_types::knowledge::NewDocument;
 use core_types::media::{MediaFile, MediaName, MediaPlace, MediaType, UploadHead};
-use core_types::memory::{Memory, MemoryChange, MemoryFilter, MemorySearch, Origin, Room, Source, Trust};
+use core_types::memory::{COUNTED, ListedMemories, Memory, MemoryChange, MemoryFilter, MemorySearch, Origin, Room, Source, Trust};
 use core_types::messaging::{
     Channel, ChannelChange, Message, MessageChange, MessageSearch, MessageServer, MessageWindow, NewChannel, NewMessage, NewServer,
     PostReceipt, ReplyEvent, ServerChange, StreamItem, SyncedChannel, Title,
@@ -176,6 +176,11 @@ impl Fakes {
     }
 
     /// A list of one.
+    fn listed_memories(&self) -> ListedMemories {
+        let Listed { items, total } = self.listed(memory());
+        ListedMemories { items, total: (total <= u64::from(COUNTED)).then_some(total) }
+    }
+
     fn listed<T>(&self, item: T) -> Listed<T> {
         Listed { items: vec![item], total: (*self.total.lock().unwrap()).max(1) }
     }

@@ -69,3 +69,44 @@ pub(crate) fn tagged(response: ServiceResponse<BoxBody>, known: &Known) -> Servi
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn known(lists: &[String]) -> Known {
+        let mut headers = HeaderMap::new();
+        for list in lists {
+            headers.append(IF_NONE_MATCH, HeaderValue::from_bytes(list.as_bytes()).unwrap());
+        }
+        Known::of(&headers)
+    }
+
+    proptest! {
+        #[test]
+        fn a_tag_is_known_where_it_is_named_however_and_nowhere_else(
+            named in prop::collection::vec(("[a-z0-9-]{1,9}", any::<bool>(), "[ \t]{0,2}"), 0..9),
+            other in "[A-Z]{1,9}",
+            in_one_line: bool,
+        ) {
+            let tags = named.iter().map(|(tag, weak, gap)| format!("{gap}{}\"{tag}\"{gap}", if *weak { "W/" } else { "" }));
+            let lists: Vec<String> = if in_one_line { vec![tags.collect::<Vec<_>>().join(",")] } else { tags.collect() };
+            let known = known(&lists);
+            for (tag, _, _) in &named {
+                let (strong, weak) = (format!("\"{tag}\""), format!("W/\"{tag}\""));
+                prop_assert!(known.has(&strong) && known.has(&weak), "{lists:?} has {tag}");
+            }
+            let other = format!("\"{other}\"");
+            prop_assert!(!known.has(&other));
+        }
+
+        #[test]
+        fn whatever_a_header_says_only_a_star_means_all(list in "[\\x20-\\x7e\\x80-\\xff]{0,40}") {
+            let known = known(std::slice::from_ref(&list));
+            let star = list.split(',').any(|tag| opaque(tag) == "*");
+            prop_assert_eq!(known.has("\"0-0\""), list.is_ascii() && (star || list.split(',').any(|tag| opaque(tag) == "\"0-0\"")));
+        }
+    }
+}

@@ -190,6 +190,7 @@ const fn is_unreserved(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use core_types::{AgentId, MediaId, Timestamp};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -223,6 +224,28 @@ mod tests {
         for (if_range, expected) in [("\"t\"", Part::Some(0..1)), ("W/\"t\"", Part::Whole), ("Thu, 01 Jan 1970 00:00:00 GMT", Part::Whole)]
         {
             assert_eq!(wanted(Some("bytes=0-0"), Some(if_range)).part(100, "\"t\""), expected, "{if_range}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_range_is_never_beyond_the_file(range in "(bytes ?= ?)?[0-9+-]{0,21}-?[0-9,a]{0,21}|\\PC*", size: u64) {
+            if let Part::Some(part) = wanted(Some(&range), None).part(size, "\"t\"") {
+                prop_assert!(part.start < part.end && part.end <= size, "{range}: {part:?} of {size}");
+            }
+        }
+
+        #[test]
+        fn a_range_within_the_file_is_what_is_sent(size in 1..=u64::MAX, first: u64, last: u64) {
+            let (first, last) = (first % size, last % size);
+            let (first, last) = (first.min(last), first.max(last));
+            for (range, expected) in [
+                (format!("bytes={first}-{last}"), first..last + 1),
+                (format!("bytes={first}-"), first..size),
+                (format!("bytes=-{}", size - first), first..size),
+            ] {
+                prop_assert_eq!(wanted(Some(&range), None).part(size, "\"t\""), Part::Some(expected), "{}", range);
+            }
         }
     }
 

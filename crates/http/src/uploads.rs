@@ -227,3 +227,73 @@ fn invalid(message: impl Into<String>) -> ApiError {
 fn too_large(limit: u64) -> ApiError {
     ApiError::new(Code::FileTooLarge, format!("The file is larger than {limit} bytes"))
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::rt;
+    use actix_web::test::TestRequest;
+    use futures_util::stream;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads a form with a document that arrives in pieces of so many bytes.
+    fn received(form: &[u8], piece: usize) -> ApiResult<Received<InMemory>> {
+        let request = TestRequest::default().insert_header(("content-type", "multipart/form-data; boundary=b-b")).to_http_request();
+        let pieces: Vec<_> = form.chunks(piece).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let mut payload: Payload = Payload::Stream { payload: Box::pin(stream::iter(pieces)) };
+        rt::System::new().block_on(async { UploadForm::from_request(&request, &mut payload).await?.receive_document(4_000).await })
+    }
+
+    /// A form as browsers write it.
+    fn form(fields: &[(String, String)], file: &[u8], place: usize) -> Vec<u8> {
+        let mut form = Vec::new();
+        let file = |form: &mut Vec<u8>| {
+            form.extend_from_slice(
+                b"--b-b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\ncontent-type: text/plain\r\n\r\n",
+            );
+            form.extend_from_slice(file);
+            form.extend_from_slice(b"\r\n");
+        };
+        for (number, (name, value)) in fields.iter().enumerate() {
+            if number == place {
+                file(&mut form);
+            }
+            form.extend_from_slice(format!("--b-b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").as_bytes());
+        }
+        if place >= fields.len() {
+            file(&mut form);
+        }
+        form.extend_from_slice(b"--b-b--\r\n");
+        form
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_in_a_form_is_read_wherever_it_is_cut(
+            fields in prop::collection::vec(("[a-eA-Z_]{1,9}", "[^\r]{0,60}"), 0..5),
+            file in prop::collection::vec(any::<u8>(), 0..600),
+            place in 0..6_usize,
+            piece in 1..700_usize,
+        ) {
+            prop_assume!(!String::from_utf8_lossy(&file).contains("--b-b"));
+            let Ok(read) = received(&form(&fields, &file, place), piece) else { return Err(TestCaseError::fail("it is refused")) };
+            prop_assert_eq!(read.upload.bytes, file);
+            prop_assert_eq!(read.fields, fields);
+            prop_assert_eq!(read.upload.head.file_name.as_deref(), Some("a.txt"));
+        }
+
+        #[test]
+        fn a_form_that_is_cut_off_is_refused(
+            file in prop::collection::vec(any::<u8>(), 0..300),
+            cut in any::<prop::sample::Index>(),
+            piece in 1..400_usize,
+        ) {
+            let whole = form(&[("a".to_owned(), "b".to_owned())], &file, 1);
+            // Up to the two dashes that end it.
+            prop_assert!(received(&whole[..cut.index(whole.len() - 3)], piece).is_err());
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::memory::Memory;
 use crate::{EntityId, MemoryId, MessageId, RoomId, RunId, Timestamp, WorldId};
 
 /// One origin of memories.
@@ -56,5 +57,24 @@ impl MemoryFilter {
     pub fn in_room(mut self, room: RoomId) -> Self {
         self.rooms = vec![room];
         self
+    }
+
+    /// Whether a memory fulfils every condition; whose it is, is not among them.
+    pub fn passes(&self, memory: &Memory) -> bool {
+        let of = |source| match source {
+            Source::Message(message) => memory.origin.message == Some(message),
+            Source::Author(author) => memory.origin.author == Some(author),
+            Source::Run(run) => memory.origin.run == Some(run),
+        };
+        (self.tables.is_empty() || self.tables.contains(&memory.table))
+            && (self.rooms.is_empty() || self.rooms.contains(&memory.room_id))
+            && self.entity.is_none_or(|entity| memory.entity_id == entity)
+            && self.world.is_none_or(|world| memory.world_id == Some(world))
+            && self.from.is_none_or(|from| memory.created_at >= from)
+            && self.to.is_none_or(|to| memory.created_at <= to)
+            && self.metadata.iter().all(|(key, value)| memory.metadata.get(key) == Some(value))
+            && self.source.is_none_or(of)
+            && self.document.is_none_or(|document| memory.document_id == Some(document))
+            && self.id.is_none_or(|id| memory.id == id)
     }
 }

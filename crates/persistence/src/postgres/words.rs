@@ -80,6 +80,14 @@ macro_rules! matching {
 }
 pub(super) use matching;
 
+/// Which memory a row is of.
+macro_rules! own {
+    () => {
+        memories::ordinal.eq(words::memory_words::ordinal)
+    };
+}
+pub(super) use own;
+
 /// How little a row fits: by how often the words occur, and by how long it is.
 macro_rules! rank {
     ($query:expr) => {

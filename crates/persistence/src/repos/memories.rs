@@ -286,7 +286,7 @@ work! {
         }
         let query = words::query(&[scope(agent.0, KNOWLEDGE)], &asked);
         let found = memory_words::table
-            .inner_join(memories::table.on(memories::ordinal.eq(memory_words::ordinal)))
+            .inner_join(memories::table.on(words::own!()))
             .filter(words::matching!(query.clone()))
             .filter(memories::agent_id.eq(agent))
             .filter(memories::table_name.eq(KNOWLEDGE))
@@ -324,11 +324,14 @@ work! {
 }
 
 work! {
-    fn find_all(conn: &mut Conn, agent: Id, filter: MemoryFilter, ids: Vec<MemoryId>) -> Result<Vec<Memory>, Fault> {
+    /// By their ids alone, and held against the conditions here: SQLite goes through all memories of an agent otherwise, as if they were
+    /// fewer than the ids.
+    fn find_all(conn: &mut Conn, agent: AgentId, filter: &MemoryFilter, ids: Vec<MemoryId>) -> Result<Vec<Memory>, Fault> {
         let ids: Vec<Id> = ids.into_iter().map(Id::from).collect();
-        let wanted = filtered!(agent, filter, memories::table.select(MemoryRow::as_select())).filter(memories::id.eq_any(ids));
-        let rows: Vec<MemoryRow> = run!(wanted.load(conn))?;
-        all(rows)
+        let rows: Vec<MemoryRow> = run!(memories::table.filter(memories::id.eq_any(ids)).select(MemoryRow::as_select()).load(conn))?;
+        let mut memories = all(rows)?;
+        memories.retain(|memory| memory.agent_id == agent && filter.passes(memory));
+        Ok(memories)
     }
 }
 
@@ -380,7 +383,7 @@ work! {
         }
         let scopes: Vec<String> = tables.iter().map(|table| scope(agent.0, table)).collect();
         let query = words::query(&scopes, &asked);
-        let joined = memory_words::table.inner_join(memories::table.on(memories::ordinal.eq(memory_words::ordinal)));
+        let joined = memory_words::table.inner_join(memories::table.on(words::own!()));
         let shown = joined.select((MemoryRow::as_select(), words::rank!(query.clone())));
         let rows: Vec<(MemoryRow, f64)> = run!(
             filtered!(agent, filter, shown)
@@ -444,9 +447,9 @@ work! {
 }
 
 work! {
-    fn remove(conn: &mut Conn, agent: Id, ids: Vec<Id>) -> Result<u64, Fault> {
-        let own = memories::table.filter(memories::id.eq_any(ids)).filter(memories::agent_id.eq(agent));
-        Ok(run!(diesel::delete(own).execute(conn))? as u64)
+    /// Whose they are was asked when they were looked for, and does not change.
+    fn remove(conn: &mut Conn, ids: Vec<Id>) -> Result<u64, Fault> {
+        Ok(run!(diesel::delete(memories::table.filter(memories::id.eq_any(ids))).execute(conn))? as u64)
     }
 }
 
@@ -482,7 +485,7 @@ impl MemoryRepository for Db {
     }
 
     async fn find_all(&self, agent: AgentId, filter: MemoryFilter, ids: Vec<MemoryId>) -> StoreResult<Vec<Memory>> {
-        Ok(in_read!(self, |conn| find_all(conn, agent.into(), filter, ids))?)
+        Ok(in_read!(self, |conn| find_all(conn, agent, &filter, ids))?)
     }
 
     async fn list(&self, agent: AgentId, filter: MemoryFilter, page: Page) -> StoreResult<ListedMemories> {
@@ -516,7 +519,7 @@ impl MemoryRepository for Db {
             let ids = in_read!(self, |conn| some(conn, agent.into(), wanted))?;
             let is_last = ids.len() < STEP as usize;
             if !ids.is_empty() {
-                removed += in_tx!(self, |conn| remove(conn, agent.into(), ids))?;
+                removed += in_tx!(self, |conn| remove(conn, ids))?;
             }
             if is_last {
                 return Ok(removed);

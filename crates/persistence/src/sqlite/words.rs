@@ -31,6 +31,15 @@ macro_rules! matching {
 }
 pub(super) use matching;
 
+/// Which memory a row is of. The plus keeps SQLite from going through the memories first and looking each of them up in the index,
+/// which it takes for cheaper: it knows nothing of how many there are.
+macro_rules! own {
+    () => {
+        memories::ordinal.eq(diesel::dsl::sql::<diesel::sql_types::BigInt>("+memory_words.rowid"))
+    };
+}
+pub(super) use own;
+
 /// How little a row fits.
 macro_rules! rank {
     ($query:expr) => {{

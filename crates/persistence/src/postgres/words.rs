@@ -105,8 +105,8 @@ pub(super) fn query(scopes: &[String], asked: &[String]) -> String {
 }
 
 /// Makes a memory findable by these words, in place of those that it had.
-pub(super) async fn put(conn: &mut Conn, ordinal: i64, scope: String, words: &[String]) -> QueryResult<()> {
-    let row = (memory_words::ordinal.eq(ordinal), memory_words::words.eq(Vector::new(scope, words)));
+pub(super) async fn put(conn: &mut Conn, ordinal: i64, scope: &str, words: &[String]) -> QueryResult<()> {
+    let row = (memory_words::ordinal.eq(ordinal), memory_words::words.eq(Vector::new(scope.to_owned(), words)));
     diesel::insert_into(memory_words::table).values(row).execute(conn).await?;
     Ok(())
 }

@@ -204,7 +204,7 @@ work! {
             }
             let words = words_of(&row.content.0);
             if !words.is_empty() {
-                run!(words::put(conn, ordinal, scope(row.agent_id.0, &row.table_name), &words))?;
+                run!(words::put(conn, ordinal, &scope(row.agent_id.0, &row.table_name), &words))?;
             }
         }
         Ok(new)
@@ -216,7 +216,7 @@ work! {
     fn reword(conn: &mut Conn, ordinal: i64, agent: Id, table: &str, content: &JsonObject) -> QueryResult<()> {
         run!(words::forget(conn, ordinal))?;
         let words = words_of(content);
-        if words.is_empty() { Ok(()) } else { run!(words::put(conn, ordinal, scope(agent.0, table), &words)) }
+        if words.is_empty() { Ok(()) } else { run!(words::put(conn, ordinal, &scope(agent.0, table), &words)) }
     }
 }
 

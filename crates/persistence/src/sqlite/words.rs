@@ -65,8 +65,8 @@ pub(super) fn query(scopes: &[String], asked: &[String]) -> String {
 }
 
 /// Makes a memory findable by these words, in place of those that it had.
-pub(super) fn put(conn: &mut Conn, ordinal: i64, scope: String, words: &[String]) -> QueryResult<()> {
-    let words = words.iter().map(|word| within(&scope, word)).collect::<Vec<_>>().join(" ");
+pub(super) fn put(conn: &mut Conn, ordinal: i64, scope: &str, words: &[String]) -> QueryResult<()> {
+    let words = words.iter().map(|word| within(scope, word)).collect::<Vec<_>>().join(" ");
     let row = (memory_words::ordinal.eq(ordinal), memory_words::words.eq(words));
     diesel::insert_into(memory_words::table).values(row).execute(conn)?;
     Ok(())

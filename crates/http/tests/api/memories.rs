@@ -28,6 +28,18 @@ fn messages() -> MemoryFilter {
 }
 
 #[actix_web::test]
+async fn a_list_that_was_not_counted_says_nothing_of_its_length() {
+    let api = Api::open();
+    let documents = format!("/api/memory/agents/{AGENT}/documents");
+    for path in paths().into_iter().chain([documents]) {
+        for (total, told) in [(1_000, Some("1000")), (1_001, None)] {
+            *api.fakes.total.lock().unwrap() = total;
+            assert_eq!(api.get(&path).await.header("x-total-count"), told, "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn each_path_has_its_form_of_times_and_its_page() {
     for (path, expected, limit) in paths()
         .into_iter()

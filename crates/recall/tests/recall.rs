@@ -158,9 +158,12 @@ impl Scene {
         let waiting = async {
             loop {
                 let progress = recall.progress(self.agent).await.unwrap();
-                let in_memory = progress.spaces.iter().map(|space| space.memories).sum::<u64>() == recall.vectors() as u64;
-                if progress.loaded && in_memory && is_so(&progress) {
-                    return progress;
+                if progress.loaded && is_so(&progress) {
+                    // Their number alone does not tell: a vector that comes and one that goes may both be still unseen.
+                    recall.catch_up().await.unwrap();
+                    if progress.spaces.iter().map(|space| space.memories).sum::<u64>() == recall.vectors() as u64 {
+                        return progress;
+                    }
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }

@@ -2,18 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use core_types::memory::{MESSAGES, Memory, Origin};
 use core_types::{AgentId, EntityId, JsonObject, MemoryId, RoomId, Timestamp};
 use persistence::Options;
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{REQUESTS, Record, Shape};
 use crate::api::Api;
 use crate::cli::Common;
-use crate::failure::{During, Outcome, say};
+use crate::failure::{During, Failure, Outcome, say};
 use crate::limits::sqlite::DATABASE;
 use crate::load::Expected;
 use crate::scenarios::recall::{Chance, NoIds};
@@ -29,6 +31,9 @@ const WORDS: u64 = 5_000;
 const EVERYDAY: u64 = 10;
 /// Among so many memories some have it.
 const FEW: u32 = 1_000;
+/// How long the vectors of what was said may take, and how often it is asked whether they are there.
+const PATIENCE: Duration = Duration::from_mins(2);
+const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) fn measure(common: &Common, sizes: &[u32], record: &mut Record) -> Outcome<()> {
     let target = Target::started(common, Place::new(common)?, true)?;
@@ -48,6 +53,11 @@ pub(super) fn measure(common: &Common, sizes: &[u32], record: &mut Record) -> Ou
 }
 
 fn one_size(target: &Target, agent: &str, size: u32, record: &mut Record) -> Outcome<()> {
+    let lanes = round_trip::lanes(target, 1)?;
+    let talk: Vec<Vec<u8>> = lanes.iter().flat_map(|lane| lane.requests.iter().cycle().take(REQUESTS)).cloned().collect();
+    record.ask(target, ("a reply", Shape::Flat, size), &talk, REPLIED)?;
+    // What was said has vectors from now on at every size, so that every search asks the embedding model, where there is one.
+    embedded(target, agent)?;
     let found = Expected { status: 200, contains: "\"memories\":[{" };
     let list = target.request("GET", &format!("/api/memory/agents/{agent}/memories?limit=50"), None);
     record.ask(target, ("the newest page", Shape::Flat, size), &[list], found)?;
@@ -60,10 +70,21 @@ fn one_size(target: &Target, agent: &str, size: u32, record: &mut Record) -> Out
     // Among few it may be nobody's.
     let some = if size < FEW { Expected { status: 200, contains: "" } } else { found };
     let everyday = search(&word(EVERYDAY));
-    record.ask(target, ("a search for an everyday word", Shape::Sorting, size), &[everyday], some)?;
-    let lanes = round_trip::lanes(target, 1)?;
-    let talk: Vec<Vec<u8>> = lanes.iter().flat_map(|lane| lane.requests.iter().cycle().take(REQUESTS)).cloned().collect();
-    record.ask(target, ("a reply", Shape::Flat, size), &talk, REPLIED)
+    record.ask(target, ("a search for an everyday word", Shape::Sorting, size), &[everyday], some)
+}
+
+/// Waits until no memory wants a vector.
+fn embedded(target: &Target, agent: &str) -> Outcome<()> {
+    let mut api = Api::open(target)?;
+    let path = format!("/api/memory/agents/{agent}/embeddings");
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if api.call("GET", &path, None)?.pointer("/data/pending").and_then(Value::as_u64) == Some(0) {
+            return Ok(());
+        }
+        thread::sleep(PAUSE);
+    }
+    Err(Failure::new(format!("the vectors of what was said were not made within {} s", PATIENCE.as_secs())))
 }
 
 /// A made-up word.
@@ -112,9 +133,9 @@ fn fill(database: &Path, agent: AgentId, numbers: std::ops::Range<u32>) -> Outco
             first = last;
         }
         store.close().await;
-        Ok::<_, crate::failure::Failure>(())
+        Ok::<_, Failure>(())
     })?;
-    // Words alone are measured here: no vectors are made behind them.
+    // Looking for words is measured here: no vectors are made of so many.
     let connection = Connection::open(database).during("opening the database")?;
     connection.execute("UPDATE memories SET embedded = 1 WHERE NOT embedded", []).during("marking the memories")?;
     connection.close().map_err(|(_, error)| error).during("closing the database")

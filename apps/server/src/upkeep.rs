@@ -22,9 +22,11 @@ const ROUNDS_TO_STRAYS: u32 = 144;
 const BATCH: u32 = 500;
 /// The pause between two transactions.
 const BREATH: Duration = Duration::from_millis(50);
-/// How often memories are made findable by their words, and how many in one transaction.
+/// How often memories are made findable by their words, how many in one transaction, and the pause between two: whoever writes
+/// meanwhile waits for one of them, some milliseconds.
 const INDEXED_EVERY: Duration = Duration::from_secs(1);
-const INDEXED: u32 = 200;
+const INDEXED: u32 = 50;
+const BETWEEN: Duration = Duration::from_millis(10);
 /// How long a write can be repeated under the same idempotency key.
 const IDEMPOTENCY: Duration = Duration::from_hours(24);
 
@@ -50,7 +52,7 @@ pub async fn index_words(memories: Arc<dyn MemoryRepository>) {
         sleep(INDEXED_EVERY).await;
         loop {
             match memories.index_words(INDEXED).await {
-                Ok(count) if count == INDEXED => sleep(BREATH).await,
+                Ok(count) if count == INDEXED => sleep(BETWEEN).await,
                 Ok(_) => break,
                 Err(error) => {
                     log::error!("what was remembered cannot be made findable by its words yet: {}", chain(&error));

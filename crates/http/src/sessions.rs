@@ -164,7 +164,7 @@ async fn send(caller: Authorized<MessagesWrite>, state: State, id: SessionPath, 
     path = "/api/messaging/sessions/{session_id}/messages",
     params(
         SessionPath,
-        ("limit" = Option<u32>, Query, description = "How many messages; 50 where absent, or no number", minimum = 1, maximum = 100),
+        ("limit" = Option<String>, Query, description = "1 to 100: a number beyond counts as the nearest, anything else as 50"),
         ("before" = Option<String>, Query, description = "Only older ones: epoch milliseconds, or an ISO 8601 time"),
         ("after" = Option<String>, Query, description = "Only newer ones"),
     ),

@@ -2,17 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test prepares may fail only loudly")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use core_types::agents::Agent;
 use core_types::character::Character;
 use core_types::media::{MediaFile, MediaPlace, MediaType};
-use core_types::memory::{KeywordSearch, MESSAGES, Memory, MemoryFilter, Origin};
+use core_types::memory::{KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryFilter, Origin, RoomQuery};
 use core_types::messaging::PostOutcome;
 use core_types::{AgentId, ChannelId, EntityId, JsonObject, MediaId, MemoryId, MessageId, Page, RoomId, StoreError, Timestamp};
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
+use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection, set_default_instrumentation};
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use doolittle_persistence::{OpenError, Options, Store, Target, open};
 use futures_util::future::join_all;
 use uuid::Uuid;
@@ -268,4 +270,67 @@ async fn memories_from_before_there_was_an_index_of_words_are_taken_into_it() {
     assert_eq!((found().await, memories.index_words(10).await.unwrap()), (2, 0));
     assert_eq!(memories.remove_all(owner, MemoryFilter::default()).await.unwrap(), 2);
     assert_eq!(found().await, 0);
+}
+
+/// Every statement that was sent to SQLite in this process, without its values.
+static STATEMENTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn listening() -> Option<Box<dyn Instrumentation>> {
+    Some(Box::new(|event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            let statement = query.to_string();
+            STATEMENTS.lock().unwrap().insert(statement.split(" -- binds").next().unwrap_or_default().to_owned());
+        }
+    }))
+}
+
+/// How SQLite carries a statement out, whatever its values.
+fn plan(conn: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    #[derive(diesel::QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        detail: String,
+    }
+    let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(conn).unwrap();
+    steps.into_iter().map(|step| step.detail).collect()
+}
+
+#[tokio::test]
+async fn remembering_and_recalling_goes_through_no_table_as_a_whole() {
+    set_default_instrumentation(listening).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let store = open_at(&path, Options::default()).await;
+    let (owner, memories) = (AgentId::new(Uuid::from_u128(1)), store.memories());
+    store.agents().add(agent(1), Vec::new()).await.unwrap();
+    let text = JsonObject::from_iter([("text".to_owned(), "a kangaroo".into())]);
+    let knowledge = Memory { table: KNOWLEDGE.to_owned(), content: text.clone(), ..memory(2, 1) };
+    assert_eq!(memories.add(vec![Memory { content: text, ..memory(1, 1) }, knowledge]).await.unwrap(), 2);
+    let about = || "kangaroos".to_owned();
+    let room = RoomQuery {
+        alone_with: Some(EntityId::new(Uuid::from_u128(1))),
+        knowledge: 6,
+        about: about(),
+        ..RoomQuery::conversation(RoomId::new(Uuid::from_u128(1)), 32, 50)
+    };
+    assert_eq!(memories.room_context(owner, room).await.unwrap().knowledge.len(), 1);
+    let search = KeywordSearch { text: about(), limit: 10 };
+    assert_eq!(memories.search(owner, MemoryFilter::table(MESSAGES), search).await.unwrap().len(), 1);
+    let ids = vec![MemoryId::new(Uuid::from_u128(1))];
+    assert_eq!(memories.find_all(owner, MemoryFilter::table(MESSAGES), ids).await.unwrap().len(), 1);
+    assert_eq!(memories.list(owner, MemoryFilter::table(MESSAGES), Page::first(1)).await.unwrap().items.len(), 1);
+    assert_eq!(store.vectors().wanting(1, Vec::new()).await.unwrap().len(), 1);
+    memories.index_words(10).await.unwrap();
+    assert_eq!(memories.remove_all(owner, MemoryFilter::table(MESSAGES)).await.unwrap(), 1);
+
+    let statements = STATEMENTS.lock().unwrap().clone();
+    let of_memories: Vec<&String> =
+        statements.iter().filter(|one| !one.contains("EXPLAIN") && one.contains("`memories`") && one.contains("WHERE")).collect();
+    assert!(of_memories.iter().any(|one| one.contains("words_version = 0")), "{of_memories:#?}");
+    assert!(of_memories.len() >= 8, "{of_memories:#?}");
+    let mut conn = stranger(&path);
+    for statement in of_memories {
+        let plan = plan(&mut conn, statement);
+        assert!(!plan.iter().any(|step| step == "SCAN memories"), "{statement}\n{plan:#?}");
+    }
 }

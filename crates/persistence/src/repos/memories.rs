@@ -10,7 +10,7 @@ use core_types::memory::{
     Origin, Ranked, Remembered, RoomContext, RoomQuery, RoomState, Source,
 };
 use core_types::{AgentId, EntityId, JsonObject, MemoryId, Page, StoreError, StoreResult, Timestamp};
-use diesel::dsl::sql;
+use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
@@ -260,7 +260,7 @@ work! {
             .order(memories::created_at.desc())
             .limit(limit.into())
             .select(MemoryRow::as_select());
-        let rows: Vec<MemoryRow> = run!(told.load(conn))?;
+        let rows: Vec<MemoryRow> = run!(prepared(told).load(conn))?;
         all(rows)
     }
 }
@@ -281,7 +281,9 @@ work! {
     /// What of an agent's documents bears on a text; always the same statement, since every run asks it.
     fn knowledge_about(conn: &mut Conn, agent: Id, about: &str, limit: u32) -> Result<Vec<Memory>, Fault> {
         let asked = asked(about);
-        if asked.is_empty() {
+        let knowledge = memories::table.filter(memories::agent_id.eq(agent)).filter(memories::table_name.eq(KNOWLEDGE));
+        // Most agents have no documents, and to see that costs a small part of a search.
+        if asked.is_empty() || !run!(diesel::select(exists(knowledge)).get_result(conn))? {
             return Ok(Vec::new());
         }
         let query = words::query(&[scope(agent.0, KNOWLEDGE)], &asked);
@@ -453,18 +455,28 @@ work! {
     }
 }
 
+/// Memories that cannot be found by their words yet, the oldest first. They are named by a literal, so that their index serves: SQLite
+/// went through all memories otherwise.
+macro_rules! without_words {
+    ($limit:expr) => {
+        memories::table.filter(sql::<Bool>("memories.words_version = 0")).order(memories::ordinal).limit(i64::from($limit)).select((
+            memories::ordinal,
+            memories::id,
+            memories::agent_id,
+            memories::table_name,
+            memories::content,
+        ))
+    };
+}
+
 work! {
     fn index_words(conn: &mut Conn, limit: u32) -> Result<u32, Fault> {
-        let pending = memories::table.filter(memories::words_version.eq(0)).order(memories::ordinal).limit(limit.into());
-        let rows: Vec<(i64, Id, Id, String, Object)> = run!(
-            pending
-                .select((memories::ordinal, memories::id, memories::agent_id, memories::table_name, memories::content))
-                .load(conn)
-        )?;
+        let rows: Vec<(i64, Id, Id, String, Object)> = run!(prepared(without_words!(limit)).load(conn))?;
         let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         for (ordinal, id, agent, table, content) in rows {
             run!(reword(conn, ordinal, agent, &table, &content.0))?;
-            run!(diesel::update(memories::table.find(id)).set(memories::words_version.eq(VERSION)).execute(conn))?;
+            let found = diesel::update(memories::table.find(id)).set(memories::words_version.eq(VERSION)).returning(memories::ordinal);
+            let _: i64 = run!(prepared(found).get_result(conn))?;
         }
         Ok(count)
     }

@@ -1,4 +1,4 @@
-//! The one thread that writes. It takes what is queued, runs each job in a savepoint of one transaction, commits once,
+//! The one thread that writes. It takes what is queued, runs each job in a savepoint of one transaction, or alone in one, commits once,
 //! and only then answers: many callers share the cost of making their work durable, and none is hurt by another's
 //! failure. Where the commit fails, nothing of the group has happened, and all are told so.
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use core_types::error::chain;
 use core_types::{StoreError, StoreResult};
-use diesel::connection::SimpleConnection;
+use diesel::connection::{SimpleConnection, TransactionManager as _};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::{Connection, RunQueryDsl as _};
 use metrics::{Gauge, Histogram, gauge, histogram};
@@ -58,6 +58,8 @@ pub(super) enum Durability {
 trait Job: Send {
     /// Does the work in a savepoint.
     fn run(&mut self, conn: &mut Conn);
+    /// Does the work in a transaction that is its own. Whether it is to be committed.
+    fn run_alone(&mut self, conn: &mut Conn) -> bool;
     /// Tells the result, after the commit or its failure.
     fn answer(self: Box<Self>, committed: Result<(), Arc<QueryError>>);
 }
@@ -76,6 +78,11 @@ where
 {
     fn run(&mut self, conn: &mut Conn) {
         self.result = self.work.take().map(|work| conn.transaction(work));
+    }
+
+    fn run_alone(&mut self, conn: &mut Conn) -> bool {
+        self.result = self.work.take().map(|work| work(conn));
+        matches!(self.result, Some(Ok(_)))
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Arc<QueryError>>) {
@@ -260,12 +267,7 @@ impl Loop {
                 self.conn.batch_execute(&connect::commits(synced, &self.options))?;
                 self.synced = synced;
             }
-            self.conn.immediate_transaction(|conn| {
-                for job in group.iter_mut() {
-                    job.run(conn);
-                }
-                Ok::<_, QueryError>(())
-            })
+            run_group(&mut self.conn, group)
         };
         let began = Instant::now();
         let moment = self.keeper.as_mut().map(Keeper::moment);
@@ -278,6 +280,8 @@ impl Loop {
         self.rewritten &= committed.is_err();
         if let Err(error) = &committed {
             log::error!("{} writes could not be committed: {error}", group.len());
+        }
+        if committed.is_err() || is_broken(&mut self.conn) {
             self.doubtful = true;
             // At once, while what a sync could not write is still in memory.
             if let Err(error) = self.reconnect() {
@@ -384,6 +388,29 @@ impl Loop {
     }
 }
 
+/// Runs a group in one transaction. Where there is only one, it needs no savepoint, for which SQLite would keep a copy of every page that
+/// is changed.
+fn run_group(conn: &mut Conn, group: &mut [Box<dyn Job>]) -> Result<(), QueryError> {
+    let [only] = group else {
+        return conn.immediate_transaction(|conn| {
+            group.iter_mut().for_each(|job| job.run(conn));
+            Ok(())
+        });
+    };
+    let mut is_undone = false;
+    let committed = conn.immediate_transaction(|conn| {
+        is_undone = !only.run_alone(conn);
+        if is_undone { Err(QueryError::RollbackTransaction) } else { Ok(()) }
+    });
+    // Then the job tells itself why nothing of it is there.
+    if is_undone { Ok(()) } else { committed }
+}
+
+/// Whether a connection cannot say what became of its last transaction: SQLite ends one itself where a statement failed badly.
+fn is_broken(conn: &mut Conn) -> bool {
+    <Conn as Connection>::TransactionManager::is_broken_transaction_manager(conn)
+}
+
 /// How many frames of the write-ahead log count, by the connection that writes it. What stands behind them was never committed.
 fn frames(conn: &mut Conn) -> Result<u32, QueryError> {
     #[derive(diesel::QueryableByName)]
@@ -422,6 +449,31 @@ mod tests {
         assert!(matches!(writer.run(Durability::Synced, insert).await, Ok(Ok(1))), "the writer goes on");
         let empty = |conn: &mut Conn| diesel::sql_query("DELETE FROM kept").execute(conn);
         assert!(matches!(writer.run(Durability::Synced, empty).await, Ok(Ok(2))), "nothing of the defect is kept");
+        writer.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_alone_leaves_nothing_and_tells_why() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, options) = (directory.path().join("writer.db"), Options::default());
+        let mut conn = connect::for_writing(&path, &options).unwrap();
+        conn.batch_execute("CREATE TABLE kept (id INTEGER PRIMARY KEY)").unwrap();
+        let writer = Writer::start(conn, path, options, None).unwrap();
+        let failing = |conn: &mut Conn| {
+            insert(conn)?;
+            diesel::sql_query("INSERT INTO kept (id) SELECT id FROM kept").execute(conn)
+        };
+        let told = writer.run(Durability::Synced, failing).await.unwrap().unwrap_err();
+        assert!(matches!(told, QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)), "{told}");
+        // SQLite ends a transaction itself where it is out of space, for instance; the next job has a new connection.
+        let ended = |conn: &mut Conn| -> Result<usize, QueryError> {
+            insert(conn)?;
+            conn.batch_execute("ROLLBACK")?;
+            Err(QueryError::NotFound)
+        };
+        assert!(matches!(writer.run(Durability::Synced, ended).await, Ok(Err(QueryError::NotFound))));
+        let empty = |conn: &mut Conn| diesel::sql_query("DELETE FROM kept").execute(conn);
+        assert!(matches!(writer.run(Durability::Synced, empty).await, Ok(Ok(0))));
         writer.close().await;
     }
 

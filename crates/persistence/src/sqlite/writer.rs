@@ -393,7 +393,9 @@ impl Loop {
 fn run_group(conn: &mut Conn, group: &mut [Box<dyn Job>]) -> Result<(), QueryError> {
     let [only] = group else {
         return conn.immediate_transaction(|conn| {
-            group.iter_mut().for_each(|job| job.run(conn));
+            for job in group.iter_mut() {
+                job.run(conn);
+            }
             Ok(())
         });
     };

@@ -275,6 +275,7 @@ async fn memories_from_before_there_was_an_index_of_words_are_taken_into_it() {
 /// Every statement that was sent to SQLite in this process, without its values.
 static STATEMENTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
+#[expect(clippy::unnecessary_wraps, reason = "Diesel asks for an option")]
 fn listening() -> Option<Box<dyn Instrumentation>> {
     Some(Box::new(|event: InstrumentationEvent<'_>| {
         if let InstrumentationEvent::StartQuery { query, .. } = event {

@@ -266,7 +266,7 @@ fn growth_of_messages() {
 fn growth_of_memories() {
     let line = briefly(&["growth", "memories", "--most", "2000"]);
     let searches = ["a search for a word of one memory", "a search for an everyday word"];
-    assert_curves(&line, &[&["the newest page"], &searches[..], &["a reply"]].concat(), 2);
+    assert_curves(&line, &[&["a reply", "the newest page"], &searches[..]].concat(), 2);
 }
 
 #[test]

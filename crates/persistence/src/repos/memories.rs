@@ -11,6 +11,7 @@ use core_types::memory::{
 };
 use core_types::{AgentId, EntityId, JsonObject, MemoryId, Page, StoreError, StoreResult, Timestamp};
 use diesel::dsl::{exists, sql};
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
@@ -28,9 +29,10 @@ use crate::words::{VERSION, asked, indexed, scope};
 /// How many memories are deleted in one transaction.
 const STEP: u32 = 500;
 
-/// How many memories are made findable in one transaction, and how many at most before a search.
-const BATCH: u32 = 200;
-const BATCHES: u32 = 20;
+/// How many memories are made findable in one transaction, which other writers wait for, and in how many transactions at most before a
+/// search.
+const BATCH: u32 = 50;
+const BATCHES: u32 = 80;
 
 /// When a memory can be found by its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -455,23 +457,19 @@ work! {
     }
 }
 
-/// Memories that cannot be found by their words yet, the oldest first. They are named by a literal, so that their index serves: SQLite
-/// went through all memories otherwise.
-macro_rules! without_words {
-    ($limit:expr) => {
-        memories::table.filter(sql::<Bool>("memories.words_version = 0")).order(memories::ordinal).limit(i64::from($limit)).select((
-            memories::ordinal,
-            memories::id,
-            memories::agent_id,
-            memories::table_name,
-            memories::content,
-        ))
-    };
+/// Cannot be found by its words yet. The number is no bound value, so that its index serves: SQLite went through all memories otherwise.
+fn without_words() -> SqlLiteral<Bool> {
+    sql::<Bool>("memories.words_version = 0")
 }
 
 work! {
     fn index_words(conn: &mut Conn, limit: u32) -> Result<u32, Fault> {
-        let rows: Vec<(i64, Id, Id, String, Object)> = run!(prepared(without_words!(limit)).load(conn))?;
+        let pending = memories::table
+            .filter(without_words())
+            .order(memories::ordinal)
+            .limit(limit.into())
+            .select((memories::ordinal, memories::id, memories::agent_id, memories::table_name, memories::content));
+        let rows: Vec<(i64, Id, Id, String, Object)> = run!(prepared(pending).load(conn))?;
         let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         for (ordinal, id, agent, table, content) in rows {
             run!(reword(conn, ordinal, agent, &table, &content.0))?;

@@ -435,13 +435,18 @@ mod tests {
         diesel::sql_query("INSERT INTO kept DEFAULT VALUES").execute(conn)
     }
 
-    #[tokio::test]
-    async fn a_defect_in_a_job_costs_its_group_and_not_the_writer() {
+    /// A writer of a database with this schema.
+    fn writer_of(schema: &str) -> (tempfile::TempDir, Writer) {
         let directory = tempfile::tempdir().unwrap();
         let (path, options) = (directory.path().join("writer.db"), Options::default());
         let mut conn = connect::for_writing(&path, &options).unwrap();
-        conn.batch_execute("CREATE TABLE kept (id INTEGER PRIMARY KEY)").unwrap();
-        let writer = Writer::start(conn, path, options, None).unwrap();
+        conn.batch_execute(schema).unwrap();
+        (directory, Writer::start(conn, path, options, None).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_defect_in_a_job_costs_its_group_and_not_the_writer() {
+        let (_directory, writer) = writer_of("CREATE TABLE kept (id INTEGER PRIMARY KEY)");
         assert!(matches!(writer.run(Durability::Synced, insert).await, Ok(Ok(1))));
         let broken = |conn: &mut Conn| -> Result<usize, QueryError> {
             insert(conn)?;
@@ -456,11 +461,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_fails_alone_leaves_nothing_and_tells_why() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, options) = (directory.path().join("writer.db"), Options::default());
-        let mut conn = connect::for_writing(&path, &options).unwrap();
-        conn.batch_execute("CREATE TABLE kept (id INTEGER PRIMARY KEY)").unwrap();
-        let writer = Writer::start(conn, path, options, None).unwrap();
+        let (_directory, writer) = writer_of("CREATE TABLE kept (id INTEGER PRIMARY KEY)");
         let failing = |conn: &mut Conn| {
             insert(conn)?;
             diesel::sql_query("INSERT INTO kept (id) SELECT id FROM kept").execute(conn)
@@ -487,9 +488,7 @@ mod tests {
             synchronous: i32,
         }
         let level = |conn: &mut Conn| diesel::sql_query("PRAGMA synchronous").get_result::<Level>(conn).map(|level| level.synchronous);
-        let directory = tempfile::tempdir().unwrap();
-        let (path, options) = (directory.path().join("writer.db"), Options::default());
-        let writer = Writer::start(connect::for_writing(&path, &options).unwrap(), path, options, None).unwrap();
+        let (_directory, writer) = writer_of("");
         for (durability, expected) in [(Durability::Written, 1), (Durability::Synced, 2), (Durability::Written, 1)] {
             assert_eq!(writer.run(durability, level).await.unwrap().unwrap(), expected);
         }
@@ -511,12 +510,9 @@ mod tests {
 
     #[tokio::test]
     async fn where_the_commit_fails_an_answer_that_wrote_nothing_is_not_given_either() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, options) = (directory.path().join("writer.db"), Options::default());
-        let mut conn = connect::for_writing(&path, &options).unwrap();
-        conn.batch_execute("CREATE TABLE kept (id INTEGER PRIMARY KEY); CREATE TABLE part (kept INTEGER NOT NULL REFERENCES kept (id))")
-            .unwrap();
-        let writer = Arc::new(Writer::start(conn, path, options, None).unwrap());
+        let tables = "CREATE TABLE kept (id INTEGER PRIMARY KEY); CREATE TABLE part (kept INTEGER NOT NULL REFERENCES kept (id))";
+        let (_directory, writer) = writer_of(tables);
+        let writer = Arc::new(writer);
         // While the writer is held, the others gather in one group.
         let (started, running) = oneshot::channel();
         let (release, released) = std::sync::mpsc::channel();

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 
 use super::access::{Sight, channels_within};
 use super::columns::{Id, Object, known_total, listed, owned, owner, time};
-use super::prepared::prepared;
+use super::prepared::fixed;
 use super::schema::{channel_participants, channels, memories, rooms};
 use super::{Conn, Db, RunQueryDsl, deliveries, events, members, queue};
 use crate::error::Fault;
@@ -108,7 +108,7 @@ work! {
         let (kept, added) = turn.counts();
         let at = case_when(channels::last_message_at.ge(now), channels::last_message_at + 1).otherwise(now);
         let row: Option<(ChannelRow, i64, i64, i32)> = run!(
-            prepared(
+            fixed!(
                 diesel::update(channels::table.find(channel))
                     .set((
                         channels::last_seq.eq(channels::last_seq + 1),
@@ -129,7 +129,7 @@ work! {
     /// and the event's time: never earlier than the message before it, so that pruning by age leaves no gap.
     pub(super) fn event_place(conn: &mut Conn, channel: Id, now: i64) -> QueryResult<Option<(i64, i64)>> {
         let place: Option<(i64, i64)> = run!(
-            prepared(
+            fixed!(
                 diesel::update(channels::table.find(channel))
                     .set(channels::last_seq.eq(channels::last_seq + 1))
                     .returning((channels::last_seq, channels::last_message_at))

@@ -19,7 +19,7 @@ use diesel::prelude::*;
 use super::channels::Place;
 use super::columns::{Id, time, word};
 use super::finish::finish;
-use super::prepared::prepared;
+use super::prepared::fixed;
 use super::schema::deliveries;
 use super::{Conn, Db, RunQueryDsl, claims, events, queue};
 use crate::error::{Fault, settled};
@@ -113,7 +113,7 @@ work! {
                 due_at: (!occupied.contains(&agent_id)).then_some(now),
                 created_at: now,
             };
-            run!(diesel::insert_into(deliveries::table).values(&row).execute(conn))?;
+            run!(fixed!(diesel::insert_into(deliveries::table).values(&row)).execute(conn))?;
             made.push(row.into_delivery()?);
         }
         Ok(Some(made))
@@ -177,7 +177,7 @@ work! {
             .filter(deliveries::attempt.eq(fence.attempt))
             .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
         let change = (deliveries::state.eq(state.to_string()), deliveries::due_at.eq(None::<i64>), deliveries::ended_at.eq(now));
-        let ended: Option<Id> = run!(prepared(diesel::update(held).set(change).returning(deliveries::id)).get_result(conn)).optional()?;
+        let ended: Option<Id> = run!(fixed!(diesel::update(held).set(change).returning(deliveries::id)).get_result(conn)).optional()?;
         Ok(ended.is_some())
     }
 }
@@ -198,7 +198,7 @@ work! {
         if let Some(oldest) = oldest {
             let due = deliveries::due_at.eq(deliveries::created_at.nullable());
             let promote = diesel::update(deliveries::table.find(oldest)).set(due).returning(deliveries::id);
-            let _: Id = run!(prepared(promote).get_result(conn))?;
+            let _: Id = run!(fixed!(promote).get_result(conn))?;
         }
         Ok(())
     }

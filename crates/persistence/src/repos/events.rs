@@ -9,6 +9,7 @@ use diesel::sql_types::BigInt;
 use super::channels::{event_place, find_channel};
 use super::columns::{Id, Json, json, meaning, time, word};
 use super::messages::MessageRow;
+use super::prepared::fixed;
 use super::schema::{channel_events, channels, messages};
 use super::{Conn, RunQueryDsl};
 use crate::error::Fault;
@@ -57,7 +58,7 @@ fn nameless(kind: &str) -> Fault {
 
 work! {
     pub(super) fn add(conn: &mut Conn, event: &EventRow) -> QueryResult<()> {
-        run!(diesel::insert_into(channel_events::table).values(event).execute(conn))?;
+        run!(fixed!(diesel::insert_into(channel_events::table).values(event)).execute(conn))?;
         Ok(())
     }
 }

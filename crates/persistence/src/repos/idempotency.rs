@@ -10,6 +10,7 @@ use diesel::sql_types::BigInt;
 use uuid::Uuid;
 
 use super::columns::Id;
+use super::prepared::fixed;
 use super::schema::idempotency;
 use super::{Conn, Db, RunQueryDsl};
 use crate::error::Fault;
@@ -35,7 +36,7 @@ work! {
             idempotency::message_id.eq(message),
             idempotency::created_at.eq(now),
         );
-        if run!(diesel::insert_into(idempotency::table).values(row).on_conflict_do_nothing().execute(conn))? > 0 {
+        if run!(fixed!(diesel::insert_into(idempotency::table).values(row).on_conflict_do_nothing()).execute(conn))? > 0 {
             return Ok(Claim::Ours);
         }
         let (hash, first): (Vec<u8>, Id) = run!(

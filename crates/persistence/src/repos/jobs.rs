@@ -11,6 +11,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::columns::{Id, Json, meaning, owned, time, word};
+use super::prepared::fixed;
 use super::schema::{channel_events, jobs};
 use super::types::IdSql;
 use super::{Conn, Db, RunQueryDsl, messages, queue};
@@ -127,7 +128,7 @@ work! {
             jobs::created_at.eq(now),
             jobs::expires_at.eq(now.saturating_add(draft.timeout_millis)),
         );
-        run!(diesel::insert_into(jobs::table).values(row).execute(conn))?;
+        run!(fixed!(diesel::insert_into(jobs::table).values(row)).execute(conn))?;
         Ok(true)
     }
 }

@@ -17,7 +17,7 @@ use diesel::sql_types::Bool;
 
 use super::columns::{Id, Object, TextOf, known_total, time, word};
 use super::plane::EntityRow;
-use super::prepared::prepared;
+use super::prepared::{fixed, prepared};
 use super::queue;
 use super::schema::{entities, memories, participants};
 use super::vectors::renew;
@@ -198,7 +198,7 @@ work! {
             let row = MemoryRow::from(memory);
             let values = (&row, memories::words_version.eq(version));
             let insert = diesel::insert_into(memories::table).values(values).on_conflict_do_nothing().returning(memories::ordinal);
-            let ordinal: Option<i64> = run!(insert.get_result(conn)).optional()?;
+            let ordinal: Option<i64> = run!(fixed!(insert).get_result(conn)).optional()?;
             let Some(ordinal) = ordinal else { continue };
             new += 1;
             if findable == Findable::Soon {
@@ -262,7 +262,7 @@ work! {
             .order(memories::created_at.desc())
             .limit(limit.into())
             .select(MemoryRow::as_select());
-        let rows: Vec<MemoryRow> = run!(prepared(told).load(conn))?;
+        let rows: Vec<MemoryRow> = run!(fixed!(told).load(conn))?;
         all(rows)
     }
 }
@@ -469,13 +469,18 @@ work! {
             .order(memories::ordinal)
             .limit(limit.into())
             .select((memories::ordinal, memories::id, memories::agent_id, memories::table_name, memories::content));
-        let rows: Vec<(i64, Id, Id, String, Object)> = run!(prepared(pending).load(conn))?;
-        let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let rows: Vec<(i64, Id, Id, String, Object)> = run!(fixed!(pending).load(conn))?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let (count, mut done) = (u32::try_from(rows.len()).unwrap_or(u32::MAX), Vec::with_capacity(rows.len()));
         for (ordinal, id, agent, table, content) in rows {
             run!(reword(conn, ordinal, agent, &table, &content.0))?;
-            let found = diesel::update(memories::table.find(id)).set(memories::words_version.eq(VERSION)).returning(memories::ordinal);
-            let _: i64 = run!(prepared(found).get_result(conn))?;
+            done.push(id);
         }
+        // All at once: before each such update SQLite has its index write what it holds, as a piece that has to be merged later.
+        let found = diesel::update(memories::table.filter(memories::id.eq_any(done))).set(memories::words_version.eq(VERSION));
+        let _: Vec<i64> = run!(prepared(found.returning(memories::ordinal)).load(conn))?;
         Ok(count)
     }
 }

@@ -18,6 +18,7 @@ use super::access::{self, Sight};
 use super::channels::{Place, Turn, add_channel, message_place};
 use super::columns::{Id, Opaque, time};
 use super::idempotency::{self, Claim};
+use super::prepared::fixed;
 use super::schema::{agents, messages};
 use super::{Conn, Db, RunQueryDsl, channels, deliveries, edits, events, jobs, queue, search, sessions};
 use crate::error::{Fault, Undo, settled};
@@ -136,7 +137,7 @@ work! {
         draft.in_reply_to = run!(answered(conn, place.channel.id.into(), draft.in_reply_to, &mut draft.metadata))?;
         let row = MessageRow::new(draft, &place);
         let values = (&row, messages::source_key.eq(source_key));
-        if run!(diesel::insert_into(messages::table).values(values).on_conflict_do_nothing().execute(conn))? == 0 {
+        if run!(fixed!(diesel::insert_into(messages::table).values(values).on_conflict_do_nothing()).execute(conn))? == 0 {
             return Ok(Entered::IdTaken);
         }
         let event = events::EventRow {

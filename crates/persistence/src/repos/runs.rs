@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use super::columns::{Id, Json, Object, known_total, listed, time, word};
+use super::prepared::fixed;
 use super::schema::{logs, runs};
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::Fault;
@@ -103,9 +104,9 @@ impl From<LogRow> for LogEntry {
 
 work! {
     pub(super) fn add(conn: &mut Conn, trace: Trace) -> QueryResult<()> {
-        run!(diesel::insert_into(runs::table).values(&RunRow::from(trace.run)).execute(conn))?;
+        run!(fixed!(diesel::insert_into(runs::table).values(&RunRow::from(trace.run))).execute(conn))?;
         for entry in trace.logs {
-            run!(diesel::insert_into(logs::table).values(&LogRow::from(entry)).execute(conn))?;
+            run!(fixed!(diesel::insert_into(logs::table).values(&LogRow::from(entry))).execute(conn))?;
         }
         Ok(())
     }

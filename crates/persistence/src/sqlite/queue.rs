@@ -12,7 +12,7 @@ use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::memories::MemoryRow;
-use super::prepared::prepared;
+use super::prepared::fixed;
 use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents, sessions};
 use super::sessions::SessionRow;
 use super::types::IdSql;
@@ -157,7 +157,7 @@ pub(super) fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<I
             deliveries::due_at.eq(request.lease_until.millis()),
         );
         let claim = diesel::update(deliveries::table.find(id)).set(claim).returning(deliveries::id);
-        let _: Id = prepared(claim).get_result(conn)?;
+        let _: Id = fixed!(claim).get_result(conn)?;
     }
     Ok(taken)
 }

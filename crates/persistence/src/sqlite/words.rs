@@ -5,6 +5,7 @@ use diesel::sql_types::Bool;
 use diesel::sqlite::Sqlite;
 
 use super::Conn;
+use super::prepared::fixed;
 use super::schema::memories;
 
 diesel::infix_operator!(Matches, " MATCH ", Bool, backend: Sqlite);
@@ -68,7 +69,7 @@ pub(super) fn query(scopes: &[String], asked: &[String]) -> String {
 pub(super) fn put(conn: &mut Conn, ordinal: i64, scope: &str, words: &[String]) -> QueryResult<()> {
     let words = words.iter().map(|word| within(scope, word)).collect::<Vec<_>>().join(" ");
     let row = (memory_words::ordinal.eq(ordinal), memory_words::words.eq(words));
-    diesel::insert_into(memory_words::table).values(row).execute(conn)?;
+    fixed!(diesel::insert_into(memory_words::table).values(row)).execute(conn)?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::pattern::decompose;
 use crate::script::{Answer, Fragment, Rule, Script, Topic};
-use crate::words::{Word, phrases, replace};
+use crate::words::{Word, phrases};
 
 /// Earlier messages than this many are forgotten.
 const MOST_MESSAGES: usize = 50;
@@ -29,7 +29,7 @@ pub fn respond(script: &Script, messages: &[&str]) -> String {
 pub fn calls_for_an_answer(script: &Script, message: &str) -> bool {
     message.contains(['?', '？', '؟'])
         || phrases(message)
-            .iter()
+            .into_iter()
             .any(|phrase| ranked_keywords(script, &prepare(script, phrase)).first().is_some_and(|topic| topic.rank > 0))
 }
 
@@ -49,7 +49,7 @@ enum Tried {
 
 impl Conversation<'_> {
     fn answer(&mut self, message: &str) -> String {
-        let phrases: Vec<Vec<Word>> = phrases(message).iter().map(|phrase| prepare(self.script, phrase)).collect();
+        let phrases: Vec<Vec<Word>> = phrases(message).into_iter().map(|phrase| prepare(self.script, phrase)).collect();
         if phrases.is_empty() {
             return self.fallback(&self.script.silence);
         }
@@ -126,7 +126,7 @@ impl Conversation<'_> {
             match fragment {
                 Fragment::Text(text) => said.push_str(text),
                 Fragment::Part(part) => {
-                    let mirrored = replace(parts.get(*part).filter(|words| !words.is_empty())?, &self.script.mirrors);
+                    let mirrored = self.script.mirrors.replace(parts.get(*part).filter(|words| !words.is_empty())?);
                     said.push_str(&mirrored.iter().map(|word| word.shown.as_str()).collect::<Vec<_>>().join(" "));
                 }
             }
@@ -136,12 +136,11 @@ impl Conversation<'_> {
 }
 
 /// A phrase as patterns see it: swapped, and without a capital only because it begins a sentence.
-fn prepare(script: &Script, phrase: &[Word]) -> Vec<Word> {
-    let mut phrase = phrase.to_vec();
+fn prepare(script: &Script, mut phrase: Vec<Word>) -> Vec<Word> {
     if let Some(first) = phrase.first_mut().filter(|first| script.knows(&first.key)) {
         first.shown.clone_from(&first.key);
     }
-    let mut swapped = replace(&phrase, &script.swaps);
+    let mut swapped = script.swaps.replace(&phrase);
     for word in swapped.iter_mut().filter(|word| word.key == "i" || word.key.starts_with("i'")) {
         // "I" keeps its capital wherever it stands, and however it was typed.
         word.shown = with_capital(&word.shown);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use derive_more::{Display, Error};
 
 use crate::pattern::{Element, MOST_GAPS};
-use crate::words::{Replacement, Word};
+use crate::words::{Replacement, Replacements, Word};
 
 /// A longer script is not read, in bytes.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -23,8 +23,8 @@ pub struct ScriptError {
 /// Everything the model knows.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
-    pub(crate) swaps: Vec<Replacement>,
-    pub(crate) mirrors: Vec<Replacement>,
+    pub(crate) swaps: Replacements,
+    pub(crate) mirrors: Replacements,
     classes: HashMap<String, Vec<String>>,
     keywords: HashMap<String, usize>,
     topics: Vec<Topic>,
@@ -125,8 +125,8 @@ impl Reader {
     fn read(&mut self, number: usize, line: &str) -> Result<(), String> {
         let (directive, rest) = line.split_once(' ').map_or((line, ""), |(directive, rest)| (directive, rest.trim()));
         match directive {
-            "swap" => self.script.swaps.push(replacement(rest)?),
-            "mirror" => self.script.mirrors.push(replacement(rest)?),
+            "swap" => self.script.swaps.add(replacement(rest)?),
+            "mirror" => self.script.mirrors.add(replacement(rest)?),
             "class" => self.class(rest)?,
             "keyword" => self.keyword(rest)?,
             "when" => self.rule(rest, Open::Rule)?,
@@ -239,8 +239,7 @@ impl Reader {
             return Err(ScriptError { line: 0, message: "every pattern, `none` and `silence` need something to say".to_owned() });
         }
         self.script.silence.number = self.script.rules + 1;
-        let replaced = self.script.swaps.iter().chain(&self.script.mirrors).flat_map(|replacement| replacement.from.iter().cloned());
-        let replaced: Vec<String> = replaced.collect();
+        let replaced: Vec<String> = self.script.swaps.words().chain(self.script.mirrors.words()).cloned().collect();
         self.script.known.extend(replaced);
         Ok(self.script)
     }

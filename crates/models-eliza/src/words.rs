@@ -1,5 +1,7 @@
 //! From a text to phrases of words, and replacing words by others.
 
+use std::collections::HashMap;
+
 /// Longer texts are read up to here, in characters.
 const MOST_CHARS: usize = 2000;
 /// Longer phrases are read up to here, in words.
@@ -33,21 +35,39 @@ pub(crate) struct Replacement {
     pub(crate) to: Vec<Word>,
 }
 
-/// Replaces from left to right; at each place the first replacement that fits. What was put in is not looked at again.
-pub(crate) fn replace(words: &[Word], replacements: &[Replacement]) -> Vec<Word> {
-    let mut result = Vec::with_capacity(words.len());
-    let mut rest = words;
-    while let Some((first, others)) = rest.split_first() {
-        let fitting = replacements.iter().find_map(|replacement| Some((replacement, after(rest, replacement)?)));
-        if let Some((replacement, left)) = fitting {
-            result.extend(replacement.to.iter().cloned());
-            rest = left;
-        } else {
-            result.push(first.clone());
-            rest = others;
+/// Replacements, by the word that they begin with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Replacements(HashMap<String, Vec<Replacement>>);
+
+impl Replacements {
+    /// One more, which counts where none before it fits. It is of at least one word.
+    pub(crate) fn add(&mut self, replacement: Replacement) {
+        if let Some(first) = replacement.from.first() {
+            self.0.entry(first.clone()).or_default().push(replacement);
         }
     }
-    result
+
+    /// The words that are replaced.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &String> {
+        self.0.values().flatten().flat_map(|replacement| &replacement.from)
+    }
+
+    /// Replaces from left to right; at each place the first replacement that fits. What was put in is not looked at again.
+    pub(crate) fn replace(&self, words: &[Word]) -> Vec<Word> {
+        let mut result = Vec::with_capacity(words.len());
+        let mut rest = words;
+        while let Some((first, others)) = rest.split_first() {
+            let mut possible = self.0.get(&first.key).into_iter().flatten();
+            if let Some((replacement, left)) = possible.find_map(|replacement| Some((replacement, after(rest, replacement)?))) {
+                result.extend(replacement.to.iter().cloned());
+                rest = left;
+            } else {
+                result.push(first.clone());
+                rest = others;
+            }
+        }
+        result
+    }
 }
 
 /// What is left behind the words that a replacement takes away, if it fits.
@@ -60,17 +80,27 @@ fn after<'a>(words: &'a [Word], replacement: &Replacement) -> Option<&'a [Word]>
 /// The phrases of a text: what lies between punctuation marks, and before and after "but". A message that shouts is read
 /// as if it did not.
 pub(crate) fn phrases(text: &str) -> Vec<Vec<Word>> {
-    let text: String = text.chars().take(MOST_CHARS).map(plain).collect();
-    // Addresses are no words.
-    let text: String = text.split_inclusive(char::is_whitespace).filter(|token| !token.contains("://")).collect();
+    let mut text: String = text.chars().take(MOST_CHARS).map(plain).collect();
+    if text.contains("://") {
+        // Addresses are no words.
+        text = text.split_inclusive(char::is_whitespace).filter(|token| !token.contains("://")).collect();
+    }
     let shouted = text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase) && text.trim().chars().count() > 1;
     let mut phrases = Vec::new();
     for part in text.split(ends_phrase) {
         let words = part.split_whitespace().flat_map(|token| token.split(separates));
         let words = words.map(|word| word.trim_matches(['\'', '-'])).filter(|word| !word.is_empty()).map(Word::new);
-        let words: Vec<Word> = words.map(|word| if shouted { word.lower() } else { word }).collect();
-        phrases.extend(words.split(|word| word.key == "but").filter(|phrase| !phrase.is_empty()).map(<[Word]>::to_vec));
+        let mut phrase = Vec::new();
+        for word in words {
+            if word.key == "but" {
+                phrases.push(std::mem::take(&mut phrase));
+            } else {
+                phrase.push(if shouted { word.lower() } else { word });
+            }
+        }
+        phrases.push(phrase);
     }
+    phrases.retain(|phrase| !phrase.is_empty());
     phrases.truncate(MOST_PHRASES);
     for phrase in &mut phrases {
         phrase.truncate(MOST_WORDS);
@@ -100,7 +130,7 @@ const fn separates(char: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Replacement, Word, phrases, replace};
+    use super::{Replacement, Replacements, Word, phrases};
 
     fn shown(text: &str) -> Vec<String> {
         phrases(text).iter().map(|phrase| phrase.iter().map(|word| word.shown.as_str()).collect::<Vec<_>>().join(" ")).collect()
@@ -139,15 +169,18 @@ mod tests {
             at_end,
             to: to.iter().map(|word| Word::new(word)).collect(),
         };
-        let mirrors = [
+        let mut mirrors = Replacements::default();
+        for mirror in [
             replacement(&["you", "are"], false, &["I", "am"]),
             replacement(&["you"], true, &["me"]),
             replacement(&["you"], false, &["I"]),
             replacement(&["i"], false, &["you"]),
-        ];
+        ] {
+            mirrors.add(mirror);
+        }
         for (text, expected) in [("i think you are kind", "you think I am kind"), ("you see you", "I see me"), ("i", "you")] {
             let words: Vec<Word> = text.split(' ').map(Word::new).collect();
-            let replaced: Vec<String> = replace(&words, &mirrors).into_iter().map(|word| word.shown).collect();
+            let replaced: Vec<String> = mirrors.replace(&words).into_iter().map(|word| word.shown).collect();
             assert_eq!(replaced.join(" "), expected);
         }
     }

@@ -176,6 +176,23 @@ async fn the_document_and_its_reader_need_no_key_and_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn the_reader_is_sent_compressed_to_whoever_takes_that() {
+    let (_server, caller) = open().await;
+    for (name, holds) in [("swagger-ui-bundle.js", "SwaggerUIBundle"), ("swagger-ui.css", ".swagger-ui"), ("index.html", "swagger-ui")] {
+        let asked = |accepted: &str| Request::get(&format!("/api/docs/{name}")).header("accept-encoding", accepted);
+        let plain = caller.send(asked("identity")).await;
+        assert!(plain.status == 200 && plain.header("content-encoding").is_none() && plain.text().contains(holds), "{name}");
+        assert_eq!(caller.send(asked("br, gzip;q=0")).await.body, plain.body, "{name}");
+        let packed = caller.send(asked("gzip, deflate, br")).await;
+        assert_eq!((packed.status, packed.header("content-encoding"), packed.header("vary")), (200, Some("gzip"), Some("accept-encoding")));
+        assert_eq!(packed.header("content-type"), plain.header("content-type"));
+        // A gzip file begins with its magic number and ends with the length of what is in it (RFC 1952).
+        let length = u32::try_from(plain.body.len()).unwrap().to_le_bytes();
+        assert!(packed.body.starts_with(&[0x1f, 0x8b]) && packed.body.ends_with(&length) && packed.body.len() < plain.body.len(), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn the_first_page_says_how_the_server_is() {
     let (_server, caller) = open().await;
     let page = caller.get("/").await;

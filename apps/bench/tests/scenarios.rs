@@ -226,7 +226,7 @@ fn overload_beyond_the_replies_that_may_be_waited_for() {
 #[test]
 fn soak() {
     let line = briefly(&["soak", "--minutes", "0.1", "--interval", "0.5"]);
-    let habits = ["/talks", "/posts", "/reads", "/searches", "/sockets", "/sessions", "/jobs", "/uploads", "/agents"];
+    let habits = ["/talks", "/posts", "/reads", "/searches", "/sockets", "/sessions", "/jobs", "/uploads", "/agents", "/forgotten"];
     assert_figures(&line, &habits);
     let counted = ["/descriptors/0", "/descriptors/1", "/server_threads/0", "/server_threads/1"];
     assert_figures(&line, &counted);

@@ -50,7 +50,8 @@ const EXCLUSIVE: &[(&[&str], &[&str])] = &[
     (&["reqwest"], &["doolittle-outbound", "doolittle-media-s3", "doolittle-tee"]),
     (&["object_store"], &["doolittle-media-s3"]),
     // They break on what was made for it, and so nothing else reads with them.
-    (&["pdf-extract", "quick-xml", "zip"], &["doolittle-documents"]),
+    (&["pdf-extract", "quick-xml"], &["doolittle-documents"]),
+    (&["zip"], &["doolittle-documents", "doolittle-http"]),
     (&["dcap-qvl"], &["doolittle-tee"]),
 ];
 

@@ -52,7 +52,7 @@ struct Habit {
     act: fn(&mut Api<'_>, &Ground<'_>, u32) -> Outcome<()>,
 }
 
-const HABITS: [Habit; 9] = [
+const HABITS: [Habit; 10] = [
     Habit { name: "talks", every: Duration::from_millis(20), act: talk },
     Habit { name: "posts", every: Duration::from_millis(20), act: post },
     Habit { name: "reads", every: Duration::from_millis(10), act: read },
@@ -62,6 +62,7 @@ const HABITS: [Habit; 9] = [
     Habit { name: "jobs", every: Duration::from_millis(200), act: job },
     Habit { name: "uploads", every: Duration::from_secs(1), act: upload },
     Habit { name: "agents", every: Duration::from_millis(500), act: agent },
+    Habit { name: "forgotten", every: Duration::from_secs(1), act: forget },
 ];
 
 /// What the server had at a moment.
@@ -240,6 +241,12 @@ fn upload(api: &mut Api<'_>, ground: &Ground<'_>, _turn: u32) -> Outcome<()> {
 fn agent(api: &mut Api<'_>, _ground: &Ground<'_>, turn: u32) -> Outcome<()> {
     let id = api.start_agent(&format!("Soak {turn}"))?;
     api.body("DELETE", &format!("/api/agents/{id}"), None).map(drop)
+}
+
+/// Has the agent forget a person. All vectors are in memory, so that memory would grow with what there is to remember, and say nothing.
+fn forget(api: &mut Api<'_>, ground: &Ground<'_>, turn: u32) -> Outcome<()> {
+    let path = format!("/api/memory/agents/{}/memories?source=author:{}", ground.agent, user(turn));
+    api.body("DELETE", &path, None).map(drop)
 }
 
 fn missing(what: &str, answer: &Value) -> Failure {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contract::stores::{Opened, Stores};
+use core_types::memory::{KeywordSearch, MESSAGES, Memory, MemoryFilter};
 use core_types::messaging::PostOutcome;
-use core_types::{ChannelId, StoreError};
+use core_types::{AgentId, ChannelId, JsonObject, StoreError};
 use doolittle_persistence::{Kind, OpenError, Options, Store, Target, open};
 use futures_util::future::join_all;
 use uuid::Uuid;
@@ -15,6 +16,8 @@ use uuid::Uuid;
 #[path = "common/bundle.rs"]
 mod bundle;
 mod common;
+#[path = "common/memories.rs"]
+mod memories;
 #[path = "common/orphans.rs"]
 mod orphans;
 #[path = "common/posts.rs"]
@@ -22,6 +25,7 @@ mod posts;
 #[path = "common/server.rs"]
 mod server;
 
+use memories::{agent, memory};
 use posts::plain_post;
 
 struct Temporary {
@@ -88,6 +92,35 @@ async fn a_post_that_nobody_waits_for_any_more_holds_up_nobody() {
     assert!(given_up > 0, "no post was left off");
     let seqs: Vec<_> = messages.events(channel, 0, 1_000).await.unwrap().iter().map(|event| event.seq).collect();
     assert_eq!(seqs, (1..=i64::try_from(seqs.len()).unwrap()).collect::<Vec<_>>());
+    opened.end().await;
+}
+
+/// One process at a time has the database, but not one connection: what is made findable may be changed at that moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_memory_that_is_changed_while_it_is_made_findable_is_found_by_what_it_says_then() {
+    let Some(opened) = opened().await else { return };
+    let (stranger, memories) = (stranger(&opened.database).await, opened.store.memories());
+    opened.store.agents().add(agent(1), Vec::new()).await.unwrap();
+    let text = |text: &str| JsonObject::from_iter([("text".to_owned(), text.into())]);
+    assert_eq!(memories.add(vec![Memory { content: text("a kangaroo"), ..memory(1, 1) }]).await.unwrap(), 1);
+    stranger.batch_execute("UPDATE memories SET words_version = 0").await.unwrap();
+    stranger.batch_execute("BEGIN; UPDATE memories SET content = '{\"text\": \"a wombat\"}'").await.unwrap();
+    let indexing = tokio::spawn({
+        let memories = opened.store.memories();
+        async move { memories.index_words(10).await }
+    });
+    let waiting = "SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()";
+    while stranger.query(waiting, &[]).await.unwrap().is_empty() {
+        assert!(!indexing.is_finished(), "it does not wait for who changes the memory");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stranger.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(indexing.await.unwrap().unwrap(), 1);
+    for (word, found) in [("wombat", 1), ("kangaroo", 0)] {
+        let search = KeywordSearch { text: word.to_owned(), limit: 10 };
+        let owner = AgentId::new(Uuid::from_u128(1));
+        assert_eq!(memories.search(owner, MemoryFilter::table(MESSAGES), search).await.unwrap().len(), found, "{word}");
+    }
     opened.end().await;
 }
 

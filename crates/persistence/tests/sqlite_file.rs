@@ -7,10 +7,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use core_types::agents::Agent;
-use core_types::character::Character;
 use core_types::media::{MediaFile, MediaPlace, MediaType};
-use core_types::memory::{KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryFilter, Origin, RoomQuery};
+use core_types::memory::{KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryFilter, RoomQuery};
 use core_types::messaging::PostOutcome;
 use core_types::{AgentId, ChannelId, EntityId, JsonObject, MediaId, MemoryId, MessageId, Page, RoomId, StoreError, Timestamp};
 use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection, set_default_instrumentation};
@@ -20,44 +18,18 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 mod common;
+#[path = "common/memories.rs"]
+mod memories;
 #[path = "common/orphans.rs"]
 mod orphans;
 #[path = "common/posts.rs"]
 mod posts;
 
+use memories::{agent, memory};
 use posts::plain_post;
 
 async fn open_at(path: &Path, options: Options) -> Store {
     open(&Target::Sqlite(path.to_path_buf()), options, common::ids_from(1)).await.unwrap()
-}
-
-fn agent(number: u128) -> Agent {
-    Agent {
-        id: AgentId::new(Uuid::from_u128(number)),
-        character: Character { name: format!("Agent {number}"), ..Character::default() },
-        enabled: true,
-        running: false,
-        owner: None,
-        created_at: Timestamp::from_millis(1),
-        updated_at: Timestamp::from_millis(1),
-    }
-}
-
-fn memory(number: u128, agent: u128) -> Memory {
-    Memory {
-        id: MemoryId::new(Uuid::from_u128(number)),
-        agent_id: AgentId::new(Uuid::from_u128(agent)),
-        table: MESSAGES.to_owned(),
-        room_id: RoomId::new(Uuid::from_u128(1)),
-        world_id: None,
-        entity_id: EntityId::new(Uuid::from_u128(1)),
-        content: JsonObject::new(),
-        metadata: JsonObject::new(),
-        unique: true,
-        created_at: Timestamp::from_millis(1),
-        origin: Origin::default(),
-        document_id: None,
-    }
 }
 
 fn file() -> MediaFile {

@@ -51,6 +51,7 @@ const EXCLUSIVE: &[(&[&str], &[&str])] = &[
     (&["object_store"], &["doolittle-media-s3"]),
     // They break on what was made for it, and so nothing else reads with them.
     (&["pdf-extract", "quick-xml"], &["doolittle-documents"]),
+    // The same, and the edge takes the reader of its document out of an archive when it is built.
     (&["zip"], &["doolittle-documents", "doolittle-http"]),
     (&["dcap-qvl"], &["doolittle-tee"]),
 ];

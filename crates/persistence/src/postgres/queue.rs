@@ -8,8 +8,8 @@ use diesel::prelude::*;
 use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
-use super::memories::MemoryRow;
-use super::prepared::prepared;
+use super::memories::{MemoryRow, Wordless, without_words};
+use super::prepared::{fixed, prepared};
 use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents, sessions};
 use super::sessions::SessionRow;
 use super::vectors::Held;
@@ -111,6 +111,14 @@ pub(super) async fn hold_memories(conn: &mut Conn, ids: Vec<Id>) -> QueryResult<
         .skip_locked()
         .load(conn)
         .await
+}
+
+/// The oldest memories that cannot be found by their words yet. Nobody else changes them before the transaction ends: who changes one locks
+/// it before its words, and so does this.
+pub(super) async fn hold_wordless(conn: &mut Conn, limit: u32) -> QueryResult<Vec<Wordless>> {
+    let wordless = memories::table.filter(without_words()).order(memories::ordinal).limit(limit.into());
+    let shown = (memories::ordinal, memories::id, memories::agent_id, memories::table_name, memories::content);
+    fixed!(wordless.select(shown).for_update()).load(conn).await
 }
 
 /// The memories of an agent in the order in which they were stored.

@@ -457,19 +457,17 @@ work! {
     }
 }
 
+/// What words are made of, and whose they are.
+pub(super) type Wordless = (i64, Id, Id, String, Object);
+
 /// Cannot be found by its words yet. The number is no bound value, so that its index serves: SQLite went through all memories otherwise.
-fn without_words() -> SqlLiteral<Bool> {
+pub(super) fn without_words() -> SqlLiteral<Bool> {
     sql::<Bool>("memories.words_version = 0")
 }
 
 work! {
     fn index_words(conn: &mut Conn, limit: u32) -> Result<u32, Fault> {
-        let pending = memories::table
-            .filter(without_words())
-            .order(memories::ordinal)
-            .limit(limit.into())
-            .select((memories::ordinal, memories::id, memories::agent_id, memories::table_name, memories::content));
-        let rows: Vec<(i64, Id, Id, String, Object)> = run!(fixed!(pending).load(conn))?;
+        let rows = run!(queue::hold_wordless(conn, limit))?;
         if rows.is_empty() {
             return Ok(0);
         }

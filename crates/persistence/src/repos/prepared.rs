@@ -81,7 +81,7 @@ where
 {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         #[cfg(debug_assertions)]
-        held::assert_same_text::<Site, DB>(&self.statement, out.backend())?;
+        texts::assert_same_text::<Site, DB>(&self.statement, out.backend())?;
         self.statement.walk_ast(out)
     }
 
@@ -94,7 +94,7 @@ impl<U, Site, Conn> RunQueryDsl<Conn> for Fixed<U, Site> {}
 
 /// What is said of a text is held against what it is, wherever a test runs one.
 #[cfg(debug_assertions)]
-mod held {
+mod texts {
     use std::any::{TypeId, type_name};
     use std::collections::HashMap;
     use std::sync::Mutex;

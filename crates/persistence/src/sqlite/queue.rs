@@ -11,7 +11,7 @@ use super::Conn;
 use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
-use super::memories::MemoryRow;
+use super::memories::{MemoryRow, Wordless, without_words};
 use super::prepared::fixed;
 use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents, sessions};
 use super::sessions::SessionRow;
@@ -90,6 +90,12 @@ pub(super) fn hold_memories(conn: &mut Conn, ids: Vec<Id>) -> QueryResult<Vec<He
             memories::content,
         ))
         .load(conn)
+}
+
+/// The oldest memories that cannot be found by their words yet.
+pub(super) fn hold_wordless(conn: &mut Conn, limit: u32) -> QueryResult<Vec<Wordless>> {
+    let wordless = memories::table.filter(without_words()).order(memories::ordinal).limit(limit.into());
+    fixed!(wordless.select((memories::ordinal, memories::id, memories::agent_id, memories::table_name, memories::content))).load(conn)
 }
 
 /// The memories of an agent in the order in which they were stored. The plus keeps SQLite from sorting all of them anew for each

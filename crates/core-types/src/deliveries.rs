@@ -151,6 +151,8 @@ pub struct Finished {
     pub events: Vec<ChannelEvent>,
     /// The deliveries of the reply to agents that it woke.
     pub woken: Vec<Delivery>,
+    /// Whether another delivery of the agent in this channel has waited for the end of this one, and can be claimed now.
+    pub frees_next: bool,
 }
 
 /// Puts an attempt's delivery back into the queue.

@@ -9,6 +9,8 @@ use core_types::{AgentId, ChannelId, DeliveryId, EntityId, MessageId};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::ports::Limits;
+
 /// Why a run should stop before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -111,12 +113,17 @@ impl ActiveRuns {
         run
     }
 
-    pub(crate) fn end(&self, run: &Arc<ActiveRun>) {
+    /// Takes a run out. Returns whether there was no room for another run, or for another of the same agent, so that something may have
+    /// waited for that.
+    pub(crate) fn end(&self, run: &Arc<ActiveRun>, limits: &Limits) -> bool {
         let mut runs = self.runs.lock();
+        let of_agent = runs.values().filter(|other| other.agent == run.agent).count();
+        let was_full = runs.len() >= limits.runs || of_agent >= limits.runs_per_agent;
         // A delivery that was given back may have been claimed again already.
         if runs.get(&run.fence.delivery).is_some_and(|known| Arc::ptr_eq(known, run)) {
             runs.remove(&run.fence.delivery);
         }
+        was_full
     }
 
     pub(crate) fn len(&self) -> usize {

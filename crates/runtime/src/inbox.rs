@@ -8,7 +8,8 @@ use std::time::Duration;
 use core_types::bus::{BusEvent, Lagged, Subscription, Topic};
 use core_types::deliveries::{ClaimRequest, Claimed, LEASE_MILLIS};
 use core_types::error::chain;
-use core_types::{AgentId, StoreResult};
+use core_types::{AgentId, StoreResult, Timestamp};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -17,7 +18,7 @@ use crate::active::{ActiveRun, ActiveRuns, Newer};
 use crate::agent::ReadyAgents;
 use crate::ports::{Limits, Ports};
 use crate::reflect::{self, Reflector};
-use crate::run::Runner;
+use crate::run::{Next, Runner};
 use crate::think::actions::ActionRegistry;
 
 /// Deliveries claimed at once.
@@ -50,6 +51,8 @@ struct Shared {
     wake: Notify,
     /// A run has ended.
     ended: Notify,
+    /// Until when nothing becomes due by itself. `None` where that is not known.
+    horizon: Mutex<Option<Timestamp>>,
     /// Counts what was heard of agents, so that a claim on its way does not miss it.
     changes: AtomicU64,
     stopping: watch::Sender<bool>,
@@ -76,6 +79,7 @@ impl Runtime {
             runner,
             wake: Notify::new(),
             ended: Notify::new(),
+            horizon: Mutex::new(None),
             changes: AtomicU64::new(0),
             stopping: watch::Sender::new(false),
         });
@@ -129,6 +133,8 @@ impl Shared {
         }
         let changes = self.changes.load(Ordering::SeqCst);
         let now = self.ports.clock.now();
+        // What is due is claimed now, and what will be after it is not known.
+        self.horizon.lock().take_if(|due| *due <= now);
         let request = ClaimRequest {
             limit: u32::try_from(room).unwrap_or(u32::MAX),
             per_agent: u32::try_from(self.limits.runs_per_agent).unwrap_or(u32::MAX),
@@ -141,6 +147,10 @@ impl Shared {
         for claimed in claimed {
             self.spawn(claimed);
         }
+        if !self.active.busy(self.limits.runs_per_agent).is_empty() {
+            // Such agents may have had the claim pass over others.
+            self.unknown();
+        }
         // What was heard while the claim was on its way could not yet stop these runs.
         if *self.stopping.borrow() {
             self.active.give_back(None);
@@ -151,12 +161,14 @@ impl Shared {
     }
 
     fn spawn(self: &Arc<Self>, claimed: Claimed) {
-        let under_way = UnderWay { run: self.active.begin(&claimed), shared: Arc::clone(self) };
-        tokio::spawn(async move { under_way.shared.runner.run(claimed, &under_way.run).await });
+        let under_way = UnderWay { run: self.active.begin(&claimed), shared: Arc::clone(self), next: Next::Unknown };
+        tokio::spawn(async move {
+            let next = under_way.shared.runner.run(claimed, &under_way.run).await;
+            under_way.end(next);
+        });
     }
 
-    /// Waits until something may be due. What a run that ends makes due, there is a look at first: most often that is
-    /// nothing, and a claim is a write.
+    /// Waits until something may be due. What a run that ends makes due is most often nothing, and a claim is a write.
     async fn wait(&self, stopping: &mut watch::Receiver<bool>) -> StoreResult<()> {
         let mut has_ended = false;
         loop {
@@ -180,9 +192,33 @@ impl Shared {
             return Ok(LOOK_AGAIN);
         }
         let now = self.ports.clock.now();
-        let due = self.ports.deliveries.next_due(self.active.busy(self.limits.runs_per_agent)).await?;
-        let quiet = due.map_or(LOOK_AGAIN, |due| Duration::from_millis(u64::try_from(due.millis() - now.millis()).unwrap_or(0)));
-        Ok(quiet.min(LOOK_AGAIN))
+        let known = *self.horizon.lock();
+        let due = match known {
+            Some(due) => due,
+            None => self.look(now).await?,
+        };
+        Ok(Duration::from_millis(u64::try_from(due.millis() - now.millis()).unwrap_or(0)).min(LOOK_AGAIN))
+    }
+
+    /// Asks the store when something becomes due. What is told meanwhile counts too, for the answer may not have it.
+    async fn look(&self, now: Timestamp) -> StoreResult<Timestamp> {
+        let again = now.plus_millis(LOOK_AGAIN.as_millis().try_into().unwrap_or(i64::MAX));
+        *self.horizon.lock() = Some(again);
+        let due = self.ports.deliveries.next_due(self.active.busy(self.limits.runs_per_agent)).await.inspect_err(|_| self.unknown())?;
+        Ok(due.map_or(again, |due| self.falls_due(due)))
+    }
+
+    /// Notes that something becomes due then. Returns when the first does.
+    fn falls_due(&self, at: Timestamp) -> Timestamp {
+        let mut horizon = self.horizon.lock();
+        let first = horizon.map_or(at, |known| known.min(at));
+        // Where nothing is known, there is a look before anything else.
+        *horizon = horizon.map(|_| first);
+        first
+    }
+
+    fn unknown(&self) {
+        *self.horizon.lock() = None;
     }
 
     /// Stops the runs of an agent that does not run any more. Where that cannot be seen, giving back is safe: whoever
@@ -210,11 +246,24 @@ impl Shared {
 struct UnderWay {
     run: Arc<ActiveRun>,
     shared: Arc<Shared>,
+    /// Unknown until it has ended, and where it broke off.
+    next: Next,
+}
+
+impl UnderWay {
+    fn end(mut self, next: Next) {
+        self.next = next;
+    }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.shared.active.end(&self.run);
+        let was_full = self.shared.active.end(&self.run, &self.shared.limits);
+        match self.next {
+            Next::Nothing if !was_full => {}
+            Next::At(due) if !was_full => _ = self.shared.falls_due(due),
+            _ => self.shared.unknown(),
+        }
         // Two may be waiting: the claimer, and `stop`.
         self.shared.ended.notify_one();
         self.shared.ended.notify_waiters();

@@ -94,6 +94,17 @@ enum End {
     Stopped(Stop),
 }
 
+/// What the end of a run makes due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing.
+    Nothing,
+    /// A delivery, from then on.
+    At(Timestamp),
+    /// That is not known.
+    Unknown,
+}
+
 /// Runs claimed deliveries.
 pub(crate) struct Runner {
     pub(crate) ports: Ports,
@@ -106,7 +117,7 @@ pub(crate) struct Runner {
 impl Runner {
     /// Deals with a claimed delivery. Whatever happens, it has ended or is back in the queue afterwards, unless the
     /// store does not answer: then its lease runs out.
-    pub(crate) async fn run(&self, claimed: Claimed, active: &Arc<ActiveRun>) {
+    pub(crate) async fn run(&self, claimed: Claimed, active: &Arc<ActiveRun>) -> Next {
         let (fence, began) = (active.fence, Instant::now());
         let mut recorder = Recorder::begin(&claimed, Arc::clone(&self.ports.ids), self.ports.clock.as_ref());
         let end = if claimed.delivery.tries() > MAX_ATTEMPTS {
@@ -118,13 +129,14 @@ impl Runner {
                 End::Failed(error) => self.fail(&claimed, &error, &mut recorder).await,
                 End::Stopped(Stop::Superseded(by)) => self.finish(&claimed, fence, Outcome::superseded(by), &mut recorder).await,
                 End::Stopped(Stop::GiveBack) => self.give_back(&claimed, fence).await,
-                End::Stopped(Stop::Lost) => Ok(()),
+                End::Stopped(Stop::Lost) => Ok(Next::Unknown),
             }
         };
         histogram!("doolittle_run_seconds").record(began.elapsed());
-        if let Err(error) = end {
+        end.unwrap_or_else(|error| {
             log::error!("delivery {}: its end cannot be written and is left to the lease: {}", fence.delivery, chain(&error));
-        }
+            Next::Unknown
+        })
     }
 
     async fn attempt(&self, claimed: &Claimed, active: &Arc<ActiveRun>, recorder: &mut Recorder) -> End {
@@ -157,7 +169,7 @@ impl Runner {
         active: &Arc<ActiveRun>,
         thought: Thought,
         recorder: &mut Recorder,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Next, StoreError> {
         // A reply that showed no piece yet may still be superseded up to here, and not from here on.
         if thought.reply.is_some()
             && !active.show()
@@ -170,7 +182,7 @@ impl Runner {
         self.finish(claimed, active.fence, outcome, recorder).await
     }
 
-    async fn fail(&self, claimed: &Claimed, error: &RunError, recorder: &mut Recorder) -> Result<(), StoreError> {
+    async fn fail(&self, claimed: &Claimed, error: &RunError, recorder: &mut Recorder) -> Result<Next, StoreError> {
         let fence = Fence { delivery: claimed.delivery.id, attempt: claimed.delivery.attempt };
         let (reason, tries) = (error.reason(), claimed.delivery.tries());
         let again = error.is_transient() && tries < MAX_ATTEMPTS;
@@ -190,7 +202,7 @@ impl Runner {
         let trace = recorder.failed(&reason, timed_out, now);
         let not_before = now.plus_millis(self.backoff(tries, error.retry_after()));
         let requeue = Requeue { fence, not_before, counts: true, trace: Some(trace) };
-        self.written(|| self.ports.deliveries.requeue(requeue.clone())).await.map(|_| ())
+        self.requeue(requeue).await
     }
 
     /// Grows threefold with every attempt, spread by a quarter either way so that agents which failed together do not
@@ -204,16 +216,21 @@ impl Runner {
         steady - spread / 2 + spread * dice / 255
     }
 
-    async fn give_back(&self, claimed: &Claimed, fence: Fence) -> Result<(), StoreError> {
+    async fn give_back(&self, claimed: &Claimed, fence: Fence) -> Result<Next, StoreError> {
         let requeue = Requeue { fence, not_before: self.ports.clock.now(), counts: false, trace: None };
-        self.written(|| self.ports.deliveries.requeue(requeue.clone())).await?;
+        let next = self.requeue(requeue).await?;
         // Whoever waits for the reply may want to know that it will take longer.
         let changed = BusEvent::AgentChanged(claimed.delivery.agent_id);
         self.ports.bus.publish(Topic::Channel(claimed.message.channel_id), changed).await;
-        Ok(())
+        Ok(next)
     }
 
-    async fn finish(&self, claimed: &Claimed, fence: Fence, outcome: Outcome, recorder: &mut Recorder) -> Result<(), StoreError> {
+    async fn requeue(&self, requeue: Requeue) -> Result<Next, StoreError> {
+        let is_back = self.written(|| self.ports.deliveries.requeue(requeue.clone())).await?;
+        Ok(if is_back { Next::At(requeue.not_before) } else { Next::Unknown })
+    }
+
+    async fn finish(&self, claimed: &Claimed, fence: Fence, outcome: Outcome, recorder: &mut Recorder) -> Result<Next, StoreError> {
         let now = self.ports.clock.now();
         let finish = finish_of(claimed, fence, outcome, recorder, now);
         let memories = u32::try_from(finish.memories.len()).unwrap_or(u32::MAX);
@@ -226,18 +243,18 @@ impl Runner {
             }
             finished => finished?,
         };
-        match finished {
-            Some(finished) => {
-                if let Some(state) = finished.events.iter().find_map(end_of) {
-                    counter!("doolittle_deliveries_ended_total", "state" => state.to_string()).increment(1);
-                }
-                self.announce(claimed, finished).await;
-                let place = Place { agent: claimed.delivery.agent_id, room: recorder.room_id() };
-                self.reflector.said(place, memories);
-            }
-            None => log::debug!("delivery {}: somebody else ended it", fence.delivery),
+        let Some(finished) = finished else {
+            log::debug!("delivery {}: somebody else ended it", fence.delivery);
+            return Ok(Next::Unknown);
+        };
+        let next = if finished.frees_next { Next::At(now) } else { Next::Nothing };
+        if let Some(state) = finished.events.iter().find_map(end_of) {
+            counter!("doolittle_deliveries_ended_total", "state" => state.to_string()).increment(1);
         }
-        Ok(())
+        self.announce(claimed, finished).await;
+        let place = Place { agent: claimed.delivery.agent_id, room: recorder.room_id() };
+        self.reflector.said(place, memories);
+        Ok(next)
     }
 
     /// Tells the readers of the channel, and the workers of agents that the reply woke.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use core_types::actions::{Action, ActionContext, ActionError, ActionOutcome};
 use core_types::agents::AgentService;
-use core_types::deliveries::{DeliveryState, MAX_ATTEMPTS};
+use core_types::deliveries::{
+    ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, Fence, Finish, Finished, MAX_ATTEMPTS, Requeue,
+};
 use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{MessagingService, ReplyEvent};
 use core_types::models::{ModelError, TextRequest, ToolSpec};
 use core_types::runs::RunStatus;
-use core_types::{AgentId, Caller, Page};
+use core_types::{AgentId, Caller, DeliveryId, Page, StoreResult, Timestamp};
 use doolittle_runtime::{ActionRegistry, Limits};
 use serde_json::{Value, json};
 use testkit::gate::Gate;
@@ -244,6 +246,63 @@ async fn one_agent_works_on_many_channels_at_once_up_to_its_bound_and_in_order_w
         assert_eq!(watch.reply().await.content, "re: a");
         assert_eq!(watch.reply().await.content, "re: b");
     }
+}
+
+/// The deliveries of a store, and how often it was asked when the next is due.
+struct Counted(Arc<dyn DeliveryRepository>);
+
+static LOOKS: AtomicUsize = AtomicUsize::new(0);
+
+#[async_trait::async_trait]
+impl DeliveryRepository for Counted {
+    async fn claim(&self, request: ClaimRequest) -> StoreResult<Vec<Claimed>> {
+        self.0.claim(request).await
+    }
+
+    async fn renew(&self, held: Vec<Fence>, lease_until: Timestamp) -> StoreResult<Vec<Fence>> {
+        self.0.renew(held, lease_until).await
+    }
+
+    async fn finish(&self, finish: Finish) -> StoreResult<Option<Finished>> {
+        self.0.finish(finish).await
+    }
+
+    async fn requeue(&self, requeue: Requeue) -> StoreResult<bool> {
+        self.0.requeue(requeue).await
+    }
+
+    async fn backlog(&self) -> StoreResult<Vec<(AgentId, u64)>> {
+        self.0.backlog().await
+    }
+
+    async fn recover(&self, now: Timestamp) -> StoreResult<u64> {
+        self.0.recover(now).await
+    }
+
+    async fn next_due(&self, busy: Vec<AgentId>) -> StoreResult<Option<Timestamp>> {
+        LOOKS.fetch_add(1, Ordering::SeqCst);
+        self.0.next_due(busy).await
+    }
+
+    async fn find(&self, id: DeliveryId) -> StoreResult<Option<Delivery>> {
+        self.0.find(id).await
+    }
+
+    async fn open(&self) -> StoreResult<Vec<(DeliveryState, u64)>> {
+        self.0.open().await
+    }
+}
+
+#[tokio::test]
+async fn who_is_answered_costs_no_look_at_what_is_due() {
+    let house = House::open(Plan { deliveries: |store| Arc::new(Counted(store)), ..Plan::with(Arc::new(echo())) }).await;
+    let (_, channel) = dm(&house).await;
+    let mut watch = house.watch(channel).await;
+    for said in ["a", "b", "c", "d"] {
+        house.post(channel, person(1), said).await;
+        assert_eq!(watch.reply().await.content, format!("re: {said}"));
+    }
+    assert_eq!(LOOKS.load(Ordering::SeqCst), 1, "the one at the start");
 }
 
 #[tokio::test]

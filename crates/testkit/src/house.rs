@@ -10,7 +10,7 @@ use auth::SecretVault;
 use bus::InProcessBus;
 use core_types::agents::{AgentService, CharacterLibrary, CharacterUnavailable, CreateAgent};
 use core_types::bus::{BusEvent, EventBus, Subscription, Topic};
-use core_types::deliveries::{Delivery, DeliveryState};
+use core_types::deliveries::{Delivery, DeliveryRepository, DeliveryState};
 use core_types::fetch::{FetchError, Fetched, Fetcher};
 use core_types::knowledge::{FilesUnavailable, KnowledgeFile, KnowledgeFiles};
 use core_types::media::{MediaFile, MediaPlace, MediaService, MediaStore, UploadHead};
@@ -91,6 +91,8 @@ pub struct Plan {
     pub sessions: SessionLimits,
     /// Ranks memories by meaning.
     pub vectors: Option<Arc<dyn VectorIndex>>,
+    /// What the runtime has instead of the store's deliveries, made of these.
+    pub deliveries: fn(Arc<dyn DeliveryRepository>) -> Arc<dyn DeliveryRepository>,
 }
 
 impl Plan {
@@ -106,6 +108,7 @@ impl Plan {
             knowledge: Arc::new(NoFiles),
             sessions: SessionLimits::default(),
             vectors: None,
+            deliveries: |deliveries| deliveries,
         }
     }
 }
@@ -164,7 +167,7 @@ fn runtime_ports(
         agents: store.agents(),
         secrets: store.secrets(),
         vault,
-        deliveries: store.deliveries(),
+        deliveries: (plan.deliveries)(store.deliveries()),
         memories: store.memories(),
         reflections: store.reflections(),
         vectors: plan.vectors.clone(),

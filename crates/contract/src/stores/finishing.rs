@@ -35,7 +35,7 @@ pub async fn a_finish_writes_everything_at_once(stores: Stores) {
 
     let finished = stores.deliveries.finish(finish).await.sure().sure();
 
-    assert_eq!(finished.woken, []);
+    assert_eq!((finished.woken, finished.frees_next), (Vec::new(), false));
     let reply = stores.messages.find(claimed.delivery.reply_id).await.sure().sure();
     assert_eq!((reply.author_id, reply.in_reply_to, reply.seq), (agent.into(), Some(claimed.message.id), 2));
     assert!(reply.created_at > claimed.message.created_at);
@@ -59,6 +59,7 @@ pub async fn a_finish_without_reply_tells_readers_and_frees_the_next(stores: Sto
     finish.completion.error = Some("the model is gone".to_owned());
     let completion = finish.completion.clone();
     let finished = stores.deliveries.finish(finish).await.sure().sure();
+    assert!(finished.frees_next);
     let event = only(finished.events);
     assert_eq!((event.seq, event.created_at, &event.body), (3, at(5), &EventBody::Complete(Some(completion))));
     assert_eq!(stores.messages.events(channel, 2, 10).await.sure(), [event]);

@@ -183,8 +183,8 @@ work! {
 }
 
 work! {
-    /// Makes the oldest open delivery of an agent in a channel the head, after the head before it ended.
-    pub(super) fn promote(conn: &mut Conn, channel: Id, agent: Id) -> QueryResult<()> {
+    /// Makes the oldest open delivery of an agent in a channel the head, after the head before it ended. Returns whether there is one.
+    pub(super) fn promote(conn: &mut Conn, channel: Id, agent: Id) -> QueryResult<bool> {
         let oldest: Option<Id> = run!(
             deliveries::table
                 .filter(deliveries::channel_id.eq(channel))
@@ -200,7 +200,7 @@ work! {
             let promote = diesel::update(deliveries::table.find(oldest)).set(due).returning(deliveries::id);
             let _: Id = run!(fixed!(promote).get_result(conn))?;
         }
-        Ok(())
+        Ok(oldest.is_some())
     }
 }
 

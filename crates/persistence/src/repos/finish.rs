@@ -24,7 +24,7 @@ work! {
         if reply_place.is_none() && place.is_none() || !run!(queue::hold_agent(conn, agent))? {
             return Err(Undo::Answer(None));
         }
-        let mut finished = Finished { events: Vec::with_capacity(2), woken: Vec::new() };
+        let mut finished = Finished { events: Vec::with_capacity(2), woken: Vec::new(), frees_next: false };
         let Finish { fence, completion, reply, plane, memories, room_state, trace, .. } = end;
         if let (Some(draft), Some(reply_place)) = (reply, reply_place) {
             // Who finished it before has posted the reply already.
@@ -70,7 +70,7 @@ work! {
         run!(events::add(conn, &row))?;
         let body = EventBody::Complete(Some(completion));
         finished.events.push(ChannelEvent { channel_id: channel.to(), seq, body, created_at: time(created_at) });
-        run!(deliveries::promote(conn, channel, agent))?;
+        finished.frees_next = run!(deliveries::promote(conn, channel, agent))?;
         Ok(Some(finished))
     }
 }

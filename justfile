@@ -57,4 +57,4 @@ ci:
 
 # Write docs/openapi.json anew
 openapi:
-    cargo run -- openapi > docs/openapi.json
+    cargo run -p doolittle-http --example openapi

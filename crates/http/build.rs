@@ -1,11 +1,13 @@
-//! Takes out of Swagger UI's archive what its page needs, as it is compressed there: its scripts are built for many uses, and all of them
-//! would be 4 MB of the program.
+//! Compresses the OpenAPI document, and takes out of Swagger UI's archive what its page needs, as it is compressed there: its scripts are
+//! built for many uses, and all of them would be 4 MB of the program.
 
 use std::error::Error;
 use std::fs;
-use std::io::{Cursor, Read as _};
+use std::io::{Cursor, Read as _, Write as _};
 use std::path::Path;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -19,13 +21,19 @@ const FILES: [&str; 7] = [
     "favicon-16x16.png",
     "favicon-32x32.png",
 ];
+/// The document, as it is checked in.
+const DOCUMENT: &str = "../../docs/openapi.json";
 /// The head of a gzip file (RFC 1952) of deflated data, of no name, time or system.
 const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 #[expect(clippy::disallowed_methods, reason = "Cargo tells a build script so where to write")]
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={DOCUMENT}");
     let directory = std::env::var("OUT_DIR")?;
+    let mut document = GzEncoder::new(fs::File::create(Path::new(&directory).join("openapi.json.gz"))?, Compression::best());
+    document.write_all(&fs::read(DOCUMENT)?)?;
+    document.finish()?;
     let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED))?;
     for name in FILES {
         let end = format!("/dist/{name}");

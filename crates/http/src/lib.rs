@@ -55,5 +55,5 @@ mod worlds;
 pub mod fuzzing;
 
 pub use app::{AppState, HttpSettings, Services, app};
-pub use openapi::document as openapi_document;
+pub use openapi::{document as openapi_document, of_annotations as openapi_of_annotations};
 pub use server::{RunningServer, Stopper, run};

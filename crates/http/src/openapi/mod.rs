@@ -1,5 +1,5 @@
 //! The OpenAPI document: made of the handlers' annotations and of what they read and answer, then completed with what
-//! every operation has in common.
+//! every operation has in common. The program serves it as it was written to `docs/openapi.json`; a test holds the two together.
 
 mod complete;
 mod example;
@@ -7,11 +7,9 @@ mod lenient;
 pub(crate) mod params;
 mod reader;
 
-use std::sync::LazyLock;
-
-use bytes::Bytes;
 use utoipa::OpenApi;
 
+pub use reader::document;
 pub(crate) use reader::public_routes;
 
 /// The API as the annotations have it.
@@ -160,11 +158,9 @@ pub(crate) use reader::public_routes;
 )]
 struct Annotations;
 
-/// The document, indented for people.
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| document().into());
-
-/// Makes the document.
-pub fn document() -> String {
+/// Makes the document out of the annotations. `docs/openapi.json` is written with it, and the program has that file instead: what puts
+/// the document together would be two megabytes of it.
+pub fn of_annotations() -> String {
     let mut document = serde_json::to_value(Annotations::openapi()).unwrap_or_default();
     complete::complete(&mut document);
     lenient::complete(&mut document);

@@ -176,10 +176,15 @@ async fn the_document_and_its_reader_need_no_key_and_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn the_reader_is_sent_compressed_to_whoever_takes_that() {
+async fn the_document_and_its_reader_are_sent_compressed_to_whoever_takes_that() {
     let (_server, caller) = open().await;
-    for (name, holds) in [("swagger-ui-bundle.js", "SwaggerUIBundle"), ("swagger-ui.css", ".swagger-ui"), ("index.html", "swagger-ui")] {
-        let asked = |accepted: &str| Request::get(&format!("/api/docs/{name}")).header("accept-encoding", accepted);
+    for (name, holds) in [
+        ("openapi.json", "Doolittle"),
+        ("docs/swagger-ui-bundle.js", "SwaggerUIBundle"),
+        ("docs/swagger-ui.css", ".swagger-ui"),
+        ("docs/index.html", "swagger-ui"),
+    ] {
+        let asked = |accepted: &str| Request::get(&format!("/api/{name}")).header("accept-encoding", accepted);
         let plain = caller.send(asked("identity")).await;
         assert!(plain.status == 200 && plain.header("content-encoding").is_none() && plain.text().contains(holds), "{name}");
         assert_eq!(caller.send(asked("br, gzip;q=0")).await.body, plain.body, "{name}");

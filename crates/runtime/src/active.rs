@@ -98,6 +98,15 @@ pub(crate) struct Newer {
     pub(crate) woken: Arc<[(AgentId, bool)]>,
 }
 
+/// The agents that are among these at least so often.
+pub(crate) fn at_limit(agents: impl IntoIterator<Item = AgentId>, limit: usize) -> Vec<AgentId> {
+    let mut counts: HashMap<AgentId, usize> = HashMap::new();
+    for agent in agents {
+        *counts.entry(agent).or_default() += 1;
+    }
+    counts.into_iter().filter(|(_, count)| *count >= limit).map(|(agent, _)| agent).collect()
+}
+
 /// All runs under way.
 #[derive(Default)]
 pub(crate) struct ActiveRuns {
@@ -132,11 +141,7 @@ impl ActiveRuns {
 
     /// Agents with at least this many runs.
     pub(crate) fn busy(&self, limit: usize) -> Vec<AgentId> {
-        let mut counts: HashMap<AgentId, usize> = HashMap::new();
-        for run in self.runs.lock().values() {
-            *counts.entry(run.agent).or_default() += 1;
-        }
-        counts.into_iter().filter(|(_, count)| *count >= limit).map(|(agent, _)| agent).collect()
+        at_limit(self.runs.lock().values().map(|run| run.agent), limit)
     }
 
     /// What is worked on here.

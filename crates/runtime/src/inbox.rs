@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::active::{ActiveRun, ActiveRuns, Newer};
+use crate::active::{ActiveRun, ActiveRuns, Newer, at_limit};
 use crate::agent::ReadyAgents;
 use crate::ports::{Limits, Ports};
 use crate::reflect::{self, Reflector};
@@ -135,21 +135,25 @@ impl Shared {
         let now = self.ports.clock.now();
         // What is due is claimed now, and what will be after it is not known.
         self.horizon.lock().take_if(|due| *due <= now);
+        let held = self.active.held();
+        let mut agents: Vec<_> = held.iter().map(|(agent, _)| *agent).collect();
         let request = ClaimRequest {
             limit: u32::try_from(room).unwrap_or(u32::MAX),
             per_agent: u32::try_from(self.limits.runs_per_agent).unwrap_or(u32::MAX),
-            held: self.active.held(),
+            held,
             now,
             lease_until: now.plus_millis(LEASE_MILLIS),
         };
         let claimed = self.ports.deliveries.claim(request).await?;
         let count = claimed.len();
+        agents.extend(claimed.iter().map(|claimed| claimed.delivery.agent_id));
+        // What woke it may be due all the same where there was nothing to be had, and behind an agent that had, as the claim saw it, as much
+        // as it may. Some of its runs can have ended since.
+        if count == 0 || !at_limit(agents, self.limits.runs_per_agent).is_empty() {
+            self.unknown();
+        }
         for claimed in claimed {
             self.spawn(claimed);
-        }
-        if !self.active.busy(self.limits.runs_per_agent).is_empty() {
-            // Such agents may have had the claim pass over others.
-            self.unknown();
         }
         // What was heard while the claim was on its way could not yet stop these runs.
         if *self.stopping.borrow() {
@@ -261,6 +265,8 @@ impl Drop for UnderWay {
         let was_full = self.shared.active.end(&self.run, &self.shared.limits);
         match self.next {
             Next::Nothing if !was_full => {}
+            // It waited for nothing but this end, whatever the clock says.
+            Next::Now if !was_full => _ = self.shared.falls_due(Timestamp::default()),
             Next::At(due) if !was_full => _ = self.shared.falls_due(due),
             _ => self.shared.unknown(),
         }

@@ -99,6 +99,8 @@ enum End {
 pub(crate) enum Next {
     /// Nothing.
     Nothing,
+    /// A delivery, at once.
+    Now,
     /// A delivery, from then on.
     At(Timestamp),
     /// That is not known.
@@ -247,7 +249,7 @@ impl Runner {
             log::debug!("delivery {}: somebody else ended it", fence.delivery);
             return Ok(Next::Unknown);
         };
-        let next = if finished.frees_next { Next::At(now) } else { Next::Nothing };
+        let next = if finished.frees_next { Next::Now } else { Next::Nothing };
         if let Some(state) = finished.events.iter().find_map(end_of) {
             counter!("doolittle_deliveries_ended_total", "state" => state.to_string()).increment(1);
         }

@@ -11,7 +11,7 @@ use core_types::deliveries::{
 };
 use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{MessagingService, ReplyEvent};
-use core_types::models::{ModelError, TextRequest, ToolSpec};
+use core_types::models::{ModelError, ModelProvider, TextRequest, ToolSpec};
 use core_types::runs::RunStatus;
 use core_types::{AgentId, Caller, DeliveryId, Page, StoreResult, Timestamp};
 use doolittle_runtime::{ActionRegistry, Limits};
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use testkit::gate::Gate;
 use testkit::house::{House, Plan, person};
 use testkit::scripted_provider::{Said, ScriptedProvider};
+use tokio::sync::Semaphore;
 
 /// Longer than any pause before a retry.
 const LONG: i64 = 10 * 60 * 1000;
@@ -248,61 +249,121 @@ async fn one_agent_works_on_many_channels_at_once_up_to_its_bound_and_in_order_w
     }
 }
 
-/// The deliveries of a store, and how often it was asked when the next is due.
-struct Counted(Arc<dyn DeliveryRepository>);
-
-static LOOKS: AtomicUsize = AtomicUsize::new(0);
+/// The deliveries of a store, each claim of which is answered when it may be.
+struct Watched {
+    store: Arc<dyn DeliveryRepository>,
+    /// How often it was asked when the next is due.
+    looks: Arc<AtomicUsize>,
+    /// One for each claim of something that may be answered.
+    answers: Arc<Semaphore>,
+}
 
 #[async_trait::async_trait]
-impl DeliveryRepository for Counted {
+impl DeliveryRepository for Watched {
     async fn claim(&self, request: ClaimRequest) -> StoreResult<Vec<Claimed>> {
-        self.0.claim(request).await
+        let claimed = self.store.claim(request).await?;
+        if !claimed.is_empty()
+            && let Ok(permit) = self.answers.acquire().await
+        {
+            permit.forget();
+        }
+        Ok(claimed)
     }
 
     async fn renew(&self, held: Vec<Fence>, lease_until: Timestamp) -> StoreResult<Vec<Fence>> {
-        self.0.renew(held, lease_until).await
+        self.store.renew(held, lease_until).await
     }
 
     async fn finish(&self, finish: Finish) -> StoreResult<Option<Finished>> {
-        self.0.finish(finish).await
+        self.store.finish(finish).await
     }
 
     async fn requeue(&self, requeue: Requeue) -> StoreResult<bool> {
-        self.0.requeue(requeue).await
+        self.store.requeue(requeue).await
     }
 
     async fn backlog(&self) -> StoreResult<Vec<(AgentId, u64)>> {
-        self.0.backlog().await
+        self.store.backlog().await
     }
 
     async fn recover(&self, now: Timestamp) -> StoreResult<u64> {
-        self.0.recover(now).await
+        self.store.recover(now).await
     }
 
     async fn next_due(&self, busy: Vec<AgentId>) -> StoreResult<Option<Timestamp>> {
-        LOOKS.fetch_add(1, Ordering::SeqCst);
-        self.0.next_due(busy).await
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        self.store.next_due(busy).await
     }
 
     async fn find(&self, id: DeliveryId) -> StoreResult<Option<Delivery>> {
-        self.0.find(id).await
+        self.store.find(id).await
     }
 
     async fn open(&self) -> StoreResult<Vec<(DeliveryState, u64)>> {
-        self.0.open().await
+        self.store.open().await
     }
+}
+
+/// A house whose deliveries are watched: how often it looked, and what lets claims be answered.
+async fn watched(model: Arc<dyn ModelProvider>, limits: Limits, answered: usize) -> (House, Arc<AtomicUsize>, Arc<Semaphore>) {
+    let (looks, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(answered)));
+    let (counting, answering) = (Arc::clone(&looks), Arc::clone(&answers));
+    let deliveries = move |store| -> Arc<dyn DeliveryRepository> {
+        Arc::new(Watched { store, looks: Arc::clone(&counting), answers: Arc::clone(&answering) })
+    };
+    (House::open(Plan { limits, deliveries: Box::new(deliveries), ..Plan::with(model) }).await, looks, answers)
 }
 
 #[tokio::test]
 async fn who_is_answered_costs_no_look_at_what_is_due() {
-    let house = House::open(Plan { deliveries: |store| Arc::new(Counted(store)), ..Plan::with(Arc::new(echo())) }).await;
+    let (house, looks, _) = watched(Arc::new(echo()), Limits::default(), Semaphore::MAX_PERMITS).await;
     let (_, channel) = dm(&house).await;
     let mut watch = house.watch(channel).await;
-    for said in ["a", "b", "c", "d"] {
+    let mut before = 0;
+    for (number, said) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
+        if number == 2 {
+            // What the making of the agent woke is over.
+            before = looks.load(Ordering::SeqCst);
+        }
         house.post(channel, person(1), said).await;
         assert_eq!(watch.reply().await.content, format!("re: {said}"));
     }
-    assert_eq!(LOOKS.load(Ordering::SeqCst), 1, "the one at the start");
+    assert_eq!(looks.load(Ordering::SeqCst), before);
+}
+
+#[tokio::test]
+async fn what_a_claim_passed_over_is_looked_for_though_its_agent_has_room_again() {
+    let gate = Gate::closed();
+    let model = Arc::new(echo().behind(gate.clone()));
+    let limits = Limits { runs_per_agent: 2, ..Limits::default() };
+    let (house, looks, answers) = watched(Arc::<ScriptedProvider>::clone(&model), limits, 0).await;
+    let agent = house.agent_named("Eliza").await;
+    let (mut channels, mut watches) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        channels.push(house.channel("DM", &[person(1), agent.into()], json!({})).await);
+        watches.push(house.watch(channels[channels.len() - 1]).await);
+    }
+    let claimed = async |count: u64| {
+        while !house.store.deliveries().open().await.unwrap().contains(&(DeliveryState::Claimed, count)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    house.post(channels[0], person(1), "a").await;
+    claimed(1).await;
+    // Two behind it wake the inbox once.
+    house.post(channels[1], person(1), "a").await;
+    house.post(channels[2], person(1), "a").await;
+    answers.add_permits(1);
+    model.requests_seen(1).await;
+    // The second is claimed, the third passed over; and before the inbox hears of that, the first ends.
+    claimed(2).await;
+    let before = looks.load(Ordering::SeqCst);
+    gate.open();
+    assert_eq!(watches[0].reply().await.content, "re: a");
+    answers.add_permits(2);
+    assert_eq!(watches[1].reply().await.content, "re: a");
+    assert_eq!(watches[2].reply().await.content, "re: a");
+    assert!(looks.load(Ordering::SeqCst) > before, "not only when it looks again anyway");
 }
 
 #[tokio::test]

@@ -71,6 +71,9 @@ impl KnowledgeFiles for NoFiles {
     }
 }
 
+/// Makes another of a port, around it.
+pub type Decorate<T> = Box<dyn Fn(Arc<T>) -> Arc<T> + Send + Sync>;
+
 /// How a house is set up.
 pub struct Plan {
     /// The model of every agent that has no other.
@@ -92,7 +95,7 @@ pub struct Plan {
     /// Ranks memories by meaning.
     pub vectors: Option<Arc<dyn VectorIndex>>,
     /// What the runtime has instead of the store's deliveries, made of these.
-    pub deliveries: fn(Arc<dyn DeliveryRepository>) -> Arc<dyn DeliveryRepository>,
+    pub deliveries: Decorate<dyn DeliveryRepository>,
 }
 
 impl Plan {
@@ -108,7 +111,7 @@ impl Plan {
             knowledge: Arc::new(NoFiles),
             sessions: SessionLimits::default(),
             vectors: None,
-            deliveries: |deliveries| deliveries,
+            deliveries: Box::new(|deliveries| deliveries),
         }
     }
 }

@@ -147,8 +147,8 @@ impl Shared {
         let claimed = self.ports.deliveries.claim(request).await?;
         let count = claimed.len();
         agents.extend(claimed.iter().map(|claimed| claimed.delivery.agent_id));
-        // What woke it may be due all the same where there was nothing to be had, and behind an agent that had, as the claim saw it, as much
-        // as it may. Some of its runs can have ended since.
+        // Something may be due all the same: what woke this claim, where it found nothing; and what it passed over, where an agent had as much
+        // as it may. That is judged by what the claim saw, for some of it can have ended since.
         if count == 0 || !at_limit(agents, self.limits.runs_per_agent).is_empty() {
             self.unknown();
         }

@@ -42,7 +42,9 @@ pub fn document() -> String {
 }
 
 async fn show(request: HttpRequest) -> ApiResult {
-    text(&request, HttpResponse::Ok(), "application/json; charset=utf-8", DOCUMENT)
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((CONTENT_TYPE, "application/json; charset=utf-8"));
+    text(&request, answer, DOCUMENT)
 }
 
 /// The page's own links are relative to its directory.
@@ -62,7 +64,7 @@ async fn file(request: HttpRequest, name: Path<String>) -> ApiResult {
         "swagger-ui-standalone-preset.js" => ("text/javascript; charset=utf-8", made_file!("swagger-ui-standalone-preset.js")),
         _ => return Ok(no_route().await),
     };
-    text(&request, answer(kind), kind, compressed)
+    text(&request, answer(kind), compressed)
 }
 
 fn answer(kind: &'static str) -> HttpResponseBuilder {
@@ -72,8 +74,8 @@ fn answer(kind: &'static str) -> HttpResponseBuilder {
 }
 
 /// Answers with a text as it is compressed, or without that where the caller does not take it.
-fn text(request: &HttpRequest, mut answer: HttpResponseBuilder, kind: &'static str, compressed: &'static [u8]) -> ApiResult {
-    answer.insert_header((CONTENT_TYPE, kind)).insert_header((VARY, "accept-encoding"));
+fn text(request: &HttpRequest, mut answer: HttpResponseBuilder, compressed: &'static [u8]) -> ApiResult {
+    answer.insert_header((VARY, "accept-encoding"));
     if takes_gzip(request) {
         return Ok(answer.insert_header((CONTENT_ENCODING, ContentEncoding::Gzip.to_header_value())).body(compressed));
     }

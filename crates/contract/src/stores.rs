@@ -213,6 +213,8 @@ macro_rules! store_contract {
             events::an_announcement_takes_its_place_among_the_messages,
             events::pruned_events_leave_messages_and_no_gap,
             claiming::a_claim_brings_all_that_a_worker_needs,
+            claiming::what_falls_due_is_handed_over_before_anybody_is_told_of_it,
+            claiming::what_a_reply_wakes_is_handed_over_too,
             claiming::one_agent_in_one_channel_gets_one_delivery_at_a_time_in_order,
             claiming::other_agents_and_channels_are_claimed_together,
             claiming::concurrent_claims_share_without_doubles,

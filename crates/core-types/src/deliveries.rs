@@ -1,6 +1,6 @@
 //! Deliveries: one agent's duty to deal with one message, durable from the post to its one end.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,17 @@ pub struct ClaimRequest {
     pub lease_until: Timestamp,
 }
 
+/// Works on deliveries, and takes over what is claimed in the very transaction that makes it due: see
+/// [`DeliveryRepository::claim_for`]. Both methods are called from within the store, and so return at once.
+pub trait DeliveryWorker: Send + Sync {
+    /// What it would claim at this moment. `None` where it cannot take anything over; then it asks by itself once it can.
+    fn wants(&self) -> Option<ClaimRequest>;
+
+    /// Takes over what was claimed, after the commit and before anybody is told of it. `None` where nothing was asked for, or could not
+    /// be had: then something may be due that is still to be claimed. Called once for each [`wants`](Self::wants), whatever it returned.
+    fn take_over(self: Arc<Self>, claimed: Option<Vec<Claimed>>);
+}
+
 /// Names one attempt; nothing else can finish it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fence {
@@ -175,6 +186,13 @@ pub trait DeliveryRepository: Send + Sync {
     /// ended, and none while another of the same two is claimed. Expired claims are pending again. It may claim fewer
     /// than there are, but claims at least one if there is one to be had.
     async fn claim(&self, request: ClaimRequest) -> StoreResult<Vec<Claimed>>;
+
+    /// From now on has what a transaction makes due claimed in that same transaction, for this worker, as [`claim`](Self::claim) would
+    /// right afterwards: one commit less from a message to its reply. Whether this store does so; where it does not, what is due is
+    /// claimed by whoever asks.
+    fn claim_for(&self, _worker: Weak<dyn DeliveryWorker>) -> bool {
+        false
+    }
 
     /// Prolongs claims; returns those that are still held.
     async fn renew(&self, held: Vec<Fence>, lease_until: Timestamp) -> StoreResult<Vec<Fence>>;

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use core_types::bus::{BusEvent, Lagged, Subscription, Topic};
-use core_types::deliveries::{ClaimRequest, Claimed, LEASE_MILLIS};
+use core_types::deliveries::{ClaimRequest, Claimed, DeliveryWorker, LEASE_MILLIS};
 use core_types::error::chain;
 use core_types::{AgentId, StoreResult, Timestamp};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -47,15 +48,31 @@ struct Shared {
     limits: Limits,
     active: Arc<ActiveRuns>,
     runner: Arc<Runner>,
+    /// Where runs go on that the store hands over.
+    tokio: Handle,
+    /// What is on its way from the store.
+    claiming: Mutex<Option<Claiming>>,
     /// Something may be due.
     wake: Notify,
-    /// A run has ended.
+    /// A run has ended, or a claim; or what is due is to be looked for.
     ended: Notify,
     /// Until when nothing becomes due by itself. `None` where that is not known.
     horizon: Mutex<Option<Timestamp>>,
     /// Counts what was heard of agents, so that a claim on its way does not miss it.
     changes: AtomicU64,
     stopping: watch::Sender<bool>,
+}
+
+/// A claim on its way, and what it was asked with. There is one at a time, so that each knows what there is room for.
+struct Claiming {
+    /// The agents of the runs that were under way, one for each.
+    held: Vec<AgentId>,
+    limit: usize,
+    changes: u64,
+    /// Whether the store claims along with what makes a delivery due.
+    is_along: bool,
+    /// Whether somebody wanted to claim meanwhile.
+    again: bool,
 }
 
 impl Runtime {
@@ -77,16 +94,20 @@ impl Runtime {
             limits,
             active,
             runner,
+            tokio: Handle::current(),
+            claiming: Mutex::new(None),
             wake: Notify::new(),
             ended: Notify::new(),
             horizon: Mutex::new(None),
             changes: AtomicU64::new(0),
             stopping: watch::Sender::new(false),
         });
+        let worker: Arc<dyn DeliveryWorker> = Arc::<Shared>::clone(&shared);
+        let is_told = shared.ports.deliveries.claim_for(Arc::downgrade(&worker));
         let tasks = vec![
             tokio::spawn(claim_all(Arc::clone(&shared))),
             tokio::spawn(keep_leases(Arc::clone(&shared))),
-            tokio::spawn(hear(Arc::clone(&shared), events)),
+            tokio::spawn(hear(Arc::clone(&shared), events, is_told)),
             tokio::spawn(reflecting),
         ];
         Ok(Self { shared, tasks })
@@ -106,6 +127,7 @@ impl Runtime {
 impl Drop for Runtime {
     /// Without `stop`, what is under way is left to its leases.
     fn drop(&mut self) {
+        self.shared.stopping.send_replace(true);
         for task in &self.tasks {
             task.abort();
         }
@@ -118,7 +140,7 @@ impl Shared {
             let mut ended = pin!(self.ended.notified());
             // Listening before looking, so that an end in between is not missed.
             ended.as_mut().enable();
-            if self.active.len() == 0 {
+            if self.claiming.lock().is_none() && self.active.len() == 0 {
                 return;
             }
             ended.await;
@@ -127,46 +149,83 @@ impl Shared {
 
     /// Claims what there is room for. Returns whether there may be more.
     async fn claim(self: &Arc<Self>) -> StoreResult<bool> {
+        let Some(request) = self.begin_claim(false) else { return Ok(false) };
+        // What is due is claimed now, and what will be after it is not known.
+        self.horizon.lock().take_if(|due| *due <= request.now);
+        match self.ports.deliveries.claim(request).await {
+            Ok(claimed) => Ok(self.end_claim(claimed).may_be_more),
+            Err(error) => {
+                self.free_claim();
+                Err(error)
+            }
+        }
+    }
+
+    /// What is to be claimed. `None` where there is no room, or another claim is on its way.
+    fn begin_claim(&self, is_along: bool) -> Option<ClaimRequest> {
+        let mut claiming = self.claiming.lock();
+        if let Some(other) = claiming.as_mut() {
+            other.again = true;
+            return None;
+        }
         let room = self.limits.runs.saturating_sub(self.active.len()).min(CLAIM_BATCH);
-        if room == 0 {
-            return Ok(false);
+        if room == 0 || *self.stopping.borrow() {
+            return None;
         }
         let changes = self.changes.load(Ordering::SeqCst);
         let now = self.ports.clock.now();
-        // What is due is claimed now, and what will be after it is not known.
-        self.horizon.lock().take_if(|due| *due <= now);
         let held = self.active.held();
-        let mut agents: Vec<_> = held.iter().map(|(agent, _)| *agent).collect();
-        let request = ClaimRequest {
+        let agents = held.iter().map(|(agent, _)| *agent).collect();
+        *claiming = Some(Claiming { held: agents, limit: room, changes, is_along, again: false });
+        Some(ClaimRequest {
             limit: u32::try_from(room).unwrap_or(u32::MAX),
             per_agent: u32::try_from(self.limits.runs_per_agent).unwrap_or(u32::MAX),
             held,
             now,
             lease_until: now.plus_millis(LEASE_MILLIS),
-        };
-        let claimed = self.ports.deliveries.claim(request).await?;
-        let count = claimed.len();
-        agents.extend(claimed.iter().map(|claimed| claimed.delivery.agent_id));
-        // Something may be due all the same: what woke this claim, where it found nothing; and what it passed over, where an agent had as much
-        // as it may. That is judged by what the claim saw, for some of it can have ended since.
-        if count == 0 || !at_limit(agents, self.limits.runs_per_agent).is_empty() {
-            self.unknown();
+        })
+    }
+
+    /// The claim on its way is over.
+    fn free_claim(&self) -> Option<Claiming> {
+        let over = self.claiming.lock().take();
+        if over.as_ref().is_some_and(|over| over.again) {
+            self.wake.notify_one();
         }
+        if *self.stopping.borrow() {
+            self.ended.notify_waiters();
+        }
+        over
+    }
+
+    /// Takes over what was claimed. Returns what it left behind.
+    fn end_claim(self: &Arc<Self>, claimed: Vec<Claimed>) -> Left {
+        let count = claimed.len();
+        let ids: Vec<_> = claimed.iter().map(|claimed| claimed.delivery.agent_id).collect();
         for claimed in claimed {
             self.spawn(claimed);
+        }
+        // Only now, so that the next claim knows of these runs.
+        let Some(Claiming { held, limit, changes, .. }) = self.free_claim() else { return Left::default() };
+        // Something may be due all the same: what woke this claim, where it found nothing; and what it passed over, where an agent had as
+        // much as it may. That is judged by what the claim saw, for some of it can have ended since.
+        let unknown = count == 0 || !at_limit(held.into_iter().chain(ids), self.limits.runs_per_agent).is_empty();
+        if unknown {
+            self.unknown();
         }
         // What was heard while the claim was on its way could not yet stop these runs.
         if *self.stopping.borrow() {
             self.active.give_back(None);
         } else if self.changes.load(Ordering::SeqCst) != changes {
-            self.look_after_agents().await;
+            let shared = Arc::clone(self);
+            self.tokio.spawn(async move { shared.look_after_agents().await });
         }
-        Ok(count == room)
+        Left { may_be_more: count == limit, unknown }
     }
 
     fn spawn(self: &Arc<Self>, claimed: Claimed) {
         let under_way = UnderWay { run: self.active.begin(&claimed), shared: Arc::clone(self), next: Next::Unknown };
-        tokio::spawn(async move {
+        self.tokio.spawn(async move {
             let next = under_way.shared.runner.run(claimed, &under_way.run).await;
             under_way.end(next);
         });
@@ -246,6 +305,40 @@ impl Shared {
     }
 }
 
+/// What a claim left behind.
+#[derive(Default)]
+struct Left {
+    /// Whether there may be more that could be claimed now.
+    may_be_more: bool,
+    /// Whether something may be due that could not be claimed now.
+    unknown: bool,
+}
+
+impl DeliveryWorker for Shared {
+    fn wants(&self) -> Option<ClaimRequest> {
+        self.begin_claim(true)
+    }
+
+    fn take_over(self: Arc<Self>, claimed: Option<Vec<Claimed>>) {
+        let Some(claimed) = claimed else {
+            if self.claiming.lock().as_ref().is_some_and(|claiming| claiming.is_along) {
+                self.free_claim();
+            }
+            self.unknown();
+            self.wake.notify_one();
+            return;
+        };
+        let left = self.end_claim(claimed);
+        if left.may_be_more {
+            self.wake.notify_one();
+        }
+        if left.unknown {
+            // That what is due is looked for, which is no reason to claim.
+            self.ended.notify_one();
+        }
+    }
+}
+
 /// A run for as long as it goes on, however it ends.
 struct UnderWay {
     run: Arc<ActiveRun>,
@@ -309,11 +402,15 @@ async fn keep_leases(shared: Arc<Shared>) {
     }
 }
 
-async fn hear(shared: Arc<Shared>, mut events: Box<dyn Subscription>) {
+/// Hears what wakes the inbox and what should stop its runs. Of what falls due it `is_told` by the store itself, where that claims along.
+async fn hear(shared: Arc<Shared>, mut events: Box<dyn Subscription>, is_told: bool) {
     loop {
         match events.next().await {
             Ok(BusEvent::DeliveriesReady { channel, author, message, seq, woken }) => {
                 shared.active.supersede(&Newer { channel, author, message, seq, woken });
+                if is_told {
+                    continue;
+                }
             }
             Ok(BusEvent::DeliveriesCancelled(deliveries)) => shared.active.cancel(&deliveries),
             Ok(BusEvent::AgentChanged(agent)) => {

@@ -1,13 +1,13 @@
 //! The inbox: order, bounds, retries, superseding, stopping and starting again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use core_types::actions::{Action, ActionContext, ActionError, ActionOutcome};
 use core_types::agents::AgentService;
 use core_types::deliveries::{
-    ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, Fence, Finish, Finished, MAX_ATTEMPTS, Requeue,
+    ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, MAX_ATTEMPTS, Requeue,
 };
 use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{MessagingService, ReplyEvent};
@@ -254,13 +254,22 @@ struct Watched {
     store: Arc<dyn DeliveryRepository>,
     /// How often it was asked when the next is due.
     looks: Arc<AtomicUsize>,
+    /// How often claims were asked for.
+    claims: Arc<AtomicUsize>,
     /// One for each claim of something that may be answered.
     answers: Arc<Semaphore>,
+    /// Whether the store hands over what falls due.
+    hands_over: bool,
 }
 
 #[async_trait::async_trait]
 impl DeliveryRepository for Watched {
+    fn claim_for(&self, worker: Weak<dyn DeliveryWorker>) -> bool {
+        self.hands_over && self.store.claim_for(worker)
+    }
+
     async fn claim(&self, request: ClaimRequest) -> StoreResult<Vec<Claimed>> {
+        self.claims.fetch_add(1, Ordering::SeqCst);
         let claimed = self.store.claim(request).await?;
         if !claimed.is_empty()
             && let Ok(permit) = self.answers.acquire().await
@@ -304,31 +313,77 @@ impl DeliveryRepository for Watched {
     }
 }
 
-/// A house whose deliveries are watched: how often it looked, and what lets claims be answered.
-async fn watched(model: Arc<dyn ModelProvider>, limits: Limits, answered: usize) -> (House, Arc<AtomicUsize>, Arc<Semaphore>) {
-    let (looks, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(answered)));
-    let (counting, answering) = (Arc::clone(&looks), Arc::clone(&answers));
+/// What is seen of a house's deliveries.
+#[derive(Clone)]
+struct Seen {
+    looks: Arc<AtomicUsize>,
+    claims: Arc<AtomicUsize>,
+    /// What lets claims be answered.
+    answers: Arc<Semaphore>,
+}
+
+impl Seen {
+    /// How often it was looked, and claimed.
+    fn counts(&self) -> (usize, usize) {
+        (self.looks.load(Ordering::SeqCst), self.claims.load(Ordering::SeqCst))
+    }
+}
+
+/// A house whose deliveries are watched.
+async fn watched(model: Arc<dyn ModelProvider>, limits: Limits, hands_over: bool, answered: usize) -> (House, Seen) {
+    let seen = Seen { looks: Arc::default(), claims: Arc::default(), answers: Arc::new(Semaphore::new(answered)) };
+    let Seen { looks, claims, answers } = seen.clone();
     let deliveries = move |store| -> Arc<dyn DeliveryRepository> {
-        Arc::new(Watched { store, looks: Arc::clone(&counting), answers: Arc::clone(&answering) })
+        let (looks, claims, answers) = (Arc::clone(&looks), Arc::clone(&claims), Arc::clone(&answers));
+        Arc::new(Watched { store, looks, claims, answers, hands_over })
     };
-    (House::open(Plan { limits, deliveries: Box::new(deliveries), ..Plan::with(model) }).await, looks, answers)
+    (House::open(Plan { limits, deliveries: Box::new(deliveries), ..Plan::with(model) }).await, seen)
 }
 
 #[tokio::test]
-async fn who_is_answered_costs_no_look_at_what_is_due() {
-    let (house, looks, _) = watched(Arc::new(echo()), Limits::default(), Semaphore::MAX_PERMITS).await;
-    let (_, channel) = dm(&house).await;
-    let mut watch = house.watch(channel).await;
-    let mut before = 0;
-    for (number, said) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
-        if number == 2 {
-            // What the making of the agent woke is over.
-            before = looks.load(Ordering::SeqCst);
+async fn who_is_answered_costs_no_look_at_what_is_due_and_no_claim_where_the_store_hands_over() {
+    for hands_over in [false, true] {
+        let (house, seen) = watched(Arc::new(echo()), Limits::default(), hands_over, Semaphore::MAX_PERMITS).await;
+        let (_, channel) = dm(&house).await;
+        let mut watch = house.watch(channel).await;
+        let mut before = (0, 0);
+        for (number, said) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
+            if number == 2 {
+                // What the making of the agent woke is over.
+                before = seen.counts();
+            }
+            house.post(channel, person(1), said).await;
+            assert_eq!(watch.reply().await.content, format!("re: {said}"));
         }
-        house.post(channel, person(1), said).await;
-        assert_eq!(watch.reply().await.content, format!("re: {said}"));
+        let after = seen.counts();
+        assert_eq!(after.0, before.0);
+        assert_eq!(after.1 == before.1, hands_over, "{before:?}, {after:?}");
     }
-    assert_eq!(looks.load(Ordering::SeqCst), before);
+}
+
+#[tokio::test]
+async fn what_could_not_be_handed_over_is_looked_for_when_a_run_ends() {
+    let default = Limits::default();
+    for limits in [Limits { runs: 1, ..default }, Limits { runs_per_agent: 1, ..default }] {
+        let gate = Gate::closed();
+        let model = Arc::new(echo().behind(gate.clone()));
+        let (house, seen) = watched(Arc::<ScriptedProvider>::clone(&model), limits, true, Semaphore::MAX_PERMITS).await;
+        let agent = house.agent_named("Eliza").await;
+        let mut watches = Vec::new();
+        for _ in 0..3 {
+            let channel = house.channel("DM", &[person(1), agent.into()], json!({})).await;
+            watches.push(house.watch(channel).await);
+            house.post(channel, person(1), "a").await;
+        }
+        model.requests_seen(1).await;
+        let before = seen.counts();
+        gate.open();
+        for mut watch in watches {
+            assert_eq!(watch.reply().await.content, "re: a");
+        }
+        let after = seen.counts();
+        assert!(after.0 > before.0 && after.1 > before.1, "not only when it looks again anyway: {limits:?}");
+    }
 }
 
 #[tokio::test]
@@ -336,7 +391,7 @@ async fn what_a_claim_passed_over_is_looked_for_though_its_agent_has_room_again(
     let gate = Gate::closed();
     let model = Arc::new(echo().behind(gate.clone()));
     let limits = Limits { runs_per_agent: 2, ..Limits::default() };
-    let (house, looks, answers) = watched(Arc::<ScriptedProvider>::clone(&model), limits, 0).await;
+    let (house, seen) = watched(Arc::<ScriptedProvider>::clone(&model), limits, false, 0).await;
     let agent = house.agent_named("Eliza").await;
     let (mut channels, mut watches) = (Vec::new(), Vec::new());
     for _ in 0..3 {
@@ -353,17 +408,17 @@ async fn what_a_claim_passed_over_is_looked_for_though_its_agent_has_room_again(
     // Two behind it wake the inbox once.
     house.post(channels[1], person(1), "a").await;
     house.post(channels[2], person(1), "a").await;
-    answers.add_permits(1);
+    seen.answers.add_permits(1);
     model.requests_seen(1).await;
     // The second is claimed, the third passed over; and before the inbox hears of that, the first ends.
     claimed(2).await;
-    let before = looks.load(Ordering::SeqCst);
+    let before = seen.counts();
     gate.open();
     assert_eq!(watches[0].reply().await.content, "re: a");
-    answers.add_permits(2);
+    seen.answers.add_permits(2);
     assert_eq!(watches[1].reply().await.content, "re: a");
     assert_eq!(watches[2].reply().await.content, "re: a");
-    assert!(looks.load(Ordering::SeqCst) > before, "not only when it looks again anyway");
+    assert!(seen.counts().0 > before.0, "not only when it looks again anyway");
 }
 
 #[tokio::test]

@@ -1,17 +1,20 @@
 //! Promises about claiming deliveries, holding them and giving them back.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, Weak};
 
-use core_types::deliveries::{ClaimRequest, DeliveryState, LEASE_MILLIS, MAX_ATTEMPTS, Requeue};
-use core_types::messaging::{PostMessage, Wake};
+use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, DeliveryWorker, LEASE_MILLIS, MAX_ATTEMPTS, Requeue};
+use core_types::messaging::{Channel, PostMessage, Wake};
 use core_types::runs::LogFilter;
 use core_types::{AgentId, DeliveryId};
+use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Stores;
 use super::scene::{
-    Sure, at, channel, channel_id, claim_request, draft, fence, finish_as, message_id, only, person, post_of, trace, written,
+    Sure, at, channel, channel_id, claim_request, draft, fence, finish_as, finish_with_reply, message_id, object, only, person, post_of,
+    trace, written,
 };
 
 /// The message, its channel, the version of the agent.
@@ -39,6 +42,98 @@ pub async fn one_agent_in_one_channel_gets_one_delivery_at_a_time_in_order(store
         stores.deliveries.finish(finish_as(&claimed, DeliveryState::Ignored, at(1))).await.sure().sure();
     }
     assert_eq!(stores.claim(10, at(1)).await, []);
+}
+
+/// A worker that wants what it was given to want, then nothing, and keeps what it is handed.
+#[derive(Default)]
+struct Hand {
+    wants: Mutex<VecDeque<ClaimRequest>>,
+    handed: Mutex<Vec<Option<Vec<Claimed>>>>,
+}
+
+impl Hand {
+    fn want(&self, limit: u32) {
+        self.wants.lock().sure().push_back(claim_request(limit, at(1)));
+    }
+
+    /// What it was handed since the last time.
+    fn handed(&self) -> Vec<Option<Vec<Claimed>>> {
+        std::mem::take(&mut *self.handed.lock().sure())
+    }
+}
+
+impl DeliveryWorker for Hand {
+    fn wants(&self) -> Option<ClaimRequest> {
+        self.wants.lock().sure().pop_front()
+    }
+
+    fn take_over(self: Arc<Self>, claimed: Option<Vec<Claimed>>) {
+        self.handed.lock().sure().push(claimed);
+    }
+}
+
+/// Where the store does so; where it does not, it asks nobody. What it could not hand over is there to be claimed.
+pub async fn what_falls_due_is_handed_over_before_anybody_is_told_of_it(stores: Stores) {
+    let (one, two) = (stores.running_agent(1).await, stores.running_agent(2).await);
+    let channel = stores.open_channel(1, &[one.into()]).await;
+    let other = stores.open_channel(2, &[one.into(), two.into()]).await;
+    let hand = Arc::new(Hand::default());
+    let worker: Arc<dyn DeliveryWorker> = Arc::<Hand>::clone(&hand);
+    hand.want(10);
+    if !stores.deliveries.claim_for(Arc::downgrade(&worker)) {
+        stores.say(1, channel, person(1)).await;
+        assert_eq!((hand.handed(), stores.claim(10, at(1)).await.len()), (vec![], 1));
+        return;
+    }
+    let said = stores.say(1, channel, person(1)).await;
+    let [Some(claimed)] = &hand.handed()[..] else { panic!("not handed over") };
+    let [claimed] = &claimed[..] else { panic!("{claimed:?}") };
+    assert_eq!((&claimed.message, claimed.delivery.id), (&said.message, only(said.deliveries).id));
+    assert_eq!((claimed.delivery.state, claimed.delivery.attempt), (DeliveryState::Claimed, 1));
+    assert_eq!(stores.deliveries.find(claimed.delivery.id).await.sure(), Some(claimed.delivery.clone()));
+    assert_eq!(stores.claim(10, at(1)).await, [], "it is claimed");
+
+    // Behind it nothing is due, and so nobody is asked.
+    hand.want(10);
+    stores.say(2, channel, person(1)).await;
+    assert_eq!(hand.handed(), []);
+    // No more than is wanted; the rest is there to be claimed.
+    hand.wants.lock().sure().clear();
+    hand.want(1);
+    stores.say(3, other, person(1)).await;
+    assert_eq!(hand.handed().iter().flatten().flatten().count(), 1);
+    assert_eq!(stores.claim(10, at(1)).await.len(), 1);
+
+    // Whoever wants nothing is told that something is due.
+    let third = stores.open_channel(3, &[two.into()]).await;
+    stores.say(4, third, person(1)).await;
+    assert_eq!((hand.handed(), stores.claim(10, at(1)).await.len()), (vec![None], 1));
+    // Once the worker is gone, it is as it was.
+    drop((hand, worker));
+    let fourth = stores.open_channel(4, &[two.into()]).await;
+    stores.say(5, fourth, person(1)).await;
+    assert_eq!(stores.claim(10, at(1)).await.len(), 1);
+}
+
+/// A reply that wakes another agent is a message like any other.
+pub async fn what_a_reply_wakes_is_handed_over_too(stores: Stores) {
+    let (one, two) = (stores.running_agent(1).await, stores.running_agent(2).await);
+    let chatty = Channel { metadata: object(json!({"allowAgentToAgent": true})), ..channel(1) };
+    stores.channels.add(chatty, vec![one.into(), two.into()]).await.sure();
+    stores.say(1, channel_id(1), person(1)).await;
+    let claimed = stores.claim(10, at(1)).await;
+    for claimed in claimed.iter().filter(|claimed| claimed.delivery.agent_id == two) {
+        stores.deliveries.finish(finish_as(claimed, DeliveryState::Ignored, at(1))).await.sure().sure();
+    }
+    let hand = Arc::new(Hand::default());
+    let worker: Weak<dyn DeliveryWorker> = Arc::downgrade(&(Arc::<Hand>::clone(&hand) as Arc<dyn DeliveryWorker>));
+    hand.want(10);
+    let hands_over = stores.deliveries.claim_for(worker);
+    let asked = claimed.iter().find(|claimed| claimed.delivery.agent_id == one).sure();
+    let finished = stores.deliveries.finish(finish_with_reply(asked, "hello", at(1))).await.sure().sure();
+    let woken: Vec<_> = finished.woken.iter().map(|delivery| delivery.id).collect();
+    let handed: Vec<_> = hand.handed().into_iter().flatten().flatten().map(|claimed| claimed.delivery.id).collect();
+    assert_eq!((woken.len(), handed), (1, if hands_over { woken } else { Vec::new() }));
 }
 
 /// Neither an agent nor a channel waits for another.

@@ -1,9 +1,10 @@
 //! The repositories on PostgreSQL: async functions over a pool of connections, without libpq.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use core_types::deliveries::DeliveryWorker;
 use core_types::{Ids, StoreError, StoreResult};
 use diesel_async::AsyncPgConnection as Conn;
 use diesel_async::RunQueryDsl;
@@ -192,6 +193,12 @@ impl Db {
         let mut slot = self.lock.lock().await;
         let Some(lock) = slot.as_mut() else { return Err(StoreError::Unavailable("the database is closed".into())) };
         lock.hold(&self.connector).await
+    }
+
+    /// Here each transaction has a connection of its own, and a claim within it would keep the locks of what others wait for.
+    #[expect(clippy::unused_self, reason = "SQLite's has a use for it")]
+    pub(crate) fn claims_along(&self, _worker: Weak<dyn DeliveryWorker>) -> bool {
+        false
     }
 
     async fn connection(&self) -> StoreResult<Object<Conn>> {

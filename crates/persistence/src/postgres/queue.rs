@@ -19,6 +19,9 @@ use super::{Conn, RunQueryDsl};
 pub(super) const MESSAGE_BYTES: &str = "octet_length(messages.content)::bigint + coalesce(octet_length(messages.raw::text), 0) \
     + octet_length(messages.metadata::text)";
 
+/// Notes that a delivery falls due with the present transaction. Here nobody claims along with it.
+pub(super) const fn falls_due() {}
+
 /// The running agents that take part in a channel and listen on its server, by join order, except the author of a
 /// message. None of them can be deleted before the transaction ends, so that no delivery is made for an agent that is gone.
 pub(super) async fn listeners(conn: &mut Conn, channel: &Channel, author: Id) -> QueryResult<Vec<Id>> {

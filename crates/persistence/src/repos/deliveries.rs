@@ -6,11 +6,13 @@
 //! several of one kind in the order of their ids.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use core_types::deliveries::{ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, Fence, Finish, Finished, Requeue};
+use core_types::deliveries::{
+    ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, Requeue,
+};
 use core_types::error::chain;
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, ChannelEvent, Completion, EventBody, MAX_AGENT_TURNS, Message, Wake};
 use core_types::{AgentId, DeliveryId, Ids, StoreResult, Timestamp};
@@ -114,6 +116,9 @@ work! {
                 created_at: now,
             };
             run!(fixed!(diesel::insert_into(deliveries::table).values(&row)).execute(conn))?;
+            if row.due_at.is_some() {
+                queue::falls_due();
+            }
             made.push(row.into_delivery()?);
         }
         Ok(Some(made))
@@ -337,6 +342,10 @@ impl DeliveryRepository for Db {
             }
         }
         Ok(Vec::new())
+    }
+
+    fn claim_for(&self, worker: Weak<dyn DeliveryWorker>) -> bool {
+        self.claims_along(worker)
     }
 
     async fn renew(&self, held: Vec<Fence>, lease_until: Timestamp) -> StoreResult<Vec<Fence>> {

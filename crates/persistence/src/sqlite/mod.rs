@@ -1,9 +1,10 @@
 //! The repositories on SQLite: plain functions, one writer, many readers.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 
+use core_types::deliveries::DeliveryWorker;
 use core_types::{Ids, StoreResult};
 use diesel::RunQueryDsl;
 use diesel::SqliteConnection as Conn;
@@ -83,6 +84,7 @@ macro_rules! json_key {
 mod access;
 #[path = "../repos/agents.rs"]
 mod agents;
+mod along;
 #[path = "../repos/channels.rs"]
 mod channels;
 #[path = "../repos/claims.rs"]
@@ -173,6 +175,12 @@ impl Db {
         });
         let (writer, readers) = opened.await.map_err(|error| OpenError::Failed { source: Box::new(error) })??;
         Ok(Self { writer, readers, ids, unindexed: AtomicBool::new(true) })
+    }
+
+    /// Has deliveries claimed for this worker along with what makes them due.
+    pub(crate) fn claims_along(&self, worker: Weak<dyn DeliveryWorker>) -> bool {
+        self.writer.attend(worker);
+        true
     }
 
     /// Makes what was committed a part of the log that is kept, where one is.

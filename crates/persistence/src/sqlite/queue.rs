@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use super::Conn;
+pub(super) use super::along::falls_due;
 use super::claims::{admitted, full_agents};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;

@@ -4,10 +4,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use core_types::deliveries::DeliveryWorker;
 use core_types::error::chain;
 use core_types::{StoreError, StoreResult};
 use diesel::connection::{SimpleConnection, TransactionManager as _};
@@ -17,6 +18,7 @@ use metrics::{Gauge, Histogram, gauge, histogram};
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio::sync::oneshot;
 
+use super::along::{Attendance, Handover};
 use super::keeper::Keeper;
 use super::{Conn, connect};
 use crate::error::{Fault, OpenError};
@@ -34,6 +36,8 @@ const CLOSED: &str = "the database is closed";
 pub(super) struct Writer {
     queue: mpsc::Sender<Order>,
     patience: Duration,
+    /// For whom deliveries are claimed along with what makes them due.
+    attendance: Arc<Attendance>,
 }
 
 /// The most pages of a write-ahead log that cannot be kept: a gigabyte. Then going on counts for more.
@@ -113,8 +117,10 @@ impl Writer {
         let patience = options.patience;
         let seconds = histogram!("doolittle_database_seconds", "kind" => "commit");
         let (jobs, waiting) = (histogram!("doolittle_database_commit_jobs"), gauge!("doolittle_database_waiting_jobs"));
+        let attendance = Arc::<Attendance>::default();
         let serving = Loop {
             conn,
+            attendance: Arc::clone(&attendance),
             orders,
             path,
             options,
@@ -132,7 +138,12 @@ impl Writer {
             .name("sqlite-writer".to_owned())
             .spawn(move || serving.serve())
             .map_err(|error| OpenError::Failed { source: Box::new(error) })?;
-        Ok(Self { queue, patience })
+        Ok(Self { queue, patience, attendance })
+    }
+
+    /// For whom deliveries are claimed along from now on.
+    pub(super) fn attend(&self, worker: Weak<dyn DeliveryWorker>) {
+        self.attendance.give(worker);
     }
 
     /// Has what was committed kept in the log, where one is kept.
@@ -173,6 +184,7 @@ impl Writer {
 
 struct Loop {
     conn: Conn,
+    attendance: Arc<Attendance>,
     orders: mpsc::Receiver<Order>,
     path: PathBuf,
     options: Options,
@@ -267,13 +279,14 @@ impl Loop {
                 self.conn.batch_execute(&connect::commits(synced, &self.options))?;
                 self.synced = synced;
             }
-            run_group(&mut self.conn, group)
+            run_group(&mut self.conn, group, &self.attendance)
         };
         let began = Instant::now();
         let moment = self.keeper.as_mut().map(Keeper::moment);
         // A defect in one unit of work costs its group, whose savepoints are in disorder then, but not the writer.
         let committed = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(QueryError::BrokenTransactionManager));
-        let committed = committed.map_err(Arc::new);
+        // What was claimed is handed over first of all, before anybody who is told of it can look for it.
+        let committed = committed.map(|handover| handover.map_or((), Handover::committed)).map_err(Arc::new);
         self.seconds.record(began.elapsed());
         self.jobs.record(u32::try_from(group.len()).unwrap_or(u32::MAX));
         self.waiting.set(u32::try_from(self.orders.len()).unwrap_or(u32::MAX));
@@ -388,24 +401,24 @@ impl Loop {
     }
 }
 
-/// Runs a group in one transaction. Where there is only one, it needs no savepoint, for which SQLite would keep a copy of every page that
-/// is changed.
-fn run_group(conn: &mut Conn, group: &mut [Box<dyn Job>]) -> Result<(), QueryError> {
+/// Runs a group in one transaction, and claims what falls due in it. Where there is only one job, it needs no savepoint, for which SQLite
+/// would keep a copy of every page that is changed.
+fn run_group(conn: &mut Conn, group: &mut [Box<dyn Job>], attendance: &Attendance) -> Result<Option<Handover>, QueryError> {
     let [only] = group else {
         return conn.immediate_transaction(|conn| {
             for job in group.iter_mut() {
                 job.run(conn);
             }
-            Ok(())
+            Ok(attendance.claim(conn))
         });
     };
     let mut is_undone = false;
     let committed = conn.immediate_transaction(|conn| {
         is_undone = !only.run_alone(conn);
-        if is_undone { Err(QueryError::RollbackTransaction) } else { Ok(()) }
+        if is_undone { Err(QueryError::RollbackTransaction) } else { Ok(attendance.claim(conn)) }
     });
     // Then the job tells itself why nothing of it is there.
-    if is_undone { Ok(()) } else { committed }
+    if is_undone { Ok(None) } else { committed }
 }
 
 /// Whether a connection cannot say what became of its last transaction: SQLite ends one itself where a statement failed badly.
@@ -427,8 +440,10 @@ fn frames(conn: &mut Conn) -> Result<u32, QueryError> {
 
 #[cfg(test)]
 mod tests {
+    use core_types::deliveries::{ClaimRequest, Claimed};
     use diesel::RunQueryDsl;
 
+    use super::super::along::falls_due;
     use super::*;
 
     fn insert(conn: &mut Conn) -> Result<usize, QueryError> {
@@ -477,6 +492,45 @@ mod tests {
         assert!(matches!(writer.run(Durability::Synced, ended).await, Ok(Err(QueryError::NotFound))));
         let empty = |conn: &mut Conn| diesel::sql_query("DELETE FROM kept").execute(conn);
         assert!(matches!(writer.run(Durability::Synced, empty).await, Ok(Ok(0))));
+        writer.close().await;
+    }
+
+    /// Wants a claim that finds nothing, and keeps what it is told.
+    #[derive(Default)]
+    struct Told(std::sync::Mutex<Vec<bool>>);
+
+    impl DeliveryWorker for Told {
+        fn wants(&self) -> Option<ClaimRequest> {
+            let now = core_types::Timestamp::from_millis(0);
+            Some(ClaimRequest { limit: 0, per_agent: 0, held: Vec::new(), now, lease_until: now })
+        }
+
+        fn take_over(self: Arc<Self>, claimed: Option<Vec<Claimed>>) {
+            self.0.lock().unwrap().push(claimed.is_some());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_is_handed_only_what_is_committed_and_told_where_it_is_not() {
+        let tables = "CREATE TABLE kept (id INTEGER PRIMARY KEY); CREATE TABLE part (kept INTEGER NOT NULL REFERENCES kept (id))";
+        let (_directory, writer) = writer_of(tables);
+        let told = Arc::new(Told::default());
+        let worker: Arc<dyn DeliveryWorker> = Arc::<Told>::clone(&told);
+        writer.attend(Arc::downgrade(&worker));
+        let due = |conn: &mut Conn| -> Result<usize, QueryError> {
+            falls_due();
+            insert(conn)
+        };
+        let orphan = |conn: &mut Conn| -> Result<usize, QueryError> {
+            conn.batch_execute("PRAGMA defer_foreign_keys = ON")?;
+            diesel::sql_query("INSERT INTO part (kept) VALUES (77)").execute(conn)?;
+            falls_due();
+            Ok(1)
+        };
+        assert!(matches!(writer.run(Durability::Synced, due).await, Ok(Ok(1))));
+        assert!(writer.run(Durability::Synced, orphan).await.is_err());
+        assert!(matches!(writer.run(Durability::Synced, insert).await, Ok(Ok(1))), "nothing falls due with it");
+        assert_eq!(*told.0.lock().unwrap(), [true, false]);
         writer.close().await;
     }
 

@@ -19,12 +19,12 @@ pub(crate) enum Element {
 }
 
 /// The places in `words` of each element in turn, if the pattern matches all of them.
-pub(crate) fn decompose(pattern: &[Element], words: &[Word]) -> Option<Vec<Range<usize>>> {
+pub(crate) fn decompose(pattern: &[Element], words: &[Word<'_>]) -> Option<Vec<Range<usize>>> {
     let mut parts = Vec::with_capacity(pattern.len());
     matches_from(pattern, words, 0, &mut parts).then_some(parts)
 }
 
-fn matches_from(pattern: &[Element], words: &[Word], start: usize, parts: &mut Vec<Range<usize>>) -> bool {
+fn matches_from(pattern: &[Element], words: &[Word<'_>], start: usize, parts: &mut Vec<Range<usize>>) -> bool {
     let Some((element, rest)) = pattern.split_first() else {
         return start == words.len();
     };
@@ -32,7 +32,7 @@ fn matches_from(pattern: &[Element], words: &[Word], start: usize, parts: &mut V
     let lengths = match element {
         Element::Gap => 0..=left,
         Element::Count(count) if *count <= left => *count..=*count,
-        Element::Word(choices) if words.get(start).is_some_and(|word| choices.contains(&word.key)) => 1..=1,
+        Element::Word(choices) if words.get(start).is_some_and(|word| choices.iter().any(|choice| *choice == word.key)) => 1..=1,
         Element::Count(_) | Element::Word(_) => return false,
     };
     for length in lengths {
@@ -75,9 +75,9 @@ mod tests {
             ("x", "x y", None),
             ("0", "", Some("")),
         ] {
-            let words: Vec<Word> = phrase.split_whitespace().map(Word::new).collect();
+            let words: Vec<Word<'_>> = phrase.split_whitespace().map(Word::new).collect();
             let found = decompose(&pattern(wanted), &words).map(|parts| {
-                let texts = parts.into_iter().map(|part| words[part].iter().map(|word| word.shown.as_str()).collect::<Vec<_>>().join(" "));
+                let texts = parts.into_iter().map(|part| words[part].iter().map(|word| &*word.shown).collect::<Vec<_>>().join(" "));
                 texts.collect::<Vec<_>>().join("/")
             });
             assert_eq!(found.as_deref(), parts, "{wanted} on {phrase}");

@@ -252,7 +252,7 @@ fn replacement(rest: &str) -> Result<Replacement, String> {
     if from.is_empty() {
         return Err("a replacement needs something to replace".to_owned());
     }
-    Ok(Replacement { from, at_end, to: to.split_whitespace().map(Word::new).collect() })
+    Ok(Replacement { from, at_end, to: to.split_whitespace().map(|word| Word::new(word).into_owned()).collect() })
 }
 
 /// Splits what is to be said at its numbers, which count parts from 1.

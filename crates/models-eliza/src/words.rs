@@ -1,5 +1,6 @@
 //! From a text to phrases of words, and replacing words by others.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Longer texts are read up to here, in characters.
@@ -9,20 +10,31 @@ const MOST_WORDS: usize = 40;
 /// Longer texts are read up to here, in phrases.
 const MOST_PHRASES: usize = 64;
 
-/// A word as it was written, and as it is compared.
+/// A word as it was written, and as it is compared: mostly a piece of the message or of the script, since each answer goes through all of
+/// the conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Word {
-    pub(crate) shown: String,
-    pub(crate) key: String,
+pub(crate) struct Word<'a> {
+    pub(crate) shown: Cow<'a, str>,
+    pub(crate) key: Cow<'a, str>,
 }
 
-impl Word {
-    pub(crate) fn new(shown: &str) -> Self {
-        Self { shown: shown.to_owned(), key: shown.to_lowercase() }
+impl<'a> Word<'a> {
+    pub(crate) fn new(shown: &'a str) -> Self {
+        let is_lower = shown.is_ascii() && !shown.bytes().any(|byte| byte.is_ascii_uppercase());
+        let key = if is_lower { Cow::Borrowed(shown) } else { Cow::Owned(shown.to_lowercase()) };
+        Self { shown: Cow::Borrowed(shown), key }
     }
 
     fn lower(self) -> Self {
         Self { shown: self.key.clone(), key: self.key }
+    }
+
+    fn borrowed(&'a self) -> Self {
+        Self { shown: Cow::Borrowed(&self.shown), key: Cow::Borrowed(&self.key) }
+    }
+
+    pub(crate) fn into_owned(self) -> Word<'static> {
+        Word { shown: Cow::Owned(self.shown.into_owned()), key: Cow::Owned(self.key.into_owned()) }
     }
 }
 
@@ -32,7 +44,7 @@ pub(crate) struct Replacement {
     pub(crate) from: Vec<String>,
     /// Only where nothing follows.
     pub(crate) at_end: bool,
-    pub(crate) to: Vec<Word>,
+    pub(crate) to: Vec<Word<'static>>,
 }
 
 /// Replacements, by the word that they begin with.
@@ -53,13 +65,13 @@ impl Replacements {
     }
 
     /// Replaces from left to right; at each place the first replacement that fits. What was put in is not looked at again.
-    pub(crate) fn replace(&self, words: &[Word]) -> Vec<Word> {
+    pub(crate) fn replace<'a>(&'a self, words: &[Word<'a>]) -> Vec<Word<'a>> {
         let mut result = Vec::with_capacity(words.len());
         let mut rest = words;
         while let Some((first, others)) = rest.split_first() {
-            let mut possible = self.0.get(&first.key).into_iter().flatten();
+            let mut possible = self.0.get(&*first.key).into_iter().flatten();
             if let Some((replacement, left)) = possible.find_map(|replacement| Some((replacement, after(rest, replacement)?))) {
-                result.extend(replacement.to.iter().cloned());
+                result.extend(replacement.to.iter().map(Word::borrowed));
                 rest = left;
             } else {
                 result.push(first.clone());
@@ -71,20 +83,25 @@ impl Replacements {
 }
 
 /// What is left behind the words that a replacement takes away, if it fits.
-fn after<'a>(words: &'a [Word], replacement: &Replacement) -> Option<&'a [Word]> {
+fn after<'a, 'b>(words: &'a [Word<'b>], replacement: &Replacement) -> Option<&'a [Word<'b>]> {
     let (taken, left) = words.split_at_checked(replacement.from.len())?;
     let fits = taken.iter().zip(&replacement.from).all(|(word, from)| word.key == *from);
     (fits && (left.is_empty() || !replacement.at_end)).then_some(left)
 }
 
-/// The phrases of a text: what lies between punctuation marks, and before and after "but". A message that shouts is read
-/// as if it did not.
-pub(crate) fn phrases(text: &str) -> Vec<Vec<Word>> {
-    let mut text: String = text.chars().take(MOST_CHARS).map(plain).collect();
+/// The part of a message that is read, without what are no words.
+pub(crate) fn readable(message: &str) -> String {
+    let text: String = message.chars().take(MOST_CHARS).map(plain).collect();
     if text.contains("://") {
         // Addresses are no words.
-        text = text.split_inclusive(char::is_whitespace).filter(|token| !token.contains("://")).collect();
+        return text.split_inclusive(char::is_whitespace).filter(|token| !token.contains("://")).collect();
     }
+    text
+}
+
+/// The phrases of a text: what lies between punctuation marks, and before and after "but". A message that shouts is read
+/// as if it did not.
+pub(crate) fn phrases(text: &str) -> Vec<Vec<Word<'_>>> {
     let shouted = text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase) && text.trim().chars().count() > 1;
     let mut phrases = Vec::new();
     for part in text.split(ends_phrase) {
@@ -130,10 +147,13 @@ const fn separates(char: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Replacement, Replacements, Word, phrases};
+    use super::{Replacement, Replacements, Word, phrases, readable};
 
     fn shown(text: &str) -> Vec<String> {
-        phrases(text).iter().map(|phrase| phrase.iter().map(|word| word.shown.as_str()).collect::<Vec<_>>().join(" ")).collect()
+        let phrases = |text| -> Vec<String> {
+            phrases(text).iter().map(|phrase| phrase.iter().map(|word| &*word.shown).collect::<Vec<_>>().join(" ")).collect()
+        };
+        phrases(&readable(text))
     }
 
     #[test]
@@ -157,9 +177,10 @@ mod tests {
 
     #[test]
     fn texts_have_bounds() {
-        assert_eq!(phrases(&"word ".repeat(100_000)).iter().map(Vec::len).collect::<Vec<_>>(), [super::MOST_WORDS]);
-        assert_eq!(phrases(&"a. ".repeat(100_000)).len(), super::MOST_PHRASES);
-        assert_eq!(phrases(&"x".repeat(100_000)).iter().flatten().map(|word| word.shown.len()).sum::<usize>(), super::MOST_CHARS);
+        assert_eq!(phrases(&readable(&"word ".repeat(100_000))).iter().map(Vec::len).collect::<Vec<_>>(), [super::MOST_WORDS]);
+        assert_eq!(phrases(&readable(&"a. ".repeat(100_000))).len(), super::MOST_PHRASES);
+        let long = readable(&"x".repeat(100_000));
+        assert_eq!(phrases(&long).iter().flatten().map(|word| word.shown.len()).sum::<usize>(), super::MOST_CHARS);
     }
 
     #[test]
@@ -167,7 +188,7 @@ mod tests {
         let replacement = |from: &[&str], at_end, to: &[&str]| Replacement {
             from: from.iter().map(|word| (*word).to_owned()).collect(),
             at_end,
-            to: to.iter().map(|word| Word::new(word)).collect(),
+            to: to.iter().map(|word| Word::new(word).into_owned()).collect(),
         };
         let mut mirrors = Replacements::default();
         for mirror in [
@@ -180,7 +201,7 @@ mod tests {
         }
         for (text, expected) in [("i think you are kind", "you think I am kind"), ("you see you", "I see me"), ("i", "you")] {
             let words: Vec<Word> = text.split(' ').map(Word::new).collect();
-            let replaced: Vec<String> = mirrors.replace(&words).into_iter().map(|word| word.shown).collect();
+            let replaced: Vec<_> = mirrors.replace(&words).into_iter().map(|word| word.shown).collect();
             assert_eq!(replaced.join(" "), expected);
         }
     }

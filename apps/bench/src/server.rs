@@ -58,6 +58,8 @@ pub struct Start<'a> {
     pub workers: Option<u16>,
     /// Whether an empty database gets its first agent.
     pub first_agent: bool,
+    /// Settings besides.
+    pub settings: &'a [(&'a str, &'a str)],
 }
 
 impl Start<'_> {
@@ -65,7 +67,7 @@ impl Start<'_> {
     pub fn run(self) -> Outcome<Process> {
         let mut command = command(self.program, self.directory, "serve");
         command.env("SERVER_HOST", "127.0.0.1").env("SERVER_PORT", "0").env("RATE_LIMIT_MAX", "0");
-        command.env("DEFAULT_AGENT", self.first_agent.to_string());
+        command.env("DEFAULT_AGENT", self.first_agent.to_string()).envs(self.settings.iter().copied());
         if let Some(workers) = self.workers {
             command.env("HTTP_WORKERS", workers.to_string());
         }

@@ -81,16 +81,26 @@ pub struct Target {
 impl Target {
     /// The server that the options name, or one that is started, with one agent.
     pub fn prepare(common: &Common) -> Outcome<Self> {
+        Self::prepare_with(common, &[])
+    }
+
+    /// The same; one that is started has these settings besides.
+    pub fn prepare_with(common: &Common, settings: &[(&str, &str)]) -> Outcome<Self> {
         match &common.base_url {
             Some(url) => Self::running(common, url),
-            None => Self::started(common, Place::new(common)?, true),
+            None => Self::start(common, Place::new(common)?, true, settings),
         }
     }
 
     /// A server that is started on a database.
     pub fn started(common: &Common, place: Place, first_agent: bool) -> Outcome<Self> {
+        Self::start(common, place, first_agent, &[])
+    }
+
+    fn start(common: &Common, place: Place, first_agent: bool, settings: &[(&str, &str)]) -> Outcome<Self> {
         let program = server::program(common.server.as_deref())?;
-        let process = Start { program: &program, directory: place.path(), workers: common.workers, first_agent }.run()?;
+        let start = Start { program: &program, directory: place.path(), workers: common.workers, first_agent, settings };
+        let process = start.run()?;
         say(format!("{} runs as process {}", program.display(), process.pid()));
         Ok(Self {
             address: process.address(),

@@ -40,15 +40,22 @@ impl InProcessBus {
 #[async_trait]
 impl EventBus for InProcessBus {
     async fn publish(&self, topic: Topic, event: BusEvent) {
-        if let Some(sender) = self.topics.lock().get(&topic) {
-            // Fails only while the last reader is leaving, and then nobody misses the event.
+        let topics = self.topics.lock();
+        // Sending fails only while the last reader is leaving, and then nobody misses the event.
+        if let Topic::Channel(channel) = topic
+            && !matches!(event, BusEvent::Chunk(_))
+            && let Some(sender) = topics.get(&Topic::Quiet(channel))
+        {
+            let _ = sender.send(event.clone());
+        }
+        if let Some(sender) = topics.get(&topic) {
             let _ = sender.send(event);
         }
     }
 
     async fn subscribe(&self, topic: Topic) -> Box<dyn Subscription> {
         let capacity = match topic {
-            Topic::Channel(_) => CHANNEL_EVENTS,
+            Topic::Channel(_) | Topic::Quiet(_) => CHANNEL_EVENTS,
             Topic::Work => WORK_EVENTS,
         };
         let receiver = self.topics.lock().entry(topic).or_insert_with(|| broadcast::Sender::new(capacity)).subscribe();

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use core_types::bus::{BusEvent, EventBus, Lagged, Topic};
-use core_types::{AgentId, ChannelId};
+use core_types::bus::{BusEvent, EventBus, Lagged, ReplyChunk, Topic};
+use core_types::{AgentId, ChannelId, MessageId};
 use tokio::time::{Duration, timeout};
 use uuid::Uuid;
 
@@ -48,6 +48,30 @@ pub async fn a_reader_sees_its_own_topic_only(bus: Arc<dyn EventBus>) {
     bus.publish(Topic::Work, event(2)).await;
     bus.publish(channel(3), event(3)).await;
     assert_eq!(reader.next().await, Ok(event(3)));
+}
+
+/// Who reads a channel quietly sees what happens on it, in order, and no pieces of replies.
+pub async fn a_quiet_reader_sees_all_but_pieces(bus: Arc<dyn EventBus>) {
+    let id = ChannelId::new(Uuid::from_u128(8));
+    let mut readers = [bus.subscribe(Topic::Channel(id)).await, bus.subscribe(Topic::Quiet(id)).await];
+    let piece = BusEvent::Chunk(Arc::new(ReplyChunk {
+        reply_id: MessageId::new(Uuid::from_u128(1)),
+        answers: MessageId::new(Uuid::from_u128(2)),
+        channel_id: id,
+        agent_id: AgentId::new(Uuid::from_u128(3)),
+        text: "Hello".to_owned(),
+        index: 0,
+    }));
+    for event in [event(1), piece.clone(), event(2)] {
+        bus.publish(Topic::Channel(id), event).await;
+    }
+    bus.publish(channel(9), event(3)).await;
+    for (reader, expected) in readers.iter_mut().zip([vec![event(1), piece, event(2)], vec![event(1), event(2)]]) {
+        for event in expected {
+            assert_eq!(reader.next().await, Ok(event));
+        }
+        assert!(timeout(Duration::from_millis(20), reader.next()).await.is_err(), "nothing else");
+    }
 }
 
 /// Publishing never waits for a reader, and one that falls behind is told before it goes on.
@@ -95,6 +119,7 @@ macro_rules! bus_contract {
             every_reader_sees_a_topics_events_in_order,
             nothing_from_before_the_subscription,
             a_reader_sees_its_own_topic_only,
+            a_quiet_reader_sees_all_but_pieces,
             a_slow_reader_is_told_that_it_lagged,
             an_abandoned_wait_loses_nothing,
             readers_come_and_go

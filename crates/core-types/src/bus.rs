@@ -12,6 +12,9 @@ use crate::{AgentId, ChannelId, DeliveryId, EntityId, MessageId};
 pub enum Topic {
     /// What happens on one channel.
     Channel(ChannelId),
+    /// The same without the pieces of replies, for readers whom these would only wake. It is read and never published on: what is published
+    /// on [`Channel`](Self::Channel) is seen here.
+    Quiet(ChannelId),
     /// What the workers of this server have to know.
     Work,
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::messaging::{Channel, Message, MessageWindow, PostReceipt, ReplyStream};
+use crate::messaging::{Channel, Message, MessageWindow, PostReceipt, ReplyForm, ReplyStream};
 use crate::page::{Listed, Page};
 use crate::{AgentId, Caller, ChannelId, EntityId, JsonObject, ServiceResult, SessionId, StoreResult, Tenant, Timestamp};
 
@@ -291,6 +291,7 @@ pub trait SessionService: Send + Sync {
         caller: &Caller,
         id: SessionId,
         message: SessionMessage,
+        form: ReplyForm,
     ) -> ServiceResult<(PostReceipt, Renewal, Box<dyn ReplyStream>)>;
 
     /// Messages of a session.

@@ -10,7 +10,7 @@ use core_types::agents::{AgentService, CharacterLibrary, CharacterUnavailable, C
 use core_types::bus::EventBus;
 use core_types::knowledge::{FilesUnavailable, KnowledgeFile, KnowledgeFiles};
 use core_types::media::{AttachmentContent, AttachmentLimits, AttachmentReader, AttachmentUnreadable};
-use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent};
+use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent, ReplyForm};
 use core_types::models::{Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage};
 use core_types::{Caller, Clock, EntityId, Ids, MessageServerId, Secret, Timestamp};
 use doolittle_domain::{Access, Agents, Knowledge, KnowledgePorts, Messaging, MessagingLimits, MessagingPorts};
@@ -160,13 +160,10 @@ async fn main() -> Result<(), Failure> {
         in_reply_to: None,
         idempotency_key: None,
     };
-    let (_, mut reply) = messaging.exchange(&me, message).await?;
-    while let Some(event) = reply.next().await {
-        match event {
-            ReplyEvent::Chunk(_) => {}
-            ReplyEvent::Replied(message) => report(&message.content),
-            other => return Err(format!("no reply: {other:?}").into()),
-        }
+    let (_, mut reply) = messaging.exchange(&me, message, ReplyForm::Whole).await?;
+    match reply.next().await {
+        Some(ReplyEvent::Replied(message)) => report(&message.content),
+        other => return Err(format!("no reply: {other:?}").into()),
     }
     running.stop(std::time::Duration::from_secs(1)).await;
     store.close().await;

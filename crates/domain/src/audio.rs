@@ -8,7 +8,7 @@ use core_types::access::Wanted;
 use core_types::error::chain;
 use core_types::ids::string_to_uuid;
 use core_types::media::{HeldFile, MediaClass, MediaType, Upload};
-use core_types::messaging::{ChannelRepository, Door, MessagingService, NewMessage, PostReceipt, ReplyStream};
+use core_types::messaging::{ChannelRepository, Door, MessagingService, NewMessage, PostReceipt, ReplyForm, ReplyStream};
 use core_types::models::AskError;
 use core_types::speech::{AgentSpeech, AudioService, MAX_SPOKEN, Question, Sound, Speaker, SpeechRequest, Transcriber, Words};
 use core_types::{AgentId, Caller, ChannelId, EntityId, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Thing};
@@ -137,7 +137,7 @@ impl AudioService for Audio {
             in_reply_to: None,
             idempotency_key: question.idempotency_key,
         };
-        self.ports.messaging.exchange(caller, message).await
+        self.ports.messaging.exchange(caller, message, ReplyForm::Whole).await
     }
 }
 

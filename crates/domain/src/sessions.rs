@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use core_types::access::Wanted;
 use core_types::agents::{Agent, AgentRepository};
-use core_types::messaging::{Channel, Door, MessageRepository, MessageWindow, MessagingService, NewMessage, PostReceipt, ReplyStream};
+use core_types::messaging::{
+    Channel, Door, MessageRepository, MessageWindow, MessagingService, NewMessage, PostReceipt, ReplyForm, ReplyStream,
+};
 use core_types::sessions::{
     MAX_SESSIONS, NewSession, Renewal, Session, SessionAdded, SessionChange, SessionChanged, SessionCount, SessionMessage, SessionMessages,
     SessionRepository, SessionService, SessionTimeout, TimeoutChange,
@@ -236,10 +238,11 @@ impl SessionService for Sessions {
         caller: &Caller,
         id: SessionId,
         message: SessionMessage,
+        form: ReplyForm,
     ) -> ServiceResult<(PostReceipt, Renewal, Box<dyn ReplyStream>)> {
         require(caller, Permission::MessagesWrite)?;
         let session = self.live(caller, id).await?;
-        let outcome = self.ports.messaging.exchange(caller, message_in(&session, message)).await;
+        let outcome = self.ports.messaging.exchange(caller, message_in(&session, message), form).await;
         let (receipt, replies) = self.posted(id, outcome).await?;
         let renewal = self.after(&receipt, session).await?;
         Ok((receipt, renewal, replies))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use core_types::agents::AgentService;
 use core_types::deliveries::DeliveryState;
-use core_types::messaging::{ChannelService, Door, MessagingService, NewMessage};
+use core_types::messaging::{ChannelService, Door, MessagingService, NewMessage, ReplyForm};
 use core_types::{Caller, ChannelId, EntityId, InvalidCode, ServiceError};
 use serde_json::json;
 use testkit::house::{House, Plan, person};
@@ -130,9 +130,9 @@ async fn a_reply_is_only_waited_for_where_an_agent_listens() {
     let agent = house.agent_named("Eliza").await;
     let (owner, channel) = (Caller::owner(), house.channel("GROUP", &[person(1)], json!({})).await);
     let refused = |asked: Result<_, ServiceError>| matches!(asked.err(), Some(ServiceError::Invalid { code: InvalidCode::NoAgent, .. }));
-    assert!(refused(house.messaging.exchange(&owner, House::message(channel, person(1), "anybody?")).await));
+    assert!(refused(house.messaging.exchange(&owner, House::message(channel, person(1), "anybody?"), ReplyForm::Whole).await));
     let with_agent = house.channel("GROUP", &[person(1), agent.into()], json!({})).await;
     house.agents.stop(&owner, agent).await.expect("it ran");
-    assert!(refused(house.messaging.exchange(&owner, House::message(with_agent, person(1), "anybody?")).await));
+    assert!(refused(house.messaging.exchange(&owner, House::message(with_agent, person(1), "anybody?"), ReplyForm::Whole).await));
     assert_eq!((house.texts(channel).await, house.texts(with_agent).await), (vec![], vec![]));
 }

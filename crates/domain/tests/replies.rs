@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use core_types::deliveries::DeliveryState;
-use core_types::messaging::{ChannelService, MessagingService, NewMessage, PostReceipt, ReplyEvent, ReplyStream};
+use core_types::messaging::{ChannelService, MessagingService, NewMessage, PostReceipt, ReplyEvent, ReplyForm, ReplyStream};
 use core_types::models::ModelError;
 use core_types::{Caller, ChannelId, MessageId, ServiceError, ServiceResult};
 use doolittle_domain::MessagingLimits;
@@ -33,7 +33,7 @@ async fn place(reply_wait: Duration, waiting: usize) -> (House, ChannelId, Gate,
 }
 
 async fn ask(house: &House, message: NewMessage) -> ServiceResult<Exchange> {
-    house.messaging.exchange(&Caller::owner(), message).await
+    house.messaging.exchange(&Caller::owner(), message, ReplyForm::Pieces).await
 }
 
 async fn ping(house: &House, channel: ChannelId) -> Exchange {
@@ -63,6 +63,16 @@ fn text(end: &ReplyEvent) -> &str {
         ReplyEvent::Replied(message) => &message.content,
         other => panic!("no reply but {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn who_waits_for_the_whole_reply_is_told_its_end_alone() {
+    let (house, channel, gate, _) = place(PATIENCE, 10).await;
+    let message = House::message(channel, person(1), "ping");
+    let (_, reply) = house.messaging.exchange(&Caller::owner(), message, ReplyForm::Whole).await.expect("somebody listens");
+    gate.open();
+    let (pieces, end) = all(reply).await;
+    assert_eq!((pieces.as_str(), text(&end)), ("", "pong and more"));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use core_types::agents::AgentService as _;
-use core_types::messaging::{MessageWindow, MessagingService as _, ReplyEvent};
+use core_types::messaging::{MessageWindow, MessagingService as _, ReplyEvent, ReplyForm};
 use core_types::sessions::{NewSession, Session, SessionCount, SessionMessage, SessionService as _, TimeoutChange};
 use core_types::{AgentId, Caller, EntityId, InvalidCode, JsonObject, Page, ServiceError, ServiceResult, Thing, Timestamp};
 use doolittle_domain::SessionLimits;
@@ -72,15 +72,11 @@ async fn a_message_in_a_session_is_the_users_is_answered_and_renews_it() {
     let (_, reply) = watch.end().await;
     assert_eq!(reply.expect("a reply").content, "pong");
 
-    let (_, renewal, mut replies) = house.sessions.exchange(&owner, session.id, says("ping again")).await.expect("posted");
+    let (_, renewal, mut replies) =
+        house.sessions.exchange(&owner, session.id, says("ping again"), ReplyForm::Whole).await.expect("posted");
     assert_eq!(renewal.session.renewals, 2);
-    let end = loop {
-        match replies.next().await.expect("an end") {
-            ReplyEvent::Chunk(_) => {}
-            end => break end,
-        }
-    };
-    assert!(matches!(end, ReplyEvent::Replied(reply) if reply.content == "pong"));
+    // No piece comes before it.
+    assert!(matches!(replies.next().await, Some(ReplyEvent::Replied(reply)) if reply.content == "pong"));
 }
 
 #[tokio::test]

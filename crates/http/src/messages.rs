@@ -100,7 +100,7 @@ async fn send(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, 
         let receipt = messaging.post(&caller, message).await?;
         return Ok(replayed(&receipt, respond(StatusCode::CREATED, &PostedWire::of(&receipt, None))));
     }
-    let (receipt, replies) = messaging.exchange(&caller, message).await?;
+    let (receipt, replies) = messaging.exchange(&caller, message, transport.form()).await?;
     let replies = Replies::new(replies, &state, &caller, receipt.message.clone());
     match transport {
         Transport::Sse => Ok(replayed(&receipt, sse::respond(replies.frames()))),

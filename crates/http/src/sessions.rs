@@ -146,7 +146,7 @@ async fn send(caller: Authorized<MessagesWrite>, state: State, id: SessionPath, 
         let answer = SessionPostedWire::of(&receipt, StatusWire::of(&renewal, now), None);
         return Ok(replayed(&receipt, respond(StatusCode::CREATED, &answer)));
     }
-    let (receipt, renewal, replies) = sessions.exchange(&caller, id.0, message).await?;
+    let (receipt, renewal, replies) = sessions.exchange(&caller, id.0, message, transport.form()).await?;
     let replies = Replies::new(replies, &state, &caller, receipt.message.clone());
     match transport {
         Transport::Sse => Ok(replayed(&receipt, sse::respond(replies.frames()))),

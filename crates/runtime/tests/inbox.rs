@@ -10,7 +10,7 @@ use core_types::deliveries::{
     ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, MAX_ATTEMPTS, Requeue,
 };
 use core_types::memory::{MESSAGES, MemoryFilter};
-use core_types::messaging::{MessagingService, ReplyEvent};
+use core_types::messaging::{MessagingService, ReplyEvent, ReplyForm};
 use core_types::models::{ModelError, ModelProvider, TextRequest, ToolSpec};
 use core_types::runs::RunStatus;
 use core_types::{AgentId, Caller, DeliveryId, Page, StoreResult, Timestamp};
@@ -452,7 +452,7 @@ async fn an_answer_that_is_owed_is_not_superseded_by_a_message_that_asks_for_non
     let (_, channel) = dm(&house).await;
     let mut watch = house.watch(channel).await;
     let owed = House::message(channel, person(1), "first");
-    let (_, _waiting) = house.messaging.exchange(&Caller::owner(), owed).await.unwrap();
+    let (_, _waiting) = house.messaging.exchange(&Caller::owner(), owed, ReplyForm::Pieces).await.unwrap();
     model.requests_seen(1).await;
     house.post(channel, person(1), "second").await;
     gate.open();
@@ -466,7 +466,8 @@ async fn who_waits_for_an_agent_that_is_stopped_is_told() {
     let model = Arc::new(echo().behind(gate.clone()));
     let house = House::open(Plan::with(Arc::<ScriptedProvider>::clone(&model))).await;
     let (agent, channel) = dm(&house).await;
-    let (_, mut waiting) = house.messaging.exchange(&Caller::owner(), House::message(channel, person(1), "ping")).await.unwrap();
+    let (_, mut waiting) =
+        house.messaging.exchange(&Caller::owner(), House::message(channel, person(1), "ping"), ReplyForm::Whole).await.unwrap();
     model.requests_seen(1).await;
     house.agents.stop(&Caller::owner(), agent).await.unwrap();
     let end = waiting.next().await;

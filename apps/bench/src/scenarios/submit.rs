@@ -14,8 +14,11 @@ use crate::target::Target;
 
 const PATH: &str = "/api/messaging/submit";
 
+/// More is posted than the agent can answer, and no post is to be refused for that.
+const NO_BOUND: &[(&str, &str)] = &[("MAX_WAITING_MESSAGES", "10000000")];
+
 pub(super) fn run(arguments: &SubmitArgs, common: &Common) -> Outcome<Line> {
-    let target = Target::prepare(common)?;
+    let target = Target::prepare_with(common, NO_BOUND)?;
     let connections = arguments.load.connections;
     let requests = requests(&target, arguments.channels, arguments.agent)?;
     let group = SqliteLimitArgs { group: connections, channels: arguments.channels };

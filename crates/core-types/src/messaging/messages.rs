@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::messaging::{ChannelEvent, EventBody, EventStream, NewMessage, PostMessage, PostOutcome, PostReceipt, ReplyStream};
+use crate::messaging::{ChannelEvent, EventBody, EventStream, NewMessage, PostMessage, PostOutcome, PostReceipt, ReplyForm, ReplyStream};
 use crate::{AgentId, Caller, ChannelId, EntityId, Json, MessageId, MessageServerId, Reach, ServiceResult, StoreResult, Timestamp};
 
 /// A message.
@@ -243,7 +243,7 @@ pub trait MessagingService: Send + Sync {
     async fn post(&self, caller: &Caller, message: NewMessage) -> ServiceResult<PostReceipt>;
 
     /// Posts a message that one agent must answer and returns the reply as it is made.
-    async fn exchange(&self, caller: &Caller, message: NewMessage) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)>;
+    async fn exchange(&self, caller: &Caller, message: NewMessage, form: ReplyForm) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)>;
 
     /// Up to `limit` messages of a channel older than `before`, and no more than [`PAGE_BYTES`], newest first, unless the reader
     /// knows them: the channel is still in the version `known`. Empty only where there are none, as in an unknown channel.

@@ -14,7 +14,7 @@ pub use messages::{
     MessagingService, PAGE_BYTES, SEARCHED, TITLE_MESSAGES, Title,
 };
 pub use posting::{Beside, Door, IdempotencyKey, NewMessage, PostMessage, PostOutcome, PostReceipt, Posted, Wake};
-pub use replies::{ReplyEvent, ReplyStream};
+pub use replies::{ReplyEvent, ReplyForm, ReplyStream};
 pub use servers::{Linked, MessageServer, NewServer, ServerChange, ServerRepository, ServerService};
 
 /// The metadata flag of a channel that lets agents answer agents.

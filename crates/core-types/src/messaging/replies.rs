@@ -8,7 +8,16 @@ use crate::MessageId;
 use crate::bus::ReplyChunk;
 use crate::messaging::Message;
 
-/// What a caller that waits for a reply is told, in this order: pieces, then exactly one end.
+/// How a caller waits for a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyForm {
+    /// Piece by piece, as it is made.
+    Pieces,
+    /// Its end alone, so that no piece wakes the caller.
+    Whole,
+}
+
+/// What a caller that waits for a reply is told, in this order: pieces, where they are wanted, then exactly one end.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReplyEvent {
     /// A piece of the text; an end with the whole text follows.

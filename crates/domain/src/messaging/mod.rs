@@ -11,7 +11,7 @@ use core_types::deliveries::DeliveryRepository;
 use core_types::jobs::MAX_JOBS;
 use core_types::messaging::{
     ChannelEvent, ChannelVersion, Door, EventBody, EventStream, FoundMessages, Message, MessageChange, MessagePage, MessageRepository,
-    MessageSearch, MessagingService, NewMessage, PostOutcome, PostReceipt, Posted, ReplyStream, Title, Wake,
+    MessageSearch, MessagingService, NewMessage, PostOutcome, PostReceipt, Posted, ReplyForm, ReplyStream, Title, Wake,
 };
 use core_types::models::AgentModels;
 use core_types::{
@@ -195,13 +195,17 @@ impl MessagingService for Messaging {
         Ok(PostReceipt { message: posted.message, repeated, warnings, renewal: posted.renewal })
     }
 
-    async fn exchange(&self, caller: &Caller, message: NewMessage) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)> {
+    async fn exchange(&self, caller: &Caller, message: NewMessage, form: ReplyForm) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)> {
         let place = self.waiting.take(caller).ok_or_else(|| ServiceError::Overloaded {
             message: "Too many callers wait for replies; use the websocket transport or try again".to_owned(),
             retry_after: Duration::from_secs(1),
         })?;
         // Subscribed before the commit, so that the shortest reply is not missed.
-        let subscription = self.ports.bus.subscribe(Topic::Channel(message.channel_id)).await;
+        let topic = match form {
+            ReplyForm::Pieces => Topic::Channel(message.channel_id),
+            ReplyForm::Whole => Topic::Quiet(message.channel_id),
+        };
+        let subscription = self.ports.bus.subscribe(topic).await;
         let target = draft::target_agent(&message.metadata);
         let (posted, repeated) = self.write(caller, message, Wake::OneAnswers(target)).await?;
         let renewal = posted.renewal.clone();

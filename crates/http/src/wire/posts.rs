@@ -1,7 +1,7 @@
 //! Bodies that post a message, and the answer to them.
 
 use core_types::ids::{parse_uuid, string_to_uuid};
-use core_types::messaging::{Door, MessageChange, MessageSearch, NewMessage, PostReceipt};
+use core_types::messaging::{Door, MessageChange, MessageSearch, NewMessage, PostReceipt, ReplyForm};
 use core_types::{ChannelId, EntityId, Json, JsonObject, MessageId, MessageServerId};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,6 +44,14 @@ impl Transport {
                 _ => Err(ApiError::bad_request("Invalid transport. Must be one of: http, sse, websocket, sync, stream")),
             },
             Some(_) => Err(ApiError::bad_request("Invalid transport type. Transport must be a string.")),
+        }
+    }
+
+    /// How whoever waits for the reply has it.
+    pub(crate) const fn form(self) -> ReplyForm {
+        match self {
+            Self::Sse => ReplyForm::Pieces,
+            Self::Http | Self::Websocket => ReplyForm::Whole,
         }
     }
 }

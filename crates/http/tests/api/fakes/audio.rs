@@ -1,7 +1,7 @@
 //! Speech that is only noted.
 
 use core_types::media::{MediaType, Upload};
-use core_types::messaging::{PostReceipt, ReplyStream};
+use core_types::messaging::{PostReceipt, ReplyForm, ReplyStream};
 use core_types::speech::{AudioService, Question, Sound, Words};
 use core_types::{AgentId, Caller, ServiceResult};
 
@@ -36,6 +36,6 @@ impl AudioService for Fakes {
         };
         self.note(Call::Ask(agent, question.channel, question.author, question.author_name, words))?;
         let receipt = PostReceipt { message: std::sync::Arc::new(message()), repeated: false, warnings: Vec::new(), renewal: None };
-        Ok((receipt, self.told()))
+        Ok((receipt, self.told(ReplyForm::Whole)))
     }
 }

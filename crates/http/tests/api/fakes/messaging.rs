@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use core_types::messaging::{
     ChannelVersion, EventStream, FoundMessages, Message, MessageChange, MessagePage, MessageSearch, MessagingService, NewMessage,
-    PostReceipt, ReplyEvent, ReplyStream, StreamItem, Title,
+    PostReceipt, ReplyEvent, ReplyForm, ReplyStream, StreamItem, Title,
 };
 use core_types::{AgentId, Caller, ChannelId, MessageId, ServiceResult, Timestamp};
 
@@ -42,8 +42,10 @@ impl EventStream for Events {
 
 impl Fakes {
     /// What one who waits for a reply is told.
-    pub fn told(&self) -> Box<dyn ReplyStream> {
-        Box::new(Replies(std::mem::take(&mut *self.replies.lock().unwrap())))
+    pub fn told(&self, form: ReplyForm) -> Box<dyn ReplyStream> {
+        let mut replies = std::mem::take(&mut *self.replies.lock().unwrap());
+        replies.retain(|reply| form == ReplyForm::Pieces || !matches!(reply, ReplyEvent::Chunk(_)));
+        Box::new(Replies(replies))
     }
 }
 
@@ -53,9 +55,9 @@ impl MessagingService for Fakes {
         self.note(Call::Post(message.clone())).map(|()| self.receipt(message))
     }
 
-    async fn exchange(&self, _: &Caller, message: NewMessage) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)> {
+    async fn exchange(&self, _: &Caller, message: NewMessage, form: ReplyForm) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)> {
         self.note(Call::Exchange(message.clone()))?;
-        Ok((self.receipt(message), self.told()))
+        Ok((self.receipt(message), self.told(form)))
     }
 
     async fn page(

@@ -1,7 +1,7 @@
 //! Sessions and jobs that are only noted.
 
 use core_types::jobs::{Job, JobAnswer, JobFigures, JobList, JobService, JobStatus, JobTicket, NewJob};
-use core_types::messaging::{MessageWindow, PostReceipt, ReplyStream};
+use core_types::messaging::{MessageWindow, PostReceipt, ReplyForm, ReplyStream};
 use core_types::sessions::{
     NewSession, Renewal, Session, SessionCount, SessionMessage, SessionMessages, SessionService, SessionTimeout, TimeoutChange,
 };
@@ -102,9 +102,10 @@ impl SessionService for Fakes {
         _: &Caller,
         id: SessionId,
         message: SessionMessage,
+        form: ReplyForm,
     ) -> ServiceResult<(PostReceipt, Renewal, Box<dyn ReplyStream>)> {
         let (receipt, renewal) = self.in_session(id, message)?;
-        Ok((receipt, renewal, self.told()))
+        Ok((receipt, renewal, self.told(form)))
     }
 
     async fn messages(&self, _: &Caller, _: SessionId, window: MessageWindow) -> ServiceResult<SessionMessages> {

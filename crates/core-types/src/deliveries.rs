@@ -87,6 +87,8 @@ pub struct Claimed {
     /// A newer message of the same author that waits untried for the same agent in the same channel, if there is one; if
     /// this one must be answered, only one that must be answered too.
     pub newer: Option<MessageId>,
+    /// Whether the transaction that claimed it made it, so that readers of the channel may not have been told of its message yet.
+    pub is_new: bool,
 }
 
 /// What to claim.

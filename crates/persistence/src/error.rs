@@ -183,7 +183,7 @@ fn classify(error: &QueryError) -> Class {
         QueryError::DatabaseError(kind, information) => (kind, information),
         QueryError::RollbackErrorOnCommit { commit_error, .. } => return classify(commit_error),
         // An earlier failure ended the transaction; the next one has a new connection.
-        QueryError::BrokenTransactionManager => return Class::Unavailable,
+        QueryError::BrokenTransactionManager | QueryError::NotInTransaction => return Class::Unavailable,
         _ => return Class::Defect,
     };
     let says = |texts: &[&str]| texts.iter().any(|text| information.message().contains(text));
@@ -226,6 +226,9 @@ mod tests {
             (DatabaseErrorKind::Unknown, "no such table: agents", "defect"),
         ] {
             assert_eq!(kind_of(kind, message), expected, "{message}");
+        }
+        for ended in [QueryError::BrokenTransactionManager, QueryError::NotInTransaction] {
+            assert!(matches!(classify(&ended), Class::Unavailable), "{ended}");
         }
     }
 }

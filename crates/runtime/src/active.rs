@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use core_types::deliveries::{Claimed, Fence};
 use core_types::{AgentId, ChannelId, DeliveryId, EntityId, MessageId};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Duration, sleep};
 
 use crate::ports::Limits;
 
@@ -21,6 +22,9 @@ pub(crate) enum Stop {
     /// Somebody else holds the delivery, or it was cancelled.
     Lost,
 }
+
+/// How long a run waits at most until the readers of the channel are told of what it answers.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 const OPEN: u8 = 0;
 const SHOWN: u8 = 1;
@@ -37,6 +41,8 @@ pub(crate) struct ActiveRun {
     /// Whether a piece of the reply was shown, or the reply was made moot: whichever comes first excludes the other.
     phase: AtomicU8,
     stop: watch::Sender<Option<Stop>>,
+    /// The readers of the channel were told of the message.
+    told: Notify,
 }
 
 impl ActiveRun {
@@ -53,6 +59,17 @@ impl ActiveRun {
             must_answer: delivery.must_answer,
             phase: AtomicU8::new(phase),
             stop: watch::Sender::new(None),
+            told: Notify::new(),
+        }
+    }
+
+    /// Waits until the readers of the channel were told of the message, so that nothing of the reply comes before it. Not for ever: what
+    /// is told may be lost.
+    pub(crate) async fn message_is_told(&self) {
+        tokio::select! {
+            () = self.told.notified() => {}
+            _ = self.stopped() => {}
+            () = sleep(LONGEST_WAIT) => {}
         }
     }
 
@@ -67,7 +84,7 @@ impl ActiveRun {
         }
     }
 
-    fn tell(&self, stop: Stop) {
+    pub(crate) fn tell(&self, stop: Stop) {
         self.stop.send_if_modified(|told| {
             let first = told.is_none();
             if first {
@@ -171,6 +188,20 @@ impl ActiveRuns {
         };
         for run in self.runs.lock().values().filter(|run| moot(run)) {
             run.supersede(newer.message);
+        }
+    }
+
+    /// The readers of a channel were told of this message.
+    pub(crate) fn told(&self, channel: ChannelId, seq: i64) {
+        for run in self.runs.lock().values().filter(|run| run.channel == channel && run.seq == seq) {
+            run.told.notify_one();
+        }
+    }
+
+    /// Something was told that nobody heard.
+    pub(crate) fn may_be_told(&self) {
+        for run in self.runs.lock().values() {
+            run.told.notify_one();
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::active::{ActiveRun, ActiveRuns, Newer, at_limit};
+use crate::active::{ActiveRun, ActiveRuns, Newer, Stop, at_limit};
 use crate::agent::ReadyAgents;
 use crate::ports::{Limits, Ports};
 use crate::reflect::{self, Reflector};
@@ -54,7 +54,7 @@ struct Shared {
     claiming: Mutex<Option<Claiming>>,
     /// Something may be due.
     wake: Notify,
-    /// A run has ended, or a claim; or what is due is to be looked for.
+    /// A run has ended; or what is due is to be looked for, which is no reason to claim.
     ended: Notify,
     /// Until when nothing becomes due by itself. `None` where that is not known.
     horizon: Mutex<Option<Timestamp>>,
@@ -186,11 +186,11 @@ impl Shared {
         })
     }
 
-    /// The claim on its way is over.
+    /// The claim on its way is over. Whoever wanted to claim meanwhile need not any more, where this one has taken what was due.
     fn free_claim(&self) -> Option<Claiming> {
         let over = self.claiming.lock().take();
         if over.as_ref().is_some_and(|over| over.again) {
-            self.wake.notify_one();
+            self.look_for_due();
         }
         if *self.stopping.borrow() {
             self.ended.notify_waiters();
@@ -202,9 +202,7 @@ impl Shared {
     fn end_claim(self: &Arc<Self>, claimed: Vec<Claimed>) -> Left {
         let count = claimed.len();
         let ids: Vec<_> = claimed.iter().map(|claimed| claimed.delivery.agent_id).collect();
-        for claimed in claimed {
-            self.spawn(claimed);
-        }
+        let begun: Vec<_> = claimed.into_iter().map(|claimed| self.spawn(claimed)).collect();
         // Only now, so that the next claim knows of these runs.
         let Some(Claiming { held, limit, changes, .. }) = self.free_claim() else { return Left::default() };
         // Something may be due all the same: what woke this claim, where it found nothing; and what it passed over, where an agent had as
@@ -215,7 +213,9 @@ impl Shared {
         }
         // What was heard while the claim was on its way could not yet stop these runs.
         if *self.stopping.borrow() {
-            self.active.give_back(None);
+            for run in begun {
+                run.tell(Stop::GiveBack);
+            }
         } else if self.changes.load(Ordering::SeqCst) != changes {
             let shared = Arc::clone(self);
             self.tokio.spawn(async move { shared.look_after_agents().await });
@@ -223,12 +223,17 @@ impl Shared {
         Left { may_be_more: count == limit, unknown }
     }
 
-    fn spawn(self: &Arc<Self>, claimed: Claimed) {
-        let under_way = UnderWay { run: self.active.begin(&claimed), shared: Arc::clone(self), next: Next::Unknown };
+    fn spawn(self: &Arc<Self>, claimed: Claimed) -> Arc<ActiveRun> {
+        let run = self.active.begin(&claimed);
+        let under_way = UnderWay { run: Arc::clone(&run), shared: Arc::clone(self), next: Next::Unknown };
         self.tokio.spawn(async move {
+            if claimed.is_new {
+                under_way.run.message_is_told().await;
+            }
             let next = under_way.shared.runner.run(claimed, &under_way.run).await;
             under_way.end(next);
         });
+        run
     }
 
     /// Waits until something may be due. What a run that ends makes due is most often nothing, and a claim is a write.
@@ -284,6 +289,12 @@ impl Shared {
         *self.horizon.lock() = None;
     }
 
+    /// Has what is due looked for, and claimed where there is something.
+    fn look_for_due(&self) {
+        self.unknown();
+        self.ended.notify_one();
+    }
+
     /// Stops the runs of an agent that does not run any more. Where that cannot be seen, giving back is safe: whoever
     /// still runs claims again.
     async fn agent_changed(&self, id: AgentId) {
@@ -324,8 +335,7 @@ impl DeliveryWorker for Shared {
             if self.claiming.lock().as_ref().is_some_and(|claiming| claiming.is_along) {
                 self.free_claim();
             }
-            self.unknown();
-            self.wake.notify_one();
+            self.look_for_due();
             return;
         };
         let left = self.end_claim(claimed);
@@ -333,8 +343,7 @@ impl DeliveryWorker for Shared {
             self.wake.notify_one();
         }
         if left.unknown {
-            // That what is due is looked for, which is no reason to claim.
-            self.ended.notify_one();
+            self.look_for_due();
         }
     }
 }
@@ -407,6 +416,7 @@ async fn hear(shared: Arc<Shared>, mut events: Box<dyn Subscription>, is_told: b
     loop {
         match events.next().await {
             Ok(BusEvent::DeliveriesReady { channel, author, message, seq, woken }) => {
+                shared.active.told(channel, seq);
                 shared.active.supersede(&Newer { channel, author, message, seq, woken });
                 if is_told {
                     continue;
@@ -420,6 +430,7 @@ async fn hear(shared: Arc<Shared>, mut events: Box<dyn Subscription>, is_told: b
             Ok(BusEvent::Channel(_) | BusEvent::Chunk(_)) => {}
             // Missed wake-ups are made up for by looking; missed stops by asking for every agent that runs.
             Err(Lagged) => {
+                shared.active.may_be_told();
                 shared.changes.fetch_add(1, Ordering::SeqCst);
                 shared.look_after_agents().await;
             }

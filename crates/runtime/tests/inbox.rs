@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use core_types::actions::{Action, ActionContext, ActionError, ActionOutcome};
 use core_types::agents::AgentService;
+use core_types::bus::{BusEvent, Topic};
 use core_types::deliveries::{
     ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, MAX_ATTEMPTS, Requeue,
 };
 use core_types::memory::{MESSAGES, MemoryFilter};
-use core_types::messaging::{MessagingService, ReplyEvent, ReplyForm};
+use core_types::messaging::{MessageDraft, MessagingService, PostMessage, PostOutcome, ReplyEvent, ReplyForm, Wake};
 use core_types::models::{ModelError, ModelProvider, TextRequest, ToolSpec};
 use core_types::runs::RunStatus;
-use core_types::{AgentId, Caller, DeliveryId, Page, StoreResult, Timestamp};
+use core_types::{AgentId, Caller, Clock, DeliveryId, Json, MessageId, Page, StoreResult, Timestamp};
 use doolittle_runtime::{ActionRegistry, Limits};
 use serde_json::{Value, json};
 use testkit::gate::Gate;
@@ -359,6 +360,50 @@ async fn who_is_answered_costs_no_look_at_what_is_due_and_no_claim_where_the_sto
         assert_eq!(after.0, before.0);
         assert_eq!(after.1 == before.1, hands_over, "{before:?}, {after:?}");
     }
+}
+
+#[tokio::test]
+async fn nothing_of_a_reply_comes_before_its_message_is_told() {
+    let model = Arc::new(echo());
+    let house = House::open(Plan::with(Arc::<ScriptedProvider>::clone(&model))).await;
+    let (agent, channel) = dm(&house).await;
+    let mut watch = house.watch(channel).await;
+    // What the making of the agent woke is over.
+    house.post(channel, person(1), "first").await;
+    assert_eq!(watch.reply().await.content, "re: first");
+    let (id, author) = ("00000000-0000-4000-8000-000000000007".parse::<MessageId>().unwrap(), person(1));
+    let draft = MessageDraft {
+        id,
+        channel_id: channel,
+        author_id: author,
+        author_name: None,
+        content: "a".to_owned(),
+        raw: None,
+        source_type: None,
+        source_id: None,
+        metadata: Json::default(),
+        in_reply_to: None,
+    };
+    let post = PostMessage {
+        draft,
+        create_channel: None,
+        wake: Wake::Listeners,
+        author_may_be_agent: false,
+        idempotency: Vec::new(),
+        beside: None,
+        once_per_source: false,
+        reach: None,
+        full: Vec::new(),
+        now: house.clock.now(),
+    };
+    let PostOutcome::Posted(posted) = house.store.messages().post(post).await.unwrap() else { panic!("not posted") };
+    assert!(house.store.deliveries().open().await.unwrap().contains(&(DeliveryState::Claimed, 1)));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(model.requests().len(), 1, "it is claimed, and waits");
+    let woken = [(agent, false)].into();
+    let told = BusEvent::DeliveriesReady { channel, author, message: id, seq: posted.message.seq, woken };
+    house.bus.publish(Topic::Work, told).await;
+    assert_eq!(watch.reply().await.content, "re: a");
 }
 
 #[tokio::test]

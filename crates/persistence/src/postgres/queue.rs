@@ -19,8 +19,8 @@ use super::{Conn, RunQueryDsl};
 pub(super) const MESSAGE_BYTES: &str = "octet_length(messages.content)::bigint + coalesce(octet_length(messages.raw::text), 0) \
     + octet_length(messages.metadata::text)";
 
-/// Notes that a delivery falls due with the present transaction. Here nobody claims along with it.
-pub(super) const fn falls_due() {}
+/// Notes that this delivery is made by the present transaction and falls due with it. Here nobody claims along with it.
+pub(super) const fn falls_due(_delivery: Id) {}
 
 /// The running agents that take part in a channel and listen on its server, by join order, except the author of a
 /// message. None of them can be deleted before the transaction ends, so that no delivery is made for an agent that is gone.

@@ -93,6 +93,7 @@ work! {
                 channel: channel.into(),
                 agent_version: time(version),
                 newer: newer.map(Id::to),
+                is_new: false,
                 delivery: delivery.into_delivery()?,
             };
             claimed.insert(Id::from(one.delivery.id), one);

@@ -117,7 +117,7 @@ work! {
             };
             run!(fixed!(diesel::insert_into(deliveries::table).values(&row)).execute(conn))?;
             if row.due_at.is_some() {
-                queue::falls_due();
+                queue::falls_due(row.id);
             }
             made.push(row.into_delivery()?);
         }

@@ -1,6 +1,6 @@
 //! Claims along with the transactions that make deliveries due, so that a message costs no commit to be claimed.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
 use core_types::deliveries::{Claimed, DeliveryWorker};
@@ -8,16 +8,22 @@ use core_types::error::chain;
 use diesel::Connection;
 use parking_lot::Mutex;
 
+use super::columns::Id;
 use super::{Conn, claims};
 
 thread_local! {
-    /// Whether a delivery fell due on this thread, the writer's, since the last claim.
-    static FELL_DUE: Cell<bool> = const { Cell::new(false) };
+    /// What fell due with the present transaction of this thread, the writer's.
+    static FELL_DUE: RefCell<Vec<Id>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Notes that a delivery falls due with the present transaction.
-pub(super) fn falls_due() {
-    FELL_DUE.set(true);
+/// Notes that this delivery is made by the present transaction and falls due with it.
+pub(super) fn falls_due(delivery: Id) {
+    FELL_DUE.with_borrow_mut(|fell_due| fell_due.push(delivery));
+}
+
+/// Forgets what a transaction noted that was undone.
+pub(super) fn forget() {
+    FELL_DUE.with_borrow_mut(Vec::clear);
 }
 
 /// For whom deliveries are claimed along.
@@ -32,14 +38,18 @@ impl Attendance {
 
     /// Claims at the end of a transaction, where a delivery fell due in it. A claim that fails costs the transaction nothing.
     pub(super) fn claim(&self, conn: &mut Conn) -> Option<Handover> {
-        if !FELL_DUE.take() {
+        let made = FELL_DUE.take();
+        if made.is_empty() {
             return None;
         }
         let worker = self.0.lock().as_ref().and_then(Weak::upgrade)?;
         let wanted = worker.wants();
         let mut handover = Handover { worker, claimed: None, is_committed: false };
         match wanted.map(|request| conn.transaction(|conn| claims::claim(conn, request))) {
-            Some(Ok((claimed, orphans))) => {
+            Some(Ok((mut claimed, orphans))) => {
+                for claimed in &mut claimed {
+                    claimed.is_new = made.contains(&claimed.delivery.id.into());
+                }
                 if !orphans.is_empty() {
                     log::warn!("{} deliveries wait for their leases to run out, because their messages are gone", orphans.len());
                 }

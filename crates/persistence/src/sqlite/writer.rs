@@ -18,7 +18,7 @@ use metrics::{Gauge, Histogram, gauge, histogram};
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio::sync::oneshot;
 
-use super::along::{Attendance, Handover};
+use super::along::{self, Attendance, Handover};
 use super::keeper::Keeper;
 use super::{Conn, connect};
 use crate::error::{Fault, OpenError};
@@ -404,21 +404,39 @@ impl Loop {
 /// Runs a group in one transaction, and claims what falls due in it. Where there is only one job, it needs no savepoint, for which SQLite
 /// would keep a copy of every page that is changed.
 fn run_group(conn: &mut Conn, group: &mut [Box<dyn Job>], attendance: &Attendance) -> Result<Option<Handover>, QueryError> {
+    along::forget();
     let [only] = group else {
         return conn.immediate_transaction(|conn| {
             for job in group.iter_mut() {
                 job.run(conn);
+                still_open(conn)?;
             }
-            Ok(attendance.claim(conn))
+            claim_along(conn, attendance)
         });
     };
     let mut is_undone = false;
     let committed = conn.immediate_transaction(|conn| {
         is_undone = !only.run_alone(conn);
-        if is_undone { Err(QueryError::RollbackTransaction) } else { Ok(attendance.claim(conn)) }
+        if is_undone { Err(QueryError::RollbackTransaction) } else { claim_along(conn, attendance) }
     });
     // Then the job tells itself why nothing of it is there.
     if is_undone { Ok(None) } else { committed }
+}
+
+fn claim_along(conn: &mut Conn, attendance: &Attendance) -> Result<Option<Handover>, QueryError> {
+    still_open(conn)?;
+    let handover = attendance.claim(conn);
+    still_open(conn)?;
+    Ok(handover)
+}
+
+/// SQLite ends the transaction itself where a statement failed badly; what was done in it then would be in one of its own.
+fn still_open(conn: &mut Conn) -> Result<(), QueryError> {
+    let status = <Conn as Connection>::TransactionManager::transaction_manager_status_mut(conn);
+    match status.transaction_depth() {
+        Ok(Some(_)) => Ok(()),
+        _ => Err(QueryError::BrokenTransactionManager),
+    }
 }
 
 /// Whether a connection cannot say what became of its last transaction: SQLite ends one itself where a statement failed badly.
@@ -444,6 +462,7 @@ mod tests {
     use diesel::RunQueryDsl;
 
     use super::super::along::falls_due;
+    use super::super::columns::Id;
     use super::*;
 
     fn insert(conn: &mut Conn) -> Result<usize, QueryError> {
@@ -518,19 +537,45 @@ mod tests {
         let worker: Arc<dyn DeliveryWorker> = Arc::<Told>::clone(&told);
         writer.attend(Arc::downgrade(&worker));
         let due = |conn: &mut Conn| -> Result<usize, QueryError> {
-            falls_due();
+            falls_due(Id(uuid::Uuid::nil()));
             insert(conn)
         };
         let orphan = |conn: &mut Conn| -> Result<usize, QueryError> {
             conn.batch_execute("PRAGMA defer_foreign_keys = ON")?;
             diesel::sql_query("INSERT INTO part (kept) VALUES (77)").execute(conn)?;
-            falls_due();
+            falls_due(Id(uuid::Uuid::nil()));
             Ok(1)
         };
         assert!(matches!(writer.run(Durability::Synced, due).await, Ok(Ok(1))));
         assert!(writer.run(Durability::Synced, orphan).await.is_err());
         assert!(matches!(writer.run(Durability::Synced, insert).await, Ok(Ok(1))), "nothing falls due with it");
         assert_eq!(*told.0.lock().unwrap(), [true, false]);
+        writer.close().await;
+    }
+
+    #[tokio::test]
+    async fn where_sqlite_ended_the_transaction_nothing_of_the_group_is_kept() {
+        let (_directory, writer) = writer_of("CREATE TABLE kept (id INTEGER PRIMARY KEY)");
+        // While the writer is held, the others gather in one group.
+        let (release, released) = std::sync::mpsc::channel();
+        let hold = move |_: &mut Conn| -> Result<(), QueryError> {
+            released.recv().unwrap();
+            Ok(())
+        };
+        let ended = |conn: &mut Conn| -> Result<usize, QueryError> {
+            conn.batch_execute("ROLLBACK")?;
+            Err(QueryError::NotFound)
+        };
+        let (_, first, second, third, ()) = tokio::join!(
+            writer.run(Durability::Synced, hold),
+            writer.run(Durability::Synced, insert),
+            writer.run(Durability::Synced, ended),
+            writer.run(Durability::Synced, insert),
+            async { release.send(()).unwrap() }
+        );
+        assert!(first.is_err() && second.is_err() && third.is_err(), "{first:?} {second:?} {third:?}");
+        let empty = |conn: &mut Conn| diesel::sql_query("DELETE FROM kept").execute(conn);
+        assert!(matches!(writer.run(Durability::Synced, empty).await, Ok(Ok(0))));
         writer.close().await;
     }
 

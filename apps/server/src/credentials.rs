@@ -100,7 +100,7 @@ impl KeySet {
     pub fn named(config: &Config, keyring: &Keyring) -> Result<Option<Self>, Failure> {
         let Some(url) = &config.tokens.key_set else { return Ok(None) };
         let limits = Limits { total: Duration::from_secs(10), ..Limits::default() };
-        let endpoint = Client::new(limits).and_then(|client| client.at(url, &Auth::None));
+        let endpoint = Client::new(limits).at(url, &Auth::None);
         let endpoint = endpoint.map_err(|error| Failure::new(Exit::Usage, "JWT_JWKS_URI cannot be addressed").because(error))?;
         Ok(Some(Self { endpoint, keyring: keyring.clone() }))
     }

@@ -16,9 +16,7 @@ const SOUND: u64 = 64 * 1024 * 1024;
 
 /// The engines by these settings: programs that settings name, then OpenAI and what speaks its API, then programs that are
 /// simply there. Programs are looked for here and not again.
-pub async fn registry(config: &Config, settings: &LiveSettings) -> Result<SpeechRegistry, Failure> {
-    let client = outbound::Client::new(outbound::Limits::default())
-        .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
+pub async fn registry(config: &Config, settings: &LiveSettings, client: outbound::Client) -> Result<SpeechRegistry, Failure> {
     let local = &config.speech;
     let found = if local.speaks || local.hears {
         let dir = config.media.dir.join("speech");

@@ -93,6 +93,24 @@ async fn every_change_moves_the_version_and_is_told_to_the_workers() {
 }
 
 #[tokio::test]
+async fn what_was_stored_as_a_setting_before_it_counted_as_a_secret_is_one_after_a_start() {
+    let house = house().await;
+    let id = named(&house, "Old").await;
+    let (agents, owner) = (house.store.agents(), Caller::owner());
+    let mut stored = agents.find(id).await.expect("a store").expect("an agent");
+    stored.character.settings.insert("OPENAI_API_KEY".to_owned(), json!("sk-old"));
+    let read_at = stored.updated_at;
+    assert!(agents.replace(stored, read_at, Vec::new()).await.expect("a store"));
+
+    house.agents.follow_all().await.expect("followed");
+    let view = house.agents.get(&owner, id).await.expect("an agent");
+    assert!(!view.agent.character.settings.contains_key("OPENAI_API_KEY"));
+    assert_eq!(view.secret_names, ["OPENAI_API_KEY"]);
+    house.agents.follow_all().await.expect("followed");
+    assert_eq!(house.agents.get(&owner, id).await.expect("an agent"), view, "there is nothing more to do");
+}
+
+#[tokio::test]
 async fn a_refused_update_changes_nothing_not_even_its_good_parts() {
     let house = house().await;
     let id = named(&house, "Whole").await;

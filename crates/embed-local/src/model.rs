@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use derive_more::{Display, Error};
-use rten::{Model, NodeId, RunOptions, ThreadPool, ValueOrView};
+use rten::{Model, ModelOptions, NodeId, OpRegistry, RunOptions, ThreadPool, ValueOrView, op_registry};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, Tensor};
 use serde::Deserialize;
@@ -49,6 +49,99 @@ pub(crate) enum Unusable {
     },
 }
 
+/// What graphs of sentence transformers are made of. The others are for images, sound and series, and for drawing lots; with them the
+/// program would be half a megabyte larger.
+fn operators() -> OpRegistry {
+    op_registry!(
+        Abs,
+        Add,
+        And,
+        ArgMax,
+        Cast,
+        CastLike,
+        Ceil,
+        Clip,
+        Concat,
+        ConstantOfShape,
+        Cos,
+        CumSum,
+        DequantizeLinear,
+        Div,
+        DynamicQuantizeLinear,
+        Einsum,
+        Equal,
+        Erf,
+        Exp,
+        Expand,
+        Flatten,
+        Floor,
+        Gather,
+        GatherElements,
+        GatherND,
+        Gelu,
+        Gemm,
+        Greater,
+        GreaterOrEqual,
+        Identity,
+        If,
+        IsInf,
+        IsNaN,
+        LayerNormalization,
+        Less,
+        LessOrEqual,
+        Log,
+        LpNormalization,
+        MatMul,
+        MatMulInteger,
+        Max,
+        Mean,
+        Min,
+        Mod,
+        Mul,
+        Neg,
+        Not,
+        OneHot,
+        Or,
+        Pad,
+        Pow,
+        QuantizeLinear,
+        Range,
+        Reciprocal,
+        ReduceL2,
+        ReduceMax,
+        ReduceMean,
+        ReduceMin,
+        ReduceSum,
+        ReduceSumSquare,
+        Relu,
+        Reshape,
+        RotaryEmbedding,
+        Round,
+        ScatterElements,
+        ScatterND,
+        Shape,
+        Sigmoid,
+        Sign,
+        Sin,
+        Size,
+        Slice,
+        Softmax,
+        Softplus,
+        Split,
+        Sqrt,
+        Squeeze,
+        Sub,
+        Sum,
+        Tanh,
+        Tile,
+        Transpose,
+        Trilu,
+        Unsqueeze,
+        Where,
+        Xor
+    )
+}
+
 fn content(file: &str, what: impl Into<String>) -> Unusable {
     Unusable::Content { file: file.to_owned(), what: what.into() }
 }
@@ -90,7 +183,9 @@ impl SentenceModel {
     pub(crate) fn read(directory: &Path) -> Result<Self, Unusable> {
         let bytes = read(directory, "model.onnx", u64::MAX)?;
         let version = hex::encode(Sha256::digest(&bytes).get(..6).unwrap_or_default());
-        let graph = Model::load(bytes).map_err(|error| content("model.onnx", format!("is no graph that can be run: {error}")))?;
+        let graph = ModelOptions::with_ops(operators())
+            .load(bytes)
+            .map_err(|error| content("model.onnx", format!("is no graph that can be run: {error}")))?;
         let node = |name: &str| graph.find_node(name);
         let Some(ids) = node("input_ids") else { return Err(content("model.onnx", "has no input `input_ids`")) };
         let (mask, kinds) = (node("attention_mask"), node("token_type_ids"));

@@ -16,7 +16,7 @@ use testkit::scripted::{Recorded, Reply, ScriptedModel, vectors};
 const KEY: &str = "sk-never-to-be-seen-0123456789";
 
 fn connector(service: Service) -> OpenAiEmbeddings {
-    OpenAiEmbeddings::new(Client::new(Limits::default()).unwrap(), service)
+    OpenAiEmbeddings::new(Client::new(Limits::default()), service)
 }
 
 fn connect(settings: &[(&'static str, &str)]) -> Option<Arc<dyn Embedder>> {

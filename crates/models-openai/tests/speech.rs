@@ -21,10 +21,7 @@ const MP3: &[u8] = b"ID3\x04\0\0\0\0\0\0 sound";
 const WAV: &[u8] = b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0 and sound, and sound, and sound";
 
 fn connector() -> OpenAiSpeech {
-    match Client::new(Limits::default()) {
-        Ok(client) => OpenAiSpeech::new(client),
-        Err(error) => panic!("{error:?}"),
-    }
+    OpenAiSpeech::new(Client::new(Limits::default()))
 }
 
 fn settings(base_url: &str) -> Settings {

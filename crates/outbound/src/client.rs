@@ -1,5 +1,6 @@
 //! The client that all endpoints share: connections, TLS and limits.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::ClientBuilder;
@@ -40,36 +41,34 @@ impl Default for Limits {
 /// Holds the connections. Cheap to clone; clones share them.
 #[derive(Clone)]
 pub struct Client {
-    proxied: reqwest::Client,
-    direct: reqwest::Client,
+    proxied: Arc<OnDemand>,
+    direct: Arc<OnDemand>,
     limits: Limits,
 }
 
 impl Client {
     /// A client with these limits. Certificates are those that the operating system trusts; where it has none, only
     /// `http` addresses can be reached.
-    ///
-    /// # Errors
-    /// [`OutboundError::Setup`] where the HTTP library cannot be set up.
-    pub fn new(limits: Limits) -> Result<Self, OutboundError> {
-        let proxied = build_with(|builder| builder.connect_timeout(limits.connect))?;
+    pub fn new(limits: Limits) -> Self {
+        let proxied = OnDemand::new(move |builder| builder.connect_timeout(limits.connect));
         // A proxy for the world outside cannot reach this machine's own loopback.
-        let direct = build_with(|builder| builder.connect_timeout(limits.connect).no_proxy())?;
-        Ok(Self { proxied, direct, limits })
+        let direct = OnDemand::new(move |builder| builder.connect_timeout(limits.connect).no_proxy());
+        Self { proxied: Arc::new(proxied), direct: Arc::new(direct), limits }
     }
 
     /// An endpoint below this base URL, `http` or `https`. A user name and password in it are sent as basic
     /// authentication unless `auth` says otherwise; its query is sent with every request.
     ///
     /// # Errors
-    /// [`OutboundError::InvalidEndpoint`] where the base is not such a URL or the credential cannot be a header.
+    /// [`OutboundError::InvalidEndpoint`] where the base is not such a URL or the credential cannot be a header,
+    /// [`OutboundError::Setup`] where the HTTP library cannot be set up.
     pub fn at(&self, base: &str, auth: &Auth) -> Result<Endpoint, OutboundError> {
         let url = Url::parse(base.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let Some(url) = url else {
             return Err(OutboundError::InvalidEndpoint { message: "the address is not an http or https URL".to_owned() });
         };
         let http = if is_loopback(&url) { &self.direct } else { &self.proxied };
-        Endpoint::new(http.clone(), url, auth, self.limits)
+        Endpoint::new(http.get()?, url, auth, self.limits)
     }
 }
 
@@ -79,16 +78,39 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// A client with the ways of all of them, and those that `more` adds.
-pub(crate) fn build_with(more: impl Fn(ClientBuilder) -> ClientBuilder) -> Result<reqwest::Client, OutboundError> {
-    install_crypto_provider();
-    let common =
-        || ClientBuilder::new().user_agent(concat!("doolittle/", env!("CARGO_PKG_VERSION"))).redirect(Policy::none()).referer(false);
-    let builder = || more(common());
-    builder().build().or_else(|error| {
-        log::warn!("no trusted certificates were found, https addresses cannot be reached: {error:?}");
-        builder().tls_certs_only([]).build().map_err(|error| OutboundError::Setup { source: Box::new(error) })
-    })
+/// A client of the HTTP library that is built when it is first asked for: the certificates that it trusts take half a megabyte,
+/// and many a server never reaches out.
+pub(crate) struct OnDemand {
+    ways: Box<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>,
+    built: OnceLock<reqwest::Client>,
+}
+
+impl OnDemand {
+    /// A client with the ways of all of them, and those that `more` adds.
+    pub(crate) fn new(more: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static) -> Self {
+        Self { ways: Box::new(more), built: OnceLock::new() }
+    }
+
+    /// The client, always the same.
+    pub(crate) fn get(&self) -> Result<reqwest::Client, OutboundError> {
+        if let Some(built) = self.built.get() {
+            return Ok(built.clone());
+        }
+        // Who comes at the same time builds one too, and takes the first.
+        let built = self.build()?;
+        Ok(self.built.get_or_init(|| built).clone())
+    }
+
+    fn build(&self) -> Result<reqwest::Client, OutboundError> {
+        install_crypto_provider();
+        let common =
+            || ClientBuilder::new().user_agent(concat!("doolittle/", env!("CARGO_PKG_VERSION"))).redirect(Policy::none()).referer(false);
+        let builder = || (self.ways)(common());
+        builder().build().or_else(|error| {
+            log::warn!("no trusted certificates were found, https addresses cannot be reached: {error:?}");
+            builder().tls_certs_only([]).build().map_err(|error| OutboundError::Setup { source: Box::new(error) })
+        })
+    }
 }
 
 /// The HTTP library panics without a provider of cryptography; one that is already there is kept.

@@ -14,8 +14,8 @@ use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use crate::client;
-use crate::error::{OutboundError, shown};
+use crate::client::OnDemand;
+use crate::error::shown;
 
 /// For a connection to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -32,28 +32,29 @@ type Rule = fn(IpAddr) -> bool;
 /// is used, since it would resolve names by itself.
 #[derive(Clone)]
 pub struct PublicFetcher {
-    http: reqwest::Client,
+    http: Arc<OnDemand>,
     rule: Rule,
 }
 
 impl PublicFetcher {
     /// A fetcher.
-    ///
-    /// # Errors
-    /// [`OutboundError::Setup`] where the HTTP library cannot be set up.
-    pub fn new() -> Result<Self, OutboundError> {
+    pub fn new() -> Self {
         Self::by(is_public)
     }
 
-    fn by(rule: Rule) -> Result<Self, OutboundError> {
-        let http = client::build_with(|builder| builder.connect_timeout(CONNECT).no_proxy().dns_resolver(Arc::new(Guarded(rule))))?;
-        Ok(Self { http, rule })
+    fn by(rule: Rule) -> Self {
+        let http = OnDemand::new(move |builder| builder.connect_timeout(CONNECT).no_proxy().dns_resolver(Arc::new(Guarded(rule))));
+        Self { http: Arc::new(http), rule }
     }
 
     async fn follow(&self, mut url: Url, limit: usize) -> Result<Fetched, FetchError> {
         for _ in 0..=REDIRECTS {
             self.check(&url)?;
-            let response = self.http.get(url.clone()).send().await.map_err(|error| failed(&url, error))?;
+            let http = self.http.get().map_err(|error| {
+                log::error!("nothing can be fetched: {}", chain(&error));
+                FetchError::Failed { reason: "the server cannot fetch anything".to_owned() }
+            })?;
+            let response = http.get(url.clone()).send().await.map_err(|error| failed(&url, error))?;
             let Some(next) = redirection(&response) else { return read(response, limit).await };
             url = url.join(&next).map_err(|_| FetchError::Failed { reason: "it redirects to what is no address".to_owned() })?;
         }
@@ -73,6 +74,12 @@ impl PublicFetcher {
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
         };
         if (self.rule)(address) { Ok(()) } else { forbidden("it is an address of this machine or of a private network") }
+    }
+}
+
+impl Default for PublicFetcher {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -47,7 +47,7 @@ async fn what_is_there_is_fetched_with_its_type_and_no_more_than_asked_for() {
         _ => "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned(),
     })
     .await;
-    let fetcher = PublicFetcher::by(is_loopback).unwrap();
+    let fetcher = PublicFetcher::by(is_loopback);
     let fetch = async |path: &str, limit| fetcher.fetch(&format!("http://ann:pass@{address}{path}"), limit).await;
     assert_eq!(fetch("/text", 5).await, Ok(Fetched { content_type: "text/plain".to_owned(), bytes: "hello".into() }));
     assert_eq!(fetch("/text", 4).await, Err(FetchError::TooLarge { limit: 4 }));
@@ -67,7 +67,7 @@ async fn redirects_are_checked_like_addresses_and_do_not_go_on_for_ever() {
     })
     .await;
     // By number alone: the name `localhost` then is as private as it really is.
-    let only_numbers = PublicFetcher { rule: is_loopback, ..PublicFetcher::new().unwrap() };
+    let only_numbers = PublicFetcher { rule: is_loopback, ..PublicFetcher::new() };
     let fetch = async |path: &str| only_numbers.fetch(&format!("http://{address}{path}"), 100).await;
     assert_eq!(fetch("/text").await.unwrap().bytes, "reached");
     for path in ["/metadata", "/file", "/localhost"] {
@@ -79,7 +79,7 @@ async fn redirects_are_checked_like_addresses_and_do_not_go_on_for_ever() {
 #[tokio::test]
 async fn what_is_not_public_is_not_even_asked() {
     let address = serving(|_, _| panic!("asked")).await;
-    let fetcher = PublicFetcher::new().unwrap();
+    let fetcher = PublicFetcher::new();
     for url in [
         format!("http://{address}/"),
         format!("http://localhost:{}/", address.port()),

@@ -21,7 +21,7 @@ fn client() -> Client {
         response_bytes: 1000,
         event_bytes: 200,
     };
-    Client::new(limits).expect("a client")
+    Client::new(limits)
 }
 
 /// Reads one request: up to the end of its head and as much body as its length says.

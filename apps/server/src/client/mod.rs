@@ -26,7 +26,7 @@ impl Server {
         let url = arguments.url.clone().unwrap_or_else(|| default_url(&config.server.host, config.server.port));
         let key = arguments.key.as_deref().map(Secret::new).or_else(|| config.client_key.clone());
         let auth = key.map_or(Auth::None, Auth::ApiKey);
-        let endpoint = Client::new(Limits::default()).and_then(|client| client.at(&url, &auth)).map_err(|error| {
+        let endpoint = Client::new(Limits::default()).at(&url, &auth).map_err(|error| {
             Failure::new(Exit::Usage, "the server cannot be addressed; --url takes an address such as http://127.0.0.1:3000").because(error)
         })?;
         Ok(Self { endpoint })

@@ -36,7 +36,7 @@ impl Asker {
     pub fn new(url: &str, name: &str, key: Option<&str>) -> Result<Self, Failure> {
         let auth = key.map_or(Auth::None, |key| Auth::ApiKey(Secret::new(key)));
         let limits = Limits { total: Duration::from_mins(1), ..Limits::default() };
-        let server = Client::new(limits).and_then(|client| client.at(url, &auth)).map_err(|error| {
+        let server = Client::new(limits).at(url, &auth).map_err(|error| {
             Failure::new(Exit::Usage, "the server cannot be addressed; --base-url takes an address such as http://127.0.0.1:3000")
                 .because(error)
         })?;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use core_types::error::chain;
-use core_types::fetch::Fetcher;
 use core_types::media::MediaStore;
 use media_files::MediaFiles;
 use media_s3::{MediaS3, S3Settings};
@@ -105,25 +104,19 @@ pub(super) fn document_reader() -> Result<documents::Isolated, Failure> {
     Ok(documents::Isolated::new(program))
 }
 
-/// Gets what is at addresses that callers name.
-pub(super) fn fetcher() -> Result<Arc<dyn Fetcher>, Failure> {
-    let fetcher =
-        outbound::PublicFetcher::new().map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
-    Ok(Arc::new(fetcher))
-}
-
-pub(super) fn models(settings: &LiveSettings) -> Result<ModelRegistry, Failure> {
-    let client = outbound::Client::new(outbound::Limits::default())
-        .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
+pub(super) fn models(settings: &LiveSettings, client: outbound::Client) -> ModelRegistry {
     let registry = ModelRegistry::new(Arc::new(settings.clone()), Arc::new(ElizaConnector));
     let registry = models_openai::connectors(&client).into_iter().fold(registry, |registry, connector| registry.with(Arc::new(connector)));
-    Ok(registry.with(Arc::new(models_anthropic::connector(client))))
+    registry.with(Arc::new(models_anthropic::connector(client)))
 }
 
-pub(super) fn recall(store: &Store, settings: &LiveSettings, config: &Config) -> Result<(Arc<ServerEmbedders>, Arc<Recall>), Failure> {
-    let client = outbound::Client::new(outbound::Limits::default())
-        .map_err(|error| Failure::new(Exit::Failure, "the HTTP client cannot be set up").because(error))?;
-    let embedders = ServerEmbedders::new(settings, &client, &config.embeddings.provider);
+pub(super) fn recall(
+    store: &Store,
+    settings: &LiveSettings,
+    client: &outbound::Client,
+    config: &Config,
+) -> Result<(Arc<ServerEmbedders>, Arc<Recall>), Failure> {
+    let embedders = ServerEmbedders::new(settings, client, &config.embeddings.provider);
     let embedders = Arc::new(embedders.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?);
     let rate = Some(config.embeddings.rate).filter(|rate| *rate > 0);
     let limits = recall::Limits { question: config.embeddings.query_time, rate };

@@ -12,6 +12,7 @@ use bus::InProcessBus;
 use core_types::agents::{AgentService, AgentSummary, CreateAgent};
 use core_types::bus::EventBus;
 use core_types::error::chain;
+use core_types::fetch::Fetcher;
 use core_types::knowledge::DocumentReader;
 use core_types::memory::VectorIndex;
 use core_types::models::{ModelProvider, ModelSize};
@@ -42,7 +43,7 @@ mod adapters;
 mod services;
 
 pub use adapters::{DATABASE, media_store, open, target};
-use adapters::{document_reader, fetcher, models, recall, ui_folder};
+use adapters::{document_reader, models, recall, ui_folder};
 use services::{Shared, agents, attachments, http_settings, knowledge, run_limits, services, upkeep};
 
 /// How long runs under way may finish when the server stops; what is left is tried again at the next start.
@@ -92,13 +93,14 @@ pub async fn serve_until(
     let kept_in = files.describe();
     let bus: Arc<dyn EventBus> = Arc::new(InProcessBus::new());
     let settings = LiveSettings::new(config);
-    let models = models(&settings)?;
+    let client = outbound::Client::new(outbound::Limits::default());
+    let models = models(&settings, client.clone());
     let provider = models.default_provider().map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    let (embedders, recall) = recall(&store, &settings, config)?;
+    let (embedders, recall) = recall(&store, &settings, &client, config)?;
     let vectors: Arc<dyn VectorIndex> = Arc::<Recall>::clone(&recall);
 
     let documents: Arc<dyn DocumentReader> = Arc::new(document_reader()?);
-    let fetcher = fetcher()?;
+    let fetcher: Arc<dyn Fetcher> = Arc::new(outbound::PublicFetcher::new());
     let knowledge = knowledge(config, &store, &documents, &clock);
     let agents = agents(config, &store, &vault, &knowledge, &fetcher, &bus, &clock);
     if config.default_agent {
@@ -118,7 +120,7 @@ pub async fn serve_until(
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let minds = Arc::new(ReadyAgents::new(ports, models).with_speech(speech::registry(config, &settings).await?));
+    let minds = Arc::new(ReadyAgents::new(ports, models).with_speech(speech::registry(config, &settings, client).await?));
     let runtime = Runtime::start(Arc::clone(&minds), ActionRegistry::default(), run_limits(config))
         .await
         .map_err(|error| Failure::new(Exit::Database, "the deliveries cannot be taken up").because(error))?;

@@ -174,15 +174,28 @@ impl Agents {
         tokio::spawn(take_in_files(Arc::clone(&self.knowledge), id));
     }
 
-    /// Brings up to date what the agents that run know of their characters, as after a start of the server.
+    /// After a start of the server: keeps as secrets what was stored as a setting before it counted as one, and brings up to date what
+    /// the agents that run know of their characters.
     pub async fn follow_all(&self) -> ServiceResult<()> {
-        for summary in self.agents.list(None).await?.into_iter().filter(|agent| agent.running) {
-            if let Some(agent) = self.agents.find(summary.id).await? {
+        for summary in self.agents.list(None).await? {
+            let Some(mut agent) = self.agents.find(summary.id).await? else { continue };
+            if !character::loose_secrets(&mut agent.character.settings).is_empty() {
+                self.keep_as_secrets(agent.id).await;
+            }
+            if agent.running {
                 self.follow(&agent).await;
                 take_in_files(Arc::clone(&self.knowledge), agent.id).await;
             }
         }
         Ok(())
+    }
+
+    /// Any update does that, also one that changes nothing else.
+    async fn keep_as_secrets(&self, id: AgentId) {
+        match self.update(&Caller::owner(), id, JsonObject::new()).await {
+            Ok(_) | Err(ServiceError::NotFound(_)) => {}
+            Err(error) => log::error!("agent {id}: secrets among its settings stay there until it is changed: {}", chain(&error)),
+        }
     }
 
     async fn view(&self, agent: Agent) -> ServiceResult<AgentView> {

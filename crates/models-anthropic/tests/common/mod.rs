@@ -10,10 +10,7 @@ pub const KEY: &str = "sk-ant-never-to-be-seen-0123456789";
 
 /// The connector.
 pub fn connector() -> RemoteConnector<Messages> {
-    match Client::new(Limits::default()) {
-        Ok(client) => doolittle_models_anthropic::connector(client),
-        Err(error) => panic!("{error:?}"),
-    }
+    doolittle_models_anthropic::connector(Client::new(Limits::default()))
 }
 
 /// A provider at this base URL, with a key, which waits for a second at most.

@@ -10,10 +10,7 @@ pub const KEY: &str = "sk-never-to-be-seen-0123456789";
 
 /// The connector of a service.
 pub fn connector(service: Service) -> RemoteConnector<ChatCompletions> {
-    match Client::new(Limits::default()) {
-        Ok(client) => doolittle_models_openai::connector(client, service),
-        Err(error) => panic!("{error:?}"),
-    }
+    doolittle_models_openai::connector(Client::new(Limits::default()), service)
 }
 
 /// A provider at this base URL, with a key, which waits for a second at most.

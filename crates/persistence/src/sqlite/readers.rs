@@ -8,6 +8,7 @@ use core_types::{StoreError, StoreResult};
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as PoolError, Pool};
 use metrics::{Histogram, histogram};
+use scheduled_thread_pool::ScheduledThreadPool;
 use tokio::sync::Semaphore;
 
 use super::{Conn, connect};
@@ -46,6 +47,8 @@ impl Readers {
             .min_idle(Some(1))
             .idle_timeout(Some(IDLE))
             .max_lifetime(None)
+            // Connections are opened one after the other: it takes a moment, and happens as often as there are readers.
+            .thread_pool(Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("sqlite-readers").build()))
             .connection_timeout(options.patience)
             .test_on_check_out(false)
             .connection_customizer(Box::new(ReadOnly { settings: connect::for_reading(options) }))

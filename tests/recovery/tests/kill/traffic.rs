@@ -37,7 +37,7 @@ pub struct Acknowledged {
 
 fn endpoint(url: &str) -> Endpoint {
     let limits = Limits { connect: Duration::from_secs(2), idle: Duration::from_secs(10), ..Limits::default() };
-    Client::new(limits).unwrap().at(url, &Auth::None).unwrap()
+    Client::new(limits).at(url, &Auth::None).unwrap()
 }
 
 impl World {

@@ -7,17 +7,19 @@ const READS_PACKED: (u32, u32) = (2, 36);
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ENV", "gnu") && c_library().is_some_and(|own| own >= READS_PACKED) {
+    let for_this_machine =
+        told("TARGET") == told("HOST") && told("CARGO_CFG_TARGET_ENV") == "gnu" && told("CARGO_CFG_TARGET_OS") == "linux";
+    if for_this_machine && c_library().is_some_and(|own| own >= READS_PACKED) {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "what cargo tells a build script is no setting of the server")]
-fn is(name: &str, value: &str) -> bool {
-    std::env::var(name).is_ok_and(|told| told == value)
+fn told(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
 }
 
-/// The version on this machine, on which the program runs or which is older than where it will.
+/// The version on this machine: a program is not for older ones anyway.
 fn c_library() -> Option<(u32, u32)> {
     let told = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
     let told = String::from_utf8(told.stdout).ok()?;

@@ -136,6 +136,22 @@ async fn a_directory_without_a_usable_model_is_named_with_its_setting() {
 }
 
 #[tokio::test]
+async fn a_graph_with_an_operator_that_is_not_there_is_refused_by_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::copy(tiny().join("vocab.txt"), directory.path().join("vocab.txt")).unwrap();
+    let mut graph = std::fs::read(tiny().join("model.onnx")).unwrap();
+    // One for images in place of one for texts, of as many letters.
+    let products: Vec<usize> = (0..graph.len()).filter(|start| graph[*start..].starts_with(b"MatMul")).collect();
+    assert!(!products.is_empty());
+    for start in products {
+        graph[start..start + 6].copy_from_slice(b"Resize");
+    }
+    std::fs::write(directory.path().join("model.onnx"), graph).unwrap();
+    let error = local(directory.path()).unwrap().space().await.unwrap_err().to_string();
+    assert!(error.contains("Resize operator not supported") && error.contains("EMBEDDING_MODEL_DIR"), "{error}");
+}
+
+#[tokio::test]
 async fn a_model_is_found_again_by_its_space_and_only_by_that() {
     let settings = Settings::of(&[("EMBEDDING_MODEL_DIR_PREVIOUS", tiny().to_str().unwrap())]);
     let connector = LocalConnector::default();

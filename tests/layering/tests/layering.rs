@@ -36,7 +36,10 @@ fn allowed(crate_name: &str) -> Option<&'static [&'static str]> {
 
 /// Who may name a library, in any kind of dependency; nobody else.
 const EXCLUSIVE: &[(&[&str], &[&str])] = &[
-    (&["diesel", "diesel-async", "diesel_migrations", "libsqlite3-sys", "tokio-postgres-rustls"], &["doolittle-persistence"]),
+    (
+        &["diesel", "diesel-async", "diesel_migrations", "libsqlite3-sys", "scheduled-thread-pool", "tokio-postgres-rustls"],
+        &["doolittle-persistence"],
+    ),
     // The program's tests fill a database as an elizaOS server leaves it, and the crash suite makes and cuts off those it tests with; the
     // program itself does not speak to one.
     (&["tokio-postgres"], &["doolittle-persistence", "doolittle", "recovery-tests"]),

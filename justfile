@@ -51,6 +51,12 @@ soak minutes="30":
     cargo build --release
     cargo run --release -p bench -- soak --strict --minutes {{ minutes }}
 
+# Kill, cut the power, let the disk and PostgreSQL fail: 500 rounds of each or so many, on a release build
+crash rounds="500":
+    cargo build --release -p recovery-tests
+    DOOLITTLE_RECOVERY_SERVER="$(pwd)/target/release/recovery-server" DOOLITTLE_RECOVERY_ROUNDS={{ rounds }} \
+        cargo test -p recovery-tests --test kill -- --nocapture
+
 # Everything that CI runs
 ci:
     .ci/run

@@ -1,8 +1,8 @@
 //! Kills the server at random instants during traffic, starts it again, and compares what it keeps with what it
 //! acknowledged.
 //!
-//! The short form runs in CI; `DOOLITTLE_RECOVERY_KILLS=100` asks for the long one, `DOOLITTLE_RECOVERY_SEED` repeats the
-//! choices of an earlier run. The seed and every instant are printed.
+//! The short form runs in CI; `DOOLITTLE_RECOVERY_ROUNDS=500` asks for the long one, `DOOLITTLE_RECOVERY_SEED` repeats the choices of an
+//! earlier run. The seed and every instant are printed.
 
 #![expect(
     clippy::unwrap_used,
@@ -39,6 +39,10 @@ use traffic::{Traffic, World};
 /// Long enough for every delivery to end after the last kill.
 const DRAIN: Duration = Duration::from_mins(1);
 
+/// So many rounds at most have one data directory. After each round all that was ever acknowledged there is looked for, so that a round
+/// takes longer than the one before.
+const STRETCH: u64 = 100;
+
 /// The instant of a kill: so long after something.
 #[derive(Debug, Clone, Copy)]
 enum Instant {
@@ -59,8 +63,7 @@ fn setting(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_and_every_delivery_ends_once_whenever_the_server_is_killed() {
-    let kills = setting("DOOLITTLE_RECOVERY_KILLS").unwrap_or(10);
-    let seed = setting("DOOLITTLE_RECOVERY_SEED").unwrap_or_else(|| u64::from(std::process::id()) << 20 | kills);
+    let Stretch { rounds: kills, seed } = rounds(10);
     println!("{kills} kills, DOOLITTLE_RECOVERY_SEED={seed}");
     let mut dice = Dice::new(seed);
 
@@ -136,51 +139,81 @@ fn choose(dice: &mut Dice) -> Instant {
     }
 }
 
-fn rounds() -> (u64, u64) {
-    let rounds = setting("DOOLITTLE_RECOVERY_ROUNDS").unwrap_or(4);
-    (rounds, setting("DOOLITTLE_RECOVERY_SEED").unwrap_or_else(|| u64::from(std::process::id()) << 20 | rounds))
+/// Rounds with a data directory and choices of their own.
+#[derive(Clone, Copy)]
+struct Stretch {
+    rounds: u64,
+    seed: u64,
+}
+
+/// As many rounds as the environment asks for, or so many.
+fn rounds(usual: u64) -> Stretch {
+    let rounds = setting("DOOLITTLE_RECOVERY_ROUNDS").unwrap_or(usual);
+    Stretch { rounds, seed: setting("DOOLITTLE_RECOVERY_SEED").unwrap_or_else(|| u64::from(std::process::id()) << 20 | rounds) }
+}
+
+/// The same in stretches of so many at most; each has the seed after the one before.
+fn stretches(longest: u64) -> impl Iterator<Item = Stretch> {
+    let Stretch { rounds, seed } = rounds(4);
+    let begins = (0..rounds).step_by(usize::try_from(longest).unwrap());
+    begins.zip(seed..).map(move |(begin, seed)| Stretch { rounds: longest.min(rounds - begin), seed })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_whenever_the_server_is_killed() {
-    Storm::begin().rage().await;
+    for stretch in stretches(STRETCH) {
+        Storm::begin(stretch).rage().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_whenever_the_power_is_cut() {
-    Storm { cuts: true, ..Storm::begin() }.rage().await;
+    for stretch in stretches(STRETCH) {
+        Storm { cuts: true, ..Storm::begin(stretch) }.rage().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_whatever_the_disk_fails_to_do() {
-    Storm { cuts: true, faults: true, ..Storm::begin() }.rage().await;
+    for stretch in stretches(STRETCH) {
+        Storm { cuts: true, faults: true, ..Storm::begin(stretch) }.rage().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_when_the_server_ends_while_the_log_is_moved_into_the_database() {
-    Storm { cuts: true, checkpoints: true, ..Storm::begin() }.rage().await;
+    for stretch in stretches(STRETCH) {
+        Storm { cuts: true, checkpoints: true, ..Storm::begin(stretch) }.rage().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_that_ends_anywhere_is_none_and_harms_nothing_and_the_next_has_all_that_was_acknowledged_before() {
-    let (rounds, seed) = rounds();
-    storm::backups::rage(rounds, seed).await;
+    for stretch in stretches(storm::backups::STRETCH) {
+        storm::backups::rage(stretch).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_on_postgres_whenever_the_server_is_killed() {
-    let Some(database) = Database::create().await else { return };
-    Storm { postgres: Some(database), cuts: true, ..Storm::begin() }.rage().await;
+    for stretch in stretches(STRETCH) {
+        let Some(database) = Database::create().await else { return };
+        Storm { postgres: Some(database), cuts: true, ..Storm::begin(stretch) }.rage().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_however_connections_to_postgres_end() {
-    let Some(database) = Database::create().await else { return };
-    Storm { postgres: Some(database), faults: true, ..Storm::begin() }.rage().await;
+    for stretch in stretches(STRETCH) {
+        let Some(database) = Database::create().await else { return };
+        Storm { postgres: Some(database), faults: true, ..Storm::begin(stretch) }.rage().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_every_path_what_is_acknowledged_is_there_once_however_often_postgres_ends() {
-    let Some(database) = Database::on_its_own().await else { return };
-    Storm { postgres: Some(database), faults: true, ..Storm::begin() }.rage().await;
+    for stretch in stretches(STRETCH) {
+        let Some(database) = Database::on_its_own().await else { return };
+        Storm { postgres: Some(database), faults: true, ..Storm::begin(stretch) }.rage().await;
+    }
 }

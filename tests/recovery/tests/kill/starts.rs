@@ -9,6 +9,7 @@ use serde_json::json;
 use testkit::caller::Caller;
 use testkit::scripted::{Reply, ScriptedModel};
 
+use crate::Stretch;
 use crate::dice::Dice;
 use crate::disk::{Disk, Keep};
 use crate::server::Launch;
@@ -38,7 +39,7 @@ fn launch<'l>(disk: &'l Disk, model: &'l ScriptedModel) -> Launch<'l> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_ends_anywhere_is_made_good_by_the_next() {
-    let (rounds, seed) = crate::rounds();
+    let Stretch { rounds, seed } = crate::rounds(4);
     println!("{rounds} rounds, DOOLITTLE_RECOVERY_SEED={seed}");
     let mut dice = Dice::new(seed);
     let model = ScriptedModel::answering(|_| Reply::text("pong")).await.unwrap();

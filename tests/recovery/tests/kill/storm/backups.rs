@@ -14,11 +14,15 @@ use persistence::Target;
 use tokio::time::sleep;
 
 use super::{Actors, End, SETTINGS, finish, settle};
-use crate::compare;
 use crate::dice::Dice;
 use crate::disk::{Disk, Keep};
 use crate::server::{Launch, Server, verb, worked};
 use crate::traffic::{Traffic, World};
+use crate::{Stretch, compare};
+
+/// So many rounds at most have one data directory. Each makes, verifies, restores and starts a copy of all that is in it, while the senders
+/// go on.
+pub const STRETCH: u64 = 10;
 
 /// More calls than any backup has.
 const MANY: u64 = 1 << 40;
@@ -68,7 +72,7 @@ fn choose(round: u64, dice: &mut Dice, whole: &Whole) -> Ends {
     }
 }
 
-pub async fn rage(rounds: u64, seed: u64) {
+pub async fn rage(Stretch { rounds, seed }: Stretch) {
     println!("{rounds} rounds, DOOLITTLE_RECOVERY_SEED={seed}");
     let mut dice = Dice::new(seed);
     let model = crate::model(&Arc::default(), dice.next()).await;

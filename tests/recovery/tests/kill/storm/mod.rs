@@ -34,7 +34,7 @@ use crate::disk::{Disk, Keep, control};
 use crate::postgres::Database;
 use crate::server::{Launch, Server, verb, worked};
 use crate::traffic::{Traffic, World};
-use crate::{DRAIN, compare};
+use crate::{DRAIN, Stretch, compare};
 
 /// How long the server is given to meet its end by itself, where it waits for something that may not come.
 const OWN_END: Duration = Duration::from_secs(4);
@@ -76,8 +76,7 @@ enum End {
 
 /// What is to be done, and in which house.
 pub struct Storm {
-    pub rounds: u64,
-    pub seed: u64,
+    pub stretch: Stretch,
     /// A PostgreSQL database in place of SQLite; the power is not cut there, since its files are not on our disk.
     pub postgres: Option<Database>,
     /// Whether the power is cut too.
@@ -209,10 +208,9 @@ impl Actors {
 }
 
 impl Storm {
-    /// As many rounds as the environment says, in which the server on SQLite is killed and nothing else goes wrong.
-    pub fn begin() -> Self {
-        let (rounds, seed) = crate::rounds();
-        Self { rounds, seed, postgres: None, cuts: false, faults: false, checkpoints: false }
+    /// Rounds in which the server on SQLite is killed and nothing else goes wrong.
+    pub fn begin(stretch: Stretch) -> Self {
+        Self { stretch, postgres: None, cuts: false, faults: false, checkpoints: false }
     }
 
     fn choose(&self, dice: &mut Dice) -> (Instant, End) {
@@ -244,7 +242,8 @@ impl Storm {
 
     /// Lets it rage.
     pub async fn rage(mut self) {
-        let (rounds, seed, url) = (self.rounds, self.seed, self.postgres.as_ref().map(|database| database.url.clone()));
+        let Stretch { rounds, seed } = self.stretch;
+        let url = self.postgres.as_ref().map(|database| database.url.clone());
         println!("{rounds} rounds, DOOLITTLE_RECOVERY_SEED={seed}");
         let mut dice = Dice::new(seed);
         let answered = Arc::new(tokio::sync::Notify::new());

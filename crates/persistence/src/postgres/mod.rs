@@ -158,6 +158,7 @@ mod vectors;
 mod words;
 #[path = "../repos/worlds.rs"]
 mod worlds;
+mod writes;
 
 pub(crate) use connect::describe;
 

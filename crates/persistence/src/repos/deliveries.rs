@@ -23,6 +23,7 @@ use super::columns::{Id, time, word};
 use super::finish::finish;
 use super::prepared::fixed;
 use super::schema::deliveries;
+use super::writes::write;
 use super::{Conn, Db, RunQueryDsl, claims, events, queue};
 use crate::error::{Fault, settled};
 
@@ -115,7 +116,7 @@ work! {
                 due_at: (!occupied.contains(&agent_id)).then_some(now),
                 created_at: now,
             };
-            run!(fixed!(diesel::insert_into(deliveries::table).values(&row)).execute(conn))?;
+            run!(write(conn, fixed!(diesel::insert_into(deliveries::table).values(&row))))?;
             if row.due_at.is_some() {
                 queue::falls_due(row.id);
             }

@@ -11,6 +11,7 @@ use super::columns::{Id, Json, json, meaning, time, word};
 use super::messages::MessageRow;
 use super::prepared::fixed;
 use super::schema::{channel_events, channels, messages};
+use super::writes::write;
 use super::{Conn, RunQueryDsl};
 use crate::error::Fault;
 
@@ -58,8 +59,7 @@ fn nameless(kind: &str) -> Fault {
 
 work! {
     pub(super) fn add(conn: &mut Conn, event: &EventRow) -> QueryResult<()> {
-        run!(fixed!(diesel::insert_into(channel_events::table).values(event)).execute(conn))?;
-        Ok(())
+        run!(write(conn, fixed!(diesel::insert_into(channel_events::table).values(event))))
     }
 }
 

@@ -14,6 +14,7 @@ use super::columns::{Id, Json, meaning, owned, time, word};
 use super::prepared::fixed;
 use super::schema::{channel_events, jobs};
 use super::types::IdSql;
+use super::writes::write;
 use super::{Conn, Db, RunQueryDsl, messages, queue};
 use crate::error::Fault;
 
@@ -128,7 +129,7 @@ work! {
             jobs::created_at.eq(now),
             jobs::expires_at.eq(now.saturating_add(draft.timeout_millis)),
         );
-        run!(fixed!(diesel::insert_into(jobs::table).values(row)).execute(conn))?;
+        run!(write(conn, fixed!(diesel::insert_into(jobs::table).values(row))))?;
         Ok(true)
     }
 }

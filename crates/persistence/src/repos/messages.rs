@@ -11,6 +11,7 @@ use core_types::sessions::{Renewal, SessionChange, SessionChanged};
 use core_types::{ChannelId, Ids, Json, MessageId, Reach, StoreResult, Timestamp};
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use diesel::sql_types::BigInt;
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ use super::columns::{Id, Opaque, time};
 use super::idempotency::{self, Claim};
 use super::prepared::fixed;
 use super::schema::{agents, messages};
+use super::writes::write;
 use super::{Conn, Db, RunQueryDsl, channels, deliveries, edits, events, jobs, queue, search, sessions};
 use crate::error::{Fault, Undo, settled};
 
@@ -137,8 +139,9 @@ work! {
         draft.in_reply_to = run!(answered(conn, place.channel.id.into(), draft.in_reply_to, &mut draft.metadata))?;
         let row = MessageRow::new(draft, &place);
         let values = (&row, messages::source_key.eq(source_key));
-        if run!(fixed!(diesel::insert_into(messages::table).values(values).on_conflict_do_nothing()).execute(conn))? == 0 {
-            return Ok(Entered::IdTaken);
+        match run!(write(conn, fixed!(diesel::insert_into(messages::table).values(values)))) {
+            Err(QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => return Ok(Entered::IdTaken),
+            written => written?,
         }
         let event = events::EventRow {
             channel_id: row.channel_id,

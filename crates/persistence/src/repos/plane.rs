@@ -9,6 +9,7 @@ use super::columns::{Id, Json, Object, json, meaning, time};
 use super::prepared::fixed;
 use super::schema::{entities, participants, rooms, worlds};
 use super::worlds::WorldRow;
+use super::writes::write;
 use super::{Conn, RunQueryDsl};
 use crate::error::Fault;
 
@@ -102,8 +103,8 @@ work! {
             run!(participants::table.filter(participants::room_id.eq(room_id)).select(participants::entity_id).load(conn))?;
         let known: HashSet<Id> = known.into_iter().collect();
         if known.is_empty() {
-            run!(fixed!(diesel::insert_into(worlds::table).values(&WorldRow::from(world)).on_conflict_do_nothing()).execute(conn))?;
-            run!(fixed!(diesel::insert_into(rooms::table).values(&RoomRow::from(room)).on_conflict_do_nothing()).execute(conn))?;
+            run!(write(conn, fixed!(diesel::insert_into(worlds::table).values(&WorldRow::from(world)).on_conflict_do_nothing())))?;
+            run!(write(conn, fixed!(diesel::insert_into(rooms::table).values(&RoomRow::from(room)).on_conflict_do_nothing())))?;
         }
         // Two who make the same entities at once make them in the same order, so that neither waits for the other.
         given.sort_by_key(|entity| entity.id);
@@ -112,9 +113,9 @@ work! {
             if known.contains(&row.id) {
                 continue;
             }
-            run!(fixed!(diesel::insert_into(entities::table).values(&row).on_conflict_do_nothing()).execute(conn))?;
+            run!(write(conn, fixed!(diesel::insert_into(entities::table).values(&row).on_conflict_do_nothing())))?;
             let participant = (participants::room_id.eq(room_id), participants::entity_id.eq(row.id));
-            run!(fixed!(diesel::insert_into(participants::table).values(participant).on_conflict_do_nothing()).execute(conn))?;
+            run!(write(conn, fixed!(diesel::insert_into(participants::table).values(participant).on_conflict_do_nothing())))?;
         }
         Ok(())
     }

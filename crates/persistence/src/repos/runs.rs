@@ -10,6 +10,7 @@ use diesel::sql_types::BigInt;
 use super::columns::{Id, Json, Object, known_total, listed, time, word};
 use super::prepared::fixed;
 use super::schema::{logs, runs};
+use super::writes::write;
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::Fault;
 
@@ -104,9 +105,9 @@ impl From<LogRow> for LogEntry {
 
 work! {
     pub(super) fn add(conn: &mut Conn, trace: Trace) -> QueryResult<()> {
-        run!(fixed!(diesel::insert_into(runs::table).values(&RunRow::from(trace.run))).execute(conn))?;
+        run!(write(conn, fixed!(diesel::insert_into(runs::table).values(&RunRow::from(trace.run)))))?;
         for entry in trace.logs {
-            run!(fixed!(diesel::insert_into(logs::table).values(&LogRow::from(entry))).execute(conn))?;
+            run!(write(conn, fixed!(diesel::insert_into(logs::table).values(&LogRow::from(entry)))))?;
         }
         Ok(())
     }

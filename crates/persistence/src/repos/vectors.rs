@@ -12,6 +12,7 @@ use super::columns::{Id, Object, time};
 use super::memories::filtered;
 use super::prepared::fixed;
 use super::schema::{embedding_spaces, memories, memory_vectors, vectors_gone};
+use super::writes::write;
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::Fault;
 
@@ -167,7 +168,7 @@ work! {
         }
         run!(diesel::delete(memory_vectors::table.filter(memory_vectors::memory_ordinal.eq_any(done.clone()))).execute(conn))?;
         for row in &rows {
-            run!(fixed!(diesel::insert_into(memory_vectors::table).values(row)).execute(conn))?;
+            run!(write(conn, fixed!(diesel::insert_into(memory_vectors::table).values(row))))?;
         }
         let done = memories::table.filter(memories::ordinal.eq_any(done)).filter(without_vector());
         run!(diesel::update(done).set(memories::embedded.eq(true)).execute(conn))?;

@@ -146,6 +146,7 @@ mod words;
 #[path = "../repos/worlds.rs"]
 mod worlds;
 mod writer;
+mod writes;
 
 /// An open SQLite database.
 pub(crate) struct Db {

@@ -1,5 +1,6 @@
 //! Starting on a database that has an agent and a conversation.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -7,9 +8,10 @@ use serde_json::{Value, json};
 use super::{ping, round_trip};
 use crate::api::Api;
 use crate::cli::{Common, StartArgs};
-use crate::failure::{Failure, Outcome, say};
-use crate::figures::{Latencies, Line};
+use crate::failure::{During as _, Failure, Outcome, say};
+use crate::figures::{Latencies, Line, float, rounded};
 use crate::posts::{self, User};
+use crate::server;
 use crate::target::{Place, Target, needs_own_server, parameters};
 
 pub(super) fn run(arguments: &StartArgs, common: &Common) -> Outcome<Line> {
@@ -31,8 +33,10 @@ pub(super) fn run(arguments: &StartArgs, common: &Common) -> Outcome<Line> {
     parameters.retain(|name, _| name != "seconds" && name != "warm_up_seconds");
     parameters.insert("times".to_owned(), json!(arguments.times));
     parameters.insert("filesystem".to_owned(), filesystem);
+    let bytes = fs::metadata(server::program(common.server.as_deref())?).during("looking at the program")?.len();
     let line = Line::new("start", parameters).latencies(&replies).resident(resident);
-    Ok(line.with("ping_p50_ms", json!(pings.quantile_ms(0.5))).with("ping_p99_ms", json!(pings.quantile_ms(0.99))))
+    let line = line.with("ping_p50_ms", json!(pings.quantile_ms(0.5))).with("ping_p99_ms", json!(pings.quantile_ms(0.99)));
+    Ok(line.with("program_mb", json!(rounded(float(bytes) / 1e6))))
 }
 
 /// Makes the database: one agent, one direct channel, one exchange. Returns how to go on talking.

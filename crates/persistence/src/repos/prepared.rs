@@ -53,7 +53,7 @@ impl<U, Site> Fixed<U, Site> {
 }
 
 /// Says that a statement has the same text each time that it is run from this place. An update or one with a piece of SQL must return
-/// rows to be kept, as [`prepared`] says.
+/// rows to be kept, as [`prepared`] says, or be run by `write`.
 macro_rules! fixed {
     ($statement:expr) => {
         super::prepared::Fixed::new($statement, {

@@ -1,22 +1,16 @@
 //! Every scenario, several times over, and the table of medians beside the bars that the project has set itself.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
 use clap::Parser as _;
 use serde_json::Value;
 
 use crate::cli::{AllArgs, Cli, Common};
-use crate::failure::{During, Failure, Outcome, say};
+use crate::failure::{During as _, Failure, Outcome, say};
 use crate::figures::median;
 use crate::program;
 use crate::scenarios;
 use crate::target::needs_own_server;
-
-/// The lines between which the table stands in a file.
-const BEGIN: &str = "<!-- figures -->";
-const END: &str = "<!-- end of figures -->";
 
 /// What a figure should be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,7 +79,7 @@ pub const RUNS: &[(&str, &[Figure])] = &[
     ("round-trip", &[RATE, figure("p50, ms", "/p50_ms", Bar::AtMost(1.5)), P99]),
     ("round-trip --users 32", &[figure("per second", "/rate_per_s", Bar::AtLeast(2_500.0)), P50, P99, RSS]),
     (
-        "half-rate",
+        "half-rate --repeat 5",
         &[RATE, P50, figure("p99, ms", "/p99_ms", Bar::AtMost(20.0)), figure("of so many at most", "/saturated_per_s", Bar::None)],
     ),
     (
@@ -161,11 +155,7 @@ pub fn run(arguments: &AllArgs, common: &Common) -> Outcome<()> {
     let rows: Vec<Row> =
         table.iter().flat_map(|(call, figures, lines)| figures.iter().map(move |figure| Row::of(call, figure, lines))).collect();
     let quiet = quiet(table.iter().flat_map(|(_, _, lines)| lines));
-    match &arguments.into {
-        Some(file) => replace(file, &format!("{}\n{quiet}\n", markdown(&rows)))?,
-        None if arguments.markdown => eprintln!("{}\n{quiet}", markdown(&rows)),
-        None => eprintln!("{}{quiet}", plain(&rows)),
-    }
+    eprintln!("{}{quiet}", plain(&rows));
     if failed == 0 { Ok(()) } else { Err(Failure::new(format!("{failed} runs had errors"))) }
 }
 
@@ -290,23 +280,6 @@ fn plain(rows: &[Row]) -> String {
     text
 }
 
-/// Puts the table in its place in a file.
-fn replace(file: &Path, table: &str) -> Outcome<()> {
-    let shown = file.display();
-    let text = fs::read_to_string(file).during(format!("reading {shown}"))?;
-    let text =
-        replaced(&text, table).ok_or_else(|| Failure::new(format!("{shown} has no lines {BEGIN} and {END}; the table is:\n{table}")))?;
-    fs::write(file, text).during(format!("writing {shown}"))?;
-    say(format!("the table is in {shown}"));
-    Ok(())
-}
-
-fn replaced(text: &str, table: &str) -> Option<String> {
-    let (head, rest) = text.split_once(BEGIN)?;
-    let (_, tail) = rest.split_once(END)?;
-    Some(format!("{head}{BEGIN}\n{table}{END}{tail}"))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -352,15 +325,6 @@ mod tests {
         let lines = [json!({"others_share": 0.02}), json!({"others_share": 0.3}), json!({"others_share": 0.04}), json!({})];
         assert!(quiet(lines.iter()).contains("had 4 % of the processors during the median run and 30 %"), "{}", quiet(lines.iter()));
         assert!(quiet(lines.iter().skip(3)).contains("not known"));
-    }
-
-    #[test]
-    fn the_table_replaces_the_one_before() {
-        let file = format!("# Figures\n\n{BEGIN}\nold\n{END}\n\nmore\n");
-        let once = replaced(&file, "| new |\n").unwrap();
-        assert_eq!(once, format!("# Figures\n\n{BEGIN}\n| new |\n{END}\n\nmore\n"));
-        assert_eq!(replaced(&once, "| new |\n").unwrap(), once);
-        assert_eq!(replaced("nothing", ""), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ busy machine may differ by a third without any reason in the program. docs/bench
   bench ping --limit
   bench submit --connections 16
   bench round-trip --users 32 --base-url http://127.0.0.1:3000
-  bench all --repeat 5 --markdown
+  bench report --repeat 3
   bench growth messages --most 100000
   bench report --quick";
 
@@ -374,12 +374,6 @@ pub struct AllArgs {
     /// How often each scenario is run; the table has the medians.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub repeat: u16,
-    /// Write the table as Markdown.
-    #[arg(long)]
-    pub markdown: bool,
-    /// Write the table as Markdown into FILE, between its lines `<!-- figures -->` and `<!-- end of figures -->`.
-    #[arg(long, value_name = "FILE")]
-    pub into: Option<PathBuf>,
 }
 
 /// Parameters of `report`.
@@ -388,6 +382,9 @@ pub struct ReportArgs {
     /// Shorter loads and less growth: figures to look at, not to keep.
     #[arg(long)]
     pub quick: bool,
+    /// How often each scenario is run; the table has the medians. What grows is grown once.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=99))]
+    pub repeat: u16,
     /// The directory in which `performance.md` and `performance/*.svg` are written.
     #[arg(long, value_name = "DIR", default_value = "docs")]
     pub docs: PathBuf,

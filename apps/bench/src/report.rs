@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::all::{self, RUNS, Row};
 use crate::cli::{Common, ReportArgs};
 use crate::failure::{During, Failure, Outcome, say};
+use crate::figures::median;
 use crate::machine;
 use crate::program;
 use crate::svg::{self, Series};
@@ -29,7 +30,7 @@ const WARM_UP: (f64, f64) = (1.0, 0.3);
 const PAGE: &str = "performance.md";
 const CHARTS: &str = "performance";
 
-/// What came of a scenario.
+/// What came of one run of a scenario.
 struct Done {
     call: String,
     outcome: Result<Value, String>,
@@ -42,6 +43,7 @@ struct Facts {
     commit: String,
     date: String,
     command: String,
+    repeat: u16,
 }
 
 /// Measures everything, and writes the page after each scenario, so that whatever ends it leaves what there is. Fails at the end where a
@@ -54,9 +56,10 @@ pub fn run(arguments: &ReportArgs, common: &Common) -> Outcome<()> {
         let most = if arguments.quick { *quick } else { *full };
         format!("growth {what} --most {}", arguments.most.map_or(most, |bound| bound.min(most)))
     });
-    let calls = RUNS.iter().map(|(call, _)| (*call).to_owned()).chain(growth);
+    // One after the other and that several times, as `all` does.
+    let rounds = (0..arguments.repeat).flat_map(|_| RUNS.iter().map(|(call, _)| (*call).to_owned()));
     let wanted = |call: &String| arguments.only.is_empty() || arguments.only.iter().any(|only| call.starts_with(only.as_str()));
-    let calls: Vec<String> = calls.filter(wanted).collect();
+    let calls: Vec<String> = rounds.chain(growth).filter(wanted).collect();
     if calls.is_empty() {
         return Err(Failure::new("no scenario begins as --only says"));
     }
@@ -108,6 +111,7 @@ impl Facts {
             commit: said("git", &["describe", "--always", "--dirty"]).unwrap_or_else(unknown),
             date: said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]).unwrap_or_else(unknown),
             command: command(arguments),
+            repeat: arguments.repeat,
         }
     }
 }
@@ -119,6 +123,9 @@ fn command(arguments: &ReportArgs) -> String {
         command.push_str(" --quick");
     }
     // Writing to a String cannot fail.
+    if arguments.repeat > 1 {
+        let _ = write!(command, " --repeat {}", arguments.repeat);
+    }
     if let Some(most) = arguments.most {
         let _ = write!(command, " --most {most}");
     }
@@ -148,7 +155,7 @@ fn write(docs: &Path, facts: &Facts, done: &[Done]) -> Outcome<()> {
 
 /// The page, and its charts by their names.
 fn composed(facts: &Facts, done: &[Done]) -> (String, Vec<(String, String)>) {
-    let Facts { machine, commit, date, command } = facts;
+    let Facts { machine, commit, date, command, .. } = facts;
     let mut page = format!(
         "# Performance\n\nMeasured and written by one command; [benchmarks.md](benchmarks.md) says what each scenario does and how to read it.\n\n\
          ```sh\n{command}\n```\n\n| | |\n| --- | --- |\n| machine | {machine} |\n| commit | {commit} |\n| date | {date} |\n\n"
@@ -164,7 +171,11 @@ fn composed(facts: &Facts, done: &[Done]) -> (String, Vec<(String, String)>) {
         .collect();
     if !rows.is_empty() {
         let quiet = all::quiet(done.iter().filter_map(Done::line));
-        let _ = write!(page, "## Scenarios\n\nOne run each.\n\n{}\n{quiet}\n\n", all::markdown(&rows));
+        let runs = match facts.repeat {
+            1 => "One run each.".to_owned(),
+            repeat => format!("The medians of {repeat} runs each, one scenario after the other."),
+        };
+        let _ = write!(page, "## Scenarios\n\n{runs}\n\n{}\n{quiet}\n\n", all::markdown(&rows));
     }
     draw(&mut page, &mut charts, "submits.svg", svg::chart("Submits a second", ("connections", "per second"), &submits(done)));
     for (what, ..) in GROWTH {
@@ -197,12 +208,20 @@ fn draw(page: &mut String, charts: &mut Vec<(String, String)>, name: &str, svg: 
     }
 }
 
-/// Submits a second by connections, with an agent and without.
+/// Submits a second by connections, with an agent and without: the median of all runs.
 fn submits(done: &[Done]) -> Vec<Series> {
     let of = |name: &str, agent: bool| {
+        let mut rates: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
         let lines = done.iter().filter(|done| done.call.starts_with("submit") && done.call.ends_with("--agent") == agent);
-        let point = |line: &Value| Some((line.pointer("/parameters/connections")?.as_f64()?, line.get("rate_per_s")?.as_f64()?));
-        Series { name: name.to_owned(), points: lines.filter_map(Done::line).filter_map(point).collect() }
+        for line in lines.filter_map(Done::line) {
+            let connections = line.pointer("/parameters/connections").and_then(Value::as_u64);
+            if let Some((connections, rate)) = connections.zip(line.get("rate_per_s").and_then(Value::as_f64)) {
+                rates.entry(connections).or_default().push(rate);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 connections")]
+        let point = |(connections, rates): (u64, Vec<f64>)| Some((connections as f64, median(&rates)?));
+        Series { name: name.to_owned(), points: rates.into_iter().filter_map(point).collect() }
     };
     let series = [of("without an agent", false), of("with an agent", true)];
     series.into_iter().filter(|series| !series.points.is_empty()).collect()
@@ -270,7 +289,7 @@ mod tests {
 
     fn facts() -> Facts {
         let [machine, commit, date, command] = ["two processors", "abc123", "2026-01-31", "bench report"].map(str::to_owned);
-        Facts { machine, commit, date, command }
+        Facts { machine, commit, date, command, repeat: 2 }
     }
 
     #[test]
@@ -284,18 +303,23 @@ mod tests {
                     "submit --connections 16",
                     Ok(json!({"answers": 9, "errors": 0, "rate_per_s": 16_000.0, "parameters": {"connections": 16}})),
                 ),
+                done(
+                    "submit --connections 16",
+                    Ok(json!({"answers": 9, "errors": 0, "rate_per_s": 18_000.0, "parameters": {"connections": 16}})),
+                ),
                 done("read", Err("the server\nended | there".to_owned())),
                 done("growth messages --most 10000", Ok(json!({"answers": 9, "errors": 0, "curves": [curve]}))),
             ],
         );
         for part in [
             "| commit | abc123 |",
-            "| `submit --connections 16` | per second | 16,000 |",
+            "The medians of 2 runs each",
+            "| `submit --connections 16` | per second | 17,000 | 16,000 to 18,000 |",
             "## With more messages",
             "| a read, ms | 2.00 / 3.50 | 8.00 | 4.00 | 3.00 (flat): missed |",
             "![messages-ms](performance/messages-ms.svg)",
             "| `read` | the server ended \\| there |",
-            "took 4 minutes",
+            "took 5 minutes",
         ] {
             assert!(page.contains(part), "{part} in {page}");
         }
@@ -305,13 +329,13 @@ mod tests {
 
     #[test]
     fn the_command_on_the_page_makes_such_a_page_again() {
-        let page = |quick, most, only: &[&str]| {
+        let page = |quick, repeat, most, only: &[&str]| {
             let only = only.iter().map(ToString::to_string).collect();
-            command(&ReportArgs { quick, docs: "the docs".into(), most, only }).split_once("-- ").unwrap().1.to_owned()
+            command(&ReportArgs { quick, repeat, docs: "the docs".into(), most, only }).split_once("-- ").unwrap().1.to_owned()
         };
-        assert_eq!(page(false, None, &[]), "report");
-        assert_eq!(page(true, Some(20), &["ping"]), "report --quick --most 20 --only ping --docs 'the docs'");
-        assert_eq!(page(false, None, &["ping", "growth sockets"]), "report --only 'ping,growth sockets' --docs 'the docs'");
+        assert_eq!(page(false, 1, None, &[]), "report");
+        assert_eq!(page(true, 3, Some(20), &["ping"]), "report --quick --repeat 3 --most 20 --only ping --docs 'the docs'");
+        assert_eq!(page(false, 1, None, &["ping", "growth sockets"]), "report --only 'ping,growth sockets' --docs 'the docs'");
         assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 

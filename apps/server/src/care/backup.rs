@@ -45,7 +45,8 @@ pub async fn run(config: &Config, args: BackupArgs) -> Result<(), Failure> {
             "files": manifest.files.len(), "key": manifest.key, "log": manifest.log, "problems": manifest.problems});
         format!("{told:#}\n")
     } else {
-        report(&to, &manifest, place.salted)
+        let missed = if manifest.log.is_none() { recover::log_of(config)? } else { None };
+        report(&to, &manifest, place.salted) + &missed.as_deref().map_or_else(String::new, missed_log)
     };
     print(&said)?;
     if manifest.problems.is_empty() {
@@ -76,6 +77,14 @@ fn report(to: &Path, manifest: &Manifest, salted: bool) -> String {
         let _ = writeln!(said, "NOT AS IT SHOULD BE: {problem}");
     }
     said
+}
+
+/// What is said where a log is kept and this program was not told where.
+fn missed_log(log: &str) -> String {
+    format!(
+        "IT LEADS TO NO OTHER MOMENT: the log {log} is kept of this database, but where is not said here. For a backup that the log goes on \
+         from, set BACKUP_LOG_DIR as the server has it.\n"
+    )
 }
 
 /// A backup to be made.

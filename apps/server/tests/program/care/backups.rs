@@ -190,7 +190,8 @@ fn a_backup_and_the_log_lead_to_any_moment_since() {
     talk.say(&server, "before the backup", "http");
     let backup = doolittle(directory.path(), &environment, &["backup", "--to", "one", "--with-key", "--data-dir", "data"]);
     let later = talk.upload(&server, "Uploaded after the backup.");
-    assert!(worked(&backup).contains("one: "));
+    let made = worked(&backup);
+    assert!(made.contains("one: ") && !made.contains("NO OTHER MOMENT"), "{made}");
     let mut moments = Vec::new();
     for text in ["first", "second", "third"] {
         std::thread::sleep(Duration::from_millis(20));
@@ -246,9 +247,13 @@ fn a_backup_and_the_log_lead_to_any_moment_since() {
     for left in ["early", "unlogged", "gap"] {
         assert!(!directory.path().join(left).exists(), "{left} is left");
     }
+    // Where the log is, must be said for a backup as it is for the server.
+    let untold = worked(&run(directory.path(), &["backup", "--to", "untold"]));
+    assert!(untold.contains("IT LEADS TO NO OTHER MOMENT: the log ") && untold.contains("set BACKUP_LOG_DIR"), "{untold}");
     let undone = worked(&doolittle(directory.path(), &environment, &["migrate", "--down", "--data-dir", "data"]));
     assert!(undone.contains(" ends here: the next start"), "{undone}");
-    worked(&run(directory.path(), &["backup", "--to", "two"]));
+    let ended_before = worked(&run(directory.path(), &["backup", "--to", "two"]));
+    assert!(!ended_before.contains("NO OTHER MOMENT"), "{ended_before}");
     let without = doolittle(directory.path(), &environment, &["restore", "--from", "two", "--until", &end, "--data-dir", "without"]);
     ended(&without, 2, "no log was kept");
 }

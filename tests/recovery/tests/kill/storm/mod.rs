@@ -8,6 +8,7 @@ pub mod actors;
 pub mod backups;
 pub mod book;
 pub mod link;
+pub mod log;
 pub mod talkers;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use tokio::time::{sleep, timeout};
 use self::actors::{Editor, Keeper, Maker, Memoir, Turn, Uploader};
 use self::book::Book;
 use self::link::Link;
+use self::log::Log;
 use self::talkers::{Talk, Talked};
 use crate::dice::Dice;
 use crate::disk::{Disk, Keep, control};
@@ -83,8 +85,18 @@ pub struct Storm {
     pub cuts: bool,
     /// Whether the disk fails, too.
     pub faults: bool,
-    /// Whether it ends only while the log is moved into the database.
-    pub checkpoints: bool,
+    pub focus: Focus,
+}
+
+/// What is tried above all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Focus {
+    /// Nothing: ends at any instant.
+    None,
+    /// Ends while the log is moved into the database, and no others.
+    Checkpoints,
+    /// The log of all commits that is kept beside it, which has to lead to all that is acknowledged.
+    Log,
 }
 
 /// Holds a book against a server; the whole of it, or as much as is quick.
@@ -210,14 +222,15 @@ impl Actors {
 impl Storm {
     /// Rounds in which the server on SQLite is killed and nothing else goes wrong.
     pub fn begin(stretch: Stretch) -> Self {
-        Self { stretch, postgres: None, cuts: false, faults: false, checkpoints: false }
+        Self { stretch, postgres: None, cuts: false, faults: false, focus: Focus::None }
     }
 
     fn choose(&self, dice: &mut Dice) -> (Instant, End) {
+        let checkpoints = self.focus == Focus::Checkpoints;
         let instant = match dice.below(8) {
             // Nothing else writes the database file.
-            number if self.checkpoints && number < 4 => Instant::Call(1 + dice.below(2_000), control::DATABASE),
-            _ if self.checkpoints => Instant::Close(1 + dice.below(3) * dice.below(200)),
+            number if checkpoints && number < 4 => Instant::Call(1 + dice.below(2_000), control::DATABASE),
+            _ if checkpoints => Instant::Close(1 + dice.below(3) * dice.below(200)),
             number if self.faults && self.postgres.is_some() && number > 1 => Instant::Outage(dice.below(3) * dice.below(1_500)),
             _ if self.faults && dice.below(4) > 0 => {
                 let fault = [control::FULL, control::READ_ONLY, control::SYNC_FAILS][usize::try_from(dice.below(3)).unwrap()];
@@ -250,20 +263,30 @@ impl Storm {
         let model = crate::model(&answered, dice.next()).await;
         let directory = tempfile::tempdir().unwrap();
         let disk = Disk::new(directory.path());
+        let mut log = (self.focus == Focus::Log).then(|| Log::beneath(disk.root()));
+        let of_log = log.as_ref().map(|log| log.settings().map(|(name, value)| (name, value.to_owned())));
+        let of_log = of_log.iter().flatten().map(|(name, value)| (*name, value.as_str()));
+        let settings: Vec<(&str, &str)> = SETTINGS.into_iter().chain(of_log).collect();
         let launch =
-            Launch { directory: disk.root(), model: model.base_url(), postgres: url.as_deref(), disk: Some(&disk), settings: &SETTINGS };
+            Launch { directory: disk.root(), model: model.base_url(), postgres: url.as_deref(), disk: Some(&disk), settings: &settings };
         let mut server = launch.start().await;
         let world = World::create(&server.url).await;
         let actors = Actors::start(&server, &mut dice).await;
         let traffic = Traffic::start(world.clone(), &server.url, dice.next());
 
         for round in 1..=rounds {
+            if let Some(log) = &mut log {
+                log.back_up(disk.root()).await;
+            }
             let (instant, end) = self.choose(&mut dice);
             server = self.end(server, instant, &disk, &traffic).await;
             if matches!(end, End::Stay) {
                 let held = actors.link.hold().await;
                 assert!(!server.ends_within(Duration::ZERO).await, "the server has ended by itself");
                 actors.check(&server, false).await;
+                if let Some(log) = &log {
+                    log.leads_on(&launch, &actors, &traffic).await;
+                }
                 drop(held);
                 println!("round {round}: {instant:?}; {} acknowledged so far", traffic.acknowledgements());
                 continue;
@@ -287,9 +310,12 @@ impl Storm {
             server = launch.start().await;
             actors.check(&server, false).await;
             println!("round {round}: {instant:?}, {end:?}, then {starts:?}; {} acknowledged so far", traffic.acknowledgements());
+            traffic.server_moved(&server.url);
+            if let Some(log) = &log {
+                log.leads_on(&launch, &actors, &traffic).await;
+            }
             *held = Some(server.address());
             drop(held);
-            traffic.server_moved(&server.url);
         }
 
         settle(server, actors, traffic, world, (disk.root(), url.as_deref())).await;
@@ -323,9 +349,10 @@ impl Storm {
             }
             Instant::Call(number, of) => {
                 disk.end_after(number, of);
-                let ended = server.ends_within(if self.checkpoints { MOVE } else { OWN_END }).await;
+                let moves = self.focus == Focus::Checkpoints;
+                let ended = server.ends_within(if moves { MOVE } else { OWN_END }).await;
                 println!("{}", if ended { "the call came" } else { "the call did not come" });
-                assert!(ended || !self.checkpoints, "the log was not moved into the database");
+                assert!(ended || !moves, "the log was not moved into the database");
                 disk.end_after(0, 0);
             }
             Instant::Close(number) => {

@@ -3,11 +3,13 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant as Deadline, sleep, timeout, timeout_at};
 
 use super::{lanes, round_trip, submit};
@@ -19,7 +21,7 @@ use crate::load::{Lane, Pace, told};
 use crate::target::Target;
 use crate::wire::{Connection, WireError};
 
-/// What the monitor asks for, each on a connection of its own, and how often.
+/// What the monitor asks for, and how often each.
 const ASKED: [&str; 2] = ["/health", "/healthz"];
 const EVERY: Duration = Duration::from_millis(20);
 /// How long it waits for an answer.
@@ -155,30 +157,49 @@ async fn stream(address: SocketAddr, lane: &Lane, counts: &RefCell<Counts>) {
 /// went wrong.
 fn monitor(address: SocketAddr, requests: &[Vec<u8>], begin: Instant, end: Instant) -> Outcome<(Latencies, Vec<String>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().during("starting the monitor")?;
-    let seen = RefCell::new((Latencies::new(), Vec::new()));
+    let monitor = Rc::new(Monitor { address, begin, idle: RefCell::default(), seen: RefCell::new((Latencies::new(), Vec::new())) });
     let asking = requests.iter().enumerate().map(|(place, request)| {
-        let pace = Pace::new(EVERY, place, requests.len());
-        ask(address, request, pace, begin, end, &seen)
+        let (request, mut pace, monitor) = (Rc::from(request.as_slice()), Pace::new(EVERY, place, requests.len()), Rc::clone(&monitor));
+        async move {
+            loop {
+                let due = pace.next().await;
+                if Instant::now() >= end {
+                    break;
+                }
+                // None waits for the answer to the one before: a slow answer would be counted for all that it kept.
+                spawn_local(Rc::clone(&monitor).ask(Rc::clone(&request), due));
+            }
+        }
     });
-    runtime.block_on(join_all(asking));
-    Ok(seen.into_inner())
+    let asked = LocalSet::new();
+    runtime.block_on(asked.run_until(join_all(asking)));
+    runtime.block_on(asked);
+    Ok(monitor.seen.replace((Latencies::new(), Vec::new())))
 }
 
-async fn ask(address: SocketAddr, request: &[u8], mut pace: Pace, begin: Instant, end: Instant, seen: &RefCell<(Latencies, Vec<String>)>) {
-    let mut open = None;
-    loop {
-        let due = pace.next().await;
-        if Instant::now() >= end {
-            return;
-        }
+/// Who asks how the server is.
+struct Monitor {
+    address: SocketAddr,
+    /// What is due before that is not counted.
+    begin: Instant,
+    /// Connections on which nothing is asked at present.
+    idle: RefCell<Vec<Connection>>,
+    seen: RefCell<(Latencies, Vec<String>)>,
+}
+
+impl Monitor {
+    async fn ask(self: Rc<Self>, request: Rc<[u8]>, due: Instant) {
         let asked = timeout(PATIENCE, async {
-            let mut connection = match open.take() {
+            let idle = self.idle.borrow_mut().pop();
+            let mut connection = match idle {
                 Some(connection) => connection,
-                None => Connection::open(address).await?,
+                None => Connection::open(self.address).await?,
             };
-            let answer = connection.exchange(request).await?;
+            let answer = connection.exchange(&request).await?;
             let (status, last) = (answer.status, answer.last);
-            open = (!last).then_some(connection);
+            if !last {
+                self.idle.borrow_mut().push(connection);
+            }
             Ok::<u16, WireError>(status)
         });
         let told = match asked.await {
@@ -187,10 +208,10 @@ async fn ask(address: SocketAddr, request: &[u8], mut pace: Pace, begin: Instant
             Ok(Err(error)) => Some(format!("the monitor had no answer: {}", told(&error))),
             Err(_) => Some(format!("the monitor had no answer within {} s", PATIENCE.as_secs())),
         };
-        let mut seen = seen.borrow_mut();
+        let mut seen = self.seen.borrow_mut();
         match told {
             Some(why) => seen.1.push(why),
-            None if due >= begin => seen.0.record(due.elapsed()),
+            None if due >= self.begin => seen.0.record(due.elapsed()),
             None => {}
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use persistence::Target;
 use tempfile::TempDir;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{Actors, SETTINGS};
 use crate::compare;
@@ -19,8 +19,10 @@ pub const STRETCH: u64 = 10;
 
 /// How often a segment is made.
 const EVERY: &str = "1";
-/// After so long, what was acknowledged before is in a segment: one is made at the end of such a time at the latest, and takes a while.
-const KEPT: Duration = Duration::from_secs(3);
+/// Within this, what was acknowledged is in one.
+const KEPT: Duration = Duration::from_secs(30);
+/// How often it is looked for.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Later than anything that is kept.
 const END: &str = "2999-01-01T00:00:00Z";
@@ -49,6 +51,12 @@ impl Log {
         self.backups.path().join(self.made.to_string())
     }
 
+    /// How many segments it has.
+    fn segments(&self) -> usize {
+        let names = fs::read_dir(Path::new(&self.directory).join(&self.lineage)).unwrap().map(|entry| entry.unwrap().path());
+        names.filter(|path| path.extension().is_some_and(|end| end == "log")).count()
+    }
+
     /// Makes a backup of this moment, in place of the one before.
     pub async fn back_up(&mut self, data: &Path) {
         if self.made > 0 {
@@ -65,9 +73,14 @@ impl Log {
     /// that the books are as they were.
     pub(super) async fn leads_on(&self, launch: &Launch<'_>, actors: &Actors, traffic: &Traffic) {
         let data = launch.directory;
-        let known = traffic.so_far();
-        sleep(KEPT).await;
-        assert_eq!(lineage(data), self.lineage, "another log has begun");
+        let (known, segments) = (traffic.so_far(), self.segments());
+        let latest = Instant::now() + KEPT;
+        // The next may have been begun before.
+        while self.segments() < segments + 2 {
+            assert_eq!(lineage(data), self.lineage, "another log has begun");
+            assert!(Instant::now() < latest, "what is committed is not kept");
+            sleep(LOOK).await;
+        }
         let elsewhere = tempfile::tempdir().unwrap();
         let mut restore = verb("restore", elsewhere.path());
         restore.arg("--from").arg(self.backup()).args(["--log", &self.directory, "--until", END]).arg("--media").arg(data.join("media"));

@@ -117,7 +117,7 @@ pub enum Scenario {
     Growth(GrowthArgs),
     /// Every scenario that has a bar, several times over, and a table of medians
     All(AllArgs),
-    /// Everything at once, with the curves of growth, as a page with tables and charts: some 15 minutes, or 4 with --quick
+    /// Everything at once, with the curves of growth, as a page with tables and charts: some 5 minutes, fewer with --quick
     Report(ReportArgs),
     /// Fills the database of `recall`
     #[command(hide = true)]

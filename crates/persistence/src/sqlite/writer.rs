@@ -1,6 +1,6 @@
-//! The one thread that writes. It takes what is queued, runs each job in a savepoint of one transaction, or alone in one, commits once,
-//! and only then answers: many callers share the cost of making their work durable, and none is hurt by another's
-//! failure. Where the commit fails, nothing of the group has happened, and all are told so.
+//! The one thread that writes. It takes what is queued, runs all of it in one transaction, commits once, and only then answers: many
+//! callers share the cost of making their work durable, and none is hurt by another's failure, for which all are run once more, each
+//! in a savepoint. Where the commit fails, nothing of the group has happened, and all are told so.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -26,6 +26,9 @@ use crate::options::Options;
 
 /// The most jobs that one commit makes durable: enough to share its cost, few enough to keep the first one's wait short.
 const GROUP: usize = 256;
+
+/// How many groups are run with savepoints at once after one in which a job failed, so that failures in a row cost little.
+const WARY: u8 = 16;
 
 /// What is said of commits while there is no connection to be trusted. It is one of the texts that say so (`error.rs`).
 const NOT_OPEN: &str = "disk I/O error";
@@ -60,12 +63,19 @@ pub(super) enum Durability {
 
 /// A unit of work and whoever waits for it.
 trait Job: Send {
-    /// Does the work in a savepoint.
-    fn run(&mut self, conn: &mut Conn);
-    /// Does the work in a transaction that is its own. Whether it is to be committed.
-    fn run_alone(&mut self, conn: &mut Conn) -> bool;
+    /// Does the work in the transaction that is open. Whether that may be committed.
+    fn run(&mut self, conn: &mut Conn, repeats: Repeats) -> bool;
+    /// Does the work for the last time, in a savepoint.
+    fn run_in_savepoint(&mut self, conn: &mut Conn);
     /// Tells the result, after the commit or its failure.
     fn answer(self: Box<Self>, committed: Result<(), Arc<QueryError>>);
+}
+
+/// Whether a job may be run once more, and so keeps what it needs for that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    Perhaps,
+    Never,
 }
 
 struct Waiting<F, T, E> {
@@ -76,17 +86,18 @@ struct Waiting<F, T, E> {
 
 impl<F, T, E> Job for Waiting<F, T, E>
 where
-    F: FnOnce(&mut Conn) -> Result<T, E> + Send,
+    F: FnOnce(&mut Conn) -> Result<T, E> + Clone + Send,
     T: Send,
     E: From<QueryError> + Send,
 {
-    fn run(&mut self, conn: &mut Conn) {
-        self.result = self.work.take().map(|work| conn.transaction(work));
+    fn run(&mut self, conn: &mut Conn, repeats: Repeats) -> bool {
+        let work = if repeats == Repeats::Never { self.work.take() } else { self.work.clone() };
+        self.result = work.map(|work| work(conn));
+        matches!(self.result, Some(Ok(_)))
     }
 
-    fn run_alone(&mut self, conn: &mut Conn) -> bool {
-        self.result = self.work.take().map(|work| work(conn));
-        matches!(self.result, Some(Ok(_)))
+    fn run_in_savepoint(&mut self, conn: &mut Conn) {
+        self.result = self.work.take().map(|work| conn.transaction(work));
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Arc<QueryError>>) {
@@ -130,6 +141,7 @@ impl Writer {
             synced: true,
             doubtful: false,
             rewritten: false,
+            wary: 0,
             seconds,
             jobs,
             waiting,
@@ -154,10 +166,11 @@ impl Writer {
         kept.await.map_err(|_| closed())?.map_err(|error| StoreError::Defect(Box::new(error)))
     }
 
-    /// Queues a unit of work and waits for the commit. While the queue is full this waits, within bounds.
+    /// Queues a unit of work and waits for the commit. While the queue is full this waits, within bounds. The work may be run twice,
+    /// when all that it did at first was undone.
     pub(super) async fn run<T, E, F>(&self, durability: Durability, work: F) -> StoreResult<Result<T, E>>
     where
-        F: FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
+        F: FnOnce(&mut Conn) -> Result<T, E> + Clone + Send + 'static,
         T: Send + 'static,
         E: From<QueryError> + Send + 'static,
     {
@@ -200,6 +213,8 @@ struct Loop {
     doubtful: bool,
     /// Whether the log was written again since the last commit, so that all of it is on the disk.
     rewritten: bool,
+    /// How many groups are still run with savepoints at once, because a job failed a short while ago.
+    wary: u8,
     /// How long commits take with their work, how much work one is for, and how much waits behind it.
     seconds: Histogram,
     jobs: Histogram,
@@ -279,7 +294,7 @@ impl Loop {
                 self.conn.batch_execute(&connect::commits(synced, &self.options))?;
                 self.synced = synced;
             }
-            run_group(&mut self.conn, group, &self.attendance)
+            run_group(&mut self.conn, group, &self.attendance, &mut self.wary)
         };
         let began = Instant::now();
         let moment = self.keeper.as_mut().map(Keeper::moment);
@@ -401,26 +416,40 @@ impl Loop {
     }
 }
 
-/// Runs a group in one transaction, and claims what falls due in it. Where there is only one job, it needs no savepoint, for which SQLite
-/// would keep a copy of every page that is changed.
-fn run_group(conn: &mut Conn, group: &mut [Box<dyn Job>], attendance: &Attendance) -> Result<Option<Handover>, QueryError> {
-    along::forget();
-    let [only] = group else {
-        return conn.immediate_transaction(|conn| {
+/// Runs a group in one transaction, and claims what falls due in it: without savepoints, for each of which SQLite would keep a copy of
+/// every page that is changed in it, unless a job fails, or one has a short while ago.
+fn run_group(conn: &mut Conn, group: &mut [Box<dyn Job>], attendance: &Attendance, wary: &mut u8) -> Result<Option<Handover>, QueryError> {
+    let repeats = if group.len() > 1 { Repeats::Perhaps } else { Repeats::Never };
+    if repeats == Repeats::Never || *wary == 0 {
+        along::forget();
+        let mut has_failed = false;
+        let committed = conn.immediate_transaction(|conn| {
             for job in group.iter_mut() {
-                job.run(conn);
+                has_failed = !job.run(conn, repeats);
+                if has_failed {
+                    return Err(QueryError::RollbackTransaction);
+                }
                 still_open(conn)?;
             }
             claim_along(conn, attendance)
         });
-    };
-    let mut is_undone = false;
-    let committed = conn.immediate_transaction(|conn| {
-        is_undone = !only.run_alone(conn);
-        if is_undone { Err(QueryError::RollbackTransaction) } else { claim_along(conn, attendance) }
-    });
-    // Then the job tells itself why nothing of it is there.
-    if is_undone { Ok(None) } else { committed }
+        match repeats {
+            _ if !has_failed => return committed,
+            // It tells itself why nothing of it is there.
+            Repeats::Never => return Ok(None),
+            Repeats::Perhaps if is_broken(conn) => return Err(QueryError::BrokenTransactionManager),
+            Repeats::Perhaps => *wary = WARY,
+        }
+    }
+    *wary = wary.saturating_sub(1);
+    along::forget();
+    conn.immediate_transaction(|conn| {
+        for job in group.iter_mut() {
+            job.run_in_savepoint(conn);
+            still_open(conn)?;
+        }
+        claim_along(conn, attendance)
+    })
 }
 
 fn claim_along(conn: &mut Conn, attendance: &Attendance) -> Result<Option<Handover>, QueryError> {

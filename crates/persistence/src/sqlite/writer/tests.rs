@@ -1,5 +1,7 @@
 //! Groups of jobs: what one's failure means for the others, and what is handed over.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use core_types::deliveries::{ClaimRequest, Claimed};
 use diesel::RunQueryDsl;
 
@@ -21,20 +23,21 @@ fn writer_of(schema: &str) -> (tempfile::TempDir, Writer) {
 }
 
 /// The writer, which is in the middle of a commit until it is released: what comes meanwhile is one group.
-async fn held(writer: Writer) -> (Arc<Writer>, std::sync::mpsc::Sender<()>) {
-    let writer = Arc::new(writer);
-    let (started, running) = oneshot::channel();
+async fn held(writer: impl Into<Arc<Writer>>) -> (Arc<Writer>, std::sync::mpsc::Sender<()>) {
+    let writer = writer.into();
+    let (started, mut running) = mpsc::unbounded_channel();
     let (release, released) = std::sync::mpsc::channel();
+    let released = Arc::new(std::sync::Mutex::new(released));
     let holding = Arc::clone(&writer);
     tokio::spawn(async move {
         let hold = move |_: &mut Conn| -> Result<(), QueryError> {
             started.send(()).unwrap();
-            released.recv().unwrap();
+            released.lock().unwrap().recv().unwrap();
             Ok(())
         };
         holding.run(Durability::Written, hold).await
     });
-    running.await.unwrap();
+    running.recv().await.unwrap();
     (writer, release)
 }
 
@@ -110,6 +113,38 @@ async fn a_worker_is_handed_only_what_is_committed_and_told_where_it_is_not() {
     assert!(writer.run(Durability::Synced, orphan).await.is_err());
     assert!(matches!(writer.run(Durability::Synced, insert).await, Ok(Ok(1))), "nothing falls due with it");
     assert_eq!(*told.0.lock().unwrap(), [true, false]);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn a_job_that_fails_in_a_group_leaves_nothing_and_the_others_are_run_once_more() {
+    let (_directory, writer) = writer_of("CREATE TABLE kept (id INTEGER PRIMARY KEY)");
+    let (writer, release) = held(writer).await;
+    let failing = |conn: &mut Conn| -> Result<usize, QueryError> {
+        insert(conn)?;
+        Err(QueryError::NotFound)
+    };
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let counted = move |conn: &mut Conn| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        insert(conn)
+    };
+    let (first, second, third, ()) = tokio::join!(
+        writer.run(Durability::Synced, counted.clone()),
+        writer.run(Durability::Synced, failing),
+        writer.run(Durability::Synced, insert),
+        async { release.send(()).unwrap() }
+    );
+    assert!(matches!((first, &second, third), (Ok(Ok(1)), Ok(Err(QueryError::NotFound)), Ok(Ok(1)))), "{second:?}");
+    assert_eq!(runs.load(Ordering::Relaxed), 2);
+    let (writer, release) = held(writer).await;
+    let (first, second, ()) =
+        tokio::join!(writer.run(Durability::Synced, counted), writer.run(Durability::Synced, failing), async { release.send(()).unwrap() });
+    assert!(matches!((first, &second), (Ok(Ok(1)), Ok(Err(QueryError::NotFound)))), "{second:?}");
+    assert_eq!(runs.load(Ordering::Relaxed), 3, "with savepoints at once, as a job failed a short while ago");
+    let empty = |conn: &mut Conn| diesel::sql_query("DELETE FROM kept").execute(conn);
+    assert!(matches!(writer.run(Durability::Synced, empty).await, Ok(Ok(3))), "nothing of what failed is kept, and the rest once");
     writer.close().await;
 }
 

@@ -32,6 +32,8 @@ pub struct Started<'a> {
     pub tee: Option<&'a str>,
     /// What backups are made, where some are.
     pub backups: Option<&'a str>,
+    /// Where the log of commits is kept, where one is.
+    pub log: Option<&'a Path>,
     /// The folder of the web UI, where one is served.
     pub ui: Option<&'a Path>,
     /// Whether requests must carry a key.
@@ -62,6 +64,7 @@ impl Started<'_> {
             ("memories", self.memories()),
             ("tee", self.tee.unwrap_or_default().to_owned()),
             ("backups", self.backups.unwrap_or_default().to_owned()),
+            ("log", self.log.map(|dir| format!("all commits, to {}", dir.display())).unwrap_or_default()),
             ("web ui", self.ui.map(|folder| format!("{} at /", folder.display())).unwrap_or_default()),
             ("key", self.key().to_owned()),
             ("agents", self.agents()),
@@ -166,6 +169,7 @@ mod tests {
             embeddings: Some("static/en"),
             tee: None,
             backups: None,
+            log: None,
             ui: None,
             key: false,
             running,
@@ -231,6 +235,14 @@ mod tests {
         assert!(!plain.text().contains("  backups"));
         let made = Started { backups: Some("every 60 min to /backups, 7 kept; the next now"), ..plain }.text();
         assert!(made.contains("  backups   every 60 min to /backups, 7 kept; the next now\n"), "{made}");
+    }
+
+    #[test]
+    fn a_log_of_commits_is_told_where_one_is_kept() {
+        let plain = started("127.0.0.1:3000", &[]);
+        assert!(!plain.text().contains("  log "));
+        let kept = Started { log: Some(Path::new("/backups/log")), ..plain }.text();
+        assert!(kept.contains("  log       all commits, to /backups/log\n"), "{kept}");
     }
 
     #[test]

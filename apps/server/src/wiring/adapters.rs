@@ -32,6 +32,11 @@ pub fn target(config: &Config) -> Target {
 
 /// Opens the configured database and brings it up to date.
 pub async fn open(config: &Config) -> Result<Store, Failure> {
+    if config.postgres_url.is_some() && config.backups.log_dir.is_some() {
+        let message =
+            "BACKUP_LOG_DIR is for the embedded database; keep a log of PostgreSQL with its own tools, and unset it (docs/operations.md)";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     care::before_migrating(config).await?;
     let log = config.backups.log_dir.clone().map(|dir| LogOptions { dir, clock: Arc::new(SystemClock) });
     let options = Options { log, ..Options::default() };

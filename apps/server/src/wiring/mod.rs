@@ -300,6 +300,7 @@ fn started_text(
         embeddings: found.embeddings,
         tee: found.tee,
         backups: found.backups,
+        log: config.backups.log_dir.as_deref(),
         ui: config.server.ui.as_deref(),
         key: config.server.key.is_some(),
         running: &running,

@@ -103,6 +103,17 @@ pub(crate) fn directory(log: &Path, lineage: u128) -> PathBuf {
     log.join(format!("{lineage:032x}"))
 }
 
+/// Whether any log was ever kept here.
+pub(crate) fn has_logs(log: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(log)? {
+        let name = entry?.file_name();
+        if name.to_str().is_some_and(|name| name.len() == 32 && u128::from_str_radix(name, 16).is_ok()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn file(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{number:012}.{ENDING}"))
 }

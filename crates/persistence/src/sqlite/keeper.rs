@@ -9,7 +9,7 @@ use std::sync::Arc;
 use core_types::{Clock, Ids};
 
 use super::wal::{WAL_HEAD, Wal, first, head_of, summed, wal_of};
-use crate::care::log::{Draft, FRAME_HEAD, Head, directory, last, last_frame, lineage, lineage_file, take};
+use crate::care::log::{Draft, FRAME_HEAD, Head, directory, has_logs, last, last_frame, lineage, lineage_file, take};
 use crate::care::{self, CareError};
 use crate::options::LogOptions;
 
@@ -78,6 +78,13 @@ impl Keeper {
         let known = lineage(database)?;
         if known.map_or(Ok(false), |known| keeper.takes_up(known))? {
             return Ok(keeper);
+        }
+        if known.is_none() && has_logs(&keeper.log).map_err(CareError::file(&keeper.log))? {
+            log::error!(
+                "none of the logs in {} goes on: the database was last written to without one, or was restored; another begins, for which a \
+                 new backup is needed",
+                keeper.log.display()
+            );
         }
         keeper.anew(u32::MAX).map_err(CareError::file(&options.dir))?;
         Ok(keeper)

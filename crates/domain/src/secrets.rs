@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use core_types::secrets::{Rotation, SealingKey, SecretRepository, SecretService, Vault};
-use core_types::{Caller, Permission, ServiceError, ServiceResult};
+use core_types::error::chain;
+use core_types::secrets::{Rotation, SealedSecret, SealingKey, Secret, SecretRepository, SecretService, Vault};
+use core_types::{AgentId, Caller, Permission, ServiceError, ServiceResult};
 use tokio::sync::Mutex;
 
 use crate::permission::require;
@@ -31,6 +32,7 @@ impl SecretService for Secrets {
     async fn rotate(&self, caller: &Caller) -> ServiceResult<Rotation> {
         require(caller, Permission::SystemManage)?;
         let _turn = self.turn.try_lock().map_err(|_| ServiceError::conflict("The secrets are being encrypted anew already"))?;
+        self.check().await?;
         let new_key = self.key.renew().await.map_err(ServiceError::Internal)?;
         let mut resealed = 0;
         for _ in 0..ROUNDS {
@@ -47,6 +49,29 @@ impl SecretService for Secrets {
 }
 
 impl Secrets {
+    /// Refuses where a secret cannot be read, before there is one more key for the others.
+    async fn check(&self) -> ServiceResult<()> {
+        let mut after = None;
+        loop {
+            let page = self.secrets.page(after, PAGE).await?;
+            let Some((agent, last)) = page.last() else { return Ok(()) };
+            after = Some((*agent, last.name.clone()));
+            for (agent, sealed) in &page {
+                self.open(*agent, sealed)?;
+            }
+        }
+    }
+
+    fn open(&self, agent: AgentId, sealed: &SealedSecret) -> ServiceResult<Secret> {
+        self.vault.open(agent, sealed).map_err(|error| {
+            log::error!("the secret {} of the agent {agent} cannot be read: {}", sealed.name, chain(&error));
+            let name = &sealed.name;
+            ServiceError::conflict(format!(
+                "No key opens the secret {name} of the agent {agent}: set it again or remove it, then repeat this"
+            ))
+        })
+    }
+
     /// Encrypts anew what an earlier key encrypted; how many were, and how many were changed by others meanwhile.
     async fn round(&self) -> ServiceResult<(u64, u64)> {
         let (mut done, mut missed, mut after) = (0, 0, None);
@@ -58,9 +83,8 @@ impl Secrets {
                 if self.vault.is_current(&sealed) {
                     continue;
                 }
-                let internal = |error| ServiceError::Internal(Box::new(error));
-                let secret = self.vault.open(agent, &sealed).map_err(internal)?;
-                let anew = self.vault.seal(agent, &sealed.name, &secret).map_err(internal)?;
+                let secret = self.open(agent, &sealed)?;
+                let anew = self.vault.seal(agent, &sealed.name, &secret).map_err(|error| ServiceError::Internal(Box::new(error)))?;
                 if self.secrets.reseal(agent, sealed, anew.sealed).await? { done += 1 } else { missed += 1 }
             }
         }

@@ -51,9 +51,7 @@ pub async fn run(config: &Config, verb: AgentVerb, server: &ServerArgs, as_json:
         }
         AgentVerb::Create { file, start } => create(&server, &file, start, as_json).await,
         AgentVerb::Start { name } => change(&server, &name, "/start", "runs", as_json).await,
-        AgentVerb::Stop { name } => {
-            change(&server, &name, "/stop", "is stopped; what it has not answered yet waits for its next start", as_json).await
-        }
+        AgentVerb::Stop { name } => stop(&server, &name, as_json).await,
         AgentVerb::Remove { name } => remove(&server, &name, as_json).await,
     }
 }
@@ -91,6 +89,16 @@ async fn change(server: &Server, name: &str, verb: &str, what: &str, as_json: bo
     let agent = find(&list(server).await?, name)?;
     let answer = server.ask(Method::Post, &path(&agent, verb), None).await?;
     if as_json { print_json(&answer) } else { print(&format!("{} {what}\n", terminal::line(&agent.name))) }
+}
+
+/// The server says of an agent that does not run that it knows none; whoever asks by its name knows better.
+async fn stop(server: &Server, name: &str, as_json: bool) -> Result<(), Failure> {
+    let agent = find(&list(server).await?, name)?;
+    if !agent.runs() {
+        let told = format!("{} does not run\n", terminal::line(&agent.name));
+        return if as_json { print_json(&json!({"id": agent.id, "status": agent.status})) } else { print(&told) };
+    }
+    change(server, name, "/stop", "is stopped; what it has not answered yet waits for its next start", as_json).await
 }
 
 async fn remove(server: &Server, name: &str, as_json: bool) -> Result<(), Failure> {

@@ -106,6 +106,7 @@ fn agents_are_created_started_stopped_and_removed() {
     for (arguments, said) in [
         (["agent", "start", "ada"], "Ada runs\n"),
         (["agent", "stop", "ELIZA"], "Eliza is stopped; what it has not answered yet waits for its next start\n"),
+        (["agent", "stop", "ada"], "Ada does not run\n"),
         (["agent", "remove", "b850"], "Eliza is removed\n"),
     ] {
         let output = run(&fake, &arguments);

@@ -248,3 +248,19 @@ async fn a_server_with_secrets_tells_none_of_them_in_any_way() {
     }
     assert!(fs::metadata(path.join("log")).unwrap().len() > 10_000, "the log is talkative");
 }
+
+#[test]
+fn a_secret_that_no_key_opens_is_named_and_the_keys_stay_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("data/secret.key");
+    let server = crate::server::Server::start(directory.path(), &[]);
+    let character = json!({"name": "Keeper", "bio": ["Keeps."], "secrets": {"TOKEN": secret("unreadable")}});
+    assert!(server.ask("POST", "/api/agents", &json!({"characterJson": character})).contains("Keeper"));
+    drop(server);
+    fs::remove_file(&key).unwrap();
+    let server = crate::server::Server::start(directory.path(), &[]);
+    let before = fs::read(&key).ok();
+    let refused = said(directory.path(), &[], &["secrets", "rotate", "--url", &server.url()]);
+    assert!(refused.contains("No key opens the secret TOKEN of the agent "), "{refused}");
+    assert_eq!(fs::read(&key).ok(), before);
+}

@@ -25,6 +25,11 @@ impl Server {
         Self { process, address: address.unwrap_or_else(|| panic!("the server does not start")) }
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Sends a JSON body; the answer, which must be a success, with its head.
     pub fn ask(&self, method: &str, path: &str, body: &Value) -> String {
         self.send(method, path, "application/json", body.to_string().as_bytes())

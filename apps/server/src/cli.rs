@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::{Arg, ArgMatches, Args, Command, CommandFactory as _, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgGroup, ArgMatches, Args, Command, CommandFactory as _, FromArgMatches, Parser, Subcommand};
 use core_types::Timestamp;
 use core_types::tee::Challenge;
 
@@ -135,18 +135,19 @@ pub struct BackupArgs {
 
 /// What becomes a data directory. The server must not run.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(group = ArgGroup::new("beyond").multiple(true))]
 pub struct RestoreArgs {
     /// The backup: a directory or a `.tar` that `backup` made.
     #[arg(long, value_name = "PATH")]
     pub from: PathBuf,
     /// Go on from the backup to this moment by the log that was kept: ISO 8601 or epoch milliseconds, not before the backup.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, value_name = "TIME", value_parser = moment, group = "beyond")]
     pub until: Option<Timestamp>,
-    /// The directory of that log; `BACKUP_LOG_DIR` where nothing is said.
-    #[arg(long, value_name = "DIR", requires = "until")]
+    /// The directory of that log; `BACKUP_LOG_DIR` where nothing is said. Without `--until` this goes on to the log's end.
+    #[arg(long, value_name = "DIR", group = "beyond")]
     pub log: Option<PathBuf>,
     /// A media directory from which uploaded files are copied that came after the backup, where they are still what was uploaded.
-    #[arg(long, value_name = "DIR", requires = "until")]
+    #[arg(long, value_name = "DIR", requires = "beyond")]
     pub media: Option<PathBuf>,
     /// Move what is in the data directory aside; without this it must be empty.
     #[arg(long)]
@@ -551,10 +552,11 @@ mod tests {
         };
         assert_eq!((args.from.to_str(), args.log.unwrap().to_str(), args.replace), (Some("b.tar"), Some("l"), true));
         assert_eq!(args.until.unwrap().iso(), "2026-01-01T00:00:00.000Z");
-        for line in ["doolittle backup", "doolittle verify --backup b --json", "doolittle repair", "doolittle migrate --down"] {
+        let whole = "doolittle restore --from b --log l --media m";
+        for line in [whole, "doolittle backup", "doolittle verify --backup b --json", "doolittle repair", "doolittle migrate --down"] {
             assert!(read(line).verb.is_some(), "{line}");
         }
-        for bad in ["restore", "restore --from b --log l", "restore --from b --until soon", "backup b", "verify b"] {
+        for bad in ["restore", "restore --from b --media m", "restore --from b --until soon", "backup b", "verify b"] {
             assert_eq!(parse(format!("doolittle {bad}").split_whitespace()).unwrap_err().exit_code(), 2, "{bad}");
         }
     }

@@ -42,8 +42,8 @@ pub const MEANINGS: &[(u8, &str)] = &[
     (Exit::DataDir as u8, "the data directory cannot be created, read or written"),
     (Exit::Locked as u8, "another process uses the data directory"),
     (Exit::Database as u8, "the database cannot be opened, or a newer version wrote it"),
-    (Exit::Unreachable as u8, "no server answers (chat, agent)"),
-    (Exit::Refused as u8, "the server refused the key (chat, agent)"),
+    (Exit::Unreachable as u8, "no server answers (verbs that ask one)"),
+    (Exit::Refused as u8, "the server refused the key (verbs that ask one)"),
     (Exit::Unproved as u8, "what the file says is not proved (tee verify)"),
     (Exit::Damaged as u8, "what is kept is not as it should be (backup, restore, verify, repair)"),
 ];

@@ -31,6 +31,15 @@ pub(crate) fn log_of(config: &Config) -> Result<Option<String>, Failure> {
     care::log_of(&config.data_dir.join(wiring::DATABASE)).map_err(|error| failed(&error))
 }
 
+/// How far to go.
+#[derive(Clone, Copy)]
+pub(super) enum Until {
+    /// To the last commit at or before this.
+    Moment(Timestamp),
+    /// To the last one that the log has.
+    End,
+}
+
 /// Where a copy was brought to by the log.
 pub(super) struct Reached {
     /// The time of its last commit.
@@ -40,17 +49,18 @@ pub(super) struct Reached {
 }
 
 /// Brings a copy to the last commit at or before a moment, where one is asked for.
-pub(super) fn until(
-    log: Option<&Path>,
-    until: Option<Timestamp>,
-    manifest: &Manifest,
-    database: &Path,
-) -> Result<Option<Reached>, Failure> {
+pub(super) fn until(log: Option<&Path>, until: Option<Until>, manifest: &Manifest, database: &Path) -> Result<Option<Reached>, Failure> {
     let Some(until) = until else { return Ok(None) };
     let refuse = |message: String| Err(Failure::new(Exit::Usage, message));
     let Some(log) = log else { return refuse("name the directory of the log with --log, or by BACKUP_LOG_DIR".to_owned()) };
     let Some(place) = &manifest.log else {
-        return refuse("this backup was made while no log was kept (BACKUP_LOG_DIR): it leads to no other moment than its own".to_owned());
+        return refuse(
+            "this backup was made without BACKUP_LOG_DIR: it knows of no log, and leads to no other moment than its own".to_owned(),
+        );
+    };
+    let (until, is_moment) = match until {
+        Until::Moment(until) => (until, true),
+        Until::End => (Timestamp::from_millis(i64::MAX), false),
     };
     if until.millis() < manifest.created_at_millis {
         return refuse(format!("this backup is of {}, which is later than {}: take an earlier one", manifest.created_at, until.iso()));
@@ -58,5 +68,5 @@ pub(super) fn until(
     let replayed = care::replay(database, log, &place.lineage, place.segment, until).map_err(|error| failed(&error))?;
     let last = replayed.last.filter(|last| last.millis() > manifest.created_at_millis);
     let moment = last.map_or_else(|| manifest.created_at.clone(), Timestamp::iso);
-    Ok(Some(Reached { moment, beyond: replayed.ends_before.then(|| until.iso()) }))
+    Ok(Some(Reached { moment, beyond: (is_moment && replayed.ends_before).then(|| until.iso()) }))
 }

@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use super::manifest::Manifest;
 use super::progress::{Progress, size};
 use super::read::{self, Taker};
-use super::recover::Reached;
+use super::recover::{Reached, Until};
 use super::{failed, off_thread, recover, stage, told, unwritable, verify};
 use crate::cli::RestoreArgs;
 use crate::clock::SystemClock;
@@ -37,6 +37,9 @@ pub async fn run(config: &Config, args: RestoreArgs) -> Result<(), Failure> {
     if config.postgres_url.is_some() {
         let message = "backups have the embedded database, and the settings name PostgreSQL (POSTGRES_URL): unset it to restore one";
         return Err(Failure::new(Exit::Usage, message));
+    }
+    if let Some(media) = args.media.as_deref().filter(|media| !media.is_dir()) {
+        return Err(Failure::new(Exit::Usage, format!("--media: {} is no directory", media.display())));
     }
     let data_dir = named(&config.data_dir)?;
     let target = target(config, args.replace)?;
@@ -88,7 +91,13 @@ fn tell(config: &Config, args: &RestoreArgs, restored: &Restored) -> Result<(), 
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Exit::Damaged, "the backup is restored as it was made; but not all in it is as it should be (see `doolittle repair`)"))
+    let message = if reached.is_some() {
+        "the data is restored, but not all in it is as it should be: files that came after the backup are taken from a media directory with \
+         --media; else see `doolittle repair`"
+    } else {
+        "the backup is restored as it was made; but not all in it is as it should be (see `doolittle repair`)"
+    };
+    Err(Failure::new(Exit::Damaged, message))
 }
 
 /// The path of the data directory with a name at its end: beside that the new one is made, and what is there is moved aside.
@@ -161,7 +170,8 @@ fn restore(order: &Order, target: &Target, mut progress: Progress) -> Result<Res
     let manifest = extract(&args.from, &staging.0, &media_dir, &mut progress)?;
 
     let database = staging.0.join(UNFINISHED);
-    let reached = recover::until(order.log.as_deref(), args.until, &manifest, &database)?;
+    let until = args.until.map(Until::Moment).or(args.log.is_some().then_some(Until::End));
+    let reached = recover::until(order.log.as_deref(), until, &manifest, &database)?;
     let files = staging.0.join(&media_dir);
     stage::directory(&files).map_err(&unwritable)?;
     let handle = Handle::current();

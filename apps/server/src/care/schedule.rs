@@ -45,7 +45,10 @@ impl Schedule {
                 "BACKUP_DIR is for the embedded database; back PostgreSQL up with its own tools, and unset it (docs/operations.md)";
             return Err(Failure::new(Exit::Usage, message));
         }
-        stage::directory(&dir).map_err(unwritable(&dir))?;
+        stage::directory(&dir).map_err(|error| {
+            let message = format!("{} cannot be written; look at BACKUP_DIR: its permissions, its free space; or unset it", dir.display());
+            Failure::new(Exit::Failure, message).because(error)
+        })?;
         let key = config.data_dir.join(secret_key::FILE);
         let place = Place { database: config.data_dir.join(wiring::DATABASE), media, key, salted: config.secret_salt.is_some() };
         let mut schedule = Self { place, dir, settings: config.backups.clone(), next: clock.now(), clock };
@@ -121,7 +124,7 @@ pub(crate) fn begin(
     clock: &Arc<dyn Clock>,
     background: &mut JoinSet<()>,
 ) -> Result<Option<String>, Failure> {
-    if config.backups.log_dir.is_some() && store.kind() == Kind::Sqlite {
+    if config.backups.log_dir.is_some() {
         background.spawn(keep_log(Arc::clone(store), config.backups.log_every));
     }
     let Some(schedule) = Schedule::of(config, store, Arc::clone(media), Arc::clone(clock))? else { return Ok(None) };

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{Talk, body, lived_in, scattered, sqlite};
 use crate::server::Server;
-use crate::{doolittle, ended, files, run, stdout, worked};
+use crate::{doolittle, ended, files, run, stderr, stdout, worked};
+
 /// When something was said, in milliseconds since 1970.
 fn said_at(server: &Server, talk: &Talk, text: &str) -> i64 {
     let answer = body(&server.ask("GET", &format!("/api/messaging/channels/{}/messages?limit=1000", talk.channel), &json!({})));
@@ -234,6 +235,15 @@ fn a_backup_and_the_log_lead_to_any_moment_since() {
         let told: Value = serde_json::from_str(&worked(&doolittle(directory.path(), &environment, &arguments))).unwrap();
         assert_eq!(told["logEndsBefore"].is_string(), beyond, "{told}");
     }
+    let whole = ["restore", "--from", "one", "--log", "log", "--data-dir", "whole", "--media", "data/media", "--json"];
+    let told: Value = serde_json::from_str(&worked(&doolittle(directory.path(), &[], &whole))).unwrap();
+    assert!(told["logEndsBefore"].is_null() && told["until"].as_str() > told["createdAt"].as_str(), "{told}");
+    let new = tempfile::tempdir().unwrap();
+    fs::rename(directory.path().join("whole"), new.path().join("data")).unwrap();
+    let texts = talk.texts(&Server::start(new.path(), &[]));
+    assert!(moments.iter().all(|(text, _)| texts.iter().any(|said| said == text)), "all that the log has: {texts:?}");
+    let nowhere = ["restore", "--from", "one", "--until", &end, "--data-dir", "nowhere", "--media", "nowhere"];
+    ended(&doolittle(directory.path(), &environment, &nowhere), 2, "nowhere is no directory");
     let alone = doolittle(directory.path(), &environment, &["restore", "--from", "one", "--until", &end, "--data-dir", "alone"]);
     ended(&alone, 10, "is not there");
     ended(&restore(1_000, "early"), 2, "take an earlier one");
@@ -255,7 +265,16 @@ fn a_backup_and_the_log_lead_to_any_moment_since() {
     let ended_before = worked(&run(directory.path(), &["backup", "--to", "two"]));
     assert!(!ended_before.contains("NO OTHER MOMENT"), "{ended_before}");
     let without = doolittle(directory.path(), &environment, &["restore", "--from", "two", "--until", &end, "--data-dir", "without"]);
-    ended(&without, 2, "no log was kept");
+    ended(&without, 2, "knows of no log");
+    let begun = doolittle(directory.path(), &environment, &["migrate", "--data-dir", "data"]);
+    assert!(stderr(&begun).contains("another begins, for which a new backup is needed"), "{}", stderr(&begun));
+}
+
+#[test]
+fn a_log_of_postgresql_is_refused_and_not_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let environment = [("POSTGRES_URL", "postgres://127.0.0.1:1/none"), ("BACKUP_LOG_DIR", "log")];
+    ended(&doolittle(directory.path(), &environment, &["migrate"]), 2, "BACKUP_LOG_DIR is for the embedded database");
 }
 
 #[test]

@@ -24,9 +24,6 @@ const KEPT: Duration = Duration::from_secs(30);
 /// How often it is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Later than anything that is kept.
-const END: &str = "2999-01-01T00:00:00Z";
-
 /// A log that is kept, and a backup that leads into it.
 pub struct Log {
     directory: String,
@@ -83,7 +80,7 @@ impl Log {
         }
         let elsewhere = tempfile::tempdir().unwrap();
         let mut restore = verb("restore", elsewhere.path());
-        restore.arg("--from").arg(self.backup()).args(["--log", &self.directory, "--until", END]).arg("--media").arg(data.join("media"));
+        restore.arg("--from").arg(self.backup()).args(["--log", &self.directory]).arg("--media").arg(data.join("media"));
         worked(restore.spawn().unwrap()).await;
         compare::has(&Target::Sqlite(elsewhere.path().join("doolittle.db")), &known).await;
         let restored = Launch { directory: elsewhere.path(), disk: None, settings: &SETTINGS, ..*launch }.start().await;

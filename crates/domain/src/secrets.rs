@@ -53,13 +53,21 @@ impl Secrets {
     async fn check(&self) -> ServiceResult<()> {
         let mut after = None;
         loop {
-            let page = self.secrets.page(after, PAGE).await?;
-            let Some((agent, last)) = page.last() else { return Ok(()) };
-            after = Some((*agent, last.name.clone()));
-            for (agent, sealed) in &page {
-                self.open(*agent, sealed)?;
+            let page = self.next(&mut after).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (agent, sealed) in page {
+                self.open(agent, &sealed)?;
             }
         }
+    }
+
+    /// The secrets after the last one that was seen; none at the end.
+    async fn next(&self, seen: &mut Option<(AgentId, String)>) -> ServiceResult<Vec<(AgentId, SealedSecret)>> {
+        let page = self.secrets.page(seen.take(), PAGE).await?;
+        *seen = page.last().map(|(agent, last)| (*agent, last.name.clone()));
+        Ok(page)
     }
 
     fn open(&self, agent: AgentId, sealed: &SealedSecret) -> ServiceResult<Secret> {
@@ -76,9 +84,10 @@ impl Secrets {
     async fn round(&self) -> ServiceResult<(u64, u64)> {
         let (mut done, mut missed, mut after) = (0, 0, None);
         loop {
-            let page = self.secrets.page(after, PAGE).await?;
-            let Some((agent, last)) = page.last() else { return Ok((done, missed)) };
-            after = Some((*agent, last.name.clone()));
+            let page = self.next(&mut after).await?;
+            if page.is_empty() {
+                return Ok((done, missed));
+            }
             for (agent, sealed) in page {
                 if self.vault.is_current(&sealed) {
                     continue;

@@ -50,7 +50,7 @@ pub async fn run(config: &Config, verb: AgentVerb, server: &ServerArgs, as_json:
             if as_json { print_json(&answer) } else { print(&portrait(&answer)) }
         }
         AgentVerb::Create { file, start } => create(&server, &file, start, as_json).await,
-        AgentVerb::Start { name } => change(&server, &name, "/start", "runs", as_json).await,
+        AgentVerb::Start { name } => change(&server, &find(&list(&server).await?, &name)?, "/start", "runs", as_json).await,
         AgentVerb::Stop { name } => stop(&server, &name, as_json).await,
         AgentVerb::Remove { name } => remove(&server, &name, as_json).await,
     }
@@ -85,9 +85,8 @@ async fn create(server: &Server, file: &Path, start: bool, as_json: bool) -> Res
     print(&format!("{} ({}) {what}\n", terminal::line(&agent.name), terminal::line(id)))
 }
 
-async fn change(server: &Server, name: &str, verb: &str, what: &str, as_json: bool) -> Result<(), Failure> {
-    let agent = find(&list(server).await?, name)?;
-    let answer = server.ask(Method::Post, &path(&agent, verb), None).await?;
+async fn change(server: &Server, agent: &Listed, verb: &str, what: &str, as_json: bool) -> Result<(), Failure> {
+    let answer = server.ask(Method::Post, &path(agent, verb), None).await?;
     if as_json { print_json(&answer) } else { print(&format!("{} {what}\n", terminal::line(&agent.name))) }
 }
 
@@ -98,7 +97,7 @@ async fn stop(server: &Server, name: &str, as_json: bool) -> Result<(), Failure>
         let told = format!("{} does not run\n", terminal::line(&agent.name));
         return if as_json { print_json(&json!({"id": agent.id, "status": agent.status})) } else { print(&told) };
     }
-    change(server, name, "/stop", "is stopped; what it has not answered yet waits for its next start", as_json).await
+    change(server, &agent, "/stop", "is stopped; what it has not answered yet waits for its next start", as_json).await
 }
 
 async fn remove(server: &Server, name: &str, as_json: bool) -> Result<(), Failure> {

@@ -106,12 +106,16 @@ pub(crate) fn directory(log: &Path, lineage: u128) -> PathBuf {
 /// Whether any log was ever kept here.
 pub(crate) fn has_logs(log: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(log)? {
-        let name = entry?.file_name();
-        if name.to_str().is_some_and(|name| name.len() == 32 && u128::from_str_radix(name, 16).is_ok()) {
+        if is_lineage(&entry?.file_name().into_string().unwrap_or_default()) {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether a log's directory may have this name.
+fn is_lineage(name: &str) -> bool {
+    name.len() == 32 && u128::from_str_radix(name, 16).is_ok()
 }
 
 fn file(directory: &Path, number: u64) -> PathBuf {
@@ -338,7 +342,7 @@ pub fn forget_log(log: &Path, current: Option<&str>, needed: &[(String, u64)]) -
         let entry = entry.map_err(&failed)?;
         let name = entry.file_name().into_string().unwrap_or_default();
         // Whatever else lies there is not ours.
-        if name.len() != 32 || u128::from_str_radix(&name, 16).is_err() {
+        if !is_lineage(&name) {
             continue;
         }
         let path = entry.path();

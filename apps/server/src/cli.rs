@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgGroup, ArgMatches, Args, Command, CommandFactory as _, FromArgMatches, Parser, Subcommand};
-use core_types::Timestamp;
 use core_types::tee::Challenge;
+use core_types::{MessageServerId, Permission, Timestamp};
 
 use crate::config::SettingId;
 use crate::config::setting::Kind;
@@ -265,9 +265,9 @@ pub enum SelftestVerb {
     /// Ask every operation and every event by everybody: without a key, with a wrong one, with keys of two tenants that are made for
     /// it and deleted afterwards, and with the owner's
     Authz {
-        /// The server's address.
-        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000")]
-        base_url: String,
+        /// The server's address; by default this machine and `SERVER_PORT`.
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
         /// The owner's key; by default `ELIZA_SERVER_AUTH_TOKEN`, then `ELIZAOS_API_KEY`.
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
@@ -303,11 +303,11 @@ pub struct NewKeyArgs {
     pub name: String,
     /// What it lets its bearer do: agents:read, agents:write, messages:read, messages:write, memories:read, memories:write,
     /// system:read; separated by commas.
-    #[arg(long, value_name = "SCOPES", required = true, value_delimiter = ',')]
-    pub scope: Vec<String>,
+    #[arg(long, value_name = "SCOPES", required = true, value_delimiter = ',', value_parser = scope)]
+    pub scope: Vec<Permission>,
     /// A message server that it shares with others, by its id; may be given more than once.
     #[arg(long, value_name = "ID")]
-    pub server: Vec<String>,
+    pub server: Vec<MessageServerId>,
     /// When it ends: a time such as 2027-01-31T12:00:00Z, or a span from now such as 30d, 12h or 45m; never where nothing is said.
     #[arg(long, value_name = "WHEN")]
     pub expires: Option<String>,
@@ -344,6 +344,11 @@ pub struct VerifyArgs {
 
 fn moment(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| "must be epoch milliseconds or an ISO 8601 time".to_owned())
+}
+
+fn scope(text: &str) -> Result<Permission, String> {
+    let known = || Permission::GRANTABLE.map(|permission| permission.to_string()).join(", ");
+    Permission::of_scope(text.trim()).ok_or_else(|| format!("must be one or more of {}, separated by commas", known()))
 }
 
 /// Which server to talk to.

@@ -29,7 +29,7 @@ pub(crate) struct RotationWire {
 /// Makes a new key for the secrets of agents and encrypts them all with it, while agents go on using them.
 ///
 /// Where the key follows from `SECRET_SALT`, what an earlier salt encrypted is encrypted with the present one. Cut short, it can be
-/// repeated. Backups from before need the key from before.
+/// repeated. Where a secret opens under no key, nothing is changed, and the 409 names it. Backups from before need the key from before.
 #[utoipa::path(
     post,
     path = "/api/secrets/rotate",

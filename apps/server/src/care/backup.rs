@@ -3,7 +3,7 @@
 //! The database is copied by SQLite's own online backup within one read transaction, so that it shows one moment, while a server goes on
 //! writing; so it needs neither the lock on the data directory nor the server's help. Uploaded files never change, and go only after their
 //! rows, a day after they came at the earliest. So they are copied first, and after the database once more those that came meanwhile: each
-//! row of the copy has its file.
+//! row of the copy has its file. Copying pages finds nothing wrong with them, so the copy is looked at before it is called a backup.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use core_types::media::{MediaName, MediaStore};
 use core_types::{Clock, Timestamp};
-use persistence::care::{self, KnownFile};
+use persistence::care::{self, Access, KnownFile};
 use serde_json::json;
 use tokio::runtime::Handle;
 
@@ -42,7 +42,8 @@ pub async fn run(config: &Config, args: BackupArgs) -> Result<(), Failure> {
     let manifest = off_thread(move || make(&order, progress)).await?;
     let said = if args.json {
         let told = json!({"backup": to, "bytes": manifest.bytes(), "createdAt": manifest.created_at, "schema": manifest.schema,
-            "files": manifest.files.len(), "key": manifest.key, "log": manifest.log, "problems": manifest.problems});
+            "files": manifest.files.len(), "key": manifest.key, "log": manifest.log, "damaged": manifest.damaged,
+            "problems": manifest.problems});
         format!("{told:#}\n")
     } else {
         let missed = if manifest.log.is_none() { recover::log_of(config)? } else { None };
@@ -52,7 +53,11 @@ pub async fn run(config: &Config, args: BackupArgs) -> Result<(), Failure> {
     if manifest.problems.is_empty() {
         return Ok(());
     }
-    let message = "the backup is made, and has what there is; but that is not as it should be (see `doolittle verify`)";
+    let message = if manifest.damaged {
+        "the backup is made, and has what there is; but the database is damaged: keep the backups before it, and see `doolittle repair`"
+    } else {
+        "the backup is made, and has what there is; but that is not as it should be (see `doolittle verify`)"
+    };
     Err(Failure::new(Exit::Damaged, message))
 }
 
@@ -63,8 +68,7 @@ pub(crate) fn name(at: Timestamp) -> String {
 }
 
 fn report(to: &Path, manifest: &Manifest, salted: bool) -> String {
-    let mut said =
-        format!("{}: {} files, {}, as it was at {}\n", to.display(), manifest.files.len(), size(manifest.bytes()), manifest.created_at);
+    let mut said = format!("{}: {}, as it was at {}\n", to.display(), manifest.extent(), manifest.created_at);
     said.push_str(match (manifest.key, salted) {
         (true, _) => "It has secret.key, which opens the agents' secrets: keep it as you keep a password.\n",
         (false, true) => "The agents' secrets in it are encrypted under SECRET_SALT, which is NOT in it: keep that elsewhere.\n",
@@ -122,9 +126,12 @@ pub(crate) fn make(order: &Order, mut progress: Progress) -> Result<Manifest, Fa
     (manifest.created_at, manifest.created_at_millis) = (seen.iso(), seen.millis());
     manifest.schema = copied.schema;
     manifest.log.clone_from(&order.log);
-    let known = care::known_files(&copy).map_err(|error| failed(&error))?;
+    progress.say(|| "database: looking at the copy".to_owned());
+    let checked = care::check(&copy, Access::Frozen).map_err(|error| failed(&error))?;
+    manifest.damaged = !checked.problems.is_empty();
+    manifest.problems.extend(checked.problems.iter().map(|problem| format!("{}: {}", problem.check, problem.what)));
     manifest.files.push(writer.adopt(wiring::DATABASE).map_err(&unwritable)?);
-    media.rest(&known, &mut writer, &mut manifest).map_err(&unwritable)?;
+    media.rest(&checked.files, &mut writer, &mut manifest).map_err(&unwritable)?;
     if order.with_key {
         let key = fs::read(&place.key);
         let key = key.map_err(|error| Failure::new(Exit::DataDir, format!("{} cannot be read", place.key.display())).because(error))?;

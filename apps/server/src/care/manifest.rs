@@ -4,6 +4,8 @@ use core_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::progress::size;
+
 /// Its name in a backup.
 pub const FILE: &str = "manifest.json";
 /// The name of the file that has its SHA-256, as `sha256sum` writes and checks it.
@@ -33,6 +35,9 @@ pub struct Manifest {
     pub key: bool,
     /// Where in a log it stands, that is kept beside.
     pub log: Option<LogPlace>,
+    /// Whether the database in it is one of those things that are not as they should be: a backup before may have a better one.
+    #[serde(default)]
+    pub damaged: bool,
     /// What was not as it should be when it was made.
     pub problems: Vec<String>,
     /// Every other file.
@@ -72,6 +77,7 @@ impl Manifest {
             schema: None,
             key: false,
             log: None,
+            damaged: false,
             problems: Vec::new(),
             files: Vec::new(),
         }
@@ -80,6 +86,12 @@ impl Manifest {
     /// All bytes of its files.
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// How much it is, for a person, such as `1 file, 12.5 MB`.
+    pub fn extent(&self) -> String {
+        let count = self.files.len();
+        format!("{count} {}, {}", if count == 1 { "file" } else { "files" }, size(self.bytes()))
     }
 
     /// Its text and the text of the file with its sum.

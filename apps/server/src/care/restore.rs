@@ -69,8 +69,8 @@ fn tell(config: &Config, args: &RestoreArgs, restored: &Restored) -> Result<(), 
         print(&format!("{told:#}\n"))?;
     } else {
         let moment = until.unwrap_or(&manifest.created_at);
-        let mut said =
-            format!("{} is as it was at {moment}: {} files, {}\n", config.data_dir.display(), manifest.files.len(), size(manifest.bytes()));
+        let by = if reached.is_some() { "by the log and a backup of " } else { "" };
+        let mut said = format!("{} is as it was at {moment}: {by}{}\n", config.data_dir.display(), manifest.extent());
         if let Some(beyond) = beyond {
             // Writing to a String cannot fail.
             let _ = writeln!(said, "THE LOG ENDS BEFORE {beyond}: what was committed after {moment}, if anything was, is not here.");

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::backup::{self, Order};
 use super::manifest::{FILE, Manifest, SUM_FILE};
-use super::progress::{Progress, size};
+use super::progress::Progress;
 use super::{Place, off_thread, recover, stage, unwritable};
 use crate::config::{BackupsConfig, Config};
 use crate::exit::{Exit, Failure};
@@ -26,6 +26,8 @@ use crate::{secret_key, wiring};
 const AGAIN: Duration = Duration::from_mins(10);
 /// The longest nap: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(30);
+/// So many things that are not as they should be are logged of a backup.
+const TOLD: usize = 10;
 
 /// What is made, and when.
 pub(crate) struct Schedule {
@@ -103,12 +105,22 @@ impl Schedule {
             backup::make(&order, Progress::quiet())
         });
         let manifest = manifest.await?;
-        counter!("doolittle_backups_total", "outcome" => "made").increment(1);
+        counter!("doolittle_backups_total", "outcome" => if manifest.damaged { "damaged" } else { "made" }).increment(1);
         // Whole seconds fit.
         gauge!("doolittle_backup_last_timestamp_seconds").set(u32::try_from(manifest.created_at_millis / 1_000).unwrap_or(u32::MAX));
-        log::info!("backup {}: {} files, {}", to.display(), manifest.files.len(), size(manifest.bytes()));
-        for problem in &manifest.problems {
+        log::info!("backup {}: {}", to.display(), manifest.extent());
+        if manifest.damaged {
+            log::error!(
+                "THE DATABASE IS DAMAGED, and so is the backup {}; the newest one that is not is kept until there is another (see \
+                 `doolittle verify`, `doolittle repair`)",
+                to.display()
+            );
+        }
+        for problem in manifest.problems.iter().take(TOLD) {
             log::error!("the backup has what there is, but {problem}");
+        }
+        if let Some(more) = manifest.problems.len().checked_sub(TOLD + 1) {
+            log::error!("the backup has what there is, but {} more things are not as they should be: its {FILE} names them", more + 1);
         }
         let (dir, settings) = (self.dir.clone(), self.settings.clone());
         let database = self.place.database.clone();
@@ -117,20 +129,14 @@ impl Schedule {
 }
 
 /// Begins what these settings ask for, in the background; what the start tells of it.
-pub(crate) fn begin(
-    config: &Config,
-    store: &Arc<Store>,
-    media: &Arc<dyn MediaStore>,
-    clock: &Arc<dyn Clock>,
-    background: &mut JoinSet<()>,
-) -> Result<Option<String>, Failure> {
+pub(crate) fn begin(config: &Config, store: &Arc<Store>, schedule: Option<Schedule>, background: &mut JoinSet<()>) -> Option<String> {
     if config.backups.log_dir.is_some() {
         background.spawn(keep_log(Arc::clone(store), config.backups.log_every));
     }
-    let Some(schedule) = Schedule::of(config, store, Arc::clone(media), Arc::clone(clock))? else { return Ok(None) };
+    let schedule = schedule?;
     let described = schedule.describe();
     background.spawn(schedule.run());
-    Ok(Some(described))
+    Some(described)
 }
 
 /// The whole backups of a directory that say what they are, oldest first.
@@ -162,19 +168,21 @@ fn sweep(dir: &Path, now: Timestamp) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the oldest backups beyond those that are kept, and of the log what none of those needs.
+/// Removes the oldest backups beyond those that are kept, but for the newest one whose database is not damaged, and of the log what none
+/// of those needs.
 fn forget(dir: &Path, settings: &BackupsConfig, database: &Path) -> Result<(), Failure> {
     let failing = unwritable(dir);
     let mut kept = kept(dir).map_err(&failing)?;
     let surplus = kept.len().saturating_sub(settings.keep);
-    for (old, _) in kept.drain(..surplus) {
+    let sound = kept.iter().rposition(|(_, manifest)| !manifest.damaged).filter(|at| *at < surplus).map(|at| kept.remove(at));
+    for (old, _) in kept.drain(..surplus - usize::from(sound.is_some())) {
         // Half a backup must not look like one, should this end here.
         let going = stage::partial(&old).map_err(&failing)?;
         fs::rename(&old, &going).and_then(|()| fs::remove_dir_all(&going)).map_err(&failing)?;
         log::info!("removed the backup {}", old.display());
     }
     let needed: Vec<(String, u64)> =
-        kept.into_iter().filter_map(|(_, manifest)| manifest.log).map(|log| (log.lineage, log.segment)).collect();
+        sound.into_iter().chain(kept).filter_map(|(_, manifest)| manifest.log).map(|log| (log.lineage, log.segment)).collect();
     match &settings.log_dir {
         // Without a backup that begins in the log nobody knows what is needed.
         Some(log) if !needed.is_empty() => {
@@ -199,6 +207,8 @@ async fn keep_log(store: Arc<Store>, every: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use core_types::MessageServerId;
+    use core_types::messaging::ServerChange;
     use testkit::clock::SteppedClock;
 
     use super::*;
@@ -249,6 +259,53 @@ mod tests {
         assert_eq!(newest.files.len(), 1);
         assert!(newest.log.is_some(), "it knows where the log goes on");
         assert!(schedule().describe().contains("the next at "), "{}", schedule().describe());
+        store.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_newest_backup_of_a_sound_database_outlives_those_of_a_damaged_one_and_so_does_its_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(directory.path());
+        crate::data_dir::prepare(&config.data_dir).unwrap();
+        let store = wiring::open(&config).await.unwrap();
+        let clock = Arc::new(SteppedClock::manual(Timestamp::from_millis(1_700_000_000_000)));
+        let handed = || -> Arc<dyn Clock> { Arc::<SteppedClock>::clone(&clock) };
+        let media = wiring::media_store(&config).await.unwrap();
+        let schedule = Schedule::of(&config, &store, Arc::clone(&media), handed()).unwrap().unwrap();
+        let dir = directory.path().join("backups");
+        let there = || -> Vec<bool> { kept(&dir).unwrap().iter().map(|(_, manifest)| manifest.damaged).collect() };
+        let change = |statement: &str| {
+            let conn = rusqlite::Connection::open(config.data_dir.join(wiring::DATABASE)).unwrap();
+            conn.execute_batch(statement).unwrap();
+        };
+        let another = async || {
+            // Each backup has something that the one before has not, and so its own place in the log.
+            let change = ServerChange { name: Some(backup::name(clock.now())), ..ServerChange::default() };
+            assert!(store.servers().update(MessageServerId::DEFAULT, change, clock.now()).await.unwrap().is_some());
+            store.keep_log().await.unwrap();
+            schedule.once().await.unwrap();
+            clock.advance(60 * 60 * 1_000);
+            there()
+        };
+        assert_eq!(another().await, [false]);
+        assert_eq!(another().await, [false, false]);
+        let (sound, manifest) = kept(&dir).unwrap().pop().unwrap();
+        change(
+            "PRAGMA foreign_keys = OFF; INSERT INTO memory_vectors (memory_ordinal, memory_id, agent_id, space_id, table_name, room_id, \
+             entity_id, created_at, scale, numbers) VALUES (1, zeroblob(16), zeroblob(16), 99, 'messages', zeroblob(16), zeroblob(16), 0, \
+             1.0, zeroblob(8))",
+        );
+        assert_eq!(another().await, [false, true]);
+        for _ in 0..3 {
+            assert_eq!(another().await, [false, true, true]);
+            assert_eq!(kept(&dir).unwrap()[0].0, sound);
+        }
+        let log = manifest.log.unwrap();
+        let needed = directory.path().join("log").join(&log.lineage).join(format!("{:012}.log", log.segment));
+        assert!(needed.is_file(), "{} is gone", needed.display());
+        change("DELETE FROM memory_vectors");
+        assert_eq!(another().await, [true, false]);
+        assert!(!needed.exists() && !sound.exists());
         store.close().await;
     }
 }

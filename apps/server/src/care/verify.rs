@@ -147,7 +147,7 @@ pub(crate) fn backup(path: &Path, mut progress: Progress) -> Result<Findings, Fa
     let Some(manifest) = found.manifest else { return Ok(findings) };
     findings.files = (manifest.files.len(), manifest.bytes());
     findings.schema.clone_from(&manifest.schema);
-    findings.problems.extend(manifest.problems.into_iter().map(|what| Problem { check: Check::Media, what }));
+    findings.problems.extend(manifest.problems.into_iter().map(|what| Problem { check: Check::Backup, what }));
     let database = path.join(wiring::DATABASE);
     if findings.problems.is_empty() && database.is_file() {
         // Frozen: nothing is written beside it either.

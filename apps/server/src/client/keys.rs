@@ -1,6 +1,6 @@
 //! The verb `key`.
 
-use core_types::{Clock as _, Timestamp};
+use core_types::{Clock as _, Permission, Timestamp};
 use outbound::Method;
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ async fn create(server: &Server, args: NewKeyArgs, as_json: bool) -> Result<(), 
     let expires_at = expires.as_deref().map(|text| end(text, SystemClock.now())).transpose()?;
     let wanted = json!({
         "name": name,
-        "scopes": scope,
+        "scopes": scope.iter().map(Permission::to_string).collect::<Vec<_>>(),
         "servers": servers,
         "tenant": tenant,
         "expiresAt": expires_at.map(Timestamp::iso),

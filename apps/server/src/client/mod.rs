@@ -23,7 +23,7 @@ pub struct Server {
 impl Server {
     /// The server that the command line or the settings name.
     pub fn named(config: &Config, arguments: &ServerArgs) -> Result<Self, Failure> {
-        let url = arguments.url.clone().unwrap_or_else(|| default_url(&config.server.host, config.server.port));
+        let url = arguments.url.clone().unwrap_or_else(|| default_url(config));
         let key = arguments.key.as_deref().map(Secret::new).or_else(|| config.client_key.clone());
         let auth = key.map_or(Auth::None, Auth::ApiKey);
         let endpoint = Client::new(Limits::default()).at(&url, &auth).map_err(|error| {
@@ -88,14 +88,18 @@ impl Server {
 }
 
 /// What an error answer says. elizaOS has it as an object or as a text.
-fn explain(status: u16, body: &Value) -> String {
+pub(crate) fn explain(status: u16, body: &Value) -> String {
     let error = body.get("error");
     let message = error.and_then(|error| error.get("message").or(Some(error))).and_then(Value::as_str);
     message.map_or_else(|| format!("the server answered with status {status}"), str::to_owned)
 }
 
 /// Where a server with these settings is reached from this machine.
-fn default_url(host: &str, port: u16) -> String {
+pub(crate) fn default_url(config: &Config) -> String {
+    url_of(&config.server.host, config.server.port)
+}
+
+fn url_of(host: &str, port: u16) -> String {
     match host {
         "0.0.0.0" | "::" => format!("http://127.0.0.1:{port}"),
         host if host.contains(':') => format!("http://[{host}]:{port}"),
@@ -107,7 +111,7 @@ fn default_url(host: &str, port: u16) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{default_url, explain};
+    use super::{explain, url_of};
 
     #[test]
     fn the_default_address_is_one_that_can_be_connected_to() {
@@ -118,7 +122,7 @@ mod tests {
             ("::1", "http://[::1]:3000"),
             ("box.local", "http://box.local:3000"),
         ] {
-            assert_eq!(default_url(host, 3000), url);
+            assert_eq!(url_of(host, 3000), url);
         }
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use serde_json::Value;
 
 use crate::cli::SelftestVerb;
+use crate::client::default_url;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::program::print;
@@ -45,6 +46,7 @@ impl Report {
 /// Does what the command line says.
 pub async fn run(config: &Config, verb: SelftestVerb) -> Result<(), Failure> {
     let SelftestVerb::Authz { base_url, key } = verb;
+    let base_url = base_url.unwrap_or_else(|| default_url(config));
     let key = key
         .or_else(|| config.client_key.as_ref().map(|key| key.reveal().to_owned()))
         .ok_or_else(|| Failure::new(Exit::Usage, "the owner's key is needed: give it with --key or ELIZA_SERVER_AUTH_TOKEN"))?;

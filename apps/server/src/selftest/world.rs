@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::clean::person;
 use super::requests::{FORM, file_form};
+use crate::client::explain;
 use crate::clock::SystemClock;
 use crate::exit::{Exit, Failure};
 
@@ -50,11 +51,16 @@ impl Asker {
     }
 
     fn data(&self, path: &str, answer: &Answer) -> Result<Value, Failure> {
+        let mut body: Value = answer.json().unwrap_or(Value::Null);
+        if answer.status() == 401 {
+            let message = format!("{} wants another key from {}", self.server.address(), self.name);
+            return Err(Failure::new(Exit::Refused, message));
+        }
         if !answer.is_success() {
-            let message = format!("{} could not prepare the test: {path} answered {}: {}", self.name, answer.status(), answer.text());
+            let said = explain(answer.status(), &body);
+            let message = format!("{} could not prepare the test: {path} answered {}: {said}", self.name, answer.status());
             return Err(Failure::new(Exit::Failure, message));
         }
-        let mut body: Value = answer.json().unwrap_or(Value::Null);
         Ok(body.get_mut("data").map(Value::take).unwrap_or(body))
     }
 }

@@ -25,7 +25,7 @@ use recall::Recall;
 use runtime::{ActionRegistry, Ports, ReadyAgents, Runtime};
 use tokio::task::JoinSet;
 
-use crate::care::schedule;
+use crate::care::schedule::{self, Schedule};
 use crate::characters::ELIZA;
 use crate::clock::{SystemClock, SystemIds};
 use crate::config::Config;
@@ -91,6 +91,7 @@ pub async fn serve_until(
     let store = Arc::new(open(config).await?);
     let files = media_store(config).await?;
     let kept_in = files.describe();
+    let schedule = Schedule::of(config, &store, Arc::clone(&files), Arc::clone(&clock))?;
     let bus: Arc<dyn EventBus> = Arc::new(InProcessBus::new());
     let settings = LiveSettings::new(config);
     let client = outbound::Client::new(outbound::Limits::default());
@@ -129,7 +130,7 @@ pub async fn serve_until(
     let mut background = in_background(upkeep, Arc::clone(&agents), Arc::clone(&minds), settings.clone(), recall);
     background.spawn(figures::keep_small(counted.clone()));
     let keys = credentials::begin(&store, (keyring, key_set), &clock, &ids, &mut background).await?;
-    let backups = schedule::begin(config, &store, &files, &clock, &mut background)?;
+    let backups = schedule::begin(config, &store, schedule, &mut background);
     let machine = Arc::new(ThisMachine::default());
     let told_to_stop = machine.stopping();
     let figures = PrometheusFigures::new(counted, store.agents(), store.deliveries(), Arc::<ThisMachine>::clone(&machine));

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use core_types::{Clock, Ids};
 
@@ -19,6 +20,8 @@ const TIMES: &str = "open.times";
 const TIME: usize = 20;
 /// What stands in the file beside the database before the number of the segment that ends the log.
 const ENDED: &str = "ended ";
+/// What stands there before the bytes of the database at that end, and the second at which it was written to last.
+const FILE: &str = "file ";
 
 /// Keeps the log of one database.
 pub(super) struct Keeper {
@@ -42,13 +45,25 @@ pub(super) struct Keeper {
     times: Option<File>,
     /// Whether it was said that they cannot be written.
     untimed: bool,
-    /// The segment that ends the log by the file beside the database; `None` where that says that the log goes on.
-    ended: Option<u64>,
+    /// The end of the log by the file beside the database; `None` where that says that the log goes on.
+    ended: Option<End>,
     /// The write-ahead log, open for as long as a connection of the writer keeps it from being another file.
     open: Option<File>,
     /// Keeps what is not kept yet in the write-ahead log.
     holding: Option<rusqlite::Connection>,
 }
+
+/// An end of the log, with all of it in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct End {
+    /// The number of the last segment.
+    segment: u64,
+    /// What the database was then, where that is known.
+    file: Option<Stamp>,
+}
+
+/// What a file is known by: its bytes, and the second since 1970 at which it was written to last, as archives have it too.
+type Stamp = (u64, u64);
 
 impl Keeper {
     /// Goes on where the log ended, with what was committed since; or begins another where that cannot be known to be all. No connection
@@ -110,8 +125,8 @@ impl Keeper {
         self.ended = ended_at(&self.database).map_err(CareError::file(&self.database))?;
         if !self.goes_on(&head).map_err(CareError::file(&self.wal))? {
             log::error!(
-                "the log {known:032x} ends: the database was written to without it, or is an earlier copy; another begins, for which a new \
-                 backup is needed"
+                "the log {known:032x} ends: the database was written to without it, or is a copy; another begins, for which a new backup is \
+                 needed"
             );
             return Ok(false);
         }
@@ -128,7 +143,10 @@ impl Keeper {
         Ok(match wal {
             // Also where the process ended before it could say that there is another segment.
             Some(wal) if wal.salts == head.salts => self.has_end_of(head, &wal)?,
-            _ if self.ended.is_some() => self.ended == Some(head.number),
+            // Nobody moves anything into the database before the log is said to go on.
+            _ if let Some(end) = self.ended => {
+                end.segment == head.number && end.file.map_or(Ok(true), |then| Ok::<_, io::Error>(stamp(&self.database)? == then))?
+            }
             // The next one has the first salt counted up, unless the file was removed, as at the end of a server.
             Some(wal) => first(wal.salts) == first(head.salts).wrapping_add(1),
             None => false,
@@ -163,18 +181,21 @@ impl Keeper {
         }
         // An empty segment says where it begins.
         self.segment(&wal.unwrap_or(Wal { salts: self.salts, page: 0, big: false, sum: (0, 0) }), self.kept, &[])?;
-        self.sign(wal.is_none())
+        // A database that is not there yet is made without the write-ahead log, so what it is says nothing.
+        self.sign(wal.is_none().then_some(End { segment: self.number - 1, file: None }))
     }
 
-    /// Writes which lineage the database is in, and whether the write-ahead log has ended with all of it kept, and by which segment.
-    fn sign(&mut self, ended: bool) -> io::Result<()> {
-        let ended = ended.then_some(self.number - 1);
+    /// Writes which lineage the database is in, and whether the write-ahead log has ended with all of it kept.
+    fn sign(&mut self, ended: Option<End>) -> io::Result<()> {
         let path = lineage_file(&self.database);
         let partial = path.with_added_extension("partial");
         let mut file = private(&partial, true)?;
         writeln!(file, "{:032x}", self.lineage)?;
-        if let Some(number) = ended {
-            writeln!(file, "{ENDED}{number}")?;
+        if let Some(End { segment, file: stamp }) = ended {
+            writeln!(file, "{ENDED}{segment}")?;
+            if let Some((bytes, second)) = stamp {
+                writeln!(file, "{FILE}{bytes} {second}")?;
+            }
         }
         file.sync_all()?;
         fs::rename(&partial, &path)?;
@@ -363,7 +384,7 @@ impl Keeper {
             self.forget_times();
         }
         // The log does not end any more where it was said to.
-        if self.ended.is_some_and(|ended| ended + 1 < self.number) { self.sign(false) } else { Ok(()) }
+        if self.ended.is_some_and(|end| end.segment + 1 < self.number) { self.sign(None) } else { Ok(()) }
     }
 
     /// The last frame of a commit whose sum, and those of all before it, are right. What comes after was never committed.
@@ -428,7 +449,9 @@ impl Keeper {
 
     /// Notes that the write-ahead log has ended, with all of it kept and in the database. The last connection may end as it likes.
     pub(super) fn ended(&mut self) -> io::Result<()> {
-        self.sign(true)?;
+        // SQLite syncs what is in the file, and not when that was written.
+        File::open(&self.database)?.sync_all()?;
+        self.sign(Some(End { segment: self.number - 1, file: Some(stamp(&self.database)?) }))?;
         self.holding = None;
         Ok(())
     }
@@ -443,10 +466,26 @@ impl Keeper {
     }
 }
 
-/// The segment that ends the log of a database, where the file beside it says so.
-fn ended_at(database: &Path) -> io::Result<Option<u64>> {
+/// The end of the log of a database, where the file beside it says so.
+fn ended_at(database: &Path) -> io::Result<Option<End>> {
     let text = fs::read_to_string(lineage_file(database))?;
-    Ok(text.lines().nth(1).and_then(|line| line.strip_prefix(ENDED)).and_then(|number| number.parse().ok()))
+    let mut lines = text.lines().skip(1);
+    let segment = lines.next().and_then(|line| line.strip_prefix(ENDED)).and_then(|number| number.parse().ok());
+    let file = lines.next().and_then(|line| line.strip_prefix(FILE)?.split_once(' '));
+    let file = file.and_then(|(bytes, second)| Some((bytes.parse().ok()?, second.parse().ok()?)));
+    Ok(segment.map(|segment| End { segment, file }))
+}
+
+/// What a file is known by; nothing and never where it is not there.
+fn stamp(path: &Path) -> io::Result<Stamp> {
+    match fs::metadata(path) {
+        Ok(metadata) => {
+            let written = metadata.modified()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+            Ok((metadata.len(), written))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((0, 0)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Says that the database is written to without a log from now on.

@@ -1,6 +1,7 @@
 //! What is checked and mended, and the way to another version of the database and back.
 
 use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::{LIN, Talk, body, lived_in, sqlite};
 use crate::server::Server;
 use crate::{ended, files, run, stderr, stdout, worked};
+
 #[test]
 fn damage_is_found_and_named() {
     let directory = tempfile::tempdir().unwrap();
@@ -59,6 +61,29 @@ fn damage_is_found_and_named() {
     std::process::Command::new("cp").arg("-a").arg(directory.path().join("data")).arg(sound.path()).status().unwrap();
     sqlite(sound.path(), vectors);
     worked(&run(sound.path(), &["verify"]));
+}
+
+#[test]
+fn a_backup_of_a_damaged_database_is_told_as_one() {
+    let directory = tempfile::tempdir().unwrap();
+    lived_in(directory.path());
+    // The root of a table, which SQLite meets only where it reads the table.
+    let conn = rusqlite::Connection::open(directory.path().join("data/doolittle.db")).unwrap();
+    conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let root: u32 = conn.query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'messages'", [], |row| row.get(0)).unwrap();
+    let page: u32 = conn.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
+    drop(conn);
+    let mut file = fs::OpenOptions::new().write(true).open(directory.path().join("data/doolittle.db")).unwrap();
+    file.seek(SeekFrom::Start(u64::from(root - 1) * u64::from(page))).unwrap();
+    file.write_all(&[0xff; 64]).unwrap();
+    for to in ["monday", "monday.tar"] {
+        let output = run(directory.path(), &["backup", "--to", to]);
+        ended(&output, 10, "the database is damaged: keep the backups before it");
+        assert!(stdout(&output).contains("NOT AS IT SHOULD BE: structure: "), "{}", stdout(&output));
+        ended(&run(directory.path(), &["verify", "--backup", to]), 10, "backup: structure: ");
+    }
+    let manifest = fs::read_to_string(directory.path().join("monday/manifest.json")).unwrap();
+    assert!(manifest.contains("\"damaged\": true"), "{manifest}");
 }
 
 #[test]

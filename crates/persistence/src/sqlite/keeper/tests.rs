@@ -198,6 +198,33 @@ async fn a_database_that_was_written_to_without_its_log_begins_another() {
     assert_ne!(kept.place().0, second);
 }
 
+#[tokio::test]
+async fn what_another_sqlite_wrote_between_an_end_and_a_start_ends_the_log() {
+    let kept = Kept::new();
+    let (writer, first) = kept.begun().await;
+    writer.close().await;
+    let signed = fs::read_to_string(lineage_file(&kept.path())).unwrap();
+    let (bytes, second) = stamp(&kept.path()).unwrap();
+    assert!(signed.ends_with(&format!("{FILE}{bytes} {second}\n")), "{signed}");
+    // Long before, so that what is written now is seen to be later.
+    let earlier = second - 100;
+    fs::write(lineage_file(&kept.path()), signed.replace(&second.to_string(), &earlier.to_string())).unwrap();
+
+    // A copy that keeps the time, such as an archive makes, goes on; and so does one of which a connection read.
+    let file = File::options().append(true).open(kept.path()).unwrap();
+    file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(earlier)).unwrap();
+    drop(file);
+    care::copy(&kept.path(), &kept.directory.path().join("copy.db"), || {}, |_, _| {}).unwrap();
+    rusqlite::Connection::open(kept.path()).unwrap().query_row("SELECT count(*) FROM kept", [], |row| row.get::<_, i64>(0)).unwrap();
+    kept.open().close().await;
+    assert_eq!(kept.place().0, first);
+
+    assert_eq!(stamp(&kept.path()).unwrap(), (bytes, earlier), "nothing was written since");
+    rusqlite::Connection::open(kept.path()).unwrap().execute_batch("DELETE FROM kept").unwrap();
+    kept.open().close().await;
+    assert_ne!(kept.place().0, first);
+}
+
 /// Copies files of one directory into another, in place of what is there.
 fn copy_all(from: &Path, names: &[&str], to: &Path) {
     for name in names {

@@ -28,12 +28,15 @@ static LAST: LazyLock<Arc<LastLines>> = LazyLock::new(|| Arc::new(LastLines::new
 /// Starts logging. Our own crates log from `level` up, the libraries below them only warnings and errors, and everything
 /// when `level` is `trace`. A second call changes nothing.
 pub fn start(level: LevelFilter) {
+    let on_demand = if level >= LevelFilter::Debug { level } else { LevelFilter::Off };
     let logger = Builder::new()
         .filter_level(libraries(level))
         // A prefix: the crates of this workspace are all called `doolittle...`.
         .filter_module("doolittle", level)
         // What a client sends that is not HTTP is no error of ours, and must not fill the log.
-        .filter_module("actix_http", if level >= LevelFilter::Debug { level } else { LevelFilter::Off })
+        .filter_module("actix_http", on_demand)
+        // Why a certificate was refused is in the error that whoever wanted to connect gets, and may have another way.
+        .filter_module("rustls_platform_verifier", on_demand)
         .target(Target::Stderr)
         .format(|out, record| {
             let target = record.target().trim_start_matches("doolittle_");

@@ -205,8 +205,10 @@ fn extract(from: &Path, staging: &Path, media: &Path, progress: &mut Progress) -
         done += bytes;
         progress.say(|| size(done));
     });
-    let found = found
-        .map_err(|error| Failure::new(Exit::Failure, format!("{} cannot be taken out of its backup", from.display())).because(error))?;
+    let found = found.map_err(|error| {
+        let message = format!("{} cannot be copied to {}", from.display(), staging.display());
+        Failure::new(Exit::Failure, message).because(error)
+    })?;
     match (found.problems.first(), found.manifest) {
         (None, Some(manifest)) => Ok(manifest),
         (problem, _) => {

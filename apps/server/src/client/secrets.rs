@@ -23,7 +23,8 @@ pub async fn run(config: &Config, verb: SecretsVerb, server: &ServerArgs, as_jso
         format!("There is a new key, and {resealed} secrets are encrypted with it. Backups from before need the key from before.\n")
     } else {
         format!(
-            "The key follows from SECRET_SALT; {resealed} secrets of an earlier one are encrypted with it. SECRET_SALT_PREVIOUS can go.\n"
+            "The key follows from SECRET_SALT; {resealed} secrets of an earlier one are encrypted with it. What the earlier one came from \
+             (SECRET_SALT_PREVIOUS, or secret.key) is needed for backups from before alone.\n"
         )
     })
 }

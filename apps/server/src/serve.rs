@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+use tokio::net::TcpSocket;
+
 use crate::config::{Config, ServerConfig};
 use crate::exit::{Exit, Failure};
 use crate::lock::DataLock;
@@ -17,6 +19,10 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let listener = bind(&config.server, &addresses)?;
     wiring::serve(config, listener, lock).await
 }
+
+/// How many connections may wait to be taken in, if the system allows so many; what comes beyond is late by a second, or cut off. The
+/// standard library has 128, which a thousand clients that come back at once exceed.
+const BACKLOG: u32 = 4_096;
 
 async fn resolve(server: &ServerConfig) -> Result<Vec<SocketAddr>, Failure> {
     let unknown = || Failure::new(Exit::Usage, format!("the host name {:?} (--host, SERVER_HOST) is not known", server.host));
@@ -41,7 +47,7 @@ fn check_bind(server: &ServerConfig, addresses: &[SocketAddr]) -> Result<(), Fai
 }
 
 fn bind(server: &ServerConfig, addresses: &[SocketAddr]) -> Result<TcpListener, Failure> {
-    TcpListener::bind(addresses).map_err(|error| {
+    listen(addresses).map_err(|error| {
         let (host, port) = (&server.host, server.port);
         let (exit, message) = match error.kind() {
             io::ErrorKind::AddrInUse => (
@@ -58,6 +64,28 @@ fn bind(server: &ServerConfig, addresses: &[SocketAddr]) -> Result<TcpListener, 
         };
         Failure::new(exit, message).because(error)
     })
+}
+
+/// Listens at the first address that lets us.
+fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut refused = io::ErrorKind::AddrNotAvailable.into();
+    for address in addresses {
+        match listen_at(*address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A port is free though connections of an earlier process are not quite over; elsewhere the word means something else.
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
 }
 
 #[cfg(test)]
@@ -98,6 +126,19 @@ mod tests {
         let failure = bind(&server, &resolve(&server).await.unwrap()).unwrap_err();
         assert_eq!(failure.exit, Exit::PortTaken);
         assert!(failure.message.contains(&server.port.to_string()) && failure.message.contains("--port"), "{failure}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn many_may_come_at_once() {
+        let server = server("127.0.0.1", 0);
+        let listener = bind(&server, &resolve(&server).await.unwrap()).unwrap();
+        let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        let many = allowed.trim().parse::<usize>().unwrap().min(400);
+        let (address, soon) = (listener.local_addr().unwrap(), std::time::Duration::from_millis(900));
+        // Nobody takes them in yet. One for which there is no room is tried again after a second.
+        let waiting: Result<Vec<_>, _> = (0..many).map(|_| std::net::TcpStream::connect_timeout(&address, soon)).collect();
+        assert_eq!(waiting.unwrap().len(), many);
     }
 
     #[tokio::test]

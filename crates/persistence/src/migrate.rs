@@ -57,7 +57,7 @@ pub async fn run(target: &Target) -> Result<(), OpenError> {
             let path = path.clone();
             off_thread(move || {
                 let mut conn = sqlite::connect::for_writing(&path, &crate::Options::default())?;
-                sqlite::connect::migrate(&path, &mut conn)
+                sqlite::connect::migrate(&path, &mut conn, false)
             })
             .await
         }

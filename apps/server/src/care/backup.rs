@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use core_types::media::{MediaName, MediaStore};
 use core_types::{Clock, Timestamp};
-use persistence::care::{self, Access, KnownFile};
+use persistence::care::{self, Access, Check, KnownFile};
 use serde_json::json;
 use tokio::runtime::Handle;
 
@@ -128,7 +128,7 @@ pub(crate) fn make(order: &Order, mut progress: Progress) -> Result<Manifest, Fa
     manifest.log.clone_from(&order.log);
     progress.say(|| "database: looking at the copy".to_owned());
     let checked = care::check(&copy, Access::Frozen).map_err(|error| failed(&error))?;
-    manifest.damaged = !checked.problems.is_empty();
+    manifest.damaged = checked.problems.iter().any(|problem| problem.check != Check::Unchecked);
     manifest.problems.extend(checked.problems.iter().map(|problem| format!("{}: {}", problem.check, problem.what)));
     manifest.files.push(writer.adopt(wiring::DATABASE).map_err(&unwritable)?);
     media.rest(&checked.files, &mut writer, &mut manifest).map_err(&unwritable)?;

@@ -1,7 +1,7 @@
 //! Backups that the running server makes by itself, one after the other into one directory, of which it keeps so many.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,9 +53,11 @@ impl Schedule {
         })?;
         let key = config.data_dir.join(secret_key::FILE);
         let place = Place { database: config.data_dir.join(wiring::DATABASE), media, key, salted: config.secret_salt.is_some() };
-        let mut schedule = Self { place, dir, settings: config.backups.clone(), next: clock.now(), clock };
-        if let Some((_, newest)) = kept(&schedule.dir).map_err(unwritable(&schedule.dir))?.last() {
-            schedule.next = schedule.after(Timestamp::from_millis(newest.created_at_millis));
+        let now = clock.now();
+        let mut schedule = Self { place, dir, settings: config.backups.clone(), next: now, clock };
+        if let Some((_, newest)) = kept(&schedule.dir).map_err(unwritable(&schedule.dir))?.whole.last() {
+            let next = schedule.after(Timestamp::from_millis(newest.created_at_millis));
+            schedule.next = next.min(schedule.after(now));
         }
         Ok(Some(schedule))
     }
@@ -74,19 +76,21 @@ impl Schedule {
     /// Works until it is dropped.
     pub(crate) async fn run(mut self) {
         loop {
-            let left = self.next.millis() - self.clock.now().millis();
+            let now = self.clock.now();
+            // The clock may have been set back.
+            self.next = self.next.min(self.after(now));
+            let left = self.next.millis() - now.millis();
             if left > 0 {
                 sleep(Duration::from_millis(left.unsigned_abs()).min(NAP)).await;
                 continue;
             }
-            let began = self.clock.now();
             match self.once().await {
-                Ok(()) => self.next = self.after(began),
+                Ok(()) => self.next = self.after(now),
                 Err(failure) => {
                     counter!("doolittle_backups_total", "outcome" => "failed").increment(1);
                     let again = AGAIN.min(self.settings.every);
                     log::error!("NO BACKUP WAS MADE, which is tried again in {} s: {}", again.as_secs(), failure.story());
-                    self.next = began.plus_millis(i64::try_from(again.as_millis()).unwrap_or(i64::MAX));
+                    self.next = now.plus_millis(i64::try_from(again.as_millis()).unwrap_or(i64::MAX));
                 }
             }
         }
@@ -101,7 +105,7 @@ impl Schedule {
             Order { place: self.place.clone(), to: to.clone(), with_key: self.settings.with_key, log, clock: Arc::clone(&self.clock) };
         let dir = self.dir.clone();
         let manifest = off_thread(move || {
-            sweep(&dir, now).map_err(unwritable(&dir))?;
+            sweep(&dir, now);
             backup::make(&order, Progress::quiet())
         });
         let manifest = manifest.await?;
@@ -124,7 +128,10 @@ impl Schedule {
         }
         let (dir, settings) = (self.dir.clone(), self.settings.clone());
         let database = self.place.database.clone();
-        off_thread(move || forget(&dir, &settings, &database)).await
+        if let Err(failure) = off_thread(move || forget(&dir, &settings, &database, &to)).await {
+            log::error!("what no backup needs any more could not be removed, which is tried again after the next: {}", failure.story());
+        }
+        Ok(())
     }
 }
 
@@ -139,53 +146,78 @@ pub(crate) fn begin(config: &Config, store: &Arc<Store>, schedule: Option<Schedu
     Some(described)
 }
 
-/// The whole backups of a directory that say what they are, oldest first.
-fn kept(dir: &Path) -> io::Result<Vec<(PathBuf, Manifest)>> {
-    let mut kept = Vec::new();
+/// The backups of a directory.
+struct Kept {
+    /// Those that say what they are, oldest first.
+    whole: Vec<(PathBuf, Manifest)>,
+    /// Whether there may be another, which cannot be read now.
+    is_all: bool,
+}
+
+fn kept(dir: &Path) -> io::Result<Kept> {
+    let mut kept = Kept { whole: Vec::new(), is_all: true };
     for entry in dir.read_dir()? {
         let path = entry?.path();
-        let ours =
+        let is_ours =
             path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("doolittle-") && !stage::is_partial(name));
-        let texts = fs::read_to_string(path.join(FILE)).and_then(|text| Ok((text, fs::read_to_string(path.join(SUM_FILE))?)));
-        if let (true, Ok((text, sum))) = (ours, texts)
-            && let Ok(manifest) = Manifest::read(&text, &sum)
-        {
-            kept.push((path, manifest));
+        if !is_ours {
+            continue;
         }
+        let texts = fs::read_to_string(path.join(FILE)).and_then(|text| Ok((text, fs::read_to_string(path.join(SUM_FILE))?)));
+        let unreadable = match texts.map(|(text, sum)| Manifest::read(&text, &sum)) {
+            Ok(Ok(manifest)) => {
+                kept.whole.push((path, manifest));
+                continue;
+            }
+            Ok(Err(what)) => what,
+            Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => continue,
+            Err(error) => error.to_string(),
+        };
+        log::warn!("the backup {} counts for nothing while it cannot be read: {unreadable}", path.display());
+        kept.is_all = false;
     }
-    kept.sort_by(|(one, _), (other, _)| one.cmp(other));
+    kept.whole.sort_by(|(one, _), (other, _)| one.cmp(other));
     Ok(kept)
 }
 
-/// Removes what earlier processes left unfinished; one of a command may be on its way.
-fn sweep(dir: &Path, now: Timestamp) -> io::Result<()> {
-    for entry in dir.read_dir()? {
-        let entry = entry?;
-        if stage::is_abandoned(&entry.path(), now)? {
-            if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+/// Removes what earlier processes left unfinished, where it can be removed; one of a command may be on its way.
+fn sweep(dir: &Path, now: Timestamp) {
+    let Ok(entries) = dir.read_dir() else { return };
+    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        let swept = stage::is_abandoned(&path, now).and_then(|abandoned| if abandoned { remove(&path) } else { Ok(()) });
+        if let Err(error) = swept {
+            log::warn!("{} was never finished, and cannot be removed: {error}", path.display());
         }
     }
-    Ok(())
 }
 
-/// Removes the oldest backups beyond those that are kept, but for the newest one whose database is not damaged, and of the log what none
-/// of those needs.
-fn forget(dir: &Path, settings: &BackupsConfig, database: &Path) -> Result<(), Failure> {
-    let failing = unwritable(dir);
-    let mut kept = kept(dir).map_err(&failing)?;
-    let surplus = kept.len().saturating_sub(settings.keep);
-    let sound = kept.iter().rposition(|(_, manifest)| !manifest.damaged).filter(|at| *at < surplus).map(|at| kept.remove(at));
-    for (old, _) in kept.drain(..surplus - usize::from(sound.is_some())) {
-        // Half a backup must not look like one, should this end here.
-        let going = stage::partial(&old).map_err(&failing)?;
-        fs::rename(&old, &going).and_then(|()| fs::remove_dir_all(&going)).map_err(&failing)?;
-        log::info!("removed the backup {}", old.display());
+fn remove(path: &Path) -> io::Result<()> {
+    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+}
+
+/// Removes the oldest backups beyond those that are kept, and of the log what none of those needs. Kept besides are the one that was just
+/// made, the newest one whose database is not damaged, and the newest one without a problem: it may have files that are not there any more.
+fn forget(dir: &Path, settings: &BackupsConfig, database: &Path, made: &Path) -> Result<(), Failure> {
+    let Kept { whole, is_all } = kept(dir).map_err(unwritable(dir))?;
+    let surplus = whole.len().saturating_sub(settings.keep);
+    let sound = whole.iter().rposition(|(_, manifest)| !manifest.damaged);
+    let best = whole.iter().rposition(|(_, manifest)| manifest.problems.is_empty());
+    let mut needed = Vec::new();
+    for (at, (path, manifest)) in whole.into_iter().enumerate() {
+        if at >= surplus || Some(at) == sound || path == made {
+            needed.extend(manifest.log.map(|log| (log.lineage, log.segment)));
+        } else if Some(at) != best {
+            // Half a backup must not look like one, should this end here.
+            let going = stage::partial(&path).map_err(unwritable(dir))?;
+            match fs::rename(&path, &going).and_then(|()| remove(&going)) {
+                Ok(()) => log::info!("removed the backup {}", path.display()),
+                Err(error) => log::warn!("the old backup {} cannot be removed: {error}", path.display()),
+            }
+        }
     }
-    let needed: Vec<(String, u64)> =
-        sound.into_iter().chain(kept).filter_map(|(_, manifest)| manifest.log).map(|log| (log.lineage, log.segment)).collect();
     match &settings.log_dir {
         // Without a backup that begins in the log nobody knows what is needed.
-        Some(log) if !needed.is_empty() => {
+        Some(log) if is_all && !needed.is_empty() => {
             // A log that begins at this moment is in no backup yet, and goes on all the same.
             let current = care::log_of(database).map_err(|error| super::failed(&error))?;
             care::forget_log(log, current.as_deref(), &needed).map_err(|error| super::failed(&error))
@@ -213,6 +245,8 @@ mod tests {
 
     use super::*;
     use crate::config::{SettingId, Sources};
+
+    const HOUR: i64 = 60 * 60 * 1_000;
 
     fn config(directory: &Path) -> Config {
         let mut sources = Sources { working_dir: directory.to_owned(), ..Sources::default() };
@@ -249,16 +283,70 @@ mod tests {
             store.keep_log().await.unwrap();
             made.push(backup::name(clock.now()));
             schedule().once().await.unwrap();
-            clock.advance(60 * 60 * 1_000);
+            clock.advance(HOUR);
         }
         let mut there: Vec<String> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         there.sort();
         let at_work = at_work.file_name().unwrap().to_str().unwrap();
         assert_eq!(there, [at_work, made[2].as_str(), made[3].as_str(), "notes"]);
-        let (_, newest) = kept(&dir).unwrap().pop().unwrap();
+        let (_, newest) = kept(&dir).unwrap().whole.pop().unwrap();
         assert_eq!(newest.files.len(), 1);
         assert!(newest.log.is_some(), "it knows where the log goes on");
         assert!(schedule().describe().contains("the next at "), "{}", schedule().describe());
+        store.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_clock_that_was_wrong_and_a_backup_that_cannot_be_read_cost_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(directory.path());
+        crate::data_dir::prepare(&config.data_dir).unwrap();
+        let store = wiring::open(&config).await.unwrap();
+        let media = wiring::media_store(&config).await.unwrap();
+        let at = |millis: i64| {
+            let clock: Arc<dyn Clock> = Arc::new(SteppedClock::manual(Timestamp::from_millis(millis)));
+            Schedule::of(&config, &store, Arc::clone(&media), clock).unwrap().unwrap()
+        };
+        let dir = directory.path().join("backups");
+        let log = || {
+            let place = care::log_of(&config.data_dir.join(wiring::DATABASE)).unwrap().unwrap();
+            fs::read_dir(directory.path().join("log").join(place))
+                .unwrap()
+                .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "log"))
+                .count()
+        };
+        let write = async |millis: i64| {
+            let now = Timestamp::from_millis(millis);
+            let change = ServerChange { name: Some(backup::name(now)), ..ServerChange::default() };
+            assert!(store.servers().update(MessageServerId::DEFAULT, change, now).await.unwrap().is_some());
+            store.keep_log().await.unwrap();
+        };
+        let (now, future) = (1_700_000_000_000, 1_900_000_000_000);
+        for future in [future, future + HOUR] {
+            write(future).await;
+            at(future).once().await.unwrap();
+        }
+        let schedule = at(now);
+        assert!(schedule.next <= schedule.after(Timestamp::from_millis(now)), "{}", schedule.describe());
+        write(now).await;
+        schedule.once().await.unwrap();
+        assert!(dir.join(backup::name(Timestamp::from_millis(now))).is_dir(), "it was just made");
+
+        let unread = dir.join(backup::name(Timestamp::from_millis(now + HOUR)));
+        fs::create_dir_all(unread.join(FILE)).unwrap();
+        let before = log();
+        for hour in 2..4 {
+            write(now + hour * HOUR).await;
+            at(now + hour * HOUR).once().await.unwrap();
+        }
+        assert!(log() > before && unread.is_dir(), "it may need any of the log");
+        fs::remove_dir_all(&unread).unwrap();
+        for old in [future, future + HOUR] {
+            fs::remove_dir_all(dir.join(backup::name(Timestamp::from_millis(old)))).unwrap();
+        }
+        write(now + 4 * HOUR).await;
+        at(now + 4 * HOUR).once().await.unwrap();
+        assert!(log() < before + 3, "{}", log());
         store.close().await;
     }
 
@@ -273,7 +361,7 @@ mod tests {
         let media = wiring::media_store(&config).await.unwrap();
         let schedule = Schedule::of(&config, &store, Arc::clone(&media), handed()).unwrap().unwrap();
         let dir = directory.path().join("backups");
-        let there = || -> Vec<bool> { kept(&dir).unwrap().iter().map(|(_, manifest)| manifest.damaged).collect() };
+        let there = || -> Vec<bool> { kept(&dir).unwrap().whole.iter().map(|(_, manifest)| manifest.damaged).collect() };
         let change = |statement: &str| {
             let conn = rusqlite::Connection::open(config.data_dir.join(wiring::DATABASE)).unwrap();
             conn.execute_batch(statement).unwrap();
@@ -284,12 +372,12 @@ mod tests {
             assert!(store.servers().update(MessageServerId::DEFAULT, change, clock.now()).await.unwrap().is_some());
             store.keep_log().await.unwrap();
             schedule.once().await.unwrap();
-            clock.advance(60 * 60 * 1_000);
+            clock.advance(HOUR);
             there()
         };
         assert_eq!(another().await, [false]);
         assert_eq!(another().await, [false, false]);
-        let (sound, manifest) = kept(&dir).unwrap().pop().unwrap();
+        let (sound, manifest) = kept(&dir).unwrap().whole.pop().unwrap();
         change(
             "PRAGMA foreign_keys = OFF; INSERT INTO memory_vectors (memory_ordinal, memory_id, agent_id, space_id, table_name, room_id, \
              entity_id, created_at, scale, numbers) VALUES (1, zeroblob(16), zeroblob(16), 99, 'messages', zeroblob(16), zeroblob(16), 0, \
@@ -298,7 +386,7 @@ mod tests {
         assert_eq!(another().await, [false, true]);
         for _ in 0..3 {
             assert_eq!(another().await, [false, true, true]);
-            assert_eq!(kept(&dir).unwrap()[0].0, sound);
+            assert_eq!(kept(&dir).unwrap().whole[0].0, sound);
         }
         let log = manifest.log.unwrap();
         let needed = directory.path().join("log").join(&log.lineage).join(format!("{:012}.log", log.segment));
@@ -306,6 +394,20 @@ mod tests {
         change("DELETE FROM memory_vectors");
         assert_eq!(another().await, [true, false]);
         assert!(!needed.exists() && !sound.exists());
+
+        // What is wrong with files is in a database that is sound; they may be in the newest that has them all.
+        let (whole, manifest) = kept(&dir).unwrap().whole.pop().unwrap();
+        change(
+            "PRAGMA foreign_keys = OFF; INSERT INTO media (id, family, owner_id, media_type, original_name, size, sha256, created_at) \
+             VALUES (randomblob(16), 'agent', zeroblob(16), 'text/plain', 'gone', 1, zeroblob(32), 0)",
+        );
+        let log = manifest.log.unwrap();
+        let needed = directory.path().join("log").join(&log.lineage).join(format!("{:012}.log", log.segment));
+        for _ in 0..3 {
+            another().await;
+        }
+        assert_eq!(there(), [false; 3]);
+        assert!(whole.is_dir() && !needed.exists(), "the log goes on from each of the others");
         store.close().await;
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use core_types::MediaId;
 use core_types::media::{MediaName, MediaType};
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::{Access, CareError, open, schema_of};
 
@@ -31,6 +31,8 @@ pub enum Check {
     Media,
     /// A backup's own list of its files.
     Backup,
+    /// What could not be looked at, for which the database is not to blame.
+    Unchecked,
 }
 
 /// Something that is not as it should be.
@@ -157,13 +159,13 @@ pub fn check(path: &Path, access: Access) -> Result<Checked, CareError> {
     let mut checked = Checked::default();
     // One moment for all checks, so that what comes meanwhile is no contradiction.
     if let Err(error) = conn.execute_batch("BEGIN") {
-        checked.find(Check::Structure, error.to_string());
+        checked.fail(Check::Structure, &error);
         return Ok(checked);
     }
     structure(&conn, &mut checked);
     match schema_of(&conn) {
         Ok(schema) => checked.schema = schema,
-        Err(error) => checked.find(Check::Structure, error.to_string()),
+        Err(error) => checked.fail(Check::Structure, &error),
     }
     if checked.schema.is_none() {
         checked.find(Check::Structure, "it has no tables of this program".to_owned());
@@ -172,7 +174,7 @@ pub fn check(path: &Path, access: Access) -> Result<Checked, CareError> {
     for (check, statement) in PROMISES {
         match texts(&conn, statement) {
             Ok(broken) => checked.find_all(*check, broken),
-            Err(error) => checked.find(*check, format!("it cannot be checked: {error}")),
+            Err(error) => checked.fail(*check, &error),
         }
     }
     match files(&conn) {
@@ -183,7 +185,7 @@ pub fn check(path: &Path, access: Access) -> Result<Checked, CareError> {
             checked.files = files;
             checked.find_all(Check::Media, unreadable);
         }
-        Err(error) => checked.find(Check::Media, format!("it cannot be checked: {error}")),
+        Err(error) => checked.fail(Check::Media, &error),
     }
     Ok(checked)
 }
@@ -192,6 +194,20 @@ impl Checked {
     fn find_all(&mut self, check: Check, things: Vec<String>) {
         for what in things {
             self.find(check, what);
+        }
+    }
+
+    /// What could not be looked at: damage, unless it is something else that SQLite lacks.
+    fn fail(&mut self, check: Check, error: &rusqlite::Error) {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::CannotOpen | ErrorCode::DiskFull) => self.find(
+                Check::Unchecked,
+                format!("{check}: {error}; SQLite needs room for a temporary file, in a directory that SQLITE_TMPDIR names"),
+            ),
+            Some(ErrorCode::OutOfMemory | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                self.find(Check::Unchecked, format!("{check}: {error}"));
+            }
+            _ => self.find(check, format!("it cannot be checked: {error}")),
         }
     }
 
@@ -211,13 +227,13 @@ fn structure(conn: &Connection, checked: &mut Checked) {
                 checked.find(check, what);
             }
         }
-        Err(error) => checked.find(Check::Structure, error.to_string()),
+        Err(error) => checked.fail(Check::Structure, &error),
     }
     let foreign = "SELECT 'a row of ' || \"table\" || ' (' || coalesce(rowid, '?') || ') names a row of ' || parent || ' that is not there' \
                    FROM pragma_foreign_key_check";
     match texts(conn, foreign) {
         Ok(said) => checked.find_all(Check::References, said),
-        Err(error) => checked.find(Check::References, error.to_string()),
+        Err(error) => checked.fail(Check::References, &error),
     }
 }
 

@@ -11,7 +11,7 @@ use diesel::{Connection, ConnectionError};
 use super::{Conn, keeper, rewrite};
 use crate::care::{self, CareError};
 use crate::error::OpenError;
-use crate::migrate;
+use crate::migrate::{self, State};
 use crate::options::Options;
 
 /// Commits are safe from a power cut from now on; so they are at first.
@@ -31,7 +31,7 @@ pub(super) fn commits(synced: bool, options: &Options) -> String {
 }
 
 /// Opens the connection that writes. The file is created where there is none, for its owner alone. What a sync before could not
-/// write is written again. Where no log is kept of what it writes, a log that was kept before is over.
+/// write is written again.
 pub(crate) fn for_writing(path: &Path, options: &Options) -> Result<Conn, OpenError> {
     writing(path, options, true)
 }
@@ -43,9 +43,6 @@ pub(super) fn again(path: &Path, options: &Options) -> Result<Conn, OpenError> {
 
 fn writing(path: &Path, options: &Options, doubtful: bool) -> Result<Conn, OpenError> {
     create(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
-    if options.log.is_none() {
-        keeper::forget(path).map_err(|error| OpenError::Log { source: Box::new(error) })?;
-    }
     let mut conn = connect(path)?;
     if doubtful {
         rewrite::log(path).map_err(|error| OpenError::Unwritable { path: path.to_path_buf(), source: Box::new(error) })?;
@@ -100,8 +97,11 @@ fn connect(path: &Path) -> Result<Conn, OpenError> {
     })
 }
 
-/// Runs the migrations that are pending.
-pub(crate) fn migrate(path: &Path, conn: &mut Conn) -> Result<(), OpenError> {
+/// Runs the migrations that are pending. Where no log is kept of what they write, one that was kept before is over.
+pub(crate) fn migrate(path: &Path, conn: &mut Conn, is_logged: bool) -> Result<(), OpenError> {
+    if !is_logged && migrate::status_of::<Sqlite, _>(conn, &migrate::SQLITE)?.iter().any(|status| status.state == State::Pending) {
+        part_from_log(path)?;
+    }
     migrate::bring_up::<Sqlite, _>(conn, &migrate::SQLITE).map_err(|error| match error {
         OpenError::Migration { source } => match refusal(path, &source.to_string(), source) {
             OpenError::Failed { source } => OpenError::Migration { source },
@@ -126,7 +126,12 @@ pub(crate) fn status(path: &Path) -> Result<Vec<migrate::Status>, OpenError> {
 
 /// Undoes the newest migration of the file.
 pub(crate) fn revert(path: &Path) -> Result<String, OpenError> {
+    part_from_log(path)?;
     migrate::revert_newest::<Sqlite, _>(&mut for_writing(path, &Options::default())?, &migrate::SQLITE)
+}
+
+fn part_from_log(path: &Path) -> Result<(), OpenError> {
+    keeper::forget(path).map_err(|error| OpenError::Log { source: Box::new(error) })
 }
 
 /// The names of all migrations, oldest first.

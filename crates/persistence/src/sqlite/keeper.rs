@@ -1,7 +1,7 @@
 //! Keeps the log: what was committed is copied out of SQLite's write-ahead log, before anything may move that into the database and begin
 //! it anew. The writer alone does that, and this for it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 
 use core_types::{Clock, Ids};
 
-use super::wal::{WAL_HEAD, Wal, first, head_of, summed, wal_of};
+use super::wal::{Extent, WAL_HEAD, Wal, first, head_of, summed, wal_of};
 use crate::care::log::{Draft, FRAME_HEAD, Head, directory, has_logs, last, last_frame, lineage, lineage_file, take};
 use crate::care::{self, CareError};
 use crate::options::LogOptions;
@@ -20,7 +20,7 @@ const TIMES: &str = "open.times";
 const TIME: usize = 20;
 /// What stands in the file beside the database before the number of the segment that ends the log.
 const ENDED: &str = "ended ";
-/// What stands there before the bytes of the database at that end, and the second at which it was written to last.
+/// What stands there before the bytes of the database at that end, and when it was written to last.
 const FILE: &str = "file ";
 
 /// Keeps the log of one database.
@@ -38,7 +38,11 @@ pub(super) struct Keeper {
     salts: [u8; 8],
     kept: u32,
     seen: u32,
-    /// The commits between the two, with their times.
+    /// How many of its frames were in the database when it was seen last.
+    moved: u32,
+    /// Whether the next one need not be the one that follows: none was there, or another connection writes it.
+    unknown: bool,
+    /// The commits between `kept` and `seen`, with their times.
     commits: Vec<(u32, i64)>,
     latest: i64,
     /// The file with those times; `None` until it is needed, and where it could not be written.
@@ -51,6 +55,16 @@ pub(super) struct Keeper {
     open: Option<File>,
     /// Keeps what is not kept yet in the write-ahead log.
     holding: Option<rusqlite::Connection>,
+    /// The database at the end.
+    synced: Option<File>,
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // What was not kept, or not moved, is to stay in the write-ahead log. Whoever reads may end later than this, and would move it: so
+        // this connection ends with the process.
+        std::mem::forget(self.holding.take());
+    }
 }
 
 /// An end of the log, with all of it in the database.
@@ -62,8 +76,27 @@ struct End {
     file: Option<Stamp>,
 }
 
-/// What a file is known by: its bytes, and the second since 1970 at which it was written to last, as archives have it too.
-type Stamp = (u64, u64);
+/// What a file is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    /// When it was written to last, in nanoseconds since 1970.
+    written: u128,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> io::Result<Self> {
+        let written = metadata.modified()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        Ok(Self { bytes: metadata.len(), written })
+    }
+
+    /// Whether a file that was this is this now. Archives keep whole seconds.
+    fn still_is(self, now: Self) -> bool {
+        let second = |nanos: u128| nanos / 1_000_000_000;
+        let is_rounded = now.written == second(now.written) * 1_000_000_000;
+        self.bytes == now.bytes && (self.written == now.written || is_rounded && second(self.written) == second(now.written))
+    }
+}
 
 impl Keeper {
     /// Goes on where the log ended, with what was committed since; or begins another where that cannot be known to be all. No connection
@@ -82,6 +115,8 @@ impl Keeper {
             salts: [0; 8],
             kept: 0,
             seen: 0,
+            moved: 0,
+            unknown: true,
             commits: Vec::new(),
             latest: 0,
             times: None,
@@ -89,6 +124,7 @@ impl Keeper {
             ended: None,
             open: None,
             holding: None,
+            synced: None,
         };
         let known = lineage(database)?;
         if known.map_or(Ok(false), |known| keeper.takes_up(known))? {
@@ -145,7 +181,8 @@ impl Keeper {
             Some(wal) if wal.salts == head.salts => self.has_end_of(head, &wal)?,
             // Nobody moves anything into the database before the log is said to go on.
             _ if let Some(end) = self.ended => {
-                end.segment == head.number && end.file.map_or(Ok(true), |then| Ok::<_, io::Error>(stamp(&self.database)? == then))?
+                let now = stamp(&self.database)?;
+                end.segment == head.number && end.file.is_none_or(|then| now.is_some_and(|now| then.still_is(now)))
             }
             // The next one has the first salt counted up, unless the file was removed, as at the end of a server.
             Some(wal) => first(wal.salts) == first(head.salts).wrapping_add(1),
@@ -171,7 +208,7 @@ impl Keeper {
         make(&directory(&self.log, self.lineage))?;
         (self.number, self.previous, self.kept, self.seen) = (1, [0; 32], 0, 0);
         self.commits.clear();
-        self.times = None;
+        (self.times, self.moved, self.unknown) = (None, 0, true);
         let wal = self.head()?;
         if let Some(wal) = &wal {
             self.salts = wal.salts;
@@ -182,7 +219,8 @@ impl Keeper {
         // An empty segment says where it begins.
         self.segment(&wal.unwrap_or(Wal { salts: self.salts, page: 0, big: false, sum: (0, 0) }), self.kept, &[])?;
         // A database that is not there yet is made without the write-ahead log, so what it is says nothing.
-        self.sign(wal.is_none().then_some(End { segment: self.number - 1, file: None }))
+        let file = stamp(&self.database)?.filter(|stamp| stamp.bytes > 0);
+        self.sign(wal.is_none().then_some(End { segment: self.number - 1, file }))
     }
 
     /// Writes which lineage the database is in, and whether the write-ahead log has ended with all of it kept.
@@ -193,8 +231,8 @@ impl Keeper {
         writeln!(file, "{:032x}", self.lineage)?;
         if let Some(End { segment, file: stamp }) = ended {
             writeln!(file, "{ENDED}{segment}")?;
-            if let Some((bytes, second)) = stamp {
-                writeln!(file, "{FILE}{bytes} {second}")?;
+            if let Some(Stamp { bytes, written }) = stamp {
+                writeln!(file, "{FILE}{bytes} {written}")?;
             }
         }
         file.sync_all()?;
@@ -214,7 +252,7 @@ impl Keeper {
 
     /// The writer has another connection.
     pub(super) fn reopen(&mut self) {
-        self.open = None;
+        (self.open, self.unknown) = (None, true);
     }
 
     /// The head of the write-ahead log, where there is one with a frame.
@@ -237,9 +275,8 @@ impl Keeper {
         self.latest
     }
 
-    /// Notes what was committed since the last time, with its moment. So many frames of the write-ahead log count: what stands behind them
-    /// is of commits that failed.
-    pub(super) fn committed(&mut self, at: i64, frames: u32) -> io::Result<()> {
+    /// Notes what was committed since the last time, with its moment. What stands behind the frames that count is of commits that failed.
+    pub(super) fn committed(&mut self, at: i64, extent: Extent) -> io::Result<()> {
         let mut file = match self.open.take().map_or_else(|| File::open(&self.wal), Ok) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -248,14 +285,19 @@ impl Keeper {
         file.seek(SeekFrom::Start(0))?;
         let Some(wal) = head_of(&mut file)? else { return Ok(()) };
         self.turn(&wal)?;
-        for frame in self.ends_after(&mut file, &wal, frames)? {
+        for frame in self.ends_after(&mut file, &wal, extent.frames)? {
             self.note(frame, at);
         }
-        self.open = Some(file);
+        (self.open, self.moved, self.unknown) = (Some(file), extent.moved, false);
         Ok(())
     }
 
-    /// Takes another write-ahead log for what it is: one that began when all before it was kept.
+    /// Notes how much of the write-ahead log is in the database now.
+    pub(super) fn moved(&mut self, extent: Extent) {
+        self.moved = extent.moved;
+    }
+
+    /// Takes another write-ahead log for what it is: the one that follows, which began when all before it was kept and in the database.
     fn turn(&mut self, wal: &Wal) -> io::Result<()> {
         if wal.salts == self.salts {
             return Ok(());
@@ -263,7 +305,12 @@ impl Keeper {
         if self.kept < self.seen {
             return Err(io::Error::other("somebody else has moved the write-ahead log into the database"));
         }
-        (self.salts, self.kept, self.seen) = (wal.salts, 0, 0);
+        // Before it began, another one may have written what is in no log any more.
+        let follows = self.moved >= self.seen && first(wal.salts) == first(self.salts).wrapping_add(1);
+        if !self.unknown && !follows {
+            return Err(io::Error::other("somebody else has written to the database"));
+        }
+        (self.salts, self.kept, self.seen, self.moved) = (wal.salts, 0, 0, 0);
         Ok(())
     }
 
@@ -447,12 +494,23 @@ impl Keeper {
         Ok(())
     }
 
-    /// Notes that the write-ahead log has ended, with all of it kept and in the database. The last connection may end as it likes.
-    pub(super) fn ended(&mut self) -> io::Result<()> {
-        // SQLite syncs what is in the file, and not when that was written.
-        File::open(&self.database)?.sync_all()?;
-        self.sign(Some(End { segment: self.number - 1, file: Some(stamp(&self.database)?) }))?;
-        self.holding = None;
+    /// Notes that the log has ended, with all that was committed kept, and whether all of it is in the database. Then the last connection
+    /// may end as it likes. Where not, because somebody reads, the last one of theirs may move the rest, so that what the database is says
+    /// nothing.
+    pub(super) fn ended(&mut self, is_moved: bool) -> io::Result<()> {
+        let mut file = None;
+        if is_moved {
+            // SQLite syncs what is in the file, and not when that was written.
+            let database = File::open(&self.database)?;
+            database.sync_all()?;
+            file = Some(Stamp::of(&database.metadata()?)?);
+            // Closing it would take SQLite's locks away from the connections of this process.
+            self.synced = Some(database);
+        }
+        self.sign(Some(End { segment: self.number - 1, file }))?;
+        if is_moved {
+            self.holding = None;
+        }
         Ok(())
     }
 
@@ -472,18 +530,15 @@ fn ended_at(database: &Path) -> io::Result<Option<End>> {
     let mut lines = text.lines().skip(1);
     let segment = lines.next().and_then(|line| line.strip_prefix(ENDED)).and_then(|number| number.parse().ok());
     let file = lines.next().and_then(|line| line.strip_prefix(FILE)?.split_once(' '));
-    let file = file.and_then(|(bytes, second)| Some((bytes.parse().ok()?, second.parse().ok()?)));
+    let file = file.and_then(|(bytes, written)| Some(Stamp { bytes: bytes.parse().ok()?, written: written.parse().ok()? }));
     Ok(segment.map(|segment| End { segment, file }))
 }
 
-/// What a file is known by; nothing and never where it is not there.
-fn stamp(path: &Path) -> io::Result<Stamp> {
+/// What a file is known by; `None` where it is not there.
+fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
     match fs::metadata(path) {
-        Ok(metadata) => {
-            let written = metadata.modified()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            Ok((metadata.len(), written))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((0, 0)),
+        Ok(metadata) => Stamp::of(&metadata).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -491,8 +546,15 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
 /// Says that the database is written to without a log from now on.
 pub(super) fn forget(database: &Path) -> io::Result<()> {
     match fs::remove_file(lineage_file(database)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        Ok(()) => {
+            log::warn!(
+                "the log that was kept of {} ends, since it is written to without one; a log that begins later needs a new backup",
+                database.display()
+            );
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -169,7 +169,7 @@ impl Db {
             let mut keeper = options.log.as_ref().map(|log| keeper::Keeper::begin(&path, log, naming)).transpose().map_err(unlogged)?;
             let mut conn = connect::for_writing(&path, &options)?;
             keeper.as_mut().map_or(Ok(()), keeper::Keeper::hold).map_err(unlogged)?;
-            connect::migrate(&path, &mut conn)?;
+            connect::migrate(&path, &mut conn, options.log.is_some())?;
             let readers = readers::Readers::open(&path, &options)?;
             let writer = writer::Writer::start(conn, path, options, keeper)?;
             Ok((writer, readers))

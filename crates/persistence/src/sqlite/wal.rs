@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use diesel::{QueryResult, RunQueryDsl as _};
+
+use super::Conn;
 use crate::care::log::take;
 
 /// Bytes of the head of a write-ahead log.
@@ -18,6 +21,44 @@ pub(super) struct Wal {
     /// Whether sums are over numbers with the most significant byte first.
     pub(super) big: bool,
     pub(super) sum: (u32, u32),
+}
+
+/// How far a write-ahead log is, by the connection that writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// How many frames count. What stands behind them was never committed.
+    pub(super) frames: u32,
+    /// How many of them are in the database file.
+    pub(super) moved: u32,
+}
+
+/// What a checkpoint does.
+#[derive(Debug, Clone, Copy, derive_more::Display)]
+#[display(rename_all = "UPPERCASE")]
+pub(super) enum Checkpoint {
+    /// Nothing; how far the log is is told all the same.
+    Noop,
+    /// Moves what nobody reads past.
+    Passive,
+    /// Waits for those who read, and moves all, unless that takes too long.
+    Full,
+    /// The same, and empties the log.
+    Truncate,
+}
+
+/// Moves the write-ahead log into the database file.
+pub(super) fn checkpoint(conn: &mut Conn, what: Checkpoint) -> QueryResult<Extent> {
+    #[derive(diesel::QueryableByName)]
+    struct State {
+        #[diesel(sql_type = diesel::sql_types::Integer)]
+        log: i32,
+        #[diesel(sql_type = diesel::sql_types::Integer)]
+        checkpointed: i32,
+    }
+    let State { log, checkpointed } = diesel::sql_query(format!("PRAGMA wal_checkpoint({what})")).get_result(conn)?;
+    // They are negative where nothing was ever written.
+    let count = |frames: i32| u32::try_from(frames).unwrap_or_default();
+    Ok(Extent { frames: count(log), moved: count(checkpointed) })
 }
 
 /// Where a database has its write-ahead log.

@@ -2,6 +2,7 @@
 //! callers share the cost of making their work durable, and none is hurt by another's failure, for which all are run once more, each
 //! in a savepoint. Where the commit fails, nothing of the group has happened, and all are told so.
 
+use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -11,15 +12,16 @@ use std::time::{Duration, Instant};
 use core_types::deliveries::DeliveryWorker;
 use core_types::error::chain;
 use core_types::{StoreError, StoreResult};
+use diesel::Connection;
 use diesel::connection::{SimpleConnection, TransactionManager as _};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
-use diesel::{Connection, RunQueryDsl as _};
 use metrics::{Gauge, Histogram, gauge, histogram};
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio::sync::oneshot;
 
 use super::along::{self, Attendance, Handover};
-use super::keeper::Keeper;
+use super::keeper::{self, Keeper};
+use super::wal::{Checkpoint, checkpoint};
 use super::{Conn, connect};
 use crate::error::{Fault, OpenError};
 use crate::options::Options;
@@ -117,7 +119,7 @@ impl Writer {
     pub(super) fn start(mut conn: Conn, path: PathBuf, options: Options, mut keeper: Option<Keeper>) -> Result<Self, OpenError> {
         let noted = keeper.as_mut().map_or(Ok(()), |keeper| {
             let moment = keeper.moment();
-            frames(&mut conn).map_err(std::io::Error::other).and_then(|frames| keeper.committed(moment, frames))
+            checkpoint(&mut conn, Checkpoint::Noop).map_err(std::io::Error::other).and_then(|extent| keeper.committed(moment, extent))
         });
         if let Err(error) = noted {
             // Before what holds the write-ahead log, which has what is not kept.
@@ -136,7 +138,7 @@ impl Writer {
             path,
             options,
             keeper,
-            lost: None,
+            unlogged: Unlogged::default(),
             checkpoint_at: connect::CHECKPOINT,
             synced: true,
             doubtful: false,
@@ -195,6 +197,15 @@ impl Writer {
     }
 }
 
+/// What is known of a log that is not kept.
+#[derive(Default)]
+struct Unlogged {
+    /// Why it is not kept any more, where it was.
+    why: Option<String>,
+    /// Whether the database has been told, so that the log does not go on later without what is written meanwhile.
+    is_over: bool,
+}
+
 struct Loop {
     conn: Conn,
     attendance: Arc<Attendance>,
@@ -203,8 +214,8 @@ struct Loop {
     options: Options,
     /// Keeps the log, where one is kept. It is dropped after the connection.
     keeper: Option<Keeper>,
-    /// Why none is kept any more, where one was.
-    lost: Option<String>,
+    /// Where none is kept.
+    unlogged: Unlogged,
     /// At how many pages of the write-ahead log it is moved into the file, where a log is kept.
     checkpoint_at: u32,
     /// Whether commits are synced at present.
@@ -268,21 +279,39 @@ impl Loop {
 
     /// Moves the write-ahead log into the file, all of which is kept.
     fn end_log(&mut self) {
-        let moved = self.conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)");
-        if let Err(error) = &moved {
-            log::warn!("the write-ahead log stays beside the database file: {error}");
-        }
-        if let Some(keeper) = self.keeper.as_mut().filter(|_| moved.is_ok())
-            && let Err(error) = keeper.ended()
+        let stays = |why: &dyn Display| log::warn!("the write-ahead log stays beside the database file: {why}");
+        let extent = match checkpoint(&mut self.conn, Checkpoint::Full) {
+            Ok(extent) => extent,
+            Err(error) => return stays(&error),
+        };
+        let is_moved = extent.moved == extent.frames;
+        if let Some(keeper) = &mut self.keeper
+            && let Err(error) = keeper.ended(is_moved)
         {
             log::error!("the log that is kept could not be ended: {error}");
+            return;
+        }
+        // Not before it is said that it has ended: who finds none takes it for lost.
+        let emptied = if is_moved { checkpoint(&mut self.conn, Checkpoint::Truncate).err() } else { None };
+        match emptied {
+            Some(error) => stays(&error),
+            None if !is_moved => stays(&"somebody reads what was there before"),
+            None => {}
         }
     }
 
+    /// Where no log is kept, one that was kept before is over with the first commit.
+    fn part_from_log(&mut self) -> std::io::Result<()> {
+        if self.keeper.is_none() && !self.unlogged.is_over {
+            keeper::forget(&self.path)?;
+            self.unlogged.is_over = true;
+        }
+        Ok(())
+    }
+
     fn commit(&mut self, group: &mut Vec<Box<dyn Job>>, synced: bool) {
-        if self.doubtful
-            && let Err(error) = self.reconnect()
-        {
+        let parted = self.part_from_log().map_err(|error| OpenError::Log { source: Box::new(error) });
+        if let Err(error) = parted.and_then(|()| if self.doubtful { self.reconnect() } else { Ok(()) }) {
             let error = Arc::new(QueryError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(format!("{NOT_OPEN}: {error}"))));
             for job in group.drain(..) {
                 job.answer(Err(Arc::clone(&error)));
@@ -346,23 +375,30 @@ impl Loop {
             }
             self.anew();
         }
-        if let Err(error) = self.conn.batch_execute("PRAGMA wal_checkpoint(PASSIVE)") {
-            log::warn!("the write-ahead log could not be moved into the database file: {error}");
-            // A sync may have failed in it, and then the log is to be written again before anything more is acknowledged.
-            self.doubtful = true;
+        match checkpoint(&mut self.conn, Checkpoint::Passive) {
+            Ok(extent) => {
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.moved(extent);
+                }
+            }
+            Err(error) => {
+                log::warn!("the write-ahead log could not be moved into the database file: {error}");
+                // A sync may have failed in it, and then the log is to be written again before anything more is acknowledged.
+                self.doubtful = true;
+            }
         }
     }
 
     /// Has the log know of what was committed since the last time. Where it cannot know all of that, another begins.
     fn note(&mut self, moment: i64) -> std::io::Result<()> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
-        let frames = frames(&mut self.conn).map_err(std::io::Error::other);
-        let frames = frames.inspect_err(|error| {
+        let extent = checkpoint(&mut self.conn, Checkpoint::Noop).map_err(std::io::Error::other);
+        let extent = extent.inspect_err(|error| {
             // What is committed is noted with the next commit.
             log::error!("the write-ahead log cannot be asked about: {error}");
             self.doubtful = true;
         })?;
-        keeper.committed(moment, frames).inspect_err(|error| {
+        keeper.committed(moment, extent).inspect_err(|error| {
             log::error!("the log that is kept has lost the database: {error}");
             self.anew();
         })
@@ -378,7 +414,7 @@ impl Loop {
     fn keep(&mut self) -> std::io::Result<()> {
         let Some(keeper) = &mut self.keeper else {
             let told = |why| Err(std::io::Error::other(format!("no log is kept until the next start: {why}")));
-            return self.lost.as_ref().map_or(Ok(()), told);
+            return self.unlogged.why.as_ref().map_or(Ok(()), told);
         };
         let moment = keeper.moment();
         if self.doubtful {
@@ -392,10 +428,11 @@ impl Loop {
     /// Begins another log, or goes on without one until the next start.
     fn anew(&mut self) {
         let Some(keeper) = &mut self.keeper else { return };
-        let begun = frames(&mut self.conn).map_err(std::io::Error::other).and_then(|frames| keeper.give_up(frames));
+        let extent = checkpoint(&mut self.conn, Checkpoint::Noop).map_err(std::io::Error::other);
+        let begun = extent.and_then(|extent| keeper.give_up(extent.frames));
         if let Err(error) = begun {
             log::error!("NO LOG IS KEPT from now on until the next start: {error}");
-            (self.keeper, self.options.log, self.lost) = (None, None, Some(error.to_string()));
+            (self.keeper, self.options.log, self.unlogged.why) = (None, None, Some(error.to_string()));
             if let Err(error) = self.reconnect() {
                 log::error!("the writer could not connect again: {}", chain(&error));
                 self.doubtful = true;
@@ -471,18 +508,6 @@ fn still_open(conn: &mut Conn) -> Result<(), QueryError> {
 /// Whether a connection cannot say what became of its last transaction: SQLite ends one itself where a statement failed badly.
 fn is_broken(conn: &mut Conn) -> bool {
     <Conn as Connection>::TransactionManager::is_broken_transaction_manager(conn)
-}
-
-/// How many frames of the write-ahead log count, by the connection that writes it. What stands behind them was never committed.
-fn frames(conn: &mut Conn) -> Result<u32, QueryError> {
-    #[derive(diesel::QueryableByName)]
-    struct State {
-        #[diesel(sql_type = diesel::sql_types::Integer)]
-        log: i32,
-    }
-    let state: State = diesel::sql_query("PRAGMA wal_checkpoint(NOOP)").get_result(conn)?;
-    // It is negative where nothing was ever written.
-    Ok(u32::try_from(state.log).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Kept {
         let clock: Arc<dyn Clock> = Arc::<Hand>::clone(&self.clock);
         let log = LogOptions { dir: self.log(), clock };
         let mut keeper = Keeper::begin(&self.path(), &log, Arc::<Counted>::clone(&self.ids)).unwrap();
-        let options = Options { log: Some(log), ..Options::default() };
+        let options = Options { log: Some(log), busy_timeout: std::time::Duration::from_millis(100), ..Options::default() };
         let mut conn = connect::for_writing(&self.path(), &options).unwrap();
         keeper.hold().unwrap();
         conn.batch_execute("CREATE TABLE IF NOT EXISTS kept (id INTEGER PRIMARY KEY, content BLOB)").unwrap();
@@ -204,25 +204,72 @@ async fn what_another_sqlite_wrote_between_an_end_and_a_start_ends_the_log() {
     let (writer, first) = kept.begun().await;
     writer.close().await;
     let signed = fs::read_to_string(lineage_file(&kept.path())).unwrap();
-    let (bytes, second) = stamp(&kept.path()).unwrap();
-    assert!(signed.ends_with(&format!("{FILE}{bytes} {second}\n")), "{signed}");
-    // Long before, so that what is written now is seen to be later.
-    let earlier = second - 100;
-    fs::write(lineage_file(&kept.path()), signed.replace(&second.to_string(), &earlier.to_string())).unwrap();
+    let Stamp { bytes, written } = stamp(&kept.path()).unwrap().unwrap();
+    assert!(signed.ends_with(&format!("{FILE}{bytes} {written}\n")), "{signed}");
 
-    // A copy that keeps the time, such as an archive makes, goes on; and so does one of which a connection read.
+    // A copy with its time goes on, also one of an archive, and one of which a connection read.
+    let second = u64::try_from(written / 1_000_000_000).unwrap();
     let file = File::options().append(true).open(kept.path()).unwrap();
-    file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(earlier)).unwrap();
+    file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(second)).unwrap();
     drop(file);
     care::copy(&kept.path(), &kept.directory.path().join("copy.db"), || {}, |_, _| {}).unwrap();
     rusqlite::Connection::open(kept.path()).unwrap().query_row("SELECT count(*) FROM kept", [], |row| row.get::<_, i64>(0)).unwrap();
     kept.open().close().await;
     assert_eq!(kept.place().0, first);
 
-    assert_eq!(stamp(&kept.path()).unwrap(), (bytes, earlier), "nothing was written since");
+    // What is written at once is noticed, though it is of the same size and second.
+    let writer = kept.open();
+    kept.add(&writer, 2, 10).await;
+    writer.close().await;
+    assert_eq!(kept.place().0, first);
+    std::thread::sleep(std::time::Duration::from_millis(20));
     rusqlite::Connection::open(kept.path()).unwrap().execute_batch("DELETE FROM kept").unwrap();
     kept.open().close().await;
     assert_ne!(kept.place().0, first);
+}
+
+#[tokio::test]
+async fn what_another_sqlite_moved_beside_the_writer_ends_the_log() {
+    let kept = Kept::new();
+    let (writer, first) = kept.begun().await;
+    let other = rusqlite::Connection::open(kept.path()).unwrap();
+    // Enough for it to move the write-ahead log into the file, and then to begin it anew.
+    other.execute_batch("CREATE TABLE other (content BLOB); INSERT INTO other VALUES (randomblob(5000000))").unwrap();
+    other.execute_batch("DELETE FROM other").unwrap();
+    kept.add(&writer, 2, 10).await;
+    writer.keep().await.unwrap();
+    let second = kept.place().0;
+    assert_ne!(second, first);
+    // One of its own is no reason for another.
+    for at in 3..6 {
+        kept.add(&writer, at, 20_000_000).await;
+        writer.keep().await.unwrap();
+    }
+    assert_eq!(kept.place().0, second);
+    writer.close().await;
+}
+
+#[tokio::test]
+async fn whoever_only_reads_at_the_end_ends_no_log() {
+    let kept = Kept::new();
+    let (writer, first) = kept.begun().await;
+    let reader = rusqlite::Connection::open(kept.path()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM kept").unwrap();
+    kept.add(&writer, 2, 10).await;
+    writer.close().await;
+    drop(reader);
+    // Of another process, that ends last and moves what is left.
+    let other = Kept::new();
+    copy_all(kept.directory.path(), &[FILES.as_slice(), &["log"]].concat(), other.directory.path());
+    assert!(fs::metadata(wal_of(&other.path())).unwrap().len() > 0, "it could not be moved while it was read");
+    rusqlite::Connection::open(other.path()).unwrap().query_row("SELECT count(*) FROM kept", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert!(!wal_of(&other.path()).exists());
+    other.ids.0.store(77, Ordering::SeqCst);
+    for kept in [&kept, &other] {
+        kept.open().close().await;
+        assert_eq!(kept.place().0, first);
+        assert_eq!(kept.rows_at(&kept.nothing(), &(first.clone(), 1), 2).unwrap(), 2);
+    }
 }
 
 /// Copies files of one directory into another, in place of what is there.
@@ -407,10 +454,14 @@ async fn times_that_cannot_be_noted_are_no_end_of_the_log() {
 async fn what_cannot_be_kept_stays_in_the_write_ahead_log_also_when_the_writer_ends() {
     let kept = Kept::new();
     let (writer, lineage) = kept.begun().await;
+    let reader = rusqlite::Connection::open(kept.path()).unwrap();
     let away = kept.lose_log();
     kept.add(&writer, 2, 10).await;
     assert!(writer.keep().await.is_err());
     writer.close().await;
+    // The last one that ends moves it, and readers end after the writer.
+    drop(reader);
+    assert!(fs::metadata(wal_of(&kept.path())).unwrap().len() > 0);
     fs::remove_file(kept.log()).unwrap();
     fs::rename(away, kept.log()).unwrap();
     let writer = kept.open();

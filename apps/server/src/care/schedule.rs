@@ -173,7 +173,10 @@ fn kept(dir: &Path) -> io::Result<Kept> {
             Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => continue,
             Err(error) => error.to_string(),
         };
-        log::warn!("the backup {} counts for nothing while it cannot be read: {unreadable}", path.display());
+        log::warn!(
+            "the backup {} counts for nothing, and no log is shortened, while it is there and cannot be read: {unreadable}",
+            path.display()
+        );
         kept.is_all = false;
     }
     kept.whole.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -198,15 +201,18 @@ fn remove(path: &Path) -> io::Result<()> {
 /// Removes the oldest backups beyond those that are kept, and of the log what none of those needs. Kept besides are the one that was just
 /// made, the newest one whose database is not damaged, and the newest one without a problem: it may have files that are not there any more.
 fn forget(dir: &Path, settings: &BackupsConfig, database: &Path, made: &Path) -> Result<(), Failure> {
-    let Kept { whole, is_all } = kept(dir).map_err(unwritable(dir))?;
+    let Kept { mut whole, is_all } = kept(dir).map_err(unwritable(dir))?;
+    // What is later than the one that was just made is of a time at which the clock was wrong.
+    whole.sort_by_key(|(path, _)| path.as_path() <= made);
+    // With fewer than that, this directory may not be the one that had them.
+    let is_complete = is_all && whole.len() >= settings.keep;
     let surplus = whole.len().saturating_sub(settings.keep);
     let sound = whole.iter().rposition(|(_, manifest)| !manifest.damaged);
     let best = whole.iter().rposition(|(_, manifest)| manifest.problems.is_empty());
     let mut needed = Vec::new();
     for (at, (path, manifest)) in whole.into_iter().enumerate() {
-        if at >= surplus || Some(at) == sound || path == made {
-            needed.extend(manifest.log.map(|log| (log.lineage, log.segment)));
-        } else if Some(at) != best {
+        let goes = at < surplus && Some(at) != sound && Some(at) != best;
+        if goes {
             // Half a backup must not look like one, should this end here.
             let going = stage::partial(&path).map_err(unwritable(dir))?;
             match fs::rename(&path, &going).and_then(|()| remove(&going)) {
@@ -214,10 +220,14 @@ fn forget(dir: &Path, settings: &BackupsConfig, database: &Path, made: &Path) ->
                 Err(error) => log::warn!("the old backup {} cannot be removed: {error}", path.display()),
             }
         }
+        // One that could not be made another name of is whole, and may be restored.
+        if at >= surplus || Some(at) == sound || (goes && path.exists()) {
+            needed.extend(manifest.log.map(|log| (log.lineage, log.segment)));
+        }
     }
     match &settings.log_dir {
         // Without a backup that begins in the log nobody knows what is needed.
-        Some(log) if is_all && !needed.is_empty() => {
+        Some(log) if is_complete && !needed.is_empty() => {
             // A log that begins at this moment is in no backup yet, and goes on all the same.
             let current = care::log_of(database).map_err(|error| super::failed(&error))?;
             care::forget_log(log, current.as_deref(), &needed).map_err(|error| super::failed(&error))
@@ -330,7 +340,8 @@ mod tests {
         assert!(schedule.next <= schedule.after(Timestamp::from_millis(now)), "{}", schedule.describe());
         write(now).await;
         schedule.once().await.unwrap();
-        assert!(dir.join(backup::name(Timestamp::from_millis(now))).is_dir(), "it was just made");
+        let there = |millis: i64| dir.join(backup::name(Timestamp::from_millis(millis))).is_dir();
+        assert_eq!([future, future + HOUR, now].map(there), [false, true, true], "it was just made, whatever the others say");
 
         let unread = dir.join(backup::name(Timestamp::from_millis(now + HOUR)));
         fs::create_dir_all(unread.join(FILE)).unwrap();
@@ -339,14 +350,20 @@ mod tests {
             write(now + hour * HOUR).await;
             at(now + hour * HOUR).once().await.unwrap();
         }
-        assert!(log() > before && unread.is_dir(), "it may need any of the log");
+        let grown = log();
+        assert!(grown > before && unread.is_dir(), "it may need any of the log");
         fs::remove_dir_all(&unread).unwrap();
-        for old in [future, future + HOUR] {
-            fs::remove_dir_all(dir.join(backup::name(Timestamp::from_millis(old)))).unwrap();
-        }
         write(now + 4 * HOUR).await;
         at(now + 4 * HOUR).once().await.unwrap();
-        assert!(log() < before + 3, "{}", log());
+        assert_eq!([future + HOUR, now + 3 * HOUR, now + 4 * HOUR].map(there), [false, true, true]);
+        assert!(log() < grown, "{}", log());
+
+        // Another directory, or none that is mounted, knows nothing of the backups that need the log.
+        let before = log();
+        fs::rename(&dir, directory.path().join("elsewhere")).unwrap();
+        write(now + 5 * HOUR).await;
+        at(now + 5 * HOUR).once().await.unwrap();
+        assert!(log() > before);
         store.close().await;
     }
 

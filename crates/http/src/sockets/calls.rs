@@ -116,7 +116,7 @@ impl Driver {
         let posted = self.state.services.messaging.post(caller, message).await;
         let is_new = posted.as_ref().is_ok_and(|receipt| !receipt.repeated);
         if let (Some(room), Some(client_id), false) = (&room, &client_id, is_new) {
-            room.sent(author, client_id);
+            room.not_sent(author, client_id, self.listener.key);
         }
         if posted.is_ok() {
             self.settle(author);

@@ -225,6 +225,25 @@ struct Heard {
     position: i64,
     /// Whether it still reads by itself what it has missed.
     behind: bool,
+    /// What comes behind a message of its own that it was not told yet is taken: a reply may be quicker than that.
+    held: Option<Vec<Frame>>,
+}
+
+impl Heard {
+    fn tell(&mut self, frame: Frame) {
+        match &mut self.held {
+            Some(held) if held.len() < limits::SOCKET_FRAMES => held.push(frame),
+            _ => {
+                self.release();
+                self.outbox.push(frame);
+            }
+        }
+    }
+
+    /// Tells what was held.
+    fn release(&mut self) {
+        self.held.take().into_iter().flatten().for_each(|frame| self.outbox.push(frame));
+    }
 }
 
 /// What the sender of a message is told behind its event.
@@ -267,9 +286,13 @@ impl Room {
         }
     }
 
-    /// It was sent, or it was not.
-    pub(crate) fn sent(&self, author: EntityId, client_id: &str) {
-        self.inner.lock().sending.remove(&(author, client_id.to_owned()));
+    /// It was not sent, or was before.
+    pub(crate) fn not_sent(&self, author: EntityId, client_id: &str, key: u64) {
+        let mut inner = self.inner.lock();
+        inner.sending.remove(&(author, client_id.to_owned()));
+        if let Some(listener) = inner.listeners.get_mut(&key) {
+            listener.release();
+        }
     }
 
     /// Tells the sender of a message something right behind the message's event; `own` is its copy of the message, for when the room
@@ -301,8 +324,12 @@ impl Room {
             }
             listener.position = seq.unwrap_or(listener.position);
             match &own {
-                Some((sender, frame)) if sender == key => listener.outbox.push(frame.clone()),
-                _ => frames.iter().for_each(|frame| listener.outbox.push(frame.clone())),
+                Some((sender, frame)) if sender == key => {
+                    listener.tell(frame.clone());
+                    listener.release();
+                    listener.held = Some(Vec::new());
+                }
+                _ => frames.iter().for_each(|frame| listener.tell(frame.clone())),
             }
         }
         inner.position = seq.unwrap_or(inner.position);
@@ -326,7 +353,7 @@ impl Room {
 
 impl Inner {
     fn admit(&mut self, listener: &Listener, position: i64, behind: bool) {
-        self.listeners.insert(listener.key, Heard { outbox: Arc::clone(&listener.outbox), position, behind });
+        self.listeners.insert(listener.key, Heard { outbox: Arc::clone(&listener.outbox), position, behind, held: None });
     }
 
     fn dismiss(&mut self, key: u64) {
@@ -335,7 +362,9 @@ impl Inner {
             self.give_up(due);
         }
         self.sending.retain(|_, sender| *sender != key);
-        self.listeners.remove(&key);
+        if let Some(mut listener) = self.listeners.remove(&key) {
+            listener.release();
+        }
     }
 
     /// Whether one who reads by itself knows as much as the room, which tells it the rest then; or is not heard of any more, or has
@@ -360,16 +389,17 @@ impl Inner {
             self.give_up(due);
         }
         let frame = channel_deleted(channel);
-        self.listeners.values().for_each(|listener| listener.outbox.push(frame.clone()));
+        self.listeners.values_mut().for_each(|listener| listener.tell(frame.clone()));
     }
 
     /// Tells what was due without waiting any longer for its event.
-    fn give_up(&self, due: Due) {
-        let Some(listener) = self.listeners.get(&due.key) else { return };
+    fn give_up(&mut self, due: Due) {
+        let Some(listener) = self.listeners.get_mut(&due.key) else { return };
         if listener.position < due.seq {
             listener.outbox.push(due.own);
         }
         due.then.into_iter().for_each(|frame| listener.outbox.push(frame));
+        listener.release();
     }
 
     /// Who sent the message by a socket, and its own copy, which has its own id of the message.
@@ -382,11 +412,14 @@ impl Inner {
 
     /// Tells what was due behind the events that have been told.
     fn settle(&mut self) {
-        let listeners = &self.listeners;
-        let told = |due: &mut Due| listeners.get(&due.key).is_none_or(|listener| !listener.behind && listener.position >= due.seq);
-        for due in self.due.extract_if(.., told) {
-            if let Some(listener) = listeners.get(&due.key) {
+        let listeners = &mut self.listeners;
+        let told = |due: &Due, listeners: &HashMap<u64, Heard>| {
+            listeners.get(&due.key).is_none_or(|listener| !listener.behind && listener.position >= due.seq)
+        };
+        for due in self.due.extract_if(.., |due| told(due, listeners)).collect::<Vec<_>>() {
+            if let Some(listener) = listeners.get_mut(&due.key) {
                 due.then.into_iter().for_each(|frame| listener.outbox.push(frame));
+                listener.release();
             }
         }
     }
@@ -432,3 +465,6 @@ fn frames(item: &StreamItem, memory: &mut Memory) -> Vec<Frame> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,11 +90,10 @@ impl Stamp {
         Ok(Self { bytes: metadata.len(), written })
     }
 
-    /// Whether a file that was this is this now. Archives keep whole seconds.
+    /// Whether a file that was this is this now, or a copy where times are coarser, as on other file systems and in archives.
     fn still_is(self, now: Self) -> bool {
-        let second = |nanos: u128| nanos / 1_000_000_000;
-        let is_rounded = now.written == second(now.written) * 1_000_000_000;
-        self.bytes == now.bytes && (self.written == now.written || is_rounded && second(self.written) == second(now.written))
+        let units = [1, 100, 1_000, 1_000_000, 1_000_000_000];
+        self.bytes == now.bytes && units.iter().any(|unit| now.written == self.written / unit * unit)
     }
 }
 
@@ -165,6 +164,10 @@ impl Keeper {
                  needed"
             );
             return Ok(false);
+        }
+        // From here on the write-ahead log alone shows that nothing is missing.
+        if self.ended.is_some() && self.head().map_err(CareError::file(&self.wal))?.is_some_and(|wal| wal.salts == self.salts) {
+            self.sign(None).map_err(CareError::file(&self.database))?;
         }
         self.catch_up().map_err(CareError::file(&self.wal))?;
         self.sync().map_err(CareError::file(&self.wal))?;
@@ -288,13 +291,17 @@ impl Keeper {
         for frame in self.ends_after(&mut file, &wal, extent.frames)? {
             self.note(frame, at);
         }
-        (self.open, self.moved, self.unknown) = (Some(file), extent.moved, false);
+        self.open = Some(file);
+        self.moved(extent);
         Ok(())
     }
 
-    /// Notes how much of the write-ahead log is in the database now.
+    /// Notes how much of the write-ahead log is in the database now. Where it has more than was seen, that is another's, and to be seen
+    /// before it may go; where it has less, another one begins.
     pub(super) fn moved(&mut self, extent: Extent) {
-        self.moved = extent.moved;
+        if extent.frames == self.seen {
+            (self.moved, self.unknown) = (extent.moved, false);
+        }
     }
 
     /// Takes another write-ahead log for what it is: the one that follows, which began when all before it was kept and in the database.
@@ -494,9 +501,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// Notes that the log has ended, with all that was committed kept, and whether all of it is in the database. Then the last connection
-    /// may end as it likes. Where not, because somebody reads, the last one of theirs may move the rest, so that what the database is says
-    /// nothing.
+    /// Notes that the log has ended, with all that was committed kept, and whether all of it is in the database, and nobody reads. Else
+    /// whoever ends last may move it, so that what the database is says nothing.
     pub(super) fn ended(&mut self, is_moved: bool) -> io::Result<()> {
         let mut file = None;
         if is_moved {
@@ -507,11 +513,12 @@ impl Keeper {
             // Closing it would take SQLite's locks away from the connections of this process.
             self.synced = Some(database);
         }
-        self.sign(Some(End { segment: self.number - 1, file }))?;
-        if is_moved {
-            self.holding = None;
-        }
-        Ok(())
+        self.sign(Some(End { segment: self.number - 1, file }))
+    }
+
+    /// The last connection may end as it likes.
+    pub(super) fn release(&mut self) {
+        self.holding = None;
     }
 
     /// Begins another log, since something was not kept. So many frames of the write-ahead log count.

@@ -30,6 +30,15 @@ pub(super) struct Extent {
     pub(super) frames: u32,
     /// How many of them are in the database file.
     pub(super) moved: u32,
+    /// Whether not all was done that should be, because of others.
+    pub(super) is_busy: bool,
+}
+
+impl Extent {
+    /// Whether all of it is in the database file.
+    pub(super) const fn is_moved(self) -> bool {
+        self.moved == self.frames && !self.is_busy
+    }
 }
 
 /// What a checkpoint does.
@@ -51,14 +60,16 @@ pub(super) fn checkpoint(conn: &mut Conn, what: Checkpoint) -> QueryResult<Exten
     #[derive(diesel::QueryableByName)]
     struct State {
         #[diesel(sql_type = diesel::sql_types::Integer)]
+        busy: i32,
+        #[diesel(sql_type = diesel::sql_types::Integer)]
         log: i32,
         #[diesel(sql_type = diesel::sql_types::Integer)]
         checkpointed: i32,
     }
-    let State { log, checkpointed } = diesel::sql_query(format!("PRAGMA wal_checkpoint({what})")).get_result(conn)?;
-    // They are negative where nothing was ever written.
+    let State { busy, log, checkpointed } = diesel::sql_query(format!("PRAGMA wal_checkpoint({what})")).get_result(conn)?;
+    // They are negative where nothing was ever written, and where somebody else moves the log just now.
     let count = |frames: i32| u32::try_from(frames).unwrap_or_default();
-    Ok(Extent { frames: count(log), moved: count(checkpointed) })
+    Ok(Extent { frames: count(log), moved: count(checkpointed), is_busy: busy != 0 })
 }
 
 /// Where a database has its write-ahead log.

@@ -2,7 +2,6 @@
 //! callers share the cost of making their work durable, and none is hurt by another's failure, for which all are run once more, each
 //! in a savepoint. Where the commit fails, nothing of the group has happened, and all are told so.
 
-use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -10,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use core_types::deliveries::DeliveryWorker;
-use core_types::error::chain;
+use core_types::error::{Source, chain};
 use core_types::{StoreError, StoreResult};
 use diesel::Connection;
 use diesel::connection::{SimpleConnection, TransactionManager as _};
@@ -119,7 +118,10 @@ impl Writer {
     pub(super) fn start(mut conn: Conn, path: PathBuf, options: Options, mut keeper: Option<Keeper>) -> Result<Self, OpenError> {
         let noted = keeper.as_mut().map_or(Ok(()), |keeper| {
             let moment = keeper.moment();
-            checkpoint(&mut conn, Checkpoint::Noop).map_err(std::io::Error::other).and_then(|extent| keeper.committed(moment, extent))
+            keeper.committed(moment, checkpoint(&mut conn, Checkpoint::Noop).map_err(std::io::Error::other)?)?;
+            // What made a new database is in the log before anything else, which so is known not to have ended.
+            keeper.sync()?;
+            keeper.keep()
         });
         if let Err(error) = noted {
             // Before what holds the write-ahead log, which has what is not kept.
@@ -279,25 +281,30 @@ impl Loop {
 
     /// Moves the write-ahead log into the file, all of which is kept.
     fn end_log(&mut self) {
-        let stays = |why: &dyn Display| log::warn!("the write-ahead log stays beside the database file: {why}");
-        let extent = match checkpoint(&mut self.conn, Checkpoint::Full) {
-            Ok(extent) => extent,
-            Err(error) => return stays(&error),
-        };
-        let is_moved = extent.moved == extent.frames;
-        if let Some(keeper) = &mut self.keeper
-            && let Err(error) = keeper.ended(is_moved)
-        {
-            log::error!("the log that is kept could not be ended: {error}");
-            return;
+        if let Err(error) = self.move_all() {
+            log::warn!("the write-ahead log stays beside the database file: {error}");
+        }
+    }
+
+    fn move_all(&mut self) -> Result<(), Source> {
+        if checkpoint(&mut self.conn, Checkpoint::Noop)?.frames > 0 {
+            // Somebody before may have committed what is in no log.
+            self.part_from_log()?;
+        }
+        let mut is_moved = checkpoint(&mut self.conn, Checkpoint::Full)?.is_moved();
+        if let Some(keeper) = &mut self.keeper {
+            keeper.ended(is_moved)?;
         }
         // Not before it is said that it has ended: who finds none takes it for lost.
-        let emptied = if is_moved { checkpoint(&mut self.conn, Checkpoint::Truncate).err() } else { None };
-        match emptied {
-            Some(error) => stays(&error),
-            None if !is_moved => stays(&"somebody reads what was there before"),
+        if is_moved {
+            is_moved = checkpoint(&mut self.conn, Checkpoint::Truncate)?.is_moved();
+        }
+        match &mut self.keeper {
+            Some(keeper) if is_moved => keeper.release(),
+            Some(keeper) => keeper.ended(false)?,
             None => {}
         }
+        if is_moved { Ok(()) } else { Err("somebody reads what is in it".into()) }
     }
 
     /// Where no log is kept, one that was kept before is over with the first commit.

@@ -265,6 +265,21 @@ async fn whoever_only_reads_at_the_end_ends_no_log() {
     rusqlite::Connection::open(other.path()).unwrap().query_row("SELECT count(*) FROM kept", [], |row| row.get::<_, i64>(0)).unwrap();
     assert!(!wal_of(&other.path()).exists());
     other.ids.0.store(77, Ordering::SeqCst);
+
+    // From the next start on the write-ahead log alone has what is committed: where somebody moves it, the log does not go on.
+    let crashed = Kept::new();
+    copy_all(kept.directory.path(), &[FILES.as_slice(), &["log"]].concat(), crashed.directory.path());
+    crashed.ids.0.store(99, Ordering::SeqCst);
+    let lost = Kept::new();
+    let writer = crashed.open();
+    crashed.add(&writer, 3, 10).await;
+    copy_all(crashed.directory.path(), &[FILES.as_slice(), &["log"]].concat(), lost.directory.path());
+    writer.close().await;
+    rusqlite::Connection::open(lost.path()).unwrap().query_row("SELECT count(*) FROM kept", [], |row| row.get::<_, i64>(0)).unwrap();
+    lost.ids.0.store(99, Ordering::SeqCst);
+    lost.open().close().await;
+    assert_ne!(lost.place().0, first);
+
     for kept in [&kept, &other] {
         kept.open().close().await;
         assert_eq!(kept.place().0, first);

@@ -1,0 +1,84 @@
+use core_types::messaging::{ChannelEvent, Message, StreamItem};
+use core_types::{Json, Timestamp};
+use uuid::Uuid;
+
+use super::*;
+
+const AUTHOR: u128 = 7;
+const KEY: u64 = 1;
+
+fn said(author: u128, seq: i64, client_id: Option<&str>) -> StreamItem {
+    let message = Message {
+        id: MessageId::new(Uuid::from_u128(seq.unsigned_abs().into())),
+        channel_id: ChannelId::new(Uuid::from_u128(1)),
+        server_id: MessageServerId::DEFAULT,
+        author_id: EntityId::new(Uuid::from_u128(author)),
+        author_name: None,
+        content: format!("message {seq}"),
+        raw: None,
+        source_type: None,
+        source_id: client_id.map(str::to_owned),
+        metadata: Json::default(),
+        in_reply_to: None,
+        seq,
+        created_at: Timestamp::from_millis(0),
+        updated_at: Timestamp::from_millis(0),
+    };
+    let body = EventBody::Message(Some(Arc::new(message)));
+    StreamItem::Event(Arc::new(ChannelEvent {
+        channel_id: ChannelId::new(Uuid::from_u128(1)),
+        seq,
+        body,
+        created_at: Timestamp::from_millis(0),
+    }))
+}
+
+/// A room that one hears, and what it was told so far, in short.
+fn room() -> (Room, impl Fn() -> Vec<String>) {
+    let room = Room::new(ChannelId::new(Uuid::from_u128(1)), 0);
+    let outbox = Arc::<Outbox>::default();
+    room.inner.lock().admit(&Listener { key: KEY, outbox: Arc::clone(&outbox) }, 0, false);
+    let told = move || {
+        let frames = outbox.take_now(usize::MAX).unwrap_or_default();
+        let short = |text: &str| ["messageAck", "message 1", "message 2", "message 3"].into_iter().find(|word| text.contains(word));
+        frames.iter().filter_map(|frame| short(&format!("{frame:?}"))).map(str::to_owned).collect()
+    };
+    (room, told)
+}
+
+#[test]
+fn a_reply_that_is_quicker_than_the_word_that_a_message_is_taken_comes_behind_it() {
+    let (room, told) = room();
+    let author = EntityId::new(Uuid::from_u128(AUTHOR));
+    let acknowledge = |seq| room.tell_behind(seq, KEY, &Frame::Text("own".into()), &[Frame::Text("messageAck".into())]);
+    room.sending(author, "mine", KEY);
+    room.tell(&said(AUTHOR, 1, Some("mine")));
+    room.tell(&said(9, 2, None));
+    assert_eq!(told(), ["message 1"]);
+    assert!(acknowledge(1));
+    assert_eq!(told(), ["messageAck", "message 2"]);
+
+    // The other way round, nothing waits.
+    room.sending(author, "next", KEY);
+    assert!(acknowledge(3));
+    assert!(told().is_empty());
+    room.tell(&said(AUTHOR, 3, Some("next")));
+    assert_eq!(told(), ["message 3", "messageAck"]);
+}
+
+#[test]
+fn what_waits_for_a_word_that_does_not_come_is_told_all_the_same() {
+    let author = EntityId::new(Uuid::from_u128(AUTHOR));
+    for leaves in [false, true] {
+        let (room, told) = room();
+        room.sending(author, "mine", KEY);
+        room.tell(&said(AUTHOR, 1, Some("mine")));
+        room.tell(&said(9, 2, None));
+        if leaves {
+            room.inner.lock().dismiss(KEY);
+        } else {
+            room.not_sent(author, "mine", KEY);
+        }
+        assert_eq!(told(), ["message 1", "message 2"], "leaves: {leaves}");
+    }
+}

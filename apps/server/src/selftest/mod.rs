@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use outbound::Method;
 use serde_json::Value;
 
 use crate::cli::SelftestVerb;
@@ -71,6 +72,8 @@ pub async fn run(config: &Config, verb: SelftestVerb) -> Result<(), Failure> {
 pub async fn on(url: &str, key: &str, name: &str) -> Result<Report, Failure> {
     let owner = Asker::new(url, "the owner", Some(key))?;
     wants_a_key(url).await?;
+    // Nothing is made, and so nothing cleaned up, with a key that is not the owner's.
+    owner.must(Method::Get, "/api/keys", None).await?;
     let marks = Marks::of(name);
     let mut report = Report::default();
     let done = match Callers::make(url, owner.clone(), &marks).await {

@@ -198,8 +198,8 @@ fn remove(path: &Path) -> io::Result<()> {
     if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
-/// Removes the oldest backups beyond those that are kept, and of the log what none of those needs. Kept besides are the one that was just
-/// made, the newest one whose database is not damaged, and the newest one without a problem: it may have files that are not there any more.
+/// Removes the oldest backups beyond those that are kept, and of the log what none of those needs. Kept besides are the newest one
+/// whose database is not damaged, and the newest one without a problem: it may have files that are not there any more.
 fn forget(dir: &Path, settings: &BackupsConfig, database: &Path, made: &Path) -> Result<(), Failure> {
     let Kept { mut whole, is_all } = kept(dir).map_err(unwritable(dir))?;
     // What is later than the one that was just made is of a time at which the clock was wrong.

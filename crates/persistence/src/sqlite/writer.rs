@@ -292,11 +292,11 @@ impl Loop {
             self.part_from_log()?;
         }
         let mut is_moved = checkpoint(&mut self.conn, Checkpoint::Full)?.is_moved();
-        if let Some(keeper) = &mut self.keeper {
-            keeper.ended(is_moved)?;
-        }
-        // Not before it is said that it has ended: who finds none takes it for lost.
         if is_moved {
+            // Before it is emptied: who finds none, and no word of its end, takes it for lost.
+            if let Some(keeper) = &mut self.keeper {
+                keeper.ended(true)?;
+            }
             is_moved = checkpoint(&mut self.conn, Checkpoint::Truncate)?.is_moved();
         }
         match &mut self.keeper {

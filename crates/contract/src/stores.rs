@@ -28,6 +28,7 @@ use tokio::time::timeout;
 pub mod access;
 pub mod agents;
 pub mod channels;
+pub mod chosen;
 pub mod claiming;
 pub mod edits;
 pub mod events;
@@ -134,6 +135,8 @@ macro_rules! store_contract {
             access::a_tenant_reaches_its_own_and_nothing_else,
             access::lists_show_what_is_within_reach,
             access::a_shared_server_is_seen_as_a_whole,
+            access::what_two_say_is_not_shared,
+            access::what_was_made_on_a_shared_server_goes_with_the_share,
             access::one_person_sees_the_channels_it_takes_part_in,
             access::a_post_finds_only_channels_within_reach,
             access::agents_hear_no_channel_of_another_tenant,
@@ -209,6 +212,11 @@ macro_rules! store_contract {
             edits::removing_a_message_cancels_its_open_deliveries,
             edits::clearing_a_channel_forgets_the_conversation,
             edits::messages_are_found_by_their_words,
+            chosen::a_message_with_the_id_of_a_memory_changes_and_removes_none,
+            chosen::a_message_with_the_id_of_one_that_is_gone_is_not_told_in_its_place,
+            chosen::a_repeat_is_not_answered_with_a_message_of_another_channel,
+            chosen::a_repeat_is_answered_within_reach_only,
+            chosen::nobody_takes_the_id_of_a_reply,
             events::events_are_read_in_order_after_a_sequence_number,
             events::an_announcement_takes_its_place_among_the_messages,
             events::pruned_events_leave_messages_and_no_gap,
@@ -220,6 +228,7 @@ macro_rules! store_contract {
             claiming::concurrent_claims_share_without_doubles,
             claiming::stopped_and_full_agents_are_passed_over,
             claiming::a_claim_brings_no_more_of_one_agent_than_its_share,
+            claiming::a_claim_brings_no_more_of_one_tenant_than_its_share,
             claiming::what_is_held_is_not_claimed_again,
             claiming::a_claim_takes_the_oldest_up_to_its_limit,
             claiming::an_expired_claim_is_claimed_again_as_the_next_attempt,
@@ -232,6 +241,7 @@ macro_rules! store_contract {
             claiming::only_an_untried_message_that_asks_as_much_is_newer,
             claiming::the_next_due_moment_is_that_of_a_running_agents_delivery,
             claiming::the_next_due_moment_leaves_busy_agents_out,
+            claiming::the_next_due_moment_leaves_busy_tenants_out,
             finishing::a_finish_writes_everything_at_once,
             finishing::a_finish_without_reply_tells_readers_and_frees_the_next,
             finishing::without_a_plane_a_finish_leaves_the_agents_memory_alone,

@@ -1,5 +1,6 @@
 //! Deliveries: one agent's duty to deal with one message, durable from the post to its one end.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::memory::{AgentPlane, Memory, RoomState};
 use crate::messaging::{Channel, ChannelEvent, Completion, Message, MessageDraft};
 use crate::runs::{LogEntry, Run};
-use crate::{AgentId, DeliveryId, MessageId, StoreResult, Timestamp};
+use crate::{AgentId, DeliveryId, MessageId, StoreResult, Tenant, Timestamp};
 
 /// Where a delivery stands. Every delivery ends in exactly one of the last five.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, derive_more::Display, derive_more::FromStr)]
@@ -91,6 +92,48 @@ pub struct Claimed {
     pub is_new: bool,
 }
 
+/// A delivery that is worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Which.
+    pub delivery: DeliveryId,
+    /// By which agent.
+    pub agent: AgentId,
+    /// In whose channel; `None` where that is the owner's.
+    pub tenant: Option<Tenant>,
+}
+
+/// Those of whom as much is worked on as may be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Busy {
+    /// Agents.
+    pub agents: Vec<AgentId>,
+    /// Tenants, by what is in their channels.
+    pub tenants: Vec<Tenant>,
+}
+
+impl Busy {
+    /// Those of whom so many are held: as many agents, and as many tenants.
+    pub fn of<'a>(held: impl IntoIterator<Item = &'a Held>, per_agent: u32, per_tenant: u32) -> Self {
+        let (mut agents, mut tenants) = (HashMap::new(), HashMap::new());
+        for one in held {
+            *agents.entry(one.agent).or_insert(0) += 1;
+            if let Some(tenant) = &one.tenant {
+                *tenants.entry(tenant).or_insert(0) += 1;
+            }
+        }
+        Self {
+            agents: agents.into_iter().filter(|(_, load)| *load >= per_agent).map(|(agent, _)| agent).collect(),
+            tenants: tenants.into_iter().filter(|(_, load)| *load >= per_tenant).map(|(tenant, _)| tenant.clone()).collect(),
+        }
+    }
+
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.agents.is_empty() && self.tenants.is_empty()
+    }
+}
+
 /// What to claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest {
@@ -98,8 +141,10 @@ pub struct ClaimRequest {
     pub limit: u32,
     /// At most this many of one agent, those in `held` included.
     pub per_agent: u32,
+    /// The same of one tenant. The owner is none.
+    pub per_tenant: u32,
     /// What this process works on already: not to be claimed, even if its lease has run out.
-    pub held: Vec<(AgentId, DeliveryId)>,
+    pub held: Vec<Held>,
     /// The present moment: deliveries with a later `not_before` wait.
     pub now: Timestamp,
     /// Until when the claims hold.
@@ -212,9 +257,8 @@ pub trait DeliveryRepository: Send + Sync {
     /// many.
     async fn recover(&self, now: Timestamp) -> StoreResult<u64>;
 
-    /// When the next pending delivery of a running agent becomes due, or the next claim expires; agents that are `busy`
-    /// left out.
-    async fn next_due(&self, busy: Vec<AgentId>) -> StoreResult<Option<Timestamp>>;
+    /// When the next pending delivery of a running agent becomes due, or the next claim expires; who is `busy` left out.
+    async fn next_due(&self, busy: Busy) -> StoreResult<Option<Timestamp>>;
 
     /// A delivery by its id.
     async fn find(&self, id: DeliveryId) -> StoreResult<Option<Delivery>>;

@@ -124,6 +124,24 @@ impl MediaId {
     }
 }
 
+/// The bit in which the ids of a delivery and of its reply differ.
+const REPLY: u128 = 1 << 61;
+
+impl DeliveryId {
+    /// The id of the reply that may come of it. Readers see it before the reply is there, and it follows from the delivery's so that
+    /// no message of theirs can take it.
+    pub const fn reply(self) -> MessageId {
+        MessageId(Uuid::from_u128(self.0.as_u128() ^ REPLY))
+    }
+}
+
+impl MessageId {
+    /// The delivery of which a message with this id would be the reply; whether there is one is for the repository to say.
+    pub const fn as_reply_of(self) -> DeliveryId {
+        DeliveryId(Uuid::from_u128(self.0.as_u128() ^ REPLY))
+    }
+}
+
 impl From<AgentId> for EntityId {
     fn from(agent: AgentId) -> Self {
         Self(agent.0)

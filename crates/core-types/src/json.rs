@@ -166,6 +166,35 @@ impl fmt::Debug for Json {
     }
 }
 
+/// Whether the character U+0000 is anywhere in a value. Neither PostgreSQL's text nor its JSON can hold it, so nobody may send it.
+pub fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(entries) => object_has_nul(entries),
+    }
+}
+
+/// Whether it is anywhere in an object, keys included.
+pub fn object_has_nul(object: &JsonObject) -> bool {
+    object.iter().any(|(key, value)| key.contains('\0') || has_nul(value))
+}
+
+/// The same value with the keys of its objects in the order of the alphabet, so that their order says nothing.
+#[must_use]
+pub fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(entries) => {
+            let mut entries: Vec<(String, Value)> = entries.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            entries.sort_by(|one, other| one.0.cmp(&other.0));
+            entries.into_iter().collect()
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        plain => plain.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -205,5 +234,21 @@ mod tests {
         assert_eq!(object.get::<JsonObject>("deep").map(|deep| deep.len()), Some(1));
         assert_eq!(Json::from(json!(["ab"])).get::<u32>("ab"), None);
         assert_eq!((Json::from(json!([])).to_object(), Json::default().to_value()), (JsonObject::new(), json!({})));
+    }
+
+    #[test]
+    fn the_order_of_keys_says_nothing_and_that_of_items_does() {
+        let one: Value = serde_json::from_str(r#"{"b": [1, {"y": 1, "x": 2}], "a": null}"#).unwrap();
+        let other: Value = serde_json::from_str(r#"{"a": null, "b": [1, {"x": 2, "y": 1}]}"#).unwrap();
+        assert_eq!(sorted(&one).to_string(), sorted(&other).to_string());
+        assert_ne!(sorted(&json!([1, 2])).to_string(), sorted(&json!([2, 1])).to_string());
+    }
+
+    #[test]
+    fn a_nul_is_found_wherever_it_is() {
+        for with in [json!("a\0"), json!([[1, "\0"]]), json!({"a": {"\0": 1}}), json!({"a": [{"b": "\0b"}]})] {
+            assert!(has_nul(&with), "{with}");
+        }
+        assert!(!has_nul(&json!({"a": ["\u{1}", 0, null, true]})));
     }
 }

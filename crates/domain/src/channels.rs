@@ -15,7 +15,7 @@ use core_types::{
 };
 use serde_json::json;
 
-use crate::permission::{Access, own_name, require};
+use crate::permission::{Access, own_name, require, require_voice};
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -89,6 +89,10 @@ impl ChannelService for Channels {
 
     async fn direct(&self, caller: &Caller, server: MessageServerId, mut two: [EntityId; 2]) -> ServiceResult<Channel> {
         require(caller, Permission::MessagesWrite)?;
+        let [one, other] = two;
+        if !caller.may_speak_as(one) {
+            require_voice(caller, other)?;
+        }
         let known = server == MessageServerId::DEFAULT
             || (self.servers.find(server).await?.is_some() && self.access.reaches(caller, Wanted::Server(server)).await?);
         let server_id = if known { server } else { MessageServerId::DEFAULT };
@@ -137,7 +141,9 @@ impl ChannelService for Channels {
 
     async fn join(&self, caller: &Caller, id: ChannelId, who: EntityId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
-        self.access.to(caller, Wanted::Channel(id)).await?;
+        // Whoever is one person may come in where it sees in, and lets nobody in but where it made the channel.
+        let wanted = if caller.may_speak_as(who) { Wanted::Channel(id) } else { Wanted::OwnChannel(id) };
+        self.access.to(caller, wanted).await?;
         match self.channels.join(id, who).await? {
             Membership::Changed(_) | Membership::AsBefore => Ok(()),
             Membership::Full => {

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use auth::Keyring;
 use core_types::keys::{ApiKey, KeyAdded, KeyRepository, KeyService, MAX_KEY_NAME_CHARS, MAX_KEY_SERVERS, MAX_KEYS, NewKey, SUBJECTS};
 use core_types::{
-    Caller, Clock, Ids, InvalidCode, KeyId, Permission, Randomness, Secret, ServiceError, ServiceResult, StoreResult, Tenant, Thing,
+    Caller, Clock, Ids, InvalidCode, KeyId, MessageServerId, Permission, Randomness, Secret, ServiceError, ServiceResult, StoreResult,
+    Tenant, Thing,
 };
 use tokio::sync::Mutex;
 
@@ -115,6 +116,9 @@ fn check(new: &NewKey) -> ServiceResult<Tenant> {
     }
     if new.servers.len() > MAX_KEY_SERVERS {
         return Err(invalid(&format!("A key shares at most {MAX_KEY_SERVERS} message servers")));
+    }
+    if new.servers.contains(&MessageServerId::DEFAULT) {
+        return Err(invalid("The default message server is everybody's, and cannot be shared by a key"));
     }
     let tenant = new.tenant.clone().or_else(|| Tenant::new(&new.name));
     tenant

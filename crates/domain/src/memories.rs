@@ -61,7 +61,8 @@ impl MemoryService for Memories {
     async fn why(&self, caller: &Caller, agent: AgentId, id: MemoryId) -> ServiceResult<Reason> {
         let memory = self.get(caller, agent, id).await?;
         let message = match memory.origin.message {
-            Some(message) => self.messages.find(message).await?,
+            // Another may have its id by now, elsewhere.
+            Some(message) => self.messages.find(message).await?.filter(|message| memory.origin.channel == Some(message.channel_id)),
             None => None,
         };
         Ok(Reason { memory, message })

@@ -1,11 +1,11 @@
 //! The runs that are under way, and how each can be told to stop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use core_types::deliveries::{Claimed, Fence};
-use core_types::{AgentId, ChannelId, DeliveryId, EntityId, MessageId};
+use core_types::deliveries::{Busy, Claimed, Fence, Held};
+use core_types::{AgentId, ChannelId, DeliveryId, EntityId, MessageId, Tenant};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, sleep};
@@ -34,6 +34,7 @@ const SUPERSEDED: u8 = 2;
 pub(crate) struct ActiveRun {
     pub(crate) fence: Fence,
     agent: AgentId,
+    tenant: Option<Tenant>,
     channel: ChannelId,
     author: EntityId,
     seq: i64,
@@ -53,6 +54,7 @@ impl ActiveRun {
         Self {
             fence: Fence { delivery: delivery.id, attempt: delivery.attempt },
             agent: delivery.agent_id,
+            tenant: claimed.channel.owner.clone(),
             channel: claimed.message.channel_id,
             author: claimed.message.author_id,
             seq: claimed.message.seq,
@@ -61,6 +63,10 @@ impl ActiveRun {
             stop: watch::Sender::new(None),
             told: Notify::new(),
         }
+    }
+
+    pub(crate) fn held(&self) -> Held {
+        Held { delivery: self.fence.delivery, agent: self.agent, tenant: self.tenant.clone() }
     }
 
     /// Waits until the readers of the channel were told of the message, so that nothing of the reply comes before it. Not for ever: what
@@ -115,13 +121,26 @@ pub(crate) struct Newer {
     pub(crate) woken: Arc<[(AgentId, bool)]>,
 }
 
-/// The agents that are among these at least so often.
-pub(crate) fn at_limit(agents: impl IntoIterator<Item = AgentId>, limit: usize) -> Vec<AgentId> {
-    let mut counts: HashMap<AgentId, usize> = HashMap::new();
-    for agent in agents {
-        *counts.entry(agent).or_default() += 1;
+/// How many runs each may have while these are under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Of an agent.
+    pub(crate) per_agent: u32,
+    /// Of a tenant: all have the same, and so has one who has none yet. The owner has what is left.
+    pub(crate) per_tenant: u32,
+}
+
+impl Shares {
+    pub(crate) fn of(limits: &Limits, held: &[Held]) -> Self {
+        let tenants: HashSet<&Tenant> = held.iter().filter_map(|held| held.tenant.as_ref()).collect();
+        let bound = |runs: usize| u32::try_from(runs).unwrap_or(u32::MAX);
+        Self { per_agent: bound(limits.runs_per_agent), per_tenant: bound((limits.runs / (tenants.len() + 1)).max(1)) }
     }
-    counts.into_iter().filter(|(_, count)| *count >= limit).map(|(agent, _)| agent).collect()
+
+    /// Those who have theirs.
+    pub(crate) fn busy<'a>(self, held: impl IntoIterator<Item = &'a Held>) -> Busy {
+        Busy::of(held, self.per_agent, self.per_tenant)
+    }
 }
 
 /// All runs under way.
@@ -139,12 +158,13 @@ impl ActiveRuns {
         run
     }
 
-    /// Takes a run out. Returns whether there was no room for another run, or for another of the same agent, so that something may have
-    /// waited for that.
+    /// Takes a run out. Returns whether there was no room for another run, for another of the same agent, or for another of a tenant, all
+    /// of whose shares grow with the end of one of them; so that something may have waited for that.
     pub(crate) fn end(&self, run: &Arc<ActiveRun>, limits: &Limits) -> bool {
         let mut runs = self.runs.lock();
-        let of_agent = runs.values().filter(|other| other.agent == run.agent).count();
-        let was_full = runs.len() >= limits.runs || of_agent >= limits.runs_per_agent;
+        let held: Vec<Held> = runs.values().map(|run| run.held()).collect();
+        let Busy { agents, tenants } = Shares::of(limits, &held).busy(&held);
+        let was_full = runs.len() >= limits.runs || agents.contains(&run.agent) || !tenants.is_empty();
         // A delivery that was given back may have been claimed again already.
         if runs.get(&run.fence.delivery).is_some_and(|known| Arc::ptr_eq(known, run)) {
             runs.remove(&run.fence.delivery);
@@ -156,14 +176,9 @@ impl ActiveRuns {
         self.runs.lock().len()
     }
 
-    /// Agents with at least this many runs.
-    pub(crate) fn busy(&self, limit: usize) -> Vec<AgentId> {
-        at_limit(self.runs.lock().values().map(|run| run.agent), limit)
-    }
-
     /// What is worked on here.
-    pub(crate) fn held(&self) -> Vec<(AgentId, DeliveryId)> {
-        self.runs.lock().values().map(|run| (run.agent, run.fence.delivery)).collect()
+    pub(crate) fn held(&self) -> Vec<Held> {
+        self.runs.lock().values().map(|run| run.held()).collect()
     }
 
     pub(crate) fn fences(&self) -> Vec<Fence> {

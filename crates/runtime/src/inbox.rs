@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use core_types::bus::{BusEvent, Lagged, Subscription, Topic};
-use core_types::deliveries::{ClaimRequest, Claimed, DeliveryWorker, LEASE_MILLIS};
+use core_types::deliveries::{ClaimRequest, Claimed, DeliveryWorker, Held, LEASE_MILLIS};
 use core_types::error::chain;
 use core_types::{AgentId, StoreResult, Timestamp};
 use parking_lot::Mutex;
@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::active::{ActiveRun, ActiveRuns, Newer, Stop, at_limit};
+use crate::active::{ActiveRun, ActiveRuns, Newer, Shares, Stop};
 use crate::agent::ReadyAgents;
 use crate::ports::{Limits, Ports};
 use crate::reflect::{self, Reflector};
@@ -65,8 +65,9 @@ struct Shared {
 
 /// A claim on its way, and what it was asked with. There is one at a time, so that each knows what there is room for.
 struct Claiming {
-    /// The agents of the runs that were under way, one for each.
-    held: Vec<AgentId>,
+    /// What was under way.
+    held: Vec<Held>,
+    shares: Shares,
     limit: usize,
     changes: u64,
     /// Whether the store claims along with what makes a delivery due.
@@ -175,11 +176,12 @@ impl Shared {
         let changes = self.changes.load(Ordering::SeqCst);
         let now = self.ports.clock.now();
         let held = self.active.held();
-        let agents = held.iter().map(|(agent, _)| *agent).collect();
-        *claiming = Some(Claiming { held: agents, limit: room, changes, is_along, again: false });
+        let shares = Shares::of(&self.limits, &held);
+        *claiming = Some(Claiming { held: held.clone(), shares, limit: room, changes, is_along, again: false });
         Some(ClaimRequest {
             limit: u32::try_from(room).unwrap_or(u32::MAX),
-            per_agent: u32::try_from(self.limits.runs_per_agent).unwrap_or(u32::MAX),
+            per_agent: shares.per_agent,
+            per_tenant: shares.per_tenant,
             held,
             now,
             lease_until: now.plus_millis(LEASE_MILLIS),
@@ -201,13 +203,13 @@ impl Shared {
     /// Takes over what was claimed. Returns what it left behind.
     fn end_claim(self: &Arc<Self>, claimed: Vec<Claimed>) -> Left {
         let count = claimed.len();
-        let ids: Vec<_> = claimed.iter().map(|claimed| claimed.delivery.agent_id).collect();
         let begun: Vec<_> = claimed.into_iter().map(|claimed| self.spawn(claimed)).collect();
         // Only now, so that the next claim knows of these runs.
-        let Some(Claiming { held, limit, changes, .. }) = self.free_claim() else { return Left::default() };
-        // Something may be due all the same: what woke this claim, where it found nothing; and what it passed over, where an agent had as
+        let Some(Claiming { mut held, shares, limit, changes, .. }) = self.free_claim() else { return Left::default() };
+        held.extend(begun.iter().map(|run| run.held()));
+        // Something may be due all the same: what woke this claim, where it found nothing; and what it passed over, where somebody had as
         // much as it may. That is judged by what the claim saw, for some of it can have ended since.
-        let unknown = count == 0 || !at_limit(held.into_iter().chain(ids), self.limits.runs_per_agent).is_empty();
+        let unknown = count == 0 || !shares.busy(&held).is_empty();
         if unknown {
             self.unknown();
         }
@@ -272,7 +274,9 @@ impl Shared {
     async fn look(&self, now: Timestamp) -> StoreResult<Timestamp> {
         let again = now.plus_millis(LOOK_AGAIN.as_millis().try_into().unwrap_or(i64::MAX));
         *self.horizon.lock() = Some(again);
-        let due = self.ports.deliveries.next_due(self.active.busy(self.limits.runs_per_agent)).await.inspect_err(|_| self.unknown())?;
+        let held = self.active.held();
+        let busy = Shares::of(&self.limits, &held).busy(&held);
+        let due = self.ports.deliveries.next_due(busy).await.inspect_err(|_| self.unknown())?;
         Ok(due.map_or(again, |due| self.falls_due(due)))
     }
 

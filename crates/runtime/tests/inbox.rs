@@ -8,7 +8,8 @@ use core_types::actions::{Action, ActionContext, ActionError, ActionOutcome};
 use core_types::agents::AgentService;
 use core_types::bus::{BusEvent, Topic};
 use core_types::deliveries::{
-    ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, MAX_ATTEMPTS, Requeue,
+    Busy, ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, MAX_ATTEMPTS,
+    Requeue,
 };
 use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{MessageDraft, MessagingService, PostMessage, PostOutcome, ReplyEvent, ReplyForm, Wake};
@@ -300,7 +301,7 @@ impl DeliveryRepository for Watched {
         self.store.recover(now).await
     }
 
-    async fn next_due(&self, busy: Vec<AgentId>) -> StoreResult<Option<Timestamp>> {
+    async fn next_due(&self, busy: Busy) -> StoreResult<Option<Timestamp>> {
         self.looks.fetch_add(1, Ordering::SeqCst);
         self.store.next_due(busy).await
     }
@@ -385,6 +386,7 @@ async fn nothing_of_a_reply_comes_before_its_message_is_told() {
         in_reply_to: None,
     };
     let post = PostMessage {
+        id_is_chosen: false,
         draft,
         create_channel: None,
         wake: Wake::Listeners,
@@ -482,7 +484,7 @@ async fn agents_answer_agents_only_where_the_channel_allows_it_and_never_for_eve
         assert!(messages > turns.min(2) && messages <= 1 + 2 + 8, "{messages} messages");
     }
     // Whatever was still under way has ended when both inboxes are empty.
-    while house.store.deliveries().next_due(Vec::new()).await.unwrap().is_some() {
+    while house.store.deliveries().next_due(Busy::default()).await.unwrap().is_some() {
         tokio::task::yield_now().await;
     }
     assert_eq!(house.texts(quiet).await.len(), 3);

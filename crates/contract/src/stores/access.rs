@@ -4,19 +4,11 @@ use core_types::access::Wanted;
 use core_types::agents::Agent;
 use core_types::keys::{ApiKey, KeyAdded};
 use core_types::messaging::{Channel, MessageSearch, MessageServer, PostMessage, PostOutcome};
-use core_types::{AgentId, EntityId, KeyId, MessageServerId, Permission, Reach, Tenant};
+use core_types::{AgentId, EntityId, KeyId, MessageServerId, Permission, Reach};
 use uuid::Uuid;
 
 use super::Stores;
-use super::scene::{ALL, Sure, agent, agent_id, at, channel, channel_id, draft, person, plane, post_of, server, written};
-
-fn tenant(name: &str) -> Tenant {
-    Tenant::new(name).sure()
-}
-
-fn reach(name: &str) -> Reach {
-    Reach { tenant: tenant(name), servers: Vec::new(), person: None }
-}
+use super::scene::{ALL, Sure, agent, agent_id, at, channel, channel_id, draft, person, plane, post_of, reach, server, tenant, written};
 
 fn sharing(name: &str) -> Reach {
     Reach { servers: vec![server(1).id], ..reach(name) }
@@ -112,6 +104,35 @@ pub async fn a_shared_server_is_seen_as_a_whole(stores: Stores) {
     for (number, place) in [(1, Some(server(1).id)), (2, Some(MessageServerId::DEFAULT)), (3, None)] {
         assert_eq!(stores.access.meeting_place(&sharing, agent_id(number)).await.sure(), place);
     }
+}
+
+/// What two say to each other is not, however its kind is spelled; nor is anything on the default server, which is everybody's.
+pub async fn what_two_say_is_not_shared(stores: Stores) {
+    three_owners(&stores).await;
+    for (number, kind) in [(11, "DM"), (12, "dm"), (13, "Voice_Dm"), (14, "self"), (15, "aPi")] {
+        let direct = Channel { server_id: server(1).id, kind: kind.to_owned(), ..channel(number) };
+        stores.channels.add(direct, vec![person(8)]).await.sure();
+        assert!(!stores.access.within(&sharing("a"), Wanted::Channel(channel_id(number))).await.sure(), "{kind}");
+    }
+    stores.channels.add(Channel { owner: Some(tenant("b")), ..channel(16) }, vec![person(8)]).await.sure();
+    let everybody = Reach { servers: vec![MessageServerId::DEFAULT], ..reach("a") };
+    for wanted in [Wanted::Channel(channel_id(16)), Wanted::Agent(agent_id(1)), Wanted::Agent(agent_id(3))] {
+        assert!(!stores.access.within(&everybody, wanted).await.sure(), "{wanted:?}");
+    }
+}
+
+/// Nobody goes on talking with agents on a message server that it does not share any more.
+pub async fn what_was_made_on_a_shared_server_goes_with_the_share(stores: Stores) {
+    three_owners(&stores).await;
+    let made = Channel { server_id: server(1).id, owner: Some(tenant("a")), ..channel(7) };
+    stores.channels.add(made, vec![person(2)]).await.sure();
+    for (reach, within) in [(sharing("a"), true), (reach("a"), false)] {
+        for wanted in [Wanted::Channel(channel_id(7)), Wanted::OwnChannel(channel_id(7))] {
+            assert_eq!(stores.access.within(&reach, wanted).await.sure(), within, "{wanted:?}");
+        }
+    }
+    let post = PostMessage { reach: Some(reach("a")), ..post_of(draft(1, channel_id(7), person(2), "hello"), at(1)) };
+    assert_eq!(stores.messages.post(post).await.sure(), PostOutcome::NoChannel);
 }
 
 /// Whoever is one person sees of a shared server the channels in which that person takes part, and rules none of them.

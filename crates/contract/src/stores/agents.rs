@@ -3,7 +3,7 @@
 use core_types::Page;
 use core_types::agents::Added;
 use core_types::character::{Character, Knowledge};
-use core_types::deliveries::DeliveryState;
+use core_types::deliveries::{Busy, DeliveryState};
 use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::EventBody;
 use core_types::runs::LogFilter;
@@ -230,7 +230,7 @@ pub async fn removals_and_posts_at_once_leave_no_open_delivery(stores: Stores) {
             assert!(woken == 4 && ended <= 8, "{woken} messages, {ended} ends");
         }
     }
-    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), None);
+    assert_eq!(stores.deliveries.next_due(Busy::default()).await.sure(), None);
     assert_eq!(stores.claim(100, at(9)).await, []);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
 
-use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, DeliveryWorker, LEASE_MILLIS, MAX_ATTEMPTS, Requeue};
+use core_types::deliveries::{Busy, ClaimRequest, Claimed, DeliveryState, DeliveryWorker, Held, LEASE_MILLIS, MAX_ATTEMPTS, Requeue};
 use core_types::messaging::{Channel, PostMessage, Wake};
 use core_types::runs::LogFilter;
 use core_types::{AgentId, DeliveryId};
@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::Stores;
 use super::scene::{
-    Sure, at, channel, channel_id, claim_request, draft, fence, finish_as, finish_with_reply, message_id, object, only, person, post_of,
-    trace, written,
+    Sure, agent_id, at, channel, channel_id, claim_request, draft, fence, finish_as, finish_with_reply, held_by, message_id, object, only,
+    person, post_of, server, tenant, trace, written,
 };
 
 /// The message, its channel, the version of the agent.
@@ -188,7 +188,7 @@ pub async fn stopped_and_full_agents_are_passed_over(stores: Stores) {
     stores.say(1, channel, person(1)).await;
     stores.agents.stop(one, at(1)).await.sure();
     let elsewhere = DeliveryId::new(Uuid::from_u128(0xdead));
-    let request = ClaimRequest { per_agent: 1, held: vec![(two, elsewhere)], ..claim_request(10, at(1)) };
+    let request = ClaimRequest { per_agent: 1, held: vec![held_by(two, elsewhere)], ..claim_request(10, at(1)) };
     assert_eq!(only(stores.deliveries.claim(request).await.sure()).delivery.agent_id, three);
     assert_eq!(only(stores.claim(10, at(1)).await).delivery.agent_id, two);
     assert_eq!(stores.claim(10, at(1)).await, []);
@@ -261,7 +261,7 @@ pub async fn a_requeued_delivery_waits_and_may_not_count(stores: Stores) {
     assert!(stores.deliveries.requeue(back).await.sure());
     assert_eq!(stores.state_of(&first).await, DeliveryState::Pending);
     assert_eq!(stores.claim(10, at(49)).await, []);
-    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), Some(at(50)));
+    assert_eq!(stores.deliveries.next_due(Busy::default()).await.sure(), Some(at(50)));
     let second = only(stores.claim(10, at(50)).await);
     assert_eq!((second.delivery.id, second.delivery.attempt), (first.delivery.id, 2));
     assert_eq!(stores.runs_of(agent).await.len(), 1);
@@ -298,7 +298,7 @@ pub async fn a_claim_brings_no_more_of_one_agent_than_its_share(stores: Stores) 
     }
     let channel = stores.open_channel(9, &[two.into()]).await;
     stores.say(9, channel, person(1)).await;
-    let mut held: Vec<(AgentId, DeliveryId)> = Vec::new();
+    let mut held: Vec<Held> = Vec::new();
     let mut rounds = Vec::new();
     for per_agent in [0, 2, 2, 3, 9] {
         // A claim may bring fewer than there are, but never nothing where there is something.
@@ -310,9 +310,9 @@ pub async fn a_claim_brings_no_more_of_one_agent_than_its_share(stores: Stores) 
                 break;
             }
             round += claimed.len();
-            held.extend(claimed.iter().map(|claimed| (claimed.delivery.agent_id, claimed.delivery.id)));
+            held.extend(claimed.iter().map(|claimed| held_by(claimed.delivery.agent_id, claimed.delivery.id)));
         }
-        rounds.push((round, held.iter().filter(|(agent, _)| *agent == one).count()));
+        rounds.push((round, held.iter().filter(|held| held.agent == one).count()));
     }
     assert_eq!(rounds, [(0, 0), (3, 2), (0, 2), (1, 3), (2, 5)]);
 }
@@ -322,7 +322,7 @@ pub async fn what_is_held_is_not_claimed_again(stores: Stores) {
     let (agent, _, first) = stores.claimed_message().await;
     let other = stores.open_channel(2, &[agent.into()]).await;
     written(stores.messages.post(post_of(draft(2, other, person(1), "hello"), at(LEASE_MILLIS))).await.sure());
-    let held = vec![(agent, first.delivery.id)];
+    let held = vec![held_by(agent, first.delivery.id)];
     let request = ClaimRequest { held, ..claim_request(1, at(2 * LEASE_MILLIS)) };
     assert_eq!(only(stores.deliveries.claim(request.clone()).await.sure()).message.id, message_id(2));
     assert_eq!(stores.deliveries.claim(request).await.sure(), []);
@@ -396,23 +396,75 @@ pub async fn the_next_due_moment_leaves_busy_agents_out(stores: Stores) {
         let age = i64::try_from(number).sure();
         written(stores.messages.post(post_of(draft(number, channel, person(1), "hello"), at(age))).await.sure());
     }
-    for (busy, due) in [(vec![], Some(at(1))), (vec![one], Some(at(2))), (vec![two], Some(at(1))), (vec![one, two], None)] {
-        assert_eq!(stores.deliveries.next_due(busy).await.sure(), due);
+    for (agents, due) in [(vec![], Some(at(1))), (vec![one], Some(at(2))), (vec![two], Some(at(1))), (vec![one, two], None)] {
+        assert_eq!(stores.deliveries.next_due(Busy { agents, ..Busy::default() }).await.sure(), due);
     }
+}
+
+/// What is in their channels waits for them; what is in the owner's does not.
+pub async fn the_next_due_moment_leaves_busy_tenants_out(stores: Stores) {
+    let agent = agent_of_tenants(&stores).await;
+    for (number, owner) in [(1, Some("a")), (2, Some("b")), (3, None)] {
+        said_in_channel_of(&stores, agent, number, owner).await;
+    }
+    for (tenants, due) in [(vec![], Some(at(1))), (vec!["a"], Some(at(2))), (vec!["a", "b"], Some(at(3))), (vec!["b"], Some(at(1)))] {
+        let tenants = tenants.into_iter().map(tenant).collect();
+        assert_eq!(stores.deliveries.next_due(Busy { tenants, ..Busy::default() }).await.sure(), due);
+    }
+}
+
+/// What is held in its channels already is part of it, by whichever agent. Others are passed over neither for it nor with it.
+pub async fn a_claim_brings_no_more_of_one_tenant_than_its_share(stores: Stores) {
+    let agent = agent_of_tenants(&stores).await;
+    for (number, owner) in [(1, Some("a")), (2, Some("a")), (3, Some("a")), (4, None), (5, None), (6, None), (7, Some("b"))] {
+        said_in_channel_of(&stores, agent, number, owner).await;
+    }
+    let mut held = vec![Held { delivery: DeliveryId::new(Uuid::from_u128(0xdead)), agent: agent_id(99), tenant: Some(tenant("a")) }];
+    let mut claimed = Vec::new();
+    loop {
+        let request = ClaimRequest { per_tenant: 2, held: held.clone(), ..claim_request(3, at(9)) };
+        let round = stores.deliveries.claim(request).await.sure();
+        if round.is_empty() {
+            break;
+        }
+        for one in round {
+            held.push(Held { delivery: one.delivery.id, agent, tenant: one.channel.owner.clone() });
+            claimed.push(one.channel.id);
+        }
+    }
+    claimed.sort_unstable();
+    assert_eq!(claimed, [1, 4, 5, 6, 7].map(channel_id));
+    assert_eq!(stores.claim(9, at(9)).await.len(), 2, "the rest waits");
+}
+
+/// A running agent that listens where tenants talk.
+async fn agent_of_tenants(stores: &Stores) -> AgentId {
+    let agent = stores.running_agent(1).await;
+    stores.servers.add(server(1)).await.sure();
+    stores.servers.link(server(1).id, agent).await.sure();
+    agent
+}
+
+/// A channel of this tenant with the agent, in which something is said at the moment of its number.
+async fn said_in_channel_of(stores: &Stores, agent: AgentId, number: u128, owner: Option<&str>) {
+    let channel = Channel { server_id: server(1).id, owner: owner.map(tenant), ..channel(number) };
+    stores.channels.add(channel, vec![person(1), agent.into()]).await.sure();
+    let age = i64::try_from(number).sure();
+    written(stores.messages.post(post_of(draft(number, channel_id(number), person(1), "hello"), at(age))).await.sure());
 }
 
 /// The moment a pending one is due, or a claim expires. Deliveries of stopped agents are never due.
 pub async fn the_next_due_moment_is_that_of_a_running_agents_delivery(stores: Stores) {
-    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), None);
+    assert_eq!(stores.deliveries.next_due(Busy::default()).await.sure(), None);
     let agent = stores.running_agent(1).await;
     let channel = stores.open_channel(1, &[agent.into()]).await;
     written(stores.messages.post(post_of(draft(1, channel, person(1), "hello"), at(7))).await.sure());
-    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), Some(at(7)));
+    assert_eq!(stores.deliveries.next_due(Busy::default()).await.sure(), Some(at(7)));
     let claimed = only(stores.claim(1, at(8)).await);
-    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), Some(at(8 + LEASE_MILLIS)));
+    assert_eq!(stores.deliveries.next_due(Busy::default()).await.sure(), Some(at(8 + LEASE_MILLIS)));
     stores.agents.stop(agent, at(9)).await.sure();
-    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), None);
+    assert_eq!(stores.deliveries.next_due(Busy::default()).await.sure(), None);
     stores.agents.start(agent, super::scene::plane(agent, channel_id(9), &[]), at(10)).await.sure();
     stores.deliveries.finish(finish_as(&claimed, DeliveryState::Ignored, at(11))).await.sure().sure();
-    assert_eq!(stores.deliveries.next_due(Vec::new()).await.sure(), None);
+    assert_eq!(stores.deliveries.next_due(Busy::default()).await.sure(), None);
 }

@@ -2,7 +2,7 @@
 
 use core_types::deliveries::{DeliveryState, Finish, LEASE_MILLIS};
 use core_types::memory::{MESSAGES, MemoryFilter, RoomQuery, RoomState};
-use core_types::messaging::{ALLOW_AGENT_TO_AGENT, Channel, EventBody};
+use core_types::messaging::{ALLOW_AGENT_TO_AGENT, Channel, EventBody, PostMessage};
 use core_types::runs::LogFilter;
 use core_types::{AgentId, ChannelId, EntityId, Page, StoreError};
 use serde_json::json;
@@ -142,7 +142,9 @@ pub async fn after_its_channel_or_agent_is_gone_a_finish_writes_nothing(stores: 
 pub async fn a_taken_reply_id_undoes_the_whole_finish(stores: Stores) {
     let (agent, channel, claimed) = stores.claimed_message().await;
     let taken = core_types::messaging::MessageDraft { id: claimed.delivery.reply_id, ..draft(2, channel, person(2), "mine") };
-    written(stores.messages.post(post_of(taken, at(0))).await.sure());
+    // Nobody can choose it; it happens all the same.
+    let post = PostMessage { id_is_chosen: false, ..post_of(taken, at(0)) };
+    written(stores.messages.post(post).await.sure());
     let before = weight(&stores, agent, channel).await;
     let mut finish = finish_with_reply(&claimed, "a reply", at(1));
     finish.memories = vec![memory(1, agent, channel, person(1), "hello")];

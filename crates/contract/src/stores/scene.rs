@@ -4,12 +4,15 @@ use std::fmt::Debug;
 
 use core_types::agents::Agent;
 use core_types::character::{Character, OneOrMany};
-use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, Fence, Finish, LEASE_MILLIS, Trace};
+use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, Fence, Finish, Held, LEASE_MILLIS, Trace};
 use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Origin, Room};
 use core_types::messaging::{Channel, ChannelAdded, Completion, MessageDraft, MessageServer, PostMessage, PostOutcome, Posted, Wake};
 use core_types::runs::{LogEntry, Run, RunFilter, RunStatus};
 use core_types::worlds::World;
-use core_types::{AgentId, ChannelId, EntityId, Json, JsonObject, LogId, MemoryId, MessageId, MessageServerId, Page, RunId, Timestamp};
+use core_types::{
+    AgentId, ChannelId, DeliveryId, EntityId, Json, JsonObject, LogId, MemoryId, MessageId, MessageServerId, Page, Reach, RunId, Tenant,
+    Timestamp,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -61,6 +64,15 @@ pub(super) fn object(value: Value) -> JsonObject {
 /// The moment `millis` after the scene begins.
 pub(super) const fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + millis)
+}
+
+pub(super) fn tenant(name: &str) -> Tenant {
+    Tenant::new(name).sure()
+}
+
+/// The reach of a tenant with whom nothing is shared.
+pub(super) fn reach(name: &str) -> Reach {
+    Reach { tenant: tenant(name), servers: Vec::new(), person: None }
 }
 
 pub(super) fn agent_id(number: u128) -> AgentId {
@@ -183,6 +195,7 @@ pub(super) fn draft(number: u128, channel: ChannelId, author: EntityId, text: &s
 pub(super) fn post_of(draft: MessageDraft, now: Timestamp) -> PostMessage {
     PostMessage {
         draft,
+        id_is_chosen: true,
         create_channel: None,
         wake: Wake::Listeners,
         author_may_be_agent: true,
@@ -197,7 +210,12 @@ pub(super) fn post_of(draft: MessageDraft, now: Timestamp) -> PostMessage {
 
 /// A claim for the usual time by somebody who holds nothing yet.
 pub(super) fn claim_request(limit: u32, now: Timestamp) -> ClaimRequest {
-    ClaimRequest { limit, per_agent: u32::MAX, held: Vec::new(), now, lease_until: now.plus_millis(LEASE_MILLIS) }
+    ClaimRequest { limit, per_agent: u32::MAX, per_tenant: u32::MAX, held: Vec::new(), now, lease_until: now.plus_millis(LEASE_MILLIS) }
+}
+
+/// A delivery in a channel of the owner that this agent works on.
+pub(super) fn held_by(agent: AgentId, delivery: DeliveryId) -> Held {
+    Held { delivery, agent, tenant: None }
 }
 
 #[track_caller]

@@ -132,6 +132,8 @@ pub enum Beside {
 pub struct PostMessage {
     /// The message.
     pub draft: MessageDraft,
+    /// Whether its id is the poster's choice, which may not be that of a reply to come.
+    pub id_is_chosen: bool,
     /// The channel to create if there is none of the draft's id, with its participants.
     pub create_channel: Option<(Channel, Vec<EntityId>)>,
     /// Which agents hear of it.

@@ -1,6 +1,7 @@
 //! From what a caller sends to what the store writes.
 
 use core_types::jobs::{JobDraft, JobTerms, MAX_JOBS};
+use core_types::json::sorted;
 use core_types::messaging::{Beside, Channel, Door, IdempotencyKey, MessageDraft, NewMessage, PostMessage, Wake};
 use core_types::{AgentId, Caller, EntityId, Json, JsonObject, MessageId, Timestamp};
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: Mess
     let beside = beside(message.door);
     let author_may_be_agent = message.door.agents_may_speak() && caller.may_speak_as_agent();
     let once_per_source = message.door == Door::Ingest && message.source_id.is_some();
+    let id_is_chosen = message.id.is_some();
     let draft = MessageDraft {
         id: message.id.unwrap_or(fresh),
         channel_id: message.channel_id,
@@ -35,7 +37,19 @@ pub(super) fn post(caller: &Caller, message: NewMessage, wake: Wake, fresh: Mess
         in_reply_to: message.in_reply_to,
     };
     let reach = caller.reach().cloned();
-    PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, reach, full: Vec::new(), now }
+    PostMessage {
+        draft,
+        id_is_chosen,
+        create_channel,
+        wake,
+        author_may_be_agent,
+        idempotency,
+        beside,
+        once_per_source,
+        reach,
+        full: Vec::new(),
+        now,
+    }
 }
 
 /// What is written besides a message that comes in by this door.
@@ -95,7 +109,7 @@ fn body_hash(message: &NewMessage) -> [u8; 32] {
         Some((agent, timeout)) => json!([body, agent, u64::try_from(timeout).unwrap_or(u64::MAX)]),
         None => body,
     };
-    Sha256::digest(body.to_string().as_bytes()).into()
+    Sha256::digest(sorted(&body).to_string().as_bytes()).into()
 }
 
 /// The channel that a message to an unknown channel creates, with its participants (contract §3.3).

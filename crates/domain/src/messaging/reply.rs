@@ -99,7 +99,7 @@ impl Reply {
     async fn replied(&mut self, awaited: &Delivery) -> ServiceResult<ReplyEvent> {
         let message = match self.heard.take() {
             Some(message) => Some(message),
-            None => self.ports.messages.find(awaited.reply_id).await?.map(Arc::new),
+            None => self.ports.messages.find(awaited.reply_id).await?.filter(|reply| reply.channel_id == self.channel).map(Arc::new),
         };
         Ok(message.map_or_else(|| ReplyEvent::Deleted("The reply has been deleted".to_owned()), ReplyEvent::Replied))
     }

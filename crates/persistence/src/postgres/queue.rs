@@ -5,7 +5,7 @@ use core_types::deliveries::{ClaimRequest, DeliveryState};
 use core_types::messaging::Channel;
 use diesel::prelude::*;
 
-use super::claims::{admitted, full_agents};
+use super::claims::{BusyIds, Candidate, admitted, in_no_channel_of, tenant_of_delivery};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::memories::{MemoryRow, Wordless, without_words};
@@ -175,15 +175,17 @@ pub(super) async fn open_of_message(conn: &mut Conn, message: Id) -> QueryResult
 /// moment is passed over.
 pub(super) async fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<Id>> {
     let running = agents::table.filter(agents::running.eq(true)).select(agents::id);
-    let held: Vec<Id> = request.held.iter().map(|(_, delivery)| Id::from(*delivery)).collect();
-    let due: Vec<(Id, Id)> = deliveries::table
+    let held: Vec<Id> = request.held.iter().map(|held| Id::from(held.delivery)).collect();
+    let full = BusyIds::of(request);
+    let due: Vec<Candidate> = deliveries::table
         .filter(deliveries::due_at.le(request.now.millis()))
         .filter(deliveries::agent_id.eq_any(running))
-        .filter(deliveries::agent_id.ne_all(full_agents(request)))
+        .filter(deliveries::agent_id.ne_all(full.agents))
+        .filter(in_no_channel_of!(full.tenants))
         .filter(deliveries::id.ne_all(held))
         .order((deliveries::due_at, deliveries::ordinal))
         .limit(request.limit.into())
-        .select((deliveries::id, deliveries::agent_id))
+        .select((deliveries::id, deliveries::agent_id, tenant_of_delivery!()))
         .for_update()
         .skip_locked()
         .load(conn)

@@ -11,6 +11,11 @@ use super::schema::{agents, channel_participants, channels, jobs, message_server
 use super::{Conn, Db, RunQueryDsl};
 use crate::error::Fault;
 
+diesel::define_sql_function! {
+    /// A text in capitals.
+    fn upper(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
+
 /// A reach as queries take it.
 #[derive(Debug, Clone)]
 pub(super) struct Sight {
@@ -26,7 +31,9 @@ pub(super) struct Sight {
 
 impl From<&Reach> for Sight {
     fn from(reach: &Reach) -> Self {
-        let ids = |servers: &[MessageServerId]| servers.iter().map(|server| Id::from(*server)).collect();
+        // The default server is everybody's, and what is said there is not: it cannot be shared.
+        let shared = |server: &&MessageServerId| **server != MessageServerId::DEFAULT;
+        let ids = |servers: &[MessageServerId]| servers.iter().filter(shared).map(|server| Id::from(*server)).collect();
         Self {
             tenant: reach.tenant.to_string(),
             servers: ids(&reach.servers),
@@ -47,22 +54,30 @@ macro_rules! agents_within {
 /// The message servers that a tenant sees, as a condition.
 macro_rules! servers_within {
     ($sight:expr) => {
-        message_servers::owner
+        super::schema::message_servers::owner
             .eq($sight.tenant.clone())
             .assume_not_null()
-            .or(message_servers::id.eq_any($sight.servers.clone()))
-            .or(message_servers::id.eq(Id::from(core_types::MessageServerId::DEFAULT)))
+            .or(super::schema::message_servers::id.eq_any($sight.servers.clone()))
+            .or(super::schema::message_servers::id.eq(Id::from(core_types::MessageServerId::DEFAULT)))
     };
 }
 
-/// The channels that a tenant made, and those of message servers that it shares as a whole, as a condition. What two say to each
-/// other, as in sessions and jobs, is not shared.
+/// The channels that a tenant made, as a condition. With its share of a message server ends what it said to the agents there.
+macro_rules! channels_made {
+    ($sight:expr) => {
+        channels::owner.eq($sight.tenant.clone()).assume_not_null().and(channels::server_id.eq_any(
+            super::schema::message_servers::table.filter(super::access::servers_within!($sight)).select(super::schema::message_servers::id),
+        ))
+    };
+}
+
+/// Those, and the channels of message servers that it shares as a whole, as a condition. What two say to each other, as in sessions
+/// and jobs, is not shared.
 macro_rules! channels_ruled {
     ($sight:expr) => {
-        channels::owner
-            .eq($sight.tenant.clone())
-            .assume_not_null()
-            .or(channels::server_id.eq_any($sight.whole.clone()).and(channels::kind.ne_all(core_types::messaging::DIRECT_KINDS)))
+        super::access::channels_made!($sight).or(channels::server_id
+            .eq_any($sight.whole.clone())
+            .and(super::access::upper(channels::kind).ne_all(core_types::messaging::DIRECT_KINDS)))
     };
 }
 
@@ -80,7 +95,7 @@ macro_rules! channels_within {
     };
 }
 
-pub(super) use {agents_within, channels_ruled, channels_within, servers_within};
+pub(super) use {agents_within, channels_made, channels_ruled, channels_within, servers_within};
 
 work! {
     pub(super) fn sees_channel(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
@@ -103,7 +118,7 @@ work! {
 
 work! {
     fn made_channel(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
-        run!(diesel::select(exists(channels::table.find(id).filter(channels::owner.eq(sight.tenant.clone())))).get_result(conn))
+        run!(diesel::select(exists(channels::table.find(id).filter(channels_made!(sight)))).get_result(conn))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, Fence, Requeue};
+use core_types::Tenant;
+use core_types::deliveries::{Busy, ClaimRequest, Claimed, DeliveryState, Fence, Requeue};
 use diesel::prelude::*;
 
 use super::channels::ChannelRow;
@@ -15,32 +16,75 @@ use super::schema::{agents, channels, deliveries, messages};
 use super::{Conn, RunQueryDsl, queue, runs};
 use crate::error::{Fault, Undo};
 
-/// The agents that hold as much as one may.
-pub(super) fn full_agents(request: &ClaimRequest) -> Vec<Id> {
-    let loads = loads(request).into_iter();
-    loads.filter(|(_, load)| *load >= request.per_agent).map(|(agent, _)| agent).collect()
+/// Whose channel a delivery is in, as a column of a query of deliveries.
+macro_rules! tenant_of_delivery {
+    () => {
+        super::schema::channels::table
+            .filter(super::schema::channels::id.eq(super::schema::deliveries::channel_id))
+            .select(super::schema::channels::owner)
+            .single_value()
+    };
 }
 
-fn loads(request: &ClaimRequest) -> HashMap<Id, u32> {
-    let mut loads = HashMap::new();
-    for (agent, _) in &request.held {
-        *loads.entry(Id::from(*agent)).or_insert(0) += 1;
+/// That a delivery is in no channel of these tenants, as a condition.
+macro_rules! in_no_channel_of {
+    ($tenants:expr) => {
+        diesel::dsl::not(diesel::dsl::exists(
+            super::schema::channels::table
+                .filter(super::schema::channels::id.eq(super::schema::deliveries::channel_id))
+                .filter(super::schema::channels::owner.eq_any($tenants)),
+        ))
+    };
+}
+
+pub(super) use {in_no_channel_of, tenant_of_delivery};
+
+/// A delivery that could be claimed, its agent, and the tenant whose channel it is in.
+pub(super) type Candidate = (Id, Id, Option<String>);
+
+/// Those who are busy, as queries take them.
+pub(super) struct BusyIds {
+    pub(super) agents: Vec<Id>,
+    pub(super) tenants: Vec<String>,
+}
+
+impl From<Busy> for BusyIds {
+    fn from(busy: Busy) -> Self {
+        let agents = busy.agents.into_iter().map(Id::from).collect();
+        Self { agents, tenants: busy.tenants.iter().map(Tenant::to_string).collect() }
     }
-    loads
 }
 
-/// Of deliveries and their agents, in order, those that the request may have.
-pub(super) fn admitted(request: &ClaimRequest, candidates: Vec<(Id, Id)>) -> Vec<Id> {
-    let mut loads = loads(request);
-    let held: HashSet<Id> = request.held.iter().map(|(_, delivery)| Id::from(*delivery)).collect();
-    let mut admit = |agent: Id| {
-        let load = loads.entry(agent).or_insert(0);
-        let fits = *load < request.per_agent;
-        *load += u32::from(fits);
+impl BusyIds {
+    /// Those who hold as much as they may.
+    pub(super) fn of(request: &ClaimRequest) -> Self {
+        Busy::of(&request.held, request.per_agent, request.per_tenant).into()
+    }
+}
+
+/// Of deliveries that could be claimed, in order, those that the request may have.
+pub(super) fn admitted(request: &ClaimRequest, candidates: Vec<Candidate>) -> Vec<Id> {
+    let (mut agents, mut tenants) = (HashMap::new(), HashMap::new());
+    for held in &request.held {
+        *agents.entry(Id::from(held.agent)).or_insert(0) += 1;
+        if let Some(tenant) = &held.tenant {
+            *tenants.entry(tenant.to_string()).or_insert(0) += 1;
+        }
+    }
+    let mut admit = |agent: Id, tenant: Option<String>| {
+        let of_agent = agents.entry(agent).or_insert(0);
+        let mut of_tenant = tenant.map(|tenant| tenants.entry(tenant).or_insert(0));
+        let fits = *of_agent < request.per_agent && of_tenant.as_ref().is_none_or(|load| **load < request.per_tenant);
+        if fits {
+            *of_agent += 1;
+            of_tenant.iter_mut().for_each(|load| **load += 1);
+        }
         fits
     };
+    let held: HashSet<Id> = request.held.iter().map(|held| Id::from(held.delivery)).collect();
     let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-    candidates.into_iter().filter(|(id, agent)| !held.contains(id) && admit(*agent)).map(|(id, _)| id).take(limit).collect()
+    let fitting = candidates.into_iter().filter(|(id, _, _)| !held.contains(id));
+    fitting.filter_map(|(id, agent, tenant)| admit(agent, tenant).then_some(id)).take(limit).collect()
 }
 
 work! {
@@ -176,7 +220,7 @@ work! {
 }
 
 work! {
-    pub(super) fn next_due(conn: &mut Conn, busy: Vec<Id>) -> Result<Option<i64>, Fault> {
+    pub(super) fn next_due(conn: &mut Conn, busy: BusyIds) -> Result<Option<i64>, Fault> {
         let mut query = deliveries::table
             .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
             .filter(agents::running.eq(true))
@@ -185,8 +229,11 @@ work! {
             .select(deliveries::due_at)
             .into_boxed();
         // Without a list the statement is always the same text, and so is prepared once.
-        if !busy.is_empty() {
-            query = query.filter(deliveries::agent_id.ne_all(busy));
+        if !busy.agents.is_empty() {
+            query = query.filter(deliveries::agent_id.ne_all(busy.agents));
+        }
+        if !busy.tenants.is_empty() {
+            query = query.filter(in_no_channel_of!(busy.tenants));
         }
         let due: Option<Option<i64>> = run!(query.first(conn)).optional()?;
         Ok(due.flatten())

@@ -11,11 +11,12 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use core_types::deliveries::{
-    ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, Requeue,
+    Busy, ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, Requeue,
 };
 use core_types::error::chain;
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, ChannelEvent, Completion, EventBody, MAX_AGENT_TURNS, Message, Wake};
-use core_types::{AgentId, DeliveryId, Ids, StoreResult, Timestamp};
+use core_types::{AgentId, DeliveryId, Ids, MessageId, StoreResult, Timestamp};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use super::channels::Place;
@@ -101,14 +102,15 @@ work! {
         let occupied = run!(heads(conn, channel_id))?;
         let mut made = Vec::with_capacity(listeners.len());
         for agent_id in listeners {
+            let id = DeliveryId::new(ids.uuid());
             let row = DeliveryRow {
-                id: Id(ids.uuid()),
+                id: id.into(),
                 message_id: message.id.into(),
                 agent_id,
                 channel_id,
                 author_id: message.author_id.into(),
                 seq: message.seq,
-                reply_id: Id(ids.uuid()),
+                reply_id: id.reply().into(),
                 must_answer: Some(agent_id) == answers,
                 state: DeliveryState::Pending.to_string(),
                 attempt: 0,
@@ -123,6 +125,13 @@ work! {
             made.push(row.into_delivery()?);
         }
         Ok(Some(made))
+    }
+}
+
+work! {
+    /// Whether the id is that of the reply to a delivery, which may still have to come.
+    pub(super) fn is_of_reply(conn: &mut Conn, id: MessageId) -> QueryResult<bool> {
+        run!(diesel::select(exists(deliveries::table.filter(deliveries::id.eq(Id::from(id.as_reply_of()))))).get_result(conn))
     }
 }
 
@@ -147,11 +156,13 @@ work! {
 }
 
 work! {
-    /// All deliveries of a message, the one that must answer first.
-    pub(super) fn of_message(conn: &mut Conn, message: Id) -> Result<Vec<Delivery>, Fault> {
+    /// All deliveries of a message, the one that must answer first. One that had its id before and was deleted has another place.
+    pub(super) fn of_message(conn: &mut Conn, message: &Message) -> Result<Vec<Delivery>, Fault> {
         let rows: Vec<DeliveryRow> = run!(
             deliveries::table
-                .filter(deliveries::message_id.eq(message))
+                .filter(deliveries::message_id.eq(Id::from(message.id)))
+                .filter(deliveries::channel_id.eq(Id::from(message.channel_id)))
+                .filter(deliveries::seq.eq(message.seq))
                 .order((deliveries::must_answer.desc(), deliveries::ordinal))
                 .select(DeliveryRow::as_select())
                 .load(conn)
@@ -372,8 +383,8 @@ impl DeliveryRepository for Db {
         Ok(in_tx!(self, |conn| claims::recover(conn, now.millis()))?)
     }
 
-    async fn next_due(&self, busy: Vec<AgentId>) -> StoreResult<Option<Timestamp>> {
-        let busy = busy.into_iter().map(Id::from).collect();
+    async fn next_due(&self, busy: Busy) -> StoreResult<Option<Timestamp>> {
+        let busy = claims::BusyIds::from(busy);
         Ok(in_read!(self, |conn| claims::next_due(conn, busy))?.map(time))
     }
 

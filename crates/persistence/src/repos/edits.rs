@@ -51,7 +51,7 @@ work! {
         let row: Option<MessageRow> = run!(update.get_result(conn)).optional()?;
         let Some(message) = row.map(|row| Arc::new(Message::from(row))) else { return Ok(None) };
         if let Some(text) = change.content {
-            let remembered = run!(memories_of(conn, message.channel_id.into(), id))?;
+            let remembered = run!(memories_of(conn, message.channel_id.into(), id, message.author_id.into()))?;
             run!(super::memories::set_text(conn, remembered, &text))?;
         }
         let body = EventBody::MessageUpdated(Some(Arc::clone(&message)));
@@ -67,11 +67,10 @@ work! {
             return Ok(Vec::new());
         }
         let of_channel = messages::table.find(id).filter(messages::channel_id.eq(channel));
-        if run!(diesel::delete(of_channel).execute(conn))? == 0 {
-            return Ok(Vec::new());
-        }
+        let author: Option<Id> = run!(diesel::delete(of_channel).returning(messages::author_id).get_result(conn)).optional()?;
+        let Some(author) = author else { return Ok(Vec::new()) };
         let mut told = run!(deliveries::cancel_of_message(conn, channel, id, now))?;
-        let remembered = run!(memories_of(conn, channel, id))?;
+        let remembered = run!(memories_of(conn, channel, id, author))?;
         run!(diesel::delete(memories::table.filter(memories::id.eq_any(remembered))).execute(conn))?;
         told.extend(run!(events::announce(conn, channel, EventBody::MessageDeleted(id.to()), now))?);
         Ok(told)
@@ -95,11 +94,23 @@ work! {
 }
 
 work! {
-    /// The ids under which agents that know the channel remember a message: each its own for what others said, and the
-    /// message's for what it said itself.
-    fn memories_of(conn: &mut Conn, channel: Id, message: Id) -> QueryResult<Vec<Id>> {
-        let agents: Vec<Id> = run!(rooms::table.filter(rooms::channel_id.eq(channel)).select(rooms::agent_id).load(conn))?;
-        let theirs = agents.into_iter().map(|agent| Id::from(agent.to::<AgentId>().memory_of(message.to::<MessageId>())));
-        Ok(std::iter::once(message).chain(theirs).collect())
+    /// What agents remember of a message: each under an id of its own what others said, and under the message's what it said itself.
+    /// Clients choose the ids of messages and can tell those of memories, so nothing counts that is not of this conversation.
+    fn memories_of(conn: &mut Conn, channel: Id, message: Id, author: Id) -> QueryResult<Vec<Id>> {
+        let known: Vec<(Id, Id)> =
+            run!(rooms::table.filter(rooms::channel_id.eq(channel)).select((rooms::id, rooms::agent_id)).load(conn))?;
+        let theirs = known.iter().map(|(_, agent)| Id::from(agent.to::<AgentId>().memory_of(message.to::<MessageId>())));
+        let possible: Vec<Id> = std::iter::once(message).chain(theirs).collect();
+        let rooms: Vec<Id> = known.iter().map(|(room, _)| *room).collect();
+        let said_itself = memories::id.ne(message).or(memories::agent_id.eq(author));
+        run!(
+            memories::table
+                .filter(memories::id.eq_any(possible))
+                .filter(memories::room_id.eq_any(rooms))
+                .filter(memories::table_name.eq(MESSAGES))
+                .filter(said_itself)
+                .select(memories::id)
+                .load(conn)
+        )
     }
 }

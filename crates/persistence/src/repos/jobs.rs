@@ -24,12 +24,14 @@ macro_rules! standing {
     ($select:literal, $rest:literal) => {
         concat!(
             "SELECT ", $select, " FROM (",
-            "SELECT j.ordinal, j.id, j.message_id, c.owner, j.delivery_id, j.reply_id, j.agent_id, j.created_at, j.expires_at, d.state, d.ended_at, ",
+            "SELECT j.ordinal, j.id, j.message_id, m.channel_id, c.owner, j.delivery_id, j.reply_id, j.agent_id, j.created_at, j.expires_at, d.state, d.ended_at, ",
             "CASE WHEN d.ended_at < j.expires_at THEN ",
-            "CASE WHEN d.state = 'replied' AND EXISTS (SELECT 1 FROM messages r WHERE r.id = j.reply_id) THEN 'completed' ELSE 'failed' END ",
+            "CASE WHEN d.state = 'replied' AND EXISTS (SELECT 1 FROM messages r WHERE r.id = j.reply_id AND r.channel_id = m.channel_id) THEN 'completed' ELSE 'failed' END ",
             "WHEN j.expires_at <= $1 THEN 'timeout' ELSE 'processing' END AS status ",
             "FROM jobs j LEFT JOIN deliveries d ON d.id = j.delivery_id ",
-            "LEFT JOIN messages m ON m.id = j.message_id LEFT JOIN channels c ON c.id = m.channel_id) standing ",
+            // Another message may have the id of one that is gone, in another channel.
+            "LEFT JOIN messages m ON m.id = j.message_id AND (d.id IS NULL OR m.channel_id = d.channel_id) ",
+            "LEFT JOIN channels c ON c.id = m.channel_id) standing ",
             $rest
         )
     };
@@ -64,6 +66,9 @@ struct Standing {
     id: Id,
     #[diesel(sql_type = IdSql)]
     message_id: Id,
+    /// The channel of the job, unless its message is gone.
+    #[diesel(sql_type = Nullable<IdSql>)]
+    channel_id: Option<Id>,
     #[diesel(sql_type = IdSql)]
     delivery_id: Id,
     #[diesel(sql_type = IdSql)]
@@ -193,8 +198,9 @@ work! {
         // A job goes with its message, so that one without is none any more.
         let mut jobs = Vec::with_capacity(rows.len());
         for row in rows {
-            let reply = said.remove(&row.reply_id.to());
-            if let Some(asked) = said.remove(&row.message_id.to()) {
+            let mut said_there = |id: Id| said.remove(&id.to()).filter(|message| row.channel_id == Some(message.channel_id.into()));
+            let reply = said_there(row.reply_id);
+            if let Some(asked) = said_there(row.message_id) {
                 jobs.push(job(&row, asked, reply, &reasons)?);
             }
         }

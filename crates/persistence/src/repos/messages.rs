@@ -168,11 +168,16 @@ enum First {
     Other(Posted),
     /// One before, sent with another body.
     Conflict,
+    /// One before, in a channel that is out of reach by now.
+    OutOfReach,
 }
 
 work! {
     /// Makes keys stand for a message, unless one of them stands for another; then the transaction must be undone.
-    fn first_of(conn: &mut Conn, keys: &[IdempotencyKey], message: Id, now: i64) -> Result<First, Fault> {
+    fn first_of(
+        conn: &mut Conn, keys: &[IdempotencyKey], draft: &MessageDraft, beside: Option<Beside>, sight: Option<&Sight>, now: i64,
+    ) -> Result<First, Fault> {
+        let message = Id::from(draft.id);
         // Two posts that share keys take them in the same order, so that neither waits for the other.
         let mut sorted: Vec<&IdempotencyKey> = keys.iter().collect();
         sorted.sort_by_key(|key| (&key.caller, &key.route, &key.key));
@@ -186,9 +191,18 @@ work! {
         }
         for (key, first) in known {
             if let Some(posted) = run!(posted(conn, first))? {
-                return Ok(First::Other(posted));
+                let channel = posted.message.channel_id;
+                if let Some(sight) = sight
+                    && !run!(access::sees_channel(conn, sight, channel.into()))?
+                {
+                    return Ok(First::OutOfReach);
+                }
+                // A job has its own channel each time.
+                if channel == draft.channel_id || matches!(beside, Some(Beside::Job(_))) {
+                    return Ok(First::Other(posted));
+                }
             }
-            // The message was deleted since: the present one takes its place.
+            // The message was deleted since, if its id was not taken elsewhere: the present one takes its place.
             run!(idempotency::take_over(conn, key, message, now))?;
         }
         Ok(First::This)
@@ -197,13 +211,19 @@ work! {
 
 work! {
     fn post(conn: &mut Conn, post: PostMessage, ids: &dyn Ids) -> Result<PostOutcome, Undo<PostOutcome>> {
-        let PostMessage { draft, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, reach, full, now } = post;
+        let PostMessage {
+            draft, id_is_chosen, create_channel, wake, author_may_be_agent, idempotency, beside, once_per_source, reach, full, now,
+        } = post;
         let sight = reach.as_ref().map(Sight::from);
         let now = now.millis();
-        match run!(first_of(conn, &idempotency, draft.id.into(), now))? {
+        match run!(first_of(conn, &idempotency, &draft, beside, sight.as_ref(), now))? {
             First::This => {}
             First::Other(posted) => return Err(Undo::Answer(PostOutcome::Repeated(posted))),
             First::Conflict => return Err(Undo::Answer(PostOutcome::Conflict)),
+            First::OutOfReach => return Err(Undo::Answer(PostOutcome::NoChannel)),
+        }
+        if id_is_chosen && run!(deliveries::is_of_reply(conn, draft.id))? {
+            return Err(Undo::Answer(PostOutcome::Conflict));
         }
         let channel_id = Id::from(draft.channel_id);
         let by_agent: bool = run!(diesel::select(exists(agents::table.find(Id::from(draft.author_id)))).get_result(conn))?;
@@ -305,7 +325,7 @@ work! {
 work! {
     fn posted(conn: &mut Conn, id: Id) -> Result<Option<Posted>, Fault> {
         let Some(message) = run!(find(conn, id))? else { return Ok(None) };
-        let deliveries = run!(deliveries::of_message(conn, id))?;
+        let deliveries = run!(deliveries::of_message(conn, &message))?;
         Ok(Some(Posted { message: Arc::new(message), deliveries, created_channel: false, renewal: None }))
     }
 }

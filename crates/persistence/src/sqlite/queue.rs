@@ -9,7 +9,7 @@ use diesel::sql_types::Bool;
 
 use super::Conn;
 pub(super) use super::along::falls_due;
-use super::claims::{admitted, full_agents};
+use super::claims::{BusyIds, Candidate, admitted, in_no_channel_of, tenant_of_delivery};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::memories::{MemoryRow, Wordless, without_words};
@@ -144,7 +144,7 @@ pub(super) fn open_of_message(conn: &mut Conn, message: Id) -> QueryResult<Vec<D
 
 /// Claims heads that are due, the longest due first, and returns their ids.
 pub(super) fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<Id>> {
-    let full = full_agents(request);
+    let full = BusyIds::of(request);
     // What is held already is left out afterwards, so that the statement needs no list of it.
     let candidates = i64::from(request.limit).saturating_add(i64::try_from(request.held.len()).unwrap_or(i64::MAX));
     let due = deliveries::table
@@ -153,9 +153,13 @@ pub(super) fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<I
         .filter(deliveries::due_at.le(request.now.millis()))
         .order((deliveries::due_at, deliveries::ordinal))
         .limit(candidates)
-        .select((deliveries::id, deliveries::agent_id));
-    // The statement without a list is always the same text, and so is prepared once.
-    let due: Vec<(Id, Id)> = if full.is_empty() { due.load(conn)? } else { due.filter(deliveries::agent_id.ne_all(full)).load(conn)? };
+        .select((deliveries::id, deliveries::agent_id, tenant_of_delivery!()));
+    // The statement without lists is always the same text, and so is prepared once.
+    let due: Vec<Candidate> = if full.agents.is_empty() && full.tenants.is_empty() {
+        due.load(conn)?
+    } else {
+        due.filter(deliveries::agent_id.ne_all(full.agents)).filter(in_no_channel_of!(full.tenants)).load(conn)?
+    };
     let taken = admitted(request, due);
     for id in &taken {
         let claim = (

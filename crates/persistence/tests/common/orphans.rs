@@ -65,6 +65,7 @@ pub async fn are_cancelled<F: Future<Output = ()>>(store: &Store, delete: impl F
         let request = ClaimRequest {
             limit: 1,
             per_agent: 9,
+            per_tenant: 9,
             held: Vec::new(),
             now: Timestamp::from_millis(9),
             lease_until: Timestamp::from_millis(99),

@@ -33,6 +33,7 @@ pub fn post(number: u128, channel: u128, participants: Vec<EntityId>, content: &
         in_reply_to: None,
     };
     PostMessage {
+        id_is_chosen: false,
         draft,
         create_channel: Some((channel, participants)),
         wake: Wake::Listeners,

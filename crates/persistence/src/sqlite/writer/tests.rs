@@ -84,7 +84,7 @@ struct Told(std::sync::Mutex<Vec<bool>>);
 impl DeliveryWorker for Told {
     fn wants(&self) -> Option<ClaimRequest> {
         let now = core_types::Timestamp::from_millis(0);
-        Some(ClaimRequest { limit: 0, per_agent: 0, held: Vec::new(), now, lease_until: now })
+        Some(ClaimRequest { limit: 0, per_agent: 0, per_tenant: 0, held: Vec::new(), now, lease_until: now })
     }
 
     fn take_over(self: Arc<Self>, claimed: Option<Vec<Claimed>>) {

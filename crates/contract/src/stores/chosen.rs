@@ -1,0 +1,114 @@
+//! Promises about ids that callers choose: those of others, of replies to come and of memories can be told in advance, and whoever takes
+//! one gets hold of nothing.
+
+use core_types::deliveries::{DeliveryState, Finish};
+use core_types::memory::{KNOWLEDGE, Memory};
+use core_types::messaging::{Channel, EventBody, IdempotencyKey, MessageChange, PostMessage, PostOutcome};
+use core_types::{AgentId, ChannelId, MemoryId, MessageId};
+
+use super::Stores;
+use super::scene::{
+    Sure, at, channel, channel_id, draft, finish_as, finish_with_reply, memory, message_id, person, post_of, reach, repeated, tenant,
+    written,
+};
+
+/// A post of somebody else with this id.
+async fn taken(stores: &Stores, id: MessageId, channel: ChannelId) -> PostOutcome {
+    let mut other = draft(0, channel, person(9), "mine");
+    other.id = id;
+    stores.messages.post(post_of(other, at(5))).await.sure()
+}
+
+/// An agent that remembers something said in a channel and a piece of a document, and the ids of both.
+async fn remembering(stores: &Stores) -> (AgentId, ChannelId, [MemoryId; 2]) {
+    let (agent, channel, claimed) = stores.claimed_message().await;
+    let of_message = Memory { id: agent.memory_of(claimed.message.id), ..memory(1, agent, channel, person(1), "said") };
+    let of_document = Memory { table: KNOWLEDGE.to_owned(), ..memory(2, agent, channel, agent.into(), "read") };
+    let ids = [of_message.id, of_document.id];
+    let finish = Finish { memories: vec![of_message, of_document], ..finish_as(&claimed, DeliveryState::Ignored, at(1)) };
+    stores.deliveries.finish(finish).await.sure().sure();
+    (agent, channel, ids)
+}
+
+async fn texts(stores: &Stores, agent: AgentId, ids: [MemoryId; 2]) -> Vec<String> {
+    let mut texts = Vec::new();
+    for id in ids {
+        let memory = stores.memories.find(agent, id).await.sure();
+        texts.push(memory.map_or_else(String::new, |memory| memory.text().to_owned()));
+    }
+    texts
+}
+
+/// Neither what an agent was told elsewhere nor what it has read, nor what it was told here by others.
+pub async fn a_message_with_the_id_of_a_memory_changes_and_removes_none(stores: Stores) {
+    let (agent, channel, ids) = remembering(&stores).await;
+    let elsewhere = stores.open_channel(2, &[person(9)]).await;
+    let text = MessageChange { content: Some("changed".to_owned()), ..MessageChange::default() };
+    for place in [elsewhere, channel] {
+        for id in ids.map(|id| MessageId::new(id.uuid())) {
+            written(taken(&stores, id, place).await);
+            stores.messages.update(id, text.clone(), at(6)).await.sure().sure();
+            assert_eq!(texts(&stores, agent, ids).await, ["said", "read"]);
+            assert!(!stores.messages.remove(place, id, at(7)).await.sure().is_empty());
+            assert_eq!(texts(&stores, agent, ids).await, ["said", "read"]);
+        }
+    }
+}
+
+/// Where it was, nothing is to be seen of the other message.
+pub async fn a_message_with_the_id_of_one_that_is_gone_is_not_told_in_its_place(stores: Stores) {
+    let (channel, other) = (stores.open_channel(1, &[]).await, stores.open_channel(2, &[]).await);
+    let gone = stores.say(1, channel, person(1)).await.message;
+    assert!(!stores.messages.remove(channel, gone.id, at(2)).await.sure().is_empty());
+    written(taken(&stores, gone.id, other).await);
+    let events = stores.messages.events(channel, 0, 10).await.sure();
+    let bodies: Vec<EventBody> = events.into_iter().map(|event| event.body).collect();
+    assert_eq!(bodies, [EventBody::Message(None), EventBody::MessageDeleted(gone.id)]);
+    assert!(
+        matches!(stores.messages.events(other, 0, 10).await.sure().as_slice(), [one] if matches!(&one.body, EventBody::Message(Some(_))))
+    );
+}
+
+/// The key stands for what it was used for, and not for what others do with the id.
+pub async fn a_repeat_is_not_answered_with_a_message_of_another_channel(stores: Stores) {
+    let (channel, other) = (stores.open_channel(1, &[]).await, stores.open_channel(2, &[]).await);
+    let key = IdempotencyKey { caller: "c".to_owned(), route: "r".to_owned(), key: "k".to_owned(), body_hash: [1; 32] };
+    let post = |number| PostMessage { idempotency: vec![key.clone()], ..post_of(draft(number, channel, person(1), "hello"), at(0)) };
+    let first = written(stores.messages.post(post(1)).await.sure()).message;
+    assert_eq!(repeated(stores.messages.post(post(2)).await.sure()).message.id, first.id);
+    assert!(!stores.messages.remove(channel, first.id, at(2)).await.sure().is_empty());
+    written(taken(&stores, first.id, other).await);
+    let again = written(stores.messages.post(post(3)).await.sure()).message;
+    assert_eq!((again.id, again.channel_id), (message_id(3), channel));
+}
+
+/// What it said there is not told to somebody who does not see the channel any more.
+pub async fn a_repeat_is_answered_within_reach_only(stores: Stores) {
+    let own = Channel { owner: Some(tenant("a")), ..channel(1) };
+    stores.channels.add(own, vec![person(1)]).await.sure();
+    let key = IdempotencyKey { caller: "c".to_owned(), route: "r".to_owned(), key: "k".to_owned(), body_hash: [1; 32] };
+    let post = |name| PostMessage {
+        idempotency: vec![key.clone()],
+        reach: Some(reach(name)),
+        ..post_of(draft(1, channel_id(1), person(1), "hello"), at(0))
+    };
+    written(stores.messages.post(post("a")).await.sure());
+    repeated(stores.messages.post(post("a")).await.sure());
+    assert_eq!(stores.messages.post(post("b")).await.sure(), PostOutcome::NoChannel);
+}
+
+/// Its id is told with its first piece, and kept free for it.
+pub async fn nobody_takes_the_id_of_a_reply(stores: Stores) {
+    let (_, channel, claimed) = stores.claimed_message().await;
+    let reply = claimed.delivery.reply_id;
+    let elsewhere = stores.open_channel(2, &[person(9)]).await;
+    for place in [elsewhere, channel] {
+        assert_eq!(taken(&stores, reply, place).await, PostOutcome::Conflict);
+    }
+    stores.deliveries.finish(finish_with_reply(&claimed, "a reply", at(2))).await.sure().sure();
+    assert_eq!(stores.messages.find(reply).await.sure().sure().content, "a reply");
+    // Not even after it was removed.
+    assert!(!stores.messages.remove(channel, reply, at(3)).await.sure().is_empty());
+    assert_eq!(taken(&stores, reply, channel).await, PostOutcome::Conflict);
+    assert_eq!(stores.state_of(&claimed).await, DeliveryState::Replied);
+}

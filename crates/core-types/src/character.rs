@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::json::has_nul;
+
 use crate::{AgentId, JsonObject, Secret, secrets::MASK};
 
 mod check;
@@ -140,6 +142,9 @@ pub fn parse(value: &Value) -> Result<ParsedCharacter, InvalidCharacter> {
     let Value::Object(given) = value else {
         return Err(InvalidCharacter("a character must be a JSON object".to_owned()));
     };
+    if has_nul(value) {
+        return Err(InvalidCharacter("a character cannot contain the character U+0000".to_owned()));
+    }
     let mut warnings = Vec::new();
     let mut object = given.clone();
     for legacy in ["clients", "modelProvider"] {

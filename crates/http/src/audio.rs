@@ -14,6 +14,7 @@ use crate::envelope::{Envelope, gone, ok};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::MessagesWrite;
 use crate::extract::{AgentPath, Authorized, JsonBody, Sender};
+use crate::messages::replayed;
 use crate::replies::Replies;
 use crate::routing::Routes;
 use crate::uploads::UploadForm;
@@ -246,7 +247,7 @@ async fn replied(caller: &Caller, state: &State, agent: AgentId, asked: Asked, s
             answer.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }
-    Ok(answer)
+    Ok(replayed(&receipt, answer))
 }
 
 /// The form in which a reply is wanted.

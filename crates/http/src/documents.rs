@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{delete, get, post};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use core_types::json::sorted;
 use core_types::knowledge::{NewDocument, SOURCE_LIMIT};
 use core_types::{JsonObject, Page};
 use futures_util::future::LocalBoxFuture;
@@ -89,7 +90,7 @@ async fn add(caller: Authorized<MemoriesWrite>, state: State, agent: AgentPath, 
 
 /// Everything that was sent of a document.
 fn sent(document: &NewDocument) -> Vec<u8> {
-    let mut sent = json!([document.title, document.format.name(), document.metadata]).to_string().into_bytes();
+    let mut sent = sorted(&json!([document.title, document.format.name(), document.metadata])).to_string().into_bytes();
     sent.extend_from_slice(&document.source);
     sent
 }

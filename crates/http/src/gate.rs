@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderName};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError};
 use core_types::Caller;
@@ -77,14 +77,21 @@ fn verified(request: &ServiceRequest, shared: &Shared) -> Option<Caller> {
     keys.find_map(|key| shared.services.keyring.verify(key, now))
 }
 
-/// Every key that the request shows.
+/// The keys that the request shows: one of each kind, so that as many can be tried in a minute as there are requests.
 fn presented(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let plain = headers.get_all("x-api-key").filter_map(|value| value.to_str().ok());
-    let bearer = headers.get_all(header::AUTHORIZATION).filter_map(|value| {
-        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    let plain = only(headers, &HeaderName::from_static("x-api-key"));
+    let bearer = only(headers, &header::AUTHORIZATION).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
-    plain.chain(bearer)
+    plain.into_iter().chain(bearer)
+}
+
+/// The value of a header that is there once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name);
+    let first = values.next()?;
+    values.next().is_none().then(|| first.to_str().ok()).flatten()
 }
 
 fn refused(reason: &str) -> ApiError {

@@ -14,6 +14,8 @@ pub(crate) const BODY_BYTES: usize = 2 * 1024 * 1024;
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
 /// A request's head must have arrived within this time.
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
+/// A websocket that is to take over from polls must have done so within this time.
+pub(crate) const UPGRADE_TIME: Duration = Duration::from_secs(10);
 /// How long a connection without a request is kept.
 pub(crate) const IDLE_TIME: Duration = Duration::from_secs(15);
 /// A connection whose peer takes nothing of what is sent for so long is given up.

@@ -169,7 +169,11 @@ impl UploadForm {
                 return Err(invalid(format!("A field of the form has more than {} bytes", limits::UPLOAD_FIELD_BYTES)));
             }
         }
-        String::from_utf8(text).map_err(|_| invalid("A field of the form is not text in UTF-8"))
+        let text = String::from_utf8(text).map_err(|_| invalid("A field of the form is not text in UTF-8"))?;
+        if text.contains('\0') {
+            return Err(invalid("A field of the form contains the character U+0000"));
+        }
+        Ok(text)
     }
 }
 
@@ -273,7 +277,7 @@ mod tests {
 
         #[test]
         fn what_is_in_a_form_is_read_wherever_it_is_cut(
-            fields in prop::collection::vec(("[a-eA-Z_]{1,9}", "[^\r]{0,60}"), 0..5),
+            fields in prop::collection::vec(("[a-eA-Z_]{1,9}", "[^\r\0]{0,60}"), 0..5),
             file in prop::collection::vec(any::<u8>(), 0..600),
             place in 0..6_usize,
             piece in 1..700_usize,

@@ -5,8 +5,8 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 use core_types::JsonObject;
+use core_types::json::object_has_nul;
 use futures_util::future::LocalBoxFuture;
-use serde_json::Value;
 use serde_json::error::Category;
 use tokio::time::timeout;
 
@@ -86,19 +86,8 @@ fn parse(bytes: &[u8]) -> ApiResult<JsonObject> {
             },
         )
     })?;
-    // Neither PostgreSQL's text nor its jsonb can hold U+0000, so nobody may send it.
-    if object.iter().any(|(key, value)| key.contains('\0') || has_nul(value)) {
+    if object_has_nul(&object) {
         return Err(ApiError::new(Code::InvalidJson, "The request body contains the character U+0000"));
     }
     Ok(object)
-}
-
-/// Whether the character U+0000 is anywhere in a value.
-pub(crate) fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(entries) => entries.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
-    }
 }

@@ -8,7 +8,7 @@ mod query;
 mod sender;
 
 pub(crate) use authorized::{Authorized, Known, permission, still_counts};
-pub(crate) use body::{JsonBody, has_nul};
+pub(crate) use body::JsonBody;
 pub(crate) use fields::{Fields, whole};
 pub(crate) use ids::{
     AgentPath, ChannelPath, DocumentPath, JobPath, KeyPath, LogPath, MediaFilePath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath,

@@ -26,7 +26,11 @@ impl Query {
     /// Reads a query string.
     pub(crate) fn read(text: &str) -> ApiResult<Self> {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(text);
-        pairs.map(|pairs| Self(pairs.into_inner())).map_err(|_| ApiError::bad_request("The query string cannot be read"))
+        let pairs = pairs.map_err(|_| ApiError::bad_request("The query string cannot be read"))?.into_inner();
+        if pairs.iter().any(|(key, value)| key.contains('\0') || value.contains('\0')) {
+            return Err(ApiError::bad_request("The query string contains the character U+0000"));
+        }
+        Ok(Self(pairs))
     }
 
     /// Every value of a parameter.

@@ -1,5 +1,6 @@
 //! What clients ask for by events, done by the services.
 
+use core_types::json::object_has_nul;
 use core_types::messaging::PostReceipt;
 use core_types::{ChannelId, JsonObject, ServiceError, Thing};
 use realtime::Call;
@@ -7,7 +8,6 @@ use realtime::packet::{ack_frame, event_frame};
 use serde_json::{Value, json};
 
 use crate::errors::{ApiError, ApiResult, Code};
-use crate::extract::has_nul;
 use crate::limits;
 use crate::sockets::driver::{Driver, Identity, told_to_log};
 use crate::sockets::rooms::Room;
@@ -99,7 +99,7 @@ impl Driver {
     }
 
     async fn post(&mut self, payload: JsonObject) -> ApiResult<Value> {
-        if payload.iter().any(|(key, value)| key.contains('\0') || has_nul(value)) {
+        if object_has_nul(&payload) {
             return Err(ApiError::new(Code::InvalidJson, "The message contains the character U+0000"));
         }
         let message = sending(payload)?;

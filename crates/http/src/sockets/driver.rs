@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::State;
 use crate::errors::{ApiError, Code};
+use crate::limits;
 use crate::rates;
 use crate::sockets::hub::{Hub, Place};
 use crate::sockets::outbox::Outbox;
@@ -115,6 +116,14 @@ pub(crate) struct Identity {
     pub(crate) socket_id: String,
 }
 
+/// A websocket that would take over from polls.
+struct Candidate {
+    number: u64,
+    outbox: mpsc::Sender<Direct>,
+    /// Until when it must have done so: polls do not wait meanwhile, and no other may knock.
+    until: Instant,
+}
+
 /// A session and everything that ends with it.
 pub(crate) struct Driver {
     pub(crate) state: State,
@@ -126,7 +135,7 @@ pub(crate) struct Driver {
     knocker: Knocker,
     pub(crate) identity: Option<Identity>,
     /// The websocket that knocks.
-    candidate: Option<(u64, mpsc::Sender<Direct>)>,
+    candidate: Option<Candidate>,
     /// The websocket that carries the session, where one does.
     carrier: u64,
     pub(crate) listener: Listener,
@@ -164,7 +173,8 @@ impl Driver {
         let mut closing = Box::pin(self.state.closing());
         let outbox = Arc::clone(&self.link.outbox);
         loop {
-            let tick = sleep_until(Instant::from_std(self.session.next_tick()));
+            let next = Instant::from_std(self.session.next_tick());
+            let tick = sleep_until(self.candidate.as_ref().map_or(next, |candidate| candidate.until.min(next)));
             let outputs = tokio::select! {
                 input = self.inputs.recv() => match input {
                     Some(input) => self.take(input),
@@ -173,6 +183,9 @@ impl Driver {
                 () = tick => {
                     if self.is_dismissed() {
                         break;
+                    }
+                    if self.candidate.as_ref().is_some_and(|candidate| candidate.until <= Instant::now()) {
+                        self.drop_candidate();
                     }
                     self.session.tick(Instant::now().into_std())
                 }
@@ -196,9 +209,9 @@ impl Driver {
     fn take(&mut self, input: Input) -> Vec<Output> {
         match input {
             Input::Packet(packet, via) => self.session.receive(packet, via, Instant::now().into_std()),
-            Input::Knock(number, candidate) => {
+            Input::Knock(number, outbox) => {
                 // One that knocks while another does is sent away, by dropping what it waits for.
-                self.candidate.get_or_insert((number, candidate));
+                self.candidate.get_or_insert_with(|| Candidate { number, outbox, until: Instant::now() + limits::UPGRADE_TIME });
                 Vec::new()
             }
             Input::Malformed => vec![Output::Close(Closed::Malformed(realtime::Malformed("a packet cannot be read")))],
@@ -206,13 +219,19 @@ impl Driver {
                 vec![Output::Close(Closed::ByClient)]
             }
             Input::Lost(number) => {
-                if self.candidate.take_if(|(candidate, _)| *candidate == number).is_some() {
-                    self.session.forget_upgrade();
-                    self.link.carried_by(Carrier::Polls);
+                if self.candidate.as_ref().is_some_and(|candidate| candidate.number == number) {
+                    self.drop_candidate();
                 }
                 Vec::new()
             }
         }
+    }
+
+    /// Goes on with polls.
+    fn drop_candidate(&mut self) {
+        self.candidate = None;
+        self.session.forget_upgrade();
+        self.link.carried_by(Carrier::Polls);
     }
 
     async fn perform(&mut self, outputs: Vec<Output>) -> std::ops::ControlFlow<()> {
@@ -227,7 +246,7 @@ impl Driver {
                 Output::Upgraded => {
                     self.link.carried_by(Carrier::Websocket);
                     self.direct(Direct::TakeOver);
-                    self.carrier = self.candidate.take().map_or(0, |(number, _)| number);
+                    self.carrier = self.candidate.take().map_or(0, |candidate| candidate.number);
                 }
                 Output::Connect(auth) => self.connect(&auth),
                 Output::Event(_) if self.is_dismissed() => return std::ops::ControlFlow::Break(()),
@@ -267,8 +286,8 @@ impl Driver {
 
     /// A websocket that does not take two frames is gone.
     fn direct(&self, direct: Direct) {
-        if let Some((_, candidate)) = &self.candidate {
-            let _ = candidate.try_send(direct);
+        if let Some(candidate) = &self.candidate {
+            let _ = candidate.outbox.try_send(direct);
         }
     }
 

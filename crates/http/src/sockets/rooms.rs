@@ -8,7 +8,7 @@ use core_types::bus::ReplyChunk;
 use core_types::deliveries::DeliveryState;
 use core_types::error::chain;
 use core_types::messaging::{ChannelEvent, EventBody, EventStream, Message, MessagingService, StreamItem};
-use core_types::{Caller, ChannelId, EntityId, MessageId, MessageServerId, Reach, ServiceError, ServiceResult};
+use core_types::{AgentId, Caller, ChannelId, EntityId, MessageId, MessageServerId, Reach, ServiceError, ServiceResult};
 use parking_lot::Mutex;
 use realtime::Frame;
 use tokio::task::AbortHandle;
@@ -259,8 +259,8 @@ struct Due {
 #[derive(Default)]
 struct Memory {
     server: Option<MessageServerId>,
-    /// Replies that have been begun, by what they answer.
-    begun: HashMap<MessageId, MessageId>,
+    /// Replies that have been begun, by what they answer and who answers.
+    begun: HashMap<(MessageId, AgentId), MessageId>,
 }
 
 impl Room {
@@ -435,7 +435,7 @@ impl Memory {
         if self.begun.len() >= limits::ROOM_REPLIES {
             self.begun.clear();
         }
-        self.begun.insert(chunk.answers, chunk.reply_id);
+        self.begun.insert((chunk.answers, chunk.agent_id), chunk.reply_id);
     }
 }
 
@@ -452,9 +452,11 @@ fn frames(item: &StreamItem, memory: &mut Memory) -> Vec<Frame> {
             match &event.body {
                 EventBody::Message(Some(message)) | EventBody::MessageUpdated(Some(message)) => memory.of(message),
                 EventBody::Complete(Some(completion)) => {
-                    let begun = memory.begun.remove(&completion.message_id);
-                    // Of what has been shown in part, the end is told.
-                    if let (Some(reply), DeliveryState::Failed) = (begun, completion.state) {
+                    let begun = memory.begun.remove(&(completion.message_id, completion.agent_id));
+                    // Of what has been shown in part, the end is told where no message follows.
+                    if let Some(reply) = begun
+                        && completion.state != DeliveryState::Replied
+                    {
                         frames.push(stream_error(event.channel_id, reply, completion));
                     }
                 }

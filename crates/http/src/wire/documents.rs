@@ -1,6 +1,7 @@
 //! Documents on the wire.
 
 use core_types::JsonObject;
+use core_types::json::object_has_nul;
 use core_types::knowledge::{AddedDocument, Format, NewDocument};
 use core_types::memory::Memory;
 use serde::Serialize;
@@ -88,6 +89,9 @@ pub(crate) fn uploaded_document(received: Received<InMemory>) -> ApiResult<NewDo
         Some(text) => serde_json::from_str(text).map_err(|_| invalid("metadata must be a JSON object"))?,
         None => JsonObject::new(),
     };
+    if object_has_nul(&metadata) {
+        return Err(invalid("metadata contains the character U+0000"));
+    }
     if !name.is_empty() {
         let plain = name.rsplit(['/', '\\']).next().unwrap_or_default();
         let plain: String = plain.chars().filter(|letter| !letter.is_control()).take(NAME_CHARS).collect();

@@ -330,7 +330,7 @@ pub(crate) fn table(query: &Query) -> ApiResult<String> {
 }
 
 fn table_name(name: String) -> ApiResult<String> {
-    let fits = name.chars().count() <= limits::NAME_CHARS && !name.contains('\0');
+    let fits = name.chars().count() <= limits::NAME_CHARS;
     if fits { Ok(name) } else { Err(ApiError::bad_request(format!("table must be a name of at most {} characters", limits::NAME_CHARS))) }
 }
 

@@ -231,7 +231,7 @@ pub(crate) fn ingested(mut body: JsonObject, sender: Sender) -> ApiResult<NewMes
 ///
 /// Authors are known by what their platform calls them: an id, or a text of which an id is made.
 pub(crate) fn ingested_all(body: &mut JsonObject) -> ApiResult<Option<Vec<NewMessage>>> {
-    if !body.contains_key("messages") {
+    if body.get("messages").is_none_or(Value::is_null) {
         return Ok(None);
     }
     let mut fields = Fields::new(std::mem::take(body));

@@ -1,6 +1,7 @@
 //! What goes over sockets: the events of elizaOS's web UI, with the names of every release.
 
 use core_types::bus::ReplyChunk;
+use core_types::deliveries::DeliveryState;
 use core_types::json::Entries;
 use core_types::messaging::{ChannelEvent, Completion, Door, EventBody, Message, NewMessage};
 use core_types::system::LogLine;
@@ -168,7 +169,9 @@ pub(crate) fn chunk(chunk: &ReplyChunk) -> Frame {
 
 /// A reply that has been shown in part and will not be finished.
 pub(crate) fn stream_error(channel: ChannelId, reply: MessageId, completion: &Completion) -> Frame {
-    let error = completion.error.as_deref().unwrap_or("The agent could not reply");
+    let unsaid =
+        if completion.state == DeliveryState::Cancelled { "The message or the agent was taken out" } else { "The agent could not reply" };
+    let error = completion.error.as_deref().unwrap_or(unsaid);
     let wire = json!({ "messageId": reply, "channelId": channel, "agentId": completion.agent_id, "error": error });
     event_frame("messageStreamError", &wire)
 }

@@ -33,6 +33,10 @@ async fn with_a_key_only_the_key_counts() {
         (&[("authorization", "Basic right-key")], 401),
         (&[("authorization", "right-key")], 401),
         (&[("x-api-key", "wrong"), ("authorization", "Bearer right-key")], 200),
+        // Many guesses in one request would count as one.
+        (&[("x-api-key", "wrong"), ("x-api-key", KEY)], 401),
+        (&[("authorization", "Bearer wrong"), ("authorization", "Bearer right-key")], 401),
+        (&[("x-api-key", "wrong"), ("x-api-key", "other"), ("authorization", "Bearer right-key")], 200),
         (&[("x-api-key", KEY), ("host", "evil.example"), ("origin", "http://evil.example"), ("x-forwarded-for", "1.2.3.4")], 200),
     ] {
         let answer = api.send(remote(headers)).await;

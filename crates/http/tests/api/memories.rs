@@ -90,11 +90,12 @@ async fn bad_lists_are_refused_as_each_path_refuses() {
         .map(|(path, (status, code))| (path, status, code))
     {
         let long = "x".repeat(257);
-        for query in ["limit=-1", "limit=abc", "offset=-1", "from=then", "to=now", &format!("table={long}"), "table=%00"] {
+        for query in ["limit=-1", "limit=abc", "offset=-1", "from=then", "to=now", &format!("table={long}")] {
             let api = Api::open();
             api.get(&format!("{path}?{query}")).await.error(status, code);
             assert_eq!(api.fakes.calls(), [], "{path}?{query}");
         }
+        Api::open().get(&format!("{path}?table=%00")).await.error(400, "BAD_REQUEST");
         for query in ["roomId=zz", "channelId=zz", "entityId=1", "worldId=1"] {
             Api::open().get(&format!("{path}?{query}")).await.error(400, "INVALID_ID");
         }

@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 use testkit::caller::{Events, Request};
 use testkit::gate::Gate;
+use testkit::house::PATIENCE;
 use testkit::scripted::{Reply, ScriptedModel};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{Duration, timeout};
 
 use crate::support::{
     ANN, BEN, NOTHING, asked, create_channel, dm, exchange, messages, messages_of, names, post, refused, running_agent, saying, says,
@@ -194,6 +198,31 @@ async fn whoever_would_wait_beside_too_many_others_is_told_to_come_back() {
     assert_eq!(names(&waiting.all().await).last(), Some(&"done"));
     let answer = exchange(&ann, &channel, "now?", "http").await;
     assert_eq!(answer.json()["agentResponse"]["text"], "pong", "{answer}");
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_waits_no_more() {
+    let gate = Gate::closed();
+    let model = held(&gate).await;
+    let (server, ann) = speaking_with(&model, &[("MAX_WAITING_REPLIES", "1")]).await;
+    let (alice, channel) = dm(&server, &ann).await;
+    let other = create_channel(&ann, "DM", &[ANN, &alice]).await;
+    let body = json!({"author_id": ANN, "content": "ping", "transport": "http"}).to_string();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        messages_of(&channel),
+        body.len()
+    );
+    let mut connection = TcpStream::connect(server.address()).await.unwrap();
+    connection.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    asked(&model, 1).await;
+    exchange(&ann, &other, "me too", "http").await.error(503, "OVERLOADED");
+    drop(connection);
+    // Whoever has the place is not answered as long as the gate is closed.
+    let again = || Request::post(&messages_of(&other), &with_field(says("still there?"), "transport", json!("http")));
+    let free = async { while ann.attempt(again(), Duration::from_secs(2)).await.is_ok_and(|answer| answer.status == 503) {} };
+    timeout(PATIENCE, free).await.expect("the place of somebody who is gone is free");
+    gate.open();
 }
 
 #[tokio::test]

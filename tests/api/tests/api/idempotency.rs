@@ -13,7 +13,7 @@ use crate::support::{
 fn body(channel: &str) -> Value {
     json!({
         "channel_id": channel, "server_id": DEFAULT, "author_id": ANN, "content": "once", "source_type": "test",
-        "raw_message": {"text": "once"}, "metadata": {"n": 1},
+        "raw_message": {"text": "once", "deep": [{"a": 1, "b": 2}]}, "metadata": {"n": 1, "m": {"x": 1, "y": 2}},
     })
 }
 
@@ -44,10 +44,14 @@ async fn the_same_key_with_the_same_body_gets_the_first_answer_again() {
         assert_eq!((again.status, &again.body, replayed(&again)), (status, &first.body, true), "{path}");
         let spelled = json!({
             "channelId": channel.to_uppercase(), "serverId": DEFAULT, "authorId": ANN, "content": "once", "sourceType": "test",
-            "rawMessage": {"text": "once"}, "metadata": {"n": 1}, "unknown": "ignored",
+            "rawMessage": {"deep": [{"b": 2, "a": 1}], "text": "once"}, "metadata": {"m": {"y": 2, "x": 1}, "n": 1}, "unknown": "ignored",
         });
         let otherwise = ann.with("idempotency-key", "k-1").post(&path, &spelled).await;
-        assert_eq!((otherwise.status, replayed(&otherwise)), (status, true), "the spelling of the fields does not matter: {otherwise}");
+        assert_eq!(
+            (otherwise.status, replayed(&otherwise)),
+            (status, true),
+            "neither spelling nor order of the fields matters: {otherwise}"
+        );
         assert_eq!(world(&ann).await, before);
         firsts.push((path, status, first));
     }

@@ -385,6 +385,9 @@ async fn a_document_comes_as_a_form_too_and_a_bad_one_changes_nothing() {
         (form(&path, ("x.txt", "text/plain", b"\xff\xfe"), &[]), 400, "BAD_REQUEST"),
         (form(&path, markdown, &[("title", &long)]), 400, "INVALID_REQUEST"),
         (form(&path, markdown, &[("metadata", "[1]")]), 400, "INVALID_REQUEST"),
+        (form(&path, markdown, &[("title", "a\0b")]), 400, "INVALID_REQUEST"),
+        (form(&path, markdown, &[("metadata", "{\"a\": [{\"b\\u0000\": 1}]}")]), 400, "INVALID_REQUEST"),
+        (Request::new("GET", &format!("/api/agents/{agent}/logs?type=a%00b")), 400, "BAD_REQUEST"),
         (form(&format!("/api/memory/agents/{NOTHING}/documents"), markdown, &[]), 404, "AGENT_NOT_FOUND"),
         (Request::new("POST", &path).header("content-type", "multipart/form-data").body(b"x".to_vec()), 400, "INVALID_REQUEST"),
         (

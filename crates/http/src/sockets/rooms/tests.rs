@@ -1,5 +1,5 @@
-use core_types::messaging::{ChannelEvent, Message, StreamItem};
-use core_types::{Json, Timestamp};
+use core_types::messaging::{ChannelEvent, Completion, Message, StreamItem};
+use core_types::{DeliveryId, Json, Timestamp};
 use uuid::Uuid;
 
 use super::*;
@@ -81,4 +81,54 @@ fn what_waits_for_a_word_that_does_not_come_is_told_all_the_same() {
         }
         assert_eq!(told(), ["message 1", "message 2"], "leaves: {leaves}");
     }
+}
+
+/// A piece of the reply of this number, which this agent makes to the message of the same number.
+fn piece(agent: u128, reply: u128) -> StreamItem {
+    StreamItem::Chunk(Arc::new(ReplyChunk {
+        reply_id: MessageId::new(Uuid::from_u128(100 + reply)),
+        answers: MessageId::new(Uuid::from_u128(1)),
+        channel_id: ChannelId::new(Uuid::from_u128(1)),
+        agent_id: AgentId::new(Uuid::from_u128(agent)),
+        text: "a piece".to_owned(),
+        index: 0,
+    }))
+}
+
+/// That this agent is done with the message.
+fn end(agent: u128, state: DeliveryState) -> StreamItem {
+    let completion = Completion {
+        delivery_id: DeliveryId::new(Uuid::from_u128(agent)),
+        message_id: MessageId::new(Uuid::from_u128(1)),
+        agent_id: AgentId::new(Uuid::from_u128(agent)),
+        state,
+        reply_id: None,
+        superseded_by: None,
+        error: None,
+    };
+    let body = EventBody::Complete(Some(completion));
+    StreamItem::Event(Arc::new(ChannelEvent {
+        channel_id: ChannelId::new(Uuid::from_u128(1)),
+        seq: 9,
+        body,
+        created_at: Timestamp::from_millis(0),
+    }))
+}
+
+#[test]
+fn of_a_reply_that_was_shown_in_part_the_end_is_told_and_of_no_other() {
+    let mut memory = Memory::default();
+    let mut failed = |item: &StreamItem| {
+        let frames = format!("{:?}", frames(item, &mut memory));
+        frames.contains("messageStreamError").then(|| frames.contains(&Uuid::from_u128(105).to_string()))
+    };
+    for state in [DeliveryState::Failed, DeliveryState::Cancelled] {
+        assert_eq!(failed(&piece(5, 5)), None);
+        assert_eq!(failed(&end(6, state)), None, "that was another agent's");
+        assert_eq!(failed(&end(5, state)), Some(true));
+        assert_eq!(failed(&end(5, state)), None, "once");
+    }
+    failed(&piece(5, 5));
+    assert_eq!(failed(&end(5, DeliveryState::Replied)), None, "the message follows");
+    assert_eq!(failed(&end(5, DeliveryState::Failed)), None);
 }

@@ -59,6 +59,13 @@ async fn nobody_reads_what_anothers_agent_remembers() {
         assert_eq!(attacker.delete(&path).await.status, 404);
     }
     assert_eq!(attacker.delete(&format!("/api/memory/agents/{agent}/memories?source=author:{ANN}")).await.status, 404);
+    // A message of the attacker's own with the id of a memory, which can be worked out from what was said or read.
+    let channel = create_channel(&attacker, "GROUP", &[BEN]).await;
+    for memory in [&document, &room] {
+        attacker.post(&messages_of(&channel), &json!({"author_id": BEN, "content": "mine", "messageId": memory})).await.data(201);
+        attacker.patch(&format!("/api/messaging/messages/{memory}"), &json!({"content": "mine"})).await.data(200);
+        assert_eq!(attacker.delete(&format!("{}/{memory}", messages_of(&channel))).await.status, 204);
+    }
     let said = server.record().text();
     assert!(!said[seen_so_far..].contains(TREASURE), "a memory was told");
     let kept = owner.get(&format!("/api/memory/agents/{agent}/documents/{document}")).await.data(200);
@@ -232,6 +239,15 @@ async fn nobody_speaks_in_the_name_of_another() {
     }
     let seen = authors(&owner, &channel).await;
     assert!(seen.iter().all(|author| *author == himself), "{seen:?}");
+    // Where he takes part he may come and go, and nobody comes or goes by him; nor does he make the channel of two others.
+    let board = create_channel(&owner, "GROUP", &[ANN, &himself]).await;
+    ben.get(&messages_of(&board)).await.data(200);
+    let members = format!("/api/messaging/central-channels/{board}/agents");
+    ben.post(&members, &json!({"agentId": BEN})).await.error(404, "CHANNEL_NOT_FOUND");
+    ben.get(&format!("/api/messaging/dm-channel?currentUserId={ANN}&targetUserId={BEN}&dmServerId={DEFAULT}"))
+        .await
+        .error(403, "FORBIDDEN");
+    ben.get(&format!("/api/messaging/dm-channel?currentUserId={himself}&targetUserId={ANN}&dmServerId={DEFAULT}")).await.data(200);
     // A tenant's key does not speak for the owner's agents either, and a token that was changed is nobody's.
     let tenant = server.caller().with_key(&tenants_key(&owner, "tenant").await);
     let own = create_channel(&tenant, "GROUP", &[BEN]).await;
@@ -286,10 +302,12 @@ async fn nobody_waits_in_the_place_where_another_will_speak() {
     let key = async |name: &str| text(&owner.post("/api/keys", &on_it(name)).await.data(201)["key"]);
     let (first, second) = (server.caller().with_key(&key("first").await), server.caller().with_key(&key("second").await));
     let on_shared = |kind: &str| json!({"name": kind, "type": kind, "message_server_id": shared, "participantCentralUserIds": [ANN, BEN]});
-    let private = text(&first.post("/api/messaging/central-channels", &on_shared("DM")).await.data(201)["id"]);
     let public = text(&first.post("/api/messaging/central-channels", &on_shared("GROUP")).await.data(201)["id"]);
     second.get(&format!("/api/messaging/central-channels/{public}")).await.data(200);
-    second.get(&format!("/api/messaging/central-channels/{private}")).await.error(404, "CHANNEL_NOT_FOUND");
-    let listed = second.get(&format!("/api/messaging/central-servers/{shared}/channels")).await;
-    assert!(listed.text().contains(&public) && !listed.text().contains(&private), "{listed}");
+    for kind in ["DM", "dm", "Api"] {
+        let private = text(&first.post("/api/messaging/central-channels", &on_shared(kind)).await.data(201)["id"]);
+        second.get(&format!("/api/messaging/central-channels/{private}")).await.error(404, "CHANNEL_NOT_FOUND");
+        let listed = second.get(&format!("/api/messaging/central-servers/{shared}/channels")).await;
+        assert!(listed.text().contains(&public) && !listed.text().contains(&private), "{listed}");
+    }
 }

@@ -213,6 +213,7 @@ macro_rules! store_contract {
             edits::clearing_a_channel_forgets_the_conversation,
             edits::messages_are_found_by_their_words,
             chosen::a_message_with_the_id_of_a_memory_changes_and_removes_none,
+            chosen::a_channel_that_another_tenant_makes_is_not_the_one_that_is_remembered,
             chosen::a_message_with_the_id_of_one_that_is_gone_is_not_told_in_its_place,
             chosen::a_repeat_is_not_answered_with_a_message_of_another_channel,
             chosen::a_repeat_is_answered_within_reach_only,

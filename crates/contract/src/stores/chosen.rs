@@ -1,6 +1,7 @@
 //! Promises about ids that callers choose: those of others, of replies to come and of memories can be told in advance, and whoever takes
 //! one gets hold of nothing.
 
+use core_types::agents::Agent;
 use core_types::deliveries::{DeliveryState, Finish};
 use core_types::memory::{KNOWLEDGE, Memory};
 use core_types::messaging::{Channel, EventBody, IdempotencyKey, MessageChange, PostMessage, PostOutcome};
@@ -8,8 +9,8 @@ use core_types::{AgentId, ChannelId, MemoryId, MessageId};
 
 use super::Stores;
 use super::scene::{
-    Sure, at, channel, channel_id, draft, finish_as, finish_with_reply, memory, message_id, person, post_of, reach, repeated, tenant,
-    written,
+    Sure, agent, agent_id, at, channel, channel_id, draft, finish_as, finish_with_reply, memory, message_id, person, plane, post_of, reach,
+    repeated, tenant, written,
 };
 
 /// A post of somebody else with this id.
@@ -52,6 +53,30 @@ pub async fn a_message_with_the_id_of_a_memory_changes_and_removes_none(stores: 
             assert!(!stores.messages.remove(place, id, at(7)).await.sure().is_empty());
             assert_eq!(texts(&stores, agent, ids).await, ["said", "read"]);
         }
+    }
+}
+
+/// An agent that came from elsewhere may remember channels that are not here. Whoever makes one of them makes no agent of others forget.
+pub async fn a_channel_that_another_tenant_makes_is_not_the_one_that_is_remembered(stores: Stores) {
+    let id = agent_id(1);
+    stores.agents.add(Agent { owner: Some(tenant("b")), ..agent(1) }, Vec::new()).await.sure();
+    stores.agents.start(id, plane(id, channel_id(7), &[person(1)]), at(0)).await.sure().sure();
+    let said = Memory { id: id.memory_of(message_id(1)), ..memory(1, id, channel_id(7), person(1), "said") };
+    let known = said.id;
+    stores.memories.add(vec![said]).await.sure();
+    for (owner, remembers) in [(Some("a"), true), (Some("b"), false)] {
+        stores.channels.add(Channel { owner: owner.map(tenant), ..channel(7) }, vec![person(9)]).await.sure();
+        stores.say(1, channel_id(7), person(9)).await;
+        let text = MessageChange { content: Some("changed".to_owned()), ..MessageChange::default() };
+        stores.messages.update(message_id(1), text, at(1)).await.sure().sure();
+        let text = stores.memories.find(id, known).await.sure().sure().text().to_owned();
+        assert_eq!(text == "said", remembers, "{owner:?}: {text}");
+        if remembers {
+            stores.messages.remove(channel_id(7), message_id(1), at(2)).await.sure();
+            stores.messages.clear(channel_id(7), at(3)).await.sure();
+        }
+        stores.channels.remove(channel_id(7), at(4)).await.sure().sure();
+        assert_eq!(stores.memories.find(id, known).await.sure().is_some(), remembers, "{owner:?}");
     }
 }
 

@@ -10,6 +10,7 @@ use diesel::prelude::*;
 
 use super::access::{Sight, channels_within};
 use super::columns::{Id, Object, known_total, listed, owned, owner, time};
+use super::edits::{Home, rooms_of};
 use super::prepared::fixed;
 use super::schema::{channel_participants, channels, memories, rooms};
 use super::{Conn, Db, RunQueryDsl, deliveries, events, members, queue};
@@ -266,19 +267,15 @@ work! {
     /// The channel's row goes first: posts and finishes hold it while they write deliveries, so that none is missed.
     /// Messages, events and participants go with it; agents' rooms and what they remember there do not hang on it.
     fn remove_channel(conn: &mut Conn, id: Id, now: i64) -> Result<Option<ChannelEvent>, Fault> {
-        let removed = diesel::delete(channels::table.find(id)).returning(channels::last_seq);
-        let last_seq: Option<i64> = run!(removed.get_result(conn)).optional()?;
+        let removed = diesel::delete(channels::table.find(id)).returning((channels::last_seq, (channels::owner, channels::server_id)));
+        let removed: Option<(i64, Home)> = run!(removed.get_result(conn)).optional()?;
         run!(deliveries::cancel_of_channel(conn, id, now))?;
-        let of_channel = rooms::table.filter(rooms::channel_id.eq(id));
-        run!(diesel::delete(memories::table.filter(memories::room_id.eq_any(of_channel.select(rooms::id)))).execute(conn))?;
-        run!(diesel::delete(of_channel).execute(conn))?;
-        let end = |last_seq| ChannelEvent {
-            channel_id: id.to(),
-            seq: last_seq + 1,
-            body: EventBody::ChannelDeleted,
-            created_at: time(now),
-        };
-        Ok(last_seq.map(end))
+        let Some((last_seq, home)) = removed else { return Ok(None) };
+        let rooms: Vec<Id> = run!(rooms_of(conn, id, home))?.into_iter().map(|(room, _)| room).collect();
+        run!(diesel::delete(memories::table.filter(memories::room_id.eq_any(rooms.clone()))).execute(conn))?;
+        run!(diesel::delete(rooms::table.filter(rooms::id.eq_any(rooms))).execute(conn))?;
+        let end = ChannelEvent { channel_id: id.to(), seq: last_seq + 1, body: EventBody::ChannelDeleted, created_at: time(now) };
+        Ok(Some(end))
     }
 }
 

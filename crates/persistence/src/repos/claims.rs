@@ -73,11 +73,13 @@ pub(super) fn admitted(request: &ClaimRequest, candidates: Vec<Candidate>) -> Ve
     }
     let mut admit = |agent: Id, tenant: Option<String>| {
         let of_agent = agents.entry(agent).or_insert(0);
-        let mut of_tenant = tenant.map(|tenant| tenants.entry(tenant).or_insert(0));
+        let of_tenant = tenant.map(|tenant| tenants.entry(tenant).or_insert(0));
         let fits = *of_agent < request.per_agent && of_tenant.as_ref().is_none_or(|load| **load < request.per_tenant);
         if fits {
             *of_agent += 1;
-            of_tenant.iter_mut().for_each(|load| **load += 1);
+            if let Some(load) = of_tenant {
+                *load += 1;
+            }
         }
         fits
     };

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use core_types::memory::MESSAGES;
 use core_types::messaging::{ChannelEvent, EventBody, Message, MessageChange};
-use core_types::{AgentId, MessageId};
+use core_types::{AgentId, MessageId, MessageServerId};
 use diesel::prelude::*;
 
 use super::columns::{Id, Opaque};
 use super::messages::{MessageRow, answered, find};
-use super::schema::{memories, messages, rooms};
+use super::schema::{agents, channels, memories, messages, rooms, server_agents};
 use super::{Conn, RunQueryDsl, deliveries, events, queue};
 use crate::error::Fault;
 
@@ -85,8 +85,8 @@ work! {
         let open = run!(queue::open_of_channel(conn, channel))?;
         let mut told = run!(deliveries::cancel_locked(conn, open, now))?;
         run!(diesel::delete(messages::table.filter(messages::channel_id.eq(channel))).execute(conn))?;
-        let of_channel = rooms::table.filter(rooms::channel_id.eq(channel)).select(rooms::id);
-        let conversation = memories::table.filter(memories::room_id.eq_any(of_channel)).filter(memories::table_name.eq(MESSAGES));
+        let rooms: Vec<Id> = run!(rooms_of_held(conn, channel))?.into_iter().map(|(room, _)| room).collect();
+        let conversation = memories::table.filter(memories::room_id.eq_any(rooms)).filter(memories::table_name.eq(MESSAGES));
         run!(diesel::delete(conversation).execute(conn))?;
         told.extend(run!(events::announce(conn, channel, EventBody::ChannelCleared, now))?);
         Ok(told)
@@ -97,8 +97,7 @@ work! {
     /// What agents remember of a message: each under an id of its own what others said, and under the message's what it said itself.
     /// Clients choose the ids of messages and can tell those of memories, so nothing counts that is not of this conversation.
     fn memories_of(conn: &mut Conn, channel: Id, message: Id, author: Id) -> QueryResult<Vec<Id>> {
-        let known: Vec<(Id, Id)> =
-            run!(rooms::table.filter(rooms::channel_id.eq(channel)).select((rooms::id, rooms::agent_id)).load(conn))?;
+        let known = run!(rooms_of_held(conn, channel))?;
         let theirs = known.iter().map(|(_, agent)| Id::from(agent.to::<AgentId>().memory_of(message.to::<MessageId>())));
         let possible: Vec<Id> = std::iter::once(message).chain(theirs).collect();
         let rooms: Vec<Id> = known.iter().map(|(room, _)| *room).collect();
@@ -112,5 +111,35 @@ work! {
                 .select(memories::id)
                 .load(conn)
         )
+    }
+}
+
+/// Whose a channel is, and its message server.
+pub(super) type Home = (Option<String>, Id);
+
+work! {
+    /// The rooms of a channel that is there.
+    fn rooms_of_held(conn: &mut Conn, channel: Id) -> QueryResult<Vec<(Id, Id)>> {
+        let home: Home = run!(channels::table.find(channel).select((channels::owner, channels::server_id)).first(conn))?;
+        run!(rooms_of(conn, channel, home))
+    }
+}
+
+work! {
+    /// The rooms in which agents remember a channel, and these agents. A room that came with an agent from elsewhere may name a channel
+    /// that another tenant has made since: of a tenant's channel, those count that are its own and those that listen on the message server.
+    pub(super) fn rooms_of(conn: &mut Conn, channel: Id, (owner, server): Home) -> QueryResult<Vec<(Id, Id)>> {
+        let known = rooms::table
+            .inner_join(agents::table.on(agents::id.eq(rooms::agent_id)))
+            .filter(rooms::channel_id.eq(channel))
+            .select((rooms::id, rooms::agent_id, agents::owner));
+        let mut known: Vec<(Id, Id, Option<String>)> = run!(known.load(conn))?;
+        if owner.is_some() && known.iter().any(|(_, _, other)| *other != owner) {
+            let tied = server_agents::table.filter(server_agents::server_id.eq(server)).select(server_agents::agent_id);
+            let tied: Vec<Id> = run!(tied.load(conn))?;
+            let is_default = server == MessageServerId::DEFAULT.into();
+            known.retain(|(_, agent, other)| *other == owner || !is_default && tied.contains(agent));
+        }
+        Ok(known.into_iter().map(|(room, agent, _)| (room, agent)).collect())
     }
 }

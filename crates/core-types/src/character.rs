@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::json::has_nul;
-
 use crate::{AgentId, JsonObject, Secret, secrets::MASK};
 
 mod check;

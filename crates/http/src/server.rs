@@ -30,6 +30,7 @@ pub fn run(listener: TcpListener, state: AppState) -> io::Result<RunningServer> 
         .keep_alive(limits::IDLE_TIME)
         .client_request_timeout(limits::HEAD_TIME)
         // Whoever closes is gone, and so is what was kept for it: places, turns, polls. One that only ends its sending cannot be told apart.
+        // Services do what must not be left half done as a whole.
         .h1_allow_half_closed(false)
         .max_connections(settings.connections_per_worker)
         .shutdown_timeout(settings.shutdown_time.as_secs())

@@ -126,7 +126,7 @@ pub(crate) struct Newer {
 pub(crate) struct Shares {
     /// Of an agent.
     pub(crate) per_agent: u32,
-    /// Of a tenant: all have the same, and so has one who has none yet. The owner has what is left.
+    /// Of a tenant: all have the same, and so much is left for one who comes anew. The owner has no bound.
     pub(crate) per_tenant: u32,
 }
 
@@ -134,7 +134,7 @@ impl Shares {
     pub(crate) fn of(limits: &Limits, held: &[Held]) -> Self {
         let tenants: HashSet<&Tenant> = held.iter().filter_map(|held| held.tenant.as_ref()).collect();
         let bound = |runs: usize| u32::try_from(runs).unwrap_or(u32::MAX);
-        Self { per_agent: bound(limits.runs_per_agent), per_tenant: bound((limits.runs / (tenants.len() + 1)).max(1)) }
+        Self { per_agent: bound(limits.runs_per_agent), per_tenant: bound((limits.runs / (tenants.len().max(1) + 1)).max(1)) }
     }
 
     /// Those who have theirs.

@@ -126,7 +126,8 @@ pub async fn what_was_made_on_a_shared_server_goes_with_the_share(stores: Stores
     three_owners(&stores).await;
     let made = Channel { server_id: server(1).id, owner: Some(tenant("a")), ..channel(7) };
     stores.channels.add(made, vec![person(2)]).await.sure();
-    for (reach, within) in [(sharing("a"), true), (reach("a"), false)] {
+    let alone = Reach { person: Some(person(2)), ..reach("a") };
+    for (reach, within) in [(sharing("a"), true), (reach("a"), false), (alone, false)] {
         for wanted in [Wanted::Channel(channel_id(7)), Wanted::OwnChannel(channel_id(7))] {
             assert_eq!(stores.access.within(&reach, wanted).await.sure(), within, "{wanted:?}");
         }

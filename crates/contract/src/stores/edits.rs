@@ -78,6 +78,14 @@ pub async fn agents_remember_a_changed_message_as_it_is_now(stores: Stores) {
     stores.messages.update(message, text("changed"), at(2)).await.sure().sure();
     stores.messages.update(reply, text("taken back"), at(3)).await.sure().sure();
     assert_eq!(remembered(&stores, agent).await, ["changed", "taken back"]);
+    // Whoever is named as its author since: it was the agent that said it.
+    let named = MessageChange { author_id: Some(person(2)), ..text("said by another") };
+    stores.messages.update(reply, named, at(4)).await.sure().sure();
+    stores.messages.update(reply, text("changed again"), at(5)).await.sure().sure();
+    assert_eq!(remembered(&stores, agent).await, ["changed", "changed again"]);
+    let channel = stores.messages.find(reply).await.sure().sure().channel_id;
+    stores.messages.remove(channel, reply, at(6)).await.sure();
+    assert_eq!(remembered(&stores, agent).await, ["changed"]);
 }
 
 /// Deleting is forgetting; the answer to it stays, but answers nothing any more.

@@ -28,6 +28,7 @@ mod plane;
 const UPDATE_TRIES: usize = 100;
 
 /// Keeps agents and their secrets.
+#[derive(Clone)]
 pub struct Agents {
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
@@ -82,10 +83,68 @@ impl AgentService for Agents {
     async fn update(&self, caller: &Caller, id: AgentId, patch: JsonObject) -> ServiceResult<AgentView> {
         require(caller, Permission::AgentsWrite)?;
         self.access.to(caller, Wanted::OwnAgent(id)).await?;
+        let agents = self.clone();
+        whole(async move { agents.change(id, &patch).await }).await
+    }
+
+    async fn remove(&self, caller: &Caller, id: AgentId) -> ServiceResult<()> {
+        require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnAgent(id)).await?;
+        let (agents, bus, now) = (Arc::clone(&self.agents), Arc::clone(&self.bus), self.clock.now());
+        whole(async move {
+            let ends = agents.remove(id, now).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
+            tell(bus.as_ref(), ends).await;
+            bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn start(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
+        require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnAgent(id)).await?;
+        let agents = self.clone();
+        whole(async move { agents.begin(id).await }).await
+    }
+
+    async fn stop(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
+        require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnAgent(id)).await?;
+        let agents = self.clone();
+        whole(async move {
+            if !agents.end(id).await? {
+                return Err(ServiceError::NotFound(Thing::Agent));
+            }
+            agents.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))
+        })
+        .await
+    }
+
+    async fn restart(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
+        require(caller, Permission::AgentsWrite)?;
+        self.access.to(caller, Wanted::OwnAgent(id)).await?;
+        let agents = self.clone();
+        whole(async move {
+            agents.end(id).await?;
+            agents.begin(id).await
+        })
+        .await
+    }
+}
+
+/// Takes in the files that a character names. One agent's that cannot be taken in do not keep another's from it.
+async fn take_in_files(knowledge: Arc<Knowledge>, id: AgentId) {
+    if let Err(error) = knowledge.follow_files(id).await {
+        log::error!("agent {id}: the files that its character knows are not taken in yet: {}", chain(&error));
+    }
+}
+
+impl Agents {
+    async fn change(&self, id: AgentId, patch: &JsonObject) -> ServiceResult<AgentView> {
         for _ in 0..UPDATE_TRIES {
             let stored = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
             let read_at = stored.updated_at;
-            let change = patch::apply(&stored, &patch, self.vault.as_ref())?;
+            let change = patch::apply(&stored, patch, self.vault.as_ref())?;
             if change.is_empty() {
                 return self.view(change.agent).await;
             }
@@ -108,22 +167,7 @@ impl AgentService for Agents {
         Err(ServiceError::conflict("The agent is being changed by others; try again"))
     }
 
-    async fn remove(&self, caller: &Caller, id: AgentId) -> ServiceResult<()> {
-        require(caller, Permission::AgentsWrite)?;
-        self.access.to(caller, Wanted::OwnAgent(id)).await?;
-        let (agents, bus, now) = (Arc::clone(&self.agents), Arc::clone(&self.bus), self.clock.now());
-        whole(async move {
-            let ends = agents.remove(id, now).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
-            tell(bus.as_ref(), ends).await;
-            bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
-            Ok(())
-        })
-        .await
-    }
-
-    async fn start(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
-        require(caller, Permission::AgentsWrite)?;
-        self.access.to(caller, Wanted::OwnAgent(id)).await?;
+    async fn begin(&self, id: AgentId) -> ServiceResult<Agent> {
         let agent = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
         self.knowledge.follow(&agent).await?;
         let own = plane::own(&agent);
@@ -133,35 +177,13 @@ impl AgentService for Agents {
         Ok(started)
     }
 
-    async fn stop(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
-        require(caller, Permission::AgentsWrite)?;
-        self.access.to(caller, Wanted::OwnAgent(id)).await?;
-        if self.agents.stop(id, self.clock.now()).await? != Some(true) {
-            return Err(ServiceError::NotFound(Thing::Agent));
-        }
+    /// Returns whether it ran.
+    async fn end(&self, id: AgentId) -> ServiceResult<bool> {
+        let ran = self.agents.stop(id, self.clock.now()).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
         self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
-        self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))
+        Ok(ran)
     }
 
-    async fn restart(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent> {
-        require(caller, Permission::AgentsWrite)?;
-        self.access.to(caller, Wanted::OwnAgent(id)).await?;
-        if self.agents.stop(id, self.clock.now()).await?.is_none() {
-            return Err(ServiceError::NotFound(Thing::Agent));
-        }
-        self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
-        self.start(caller, id).await
-    }
-}
-
-/// Takes in the files that a character names. One agent's that cannot be taken in do not keep another's from it.
-async fn take_in_files(knowledge: Arc<Knowledge>, id: AgentId) {
-    if let Err(error) = knowledge.follow_files(id).await {
-        log::error!("agent {id}: the files that its character knows are not taken in yet: {}", chain(&error));
-    }
-}
-
-impl Agents {
     /// After a change that is stored: what fails here is made good at the next start of the agent or the server.
     async fn follow(&self, agent: &Agent) {
         if let Err(error) = self.knowledge.follow(agent).await {

@@ -81,17 +81,23 @@ macro_rules! channels_ruled {
     };
 }
 
-/// The channels that a tenant sees, as a condition. A subject that has the name of an agent is not that agent.
+/// The channels that a tenant sees, as a condition. A subject that has the name of an agent is not that agent, and takes part in what
+/// others made; what it made itself goes with its share.
 macro_rules! channels_within {
     ($sight:expr) => {
-        super::access::channels_ruled!($sight).or(channels::id.eq_any(
-            channel_participants::table
-                .filter(channel_participants::entity_id.eq_any($sight.people.clone()))
-                .filter(diesel::dsl::not(diesel::dsl::exists(
-                    super::schema::agents::table.filter(super::schema::agents::id.eq_any($sight.people.clone())),
-                )))
-                .select(channel_participants::channel_id),
-        ))
+        super::access::channels_ruled!($sight).or(channels::owner
+            .is_null()
+            .or(channels::owner.assume_not_null().ne($sight.tenant.clone()))
+            .and(
+                channels::id.eq_any(
+                    channel_participants::table
+                        .filter(channel_participants::entity_id.eq_any($sight.people.clone()))
+                        .filter(diesel::dsl::not(diesel::dsl::exists(
+                            super::schema::agents::table.filter(super::schema::agents::id.eq_any($sight.people.clone())),
+                        )))
+                        .select(channel_participants::channel_id),
+                ),
+            ))
     };
 }
 

@@ -16,7 +16,6 @@ use core_types::deliveries::{
 use core_types::error::chain;
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, ChannelEvent, Completion, EventBody, MAX_AGENT_TURNS, Message, Wake};
 use core_types::{AgentId, DeliveryId, Ids, MessageId, StoreResult, Timestamp};
-use diesel::dsl::exists;
 use diesel::prelude::*;
 
 use super::channels::Place;
@@ -129,9 +128,9 @@ work! {
 }
 
 work! {
-    /// Whether the id is that of the reply to a delivery, which may still have to come.
-    pub(super) fn is_of_reply(conn: &mut Conn, id: MessageId) -> QueryResult<bool> {
-        run!(diesel::select(exists(deliveries::table.filter(deliveries::id.eq(Id::from(id.as_reply_of()))))).get_result(conn))
+    /// The agent whose reply has this id, which may still have to come.
+    pub(super) fn speaker(conn: &mut Conn, id: MessageId) -> QueryResult<Option<Id>> {
+        run!(deliveries::table.find(Id::from(id.as_reply_of())).select(deliveries::agent_id).first(conn)).optional()
     }
 }
 

@@ -51,7 +51,7 @@ work! {
         let row: Option<MessageRow> = run!(update.get_result(conn)).optional()?;
         let Some(message) = row.map(|row| Arc::new(Message::from(row))) else { return Ok(None) };
         if let Some(text) = change.content {
-            let remembered = run!(memories_of(conn, message.channel_id.into(), id, message.author_id.into()))?;
+            let remembered = run!(memories_of(conn, message.channel_id.into(), id, known.author_id.into()))?;
             run!(super::memories::set_text(conn, remembered, &text))?;
         }
         let body = EventBody::MessageUpdated(Some(Arc::clone(&message)));
@@ -101,7 +101,9 @@ work! {
         let theirs = known.iter().map(|(_, agent)| Id::from(agent.to::<AgentId>().memory_of(message.to::<MessageId>())));
         let possible: Vec<Id> = std::iter::once(message).chain(theirs).collect();
         let rooms: Vec<Id> = known.iter().map(|(room, _)| *room).collect();
-        let said_itself = memories::id.ne(message).or(memories::agent_id.eq(author));
+        // An agent whose reply it is said it, whoever is named as the author since.
+        let speakers: Vec<Id> = run!(deliveries::speaker(conn, message.to()))?.into_iter().chain([author]).collect();
+        let said_itself = memories::id.ne(message).or(memories::agent_id.eq_any(speakers));
         run!(
             memories::table
                 .filter(memories::id.eq_any(possible))

@@ -80,13 +80,16 @@ work! {
 }
 
 work! {
-    /// A message that is gone may have left its id to another elsewhere, which is none of this channel's.
+    /// A message that is gone may have left its id to another, elsewhere or later here, which is not the one that was told.
     pub(super) fn after(conn: &mut Conn, channel: Id, seq: i64, limit: u32) -> Result<Vec<ChannelEvent>, Fault> {
         let rows: Vec<(EventRow, Option<MessageRow>)> = run!(
             channel_events::table
-                .left_join(messages::table.on(
-                    channel_events::message_id.eq(messages::id.nullable()).and(messages::channel_id.eq(channel_events::channel_id)),
-                ))
+                .left_join(
+                    messages::table.on(channel_events::message_id
+                        .eq(messages::id.nullable())
+                        .and(messages::channel_id.eq(channel_events::channel_id))
+                        .and(messages::seq.le(channel_events::seq))),
+                )
                 .filter(channel_events::channel_id.eq(channel))
                 .filter(channel_events::seq.gt(seq))
                 .order(channel_events::seq)

@@ -192,14 +192,12 @@ work! {
         for (key, first) in known {
             if let Some(posted) = run!(posted(conn, first))? {
                 let channel = posted.message.channel_id;
-                if let Some(sight) = sight
-                    && !run!(access::sees_channel(conn, sight, channel.into()))?
-                {
-                    return Ok(First::OutOfReach);
-                }
                 // A job has its own channel each time.
                 if channel == draft.channel_id || matches!(beside, Some(Beside::Job(_))) {
-                    return Ok(First::Other(posted));
+                    return Ok(match sight {
+                        Some(sight) if !run!(access::sees_channel(conn, sight, channel.into()))? => First::OutOfReach,
+                        _ => First::Other(posted),
+                    });
                 }
             }
             // The message was deleted since, if its id was not taken elsewhere: the present one takes its place.
@@ -222,7 +220,7 @@ work! {
             First::Conflict => return Err(Undo::Answer(PostOutcome::Conflict)),
             First::OutOfReach => return Err(Undo::Answer(PostOutcome::NoChannel)),
         }
-        if id_is_chosen && run!(deliveries::is_of_reply(conn, draft.id))? {
+        if id_is_chosen && run!(deliveries::speaker(conn, draft.id))?.is_some() {
             return Err(Undo::Answer(PostOutcome::Conflict));
         }
         let channel_id = Id::from(draft.channel_id);

@@ -3,6 +3,10 @@
 use core_types::AgentId;
 use serde_json::{Value, json};
 use testkit::caller::Request;
+use testkit::house::PATIENCE;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{Duration, sleep, timeout};
 
 use crate::support::{NOTHING, create_agent, open, refused, running_agent, snapshot, text, with, world};
 
@@ -235,4 +239,22 @@ async fn agents_survive_a_restart_as_they_were() {
     let shown = server.caller().get(&format!("/api/agents/{id}")).await.data(200);
     assert_eq!(shown["settings"], json!({"a": {"b": [1, 2.5, null]}, "secrets": {"K": "********"}}));
     assert_eq!(shown["lore"], json!(["l"]));
+}
+
+#[tokio::test]
+async fn an_agent_is_restarted_whole_though_nobody_waits_for_it() {
+    let (server, ann) = open().await;
+    let mut agents = Vec::new();
+    for number in 0..24 {
+        let agent = running_agent(&ann, &format!("Agent {number}")).await;
+        let request = format!("POST /api/agents/{agent}/restart HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+        let mut connection = TcpStream::connect(server.address()).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        sleep(Duration::from_micros(number * 200)).await;
+        agents.push(agent);
+    }
+    for agent in agents {
+        let runs = async { while ann.get(&format!("/api/agents/{agent}")).await.data(200)["status"] != "active" {} };
+        timeout(PATIENCE, runs).await.expect("an agent that was restarted runs");
+    }
 }

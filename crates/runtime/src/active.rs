@@ -244,3 +244,27 @@ impl ActiveRuns {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tenant_has_an_equal_part_of_the_runs_and_one_part_is_left() {
+        let held = |tenants: &[&str]| -> Vec<Held> {
+            let (agent, delivery) = (AgentId::of_name("Alice"), "00000000-0000-0000-0000-000000000001".parse().unwrap());
+            tenants.iter().map(|name| Held { delivery, agent, tenant: Tenant::new(name) }).collect()
+        };
+        for (runs, tenants, part) in [
+            (64, &[][..], 32),
+            (64, &["a"], 32),
+            (64, &["a", "a", "b"], 21),
+            (64, &["", "a", "b", "c"], 16),
+            (2, &["a", "b"], 1),
+            (1, &[], 1),
+        ] {
+            let limits = Limits { runs, ..Limits::default() };
+            assert_eq!(Shares::of(&limits, &held(tenants)).per_tenant, part, "{runs} runs, {tenants:?}");
+        }
+    }
+}

@@ -202,7 +202,7 @@ pub struct ImportArgs {
 /// Which agent goes where. The server must not run.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ExportArgs {
-    /// The agent: its name, its id or a beginning that only one has.
+    /// The agent: its id, its name or a beginning of its id that only one has; of one name, the owner's before tenants'.
     #[arg(value_name = "AGENT")]
     pub agent: String,
     /// The file to write, which must not be there yet; standard output where nothing is said.
@@ -213,7 +213,7 @@ pub struct ExportArgs {
 /// A conversation in the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ChatArgs {
-    /// The agent: its name, its id or a beginning that only one has; the first running one where nothing is said.
+    /// The agent: its id, its name or a beginning that only one has; where nothing is said, the first running one that is no tenant's.
     #[arg(long, value_name = "NAME")]
     pub agent: Option<String>,
     /// Send this one message, print the reply and stop.
@@ -231,7 +231,7 @@ pub enum AgentVerb {
     List,
     /// Show one agent
     Show {
-        /// Its name, its id or a beginning that only one has.
+        /// Its id, its name or a beginning that only one has.
         name: String,
     },
     /// Create an agent from a character file
@@ -244,17 +244,17 @@ pub enum AgentVerb {
     },
     /// Start an agent; it runs until it is stopped, across restarts of the server
     Start {
-        /// Its name, its id or a beginning that only one has.
+        /// Its id, its name or a beginning that only one has.
         name: String,
     },
     /// Stop an agent; what it has not answered yet waits
     Stop {
-        /// Its name, its id or a beginning that only one has.
+        /// Its id, its name or a beginning that only one has.
         name: String,
     },
     /// Delete an agent with its memories
     Remove {
-        /// Its name, its id or a beginning that only one has.
+        /// Its id, its name or a beginning that only one has.
         name: String,
     },
 }

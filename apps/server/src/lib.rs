@@ -25,6 +25,7 @@ pub mod logging;
 pub mod machine;
 pub mod migrate;
 pub mod moving;
+mod open_files;
 mod private_file;
 mod program;
 pub mod secret_key;

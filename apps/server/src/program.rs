@@ -10,7 +10,7 @@ use crate::cli::{self, Cli, TeeVerb, Verb};
 use crate::client;
 use crate::config::{self, Config, Sources};
 use crate::exit::{Exit, Failure};
-use crate::{care, logging, migrate, moving, selftest, serve, tee};
+use crate::{care, logging, migrate, moving, open_files, selftest, serve, tee};
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
@@ -53,7 +53,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         log::warn!("{warning}");
     }
     match verb {
-        Verb::Serve => system()?.block_on(serve::run(config)),
+        Verb::Serve => {
+            open_files::raise();
+            system()?.block_on(serve::run(config))
+        }
         Verb::Migrate(args) => system()?.block_on(migrate::run(&config, &args)),
         Verb::Import(args) => system()?.block_on(moving::import::run(&config, args)),
         Verb::Export(args) => system()?.block_on(moving::export::run(&config, args)),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use core_types::speech::SpeechEngines;
-use core_types::{AgentId, ids::string_to_uuid};
+use core_types::{AgentId, ChannelId, ids::string_to_uuid};
 
 use crate::terminal;
 
@@ -38,10 +38,14 @@ pub struct Started<'a> {
     pub ui: Option<&'a Path>,
     /// Whether requests must carry a key.
     pub key: bool,
-    /// The agents that run, by name.
+    /// The owner's own agents that run, by name.
     pub running: &'a [(AgentId, String)],
-    /// How many agents there are.
+    /// How many agents the owner has.
     pub agents: usize,
+    /// How many agents tenants have.
+    pub of_tenants: usize,
+    /// Where the example talks: a channel that there is not yet, and that nobody who could make it first can guess.
+    pub channel: ChannelId,
 }
 
 /// How this program was called, where that can be typed again; else its name.
@@ -119,14 +123,15 @@ impl Started<'_> {
 
     fn agents(&self) -> String {
         let names: Vec<&str> = self.running.iter().take(5).map(|(_, name)| name.as_str()).collect();
-        match (self.agents, names.is_empty()) {
+        let own = match (self.agents, names.is_empty()) {
             (0, _) => format!("none yet: {} agent create FILE", self.program),
             (stored, true) => format!("{stored}, none running: {} agent start NAME", self.program),
             (stored, false) => {
                 let more = if self.running.len() > names.len() { ", ..." } else { "" };
                 format!("{} of {stored} running: {}{more}", self.running.len(), names.join(", "))
             }
-        }
+        };
+        if self.of_tenants == 0 { own } else { format!("{own}; tenants have {}", self.of_tenants) }
     }
 
     fn curl(&self, base: &str) -> String {
@@ -134,7 +139,7 @@ impl Started<'_> {
         let Some((agent, _)) = self.running.first() else {
             return format!("  curl -s{header} {base}/api/agents");
         };
-        let (channel, author) = (string_to_uuid(&format!("doolittle-curl:{agent}")), string_to_uuid("doolittle-curl"));
+        let (channel, author) = (self.channel, string_to_uuid("doolittle-curl"));
         format!(
             "  curl -s{header} {base}/api/messaging/channels/{channel}/messages \\\n    \
              -H 'Content-Type: application/json' -d '{{\"author_id\":\"{author}\",\"content\":\"Hello\",\n    \
@@ -152,8 +157,9 @@ impl Started<'_> {
 mod tests {
     use std::path::Path;
 
-    use core_types::AgentId;
     use core_types::speech::SpeechEngines;
+    use core_types::{AgentId, ChannelId};
+    use uuid::Uuid;
 
     use super::Started;
 
@@ -174,6 +180,8 @@ mod tests {
             key: false,
             running,
             agents: running.len(),
+            of_tenants: 0,
+            channel: ChannelId::new(Uuid::from_u128(7)),
         }
     }
 
@@ -192,7 +200,7 @@ mod tests {
             "speech    flite (slt) speaks, nothing hears\n",
             "key       none: programs on this machine",
             "agents    1 of 1 running: Eliza\n",
-            "curl -s http://127.0.0.1:3000/api/messaging/channels/",
+            "curl -s http://127.0.0.1:3000/api/messaging/channels/00000000-0000-0000-0000-000000000007/messages",
             "\"targetUserId\":\"b850bc30-45f8-0041-a00a-83df46d8555d\"",
             "  doolittle chat\n",
         ] {
@@ -212,6 +220,14 @@ mod tests {
             assert!(text.contains(expected), "missing {expected:?} in\n{text}");
         }
         assert!(Started { agents: 2, ..started("127.0.0.1:3000", &[]) }.text().contains("2, none running"));
+    }
+
+    #[test]
+    fn agents_of_tenants_are_counted_and_no_example_is_of_them() {
+        let text = Started { of_tenants: 3, ..started("127.0.0.1:4000", &[]) }.text();
+        for expected in ["doolittle agent create FILE; tenants have 3\n", "curl -s http://127.0.0.1:4000/api/agents\n"] {
+            assert!(text.contains(expected), "missing {expected:?} in\n{text}");
+        }
     }
 
     #[test]

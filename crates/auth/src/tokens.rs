@@ -124,6 +124,10 @@ impl Tokens {
             return None;
         }
         let header = decode_header(token).ok()?;
+        // What must be understood (RFC 7515, section 4.1.11) is not: no extension is known here.
+        if header.crit.is_some() {
+            return None;
+        }
         let claims = match header.alg {
             Algorithm::HS256 => claims(token, self.secret.as_ref()?, Algorithm::HS256),
             algorithm => {

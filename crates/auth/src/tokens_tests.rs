@@ -125,6 +125,16 @@ fn a_token_that_nobody_signed_is_refused() {
 }
 
 #[test]
+fn a_token_with_extensions_that_must_be_understood_is_refused() {
+    let tokens = tokens(&with_secret());
+    let with_header = |header: &Value| tokens.verify(&token(header, &claims(&json!({})), by_secret(SECRET)), NOW);
+    assert!(with_header(&json!({"alg": "HS256", "b64": true})).is_some());
+    for critical in [json!(["b64"]), json!(["exp"]), json!([]), json!("b64"), json!([7])] {
+        assert!(with_header(&json!({"alg": "HS256", "b64": true, "crit": critical})).is_none(), "{critical}");
+    }
+}
+
+#[test]
 fn an_ed25519_key_is_read_from_pem_with_line_breaks_of_either_kind() {
     let (pair, pem) = ed25519();
     let signed = token(&json!({"alg": "EdDSA"}), &claims(&json!({})), |message| pair.sign(message).as_ref().to_vec());

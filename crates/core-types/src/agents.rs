@@ -42,6 +42,8 @@ pub struct AgentSummary {
     pub bio: String,
     /// Whether it runs.
     pub running: bool,
+    /// Whose it is; `None` where it is the server owner's.
+    pub owner: Option<Tenant>,
 }
 
 /// How many agents there are.

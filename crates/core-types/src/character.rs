@@ -1,5 +1,7 @@
 //! A character: who an agent is, as elizaOS writes it (contract §8.1).
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,6 +14,10 @@ mod check;
 pub const MAX_LIST: usize = 1_000;
 /// The most characters (Unicode scalar values) a name may have.
 pub const MAX_NAME: usize = 128;
+/// The most secrets that may be given at once.
+pub const MAX_SECRETS: usize = 1_000;
+/// The most bytes of a bio, all its texts together: lists of agents show it.
+pub const MAX_BIO: usize = 64 << 10;
 
 /// Who an agent is. Secrets are not part of it: they are taken out when a character is read ([`parse`]).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -166,6 +172,10 @@ pub fn parse(value: &Value) -> Result<ParsedCharacter, InvalidCharacter> {
             take_secrets(&nested, &mut secrets, &mut warnings);
         }
     }
+    let secrets = last_of_each(secrets);
+    if secrets.len() > MAX_SECRETS {
+        return Err(InvalidCharacter(format!("secrets: must have at most {MAX_SECRETS} entries")));
+    }
     let mut character: Character = serde_json::from_value(Value::Object(object)).map_err(|error| InvalidCharacter(error.to_string()))?;
     // elizaOS shows what is absent as an empty text, and clients send back what they were shown.
     for text in [&mut character.username, &mut character.system] {
@@ -188,8 +198,9 @@ pub fn secret_text(value: &Value) -> Option<String> {
 /// agent finds them among its secrets all the same.
 pub fn loose_secrets(settings: &mut JsonObject) -> JsonObject {
     let is_loose = |name: &str, value: &Value| is_secret_name(name) && !matches!(value, Value::Array(_) | Value::Object(_));
-    let names: Vec<String> = settings.iter().filter(|(name, value)| is_loose(name, value)).map(|(name, _)| name.clone()).collect();
-    names.into_iter().filter_map(|name| settings.shift_remove_entry(&name)).collect()
+    let (loose, kept) = std::mem::take(settings).into_iter().partition(|(name, value)| is_loose(name, value));
+    *settings = kept;
+    loose
 }
 
 /// Whether a setting of this name is a secret: `OPENAI_API_KEY`, `botToken`, and so on.
@@ -206,13 +217,18 @@ fn take_secrets(value: &Value, secrets: &mut Vec<(String, Secret)>, warnings: &m
             Some(text) if text == MASK => {
                 warnings.push(format!("the secret `{name}` is only a mask and was left out"));
             }
-            Some(text) => {
-                secrets.retain(|(known, _)| known != name);
-                secrets.push((name.clone(), Secret::new(text)));
-            }
+            Some(text) => secrets.push((name.clone(), Secret::new(text))),
             None => {}
         }
     }
+}
+
+/// Of entries that share a name the last, where that one stands.
+pub fn last_of_each<T>(entries: Vec<(String, T)>) -> Vec<(String, T)> {
+    let mut known = HashSet::new();
+    let mut last: Vec<(String, T)> = entries.into_iter().rev().filter(|(name, _)| known.insert(name.clone())).collect();
+    last.reverse();
+    last
 }
 
 #[cfg(test)]

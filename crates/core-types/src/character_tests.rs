@@ -75,3 +75,35 @@ fn what_is_a_secret_by_its_name_is_one_wherever_it_stands() {
     assert_eq!(parsed.secrets, [secret("botToken", "t"), secret("DB_PASSWORD", "7"), secret("OPENAI_API_KEY", "told twice")]);
     assert_eq!(serde_json::to_value(&parsed.character).unwrap()["settings"], json!({"MAX_TOKENS": 100, "voice": {"token": "stays"}}));
 }
+
+#[test]
+fn there_are_bounds_for_secrets_and_for_the_bio() {
+    let named = |count: usize, name: &str| -> JsonObject { (0..count).map(|number| (format!("S{number}{name}"), json!("v"))).collect() };
+    let bios = |bytes: usize| [json!("b".repeat(bytes)), json!(["b", "b".repeat(bytes - 1)])];
+    let [one, many] = bios(MAX_BIO);
+    for character in [
+        json!({"name": "A", "bio": one, "secrets": named(MAX_SECRETS, "")}),
+        json!({"name": "A", "bio": many, "settings": {"secrets": named(MAX_SECRETS, "")}, "secrets": named(MAX_SECRETS, "")}),
+        json!({"name": "A", "bio": "b", "settings": named(MAX_SECRETS, "_TOKEN")}),
+    ] {
+        assert_eq!(parse(&character).unwrap().secrets.len(), MAX_SECRETS);
+    }
+    let [one, many] = bios(MAX_BIO + 1);
+    for (character, problem) in [
+        (json!({"name": "A", "bio": "b", "secrets": named(60_000, "")}), "secrets: must have at most 1000 entries"),
+        (json!({"name": "A", "bio": "b", "settings": {"secrets": named(60_000, "")}}), "settings.secrets: must have at most 1000 entries"),
+        (json!({"name": "A", "bio": "b", "settings": named(60_000, "_TOKEN")}), "secrets: must have at most 1000 entries"),
+        (json!({"name": "A", "bio": "b", "settings": {"X_TOKEN": "v"}, "secrets": named(MAX_SECRETS, "")}), "secrets: must have at most"),
+        (json!({"name": "A", "bio": one}), "bio: must have at most 65536 bytes"),
+        (json!({"name": "A", "bio": many}), "bio: must have at most 65536 bytes"),
+    ] {
+        let error = parse(&character).unwrap_err().to_string();
+        assert!(error.starts_with(problem), "{error:?} lacks {problem:?}");
+    }
+}
+
+#[test]
+fn the_last_of_a_name_counts_and_stands_where_it_was() {
+    let entries = [("a", 1), ("b", 2), ("a", 3), ("c", 4), ("b", 5)].map(|(name, value)| (name.to_owned(), value)).to_vec();
+    assert_eq!(last_of_each(entries), [("a", 3), ("c", 4), ("b", 5)].map(|(name, value)| (name.to_owned(), value)));
+}

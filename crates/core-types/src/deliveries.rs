@@ -65,6 +65,8 @@ pub struct Delivery {
     pub attempt: i32,
     /// How many of these claims were given back without counting.
     pub given_back: i32,
+    /// For whom the agent works: the tenant that spoke, or that an agent answered; the owner where absent.
+    pub tenant: Option<Tenant>,
 }
 
 impl Delivery {
@@ -92,6 +94,17 @@ pub struct Claimed {
     pub is_new: bool,
 }
 
+/// How much waits for an agent, of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The agent.
+    pub agent: AgentId,
+    /// Who waits; `None` where that is the owner.
+    pub tenant: Option<Tenant>,
+    /// How many deliveries have not ended.
+    pub count: u64,
+}
+
 /// A delivery that is worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
@@ -99,7 +112,7 @@ pub struct Held {
     pub delivery: DeliveryId,
     /// By which agent.
     pub agent: AgentId,
-    /// In whose channel; `None` where that is the owner's.
+    /// For whom; `None` where that is the owner.
     pub tenant: Option<Tenant>,
 }
 
@@ -108,29 +121,91 @@ pub struct Held {
 pub struct Busy {
     /// Agents.
     pub agents: Vec<AgentId>,
-    /// Tenants, by what is in their channels.
+    /// Tenants.
     pub tenants: Vec<Tenant>,
+    /// Agents as far as they work for a tenant.
+    pub pairs: Vec<(AgentId, Tenant)>,
 }
 
 impl Busy {
-    /// Those of whom so many are held: as many agents, and as many tenants.
-    pub fn of<'a>(held: impl IntoIterator<Item = &'a Held>, per_agent: u32, per_tenant: u32) -> Self {
-        let (mut agents, mut tenants) = (HashMap::new(), HashMap::new());
-        for one in held {
-            *agents.entry(one.agent).or_insert(0) += 1;
-            if let Some(tenant) = &one.tenant {
-                *tenants.entry(tenant).or_insert(0) += 1;
-            }
+    /// Whether there is nobody.
+    pub fn is_empty(&self) -> bool {
+        self.agents.is_empty() && self.tenants.is_empty() && self.pairs.is_empty()
+    }
+}
+
+/// How much may be worked on at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shares {
+    /// Of an agent.
+    pub per_agent: u32,
+    /// For a tenant: all have the same. The owner is none, and has no bound.
+    pub per_tenant: u32,
+    /// Of an agent for a tenant.
+    pub per_pair: u32,
+}
+
+/// How much is worked on, by agent and by tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Loads {
+    agents: HashMap<AgentId, u32>,
+    tenants: HashMap<Tenant, u32>,
+    pairs: HashMap<(AgentId, Tenant), u32>,
+}
+
+impl Loads {
+    /// Counts one more where both have room for it. Returns whether they had.
+    pub fn admit(&mut self, agent: AgentId, tenant: Option<&Tenant>, shares: Shares) -> bool {
+        let room = |load: Option<&u32>, share: u32| load.copied().unwrap_or_default() < share;
+        let room_for = |tenant: &Tenant| {
+            room(self.tenants.get(tenant), shares.per_tenant) && room(self.pairs.get(&(agent, tenant.clone())), shares.per_pair)
+        };
+        let fits = room(self.agents.get(&agent), shares.per_agent) && tenant.is_none_or(room_for);
+        if fits {
+            self.count(agent, tenant);
         }
-        Self {
-            agents: agents.into_iter().filter(|(_, load)| *load >= per_agent).map(|(agent, _)| agent).collect(),
-            tenants: tenants.into_iter().filter(|(_, load)| *load >= per_tenant).map(|(tenant, _)| tenant.clone()).collect(),
+        fits
+    }
+
+    /// Those who have their shares.
+    pub fn busy(&self, shares: Shares) -> Busy {
+        fn with_share<T: Clone>(loads: &HashMap<T, u32>, share: u32) -> Vec<T> {
+            loads.iter().filter(|(_, load)| **load >= share).map(|(who, _)| who.clone()).collect()
+        }
+        Busy {
+            agents: with_share(&self.agents, shares.per_agent),
+            tenants: with_share(&self.tenants, shares.per_tenant),
+            pairs: with_share(&self.pairs, shares.per_pair),
         }
     }
 
-    /// Whether there is nobody.
-    pub fn is_empty(&self) -> bool {
-        self.agents.is_empty() && self.tenants.is_empty()
+    /// How many tenants something is worked on for.
+    pub fn tenants(&self) -> usize {
+        self.tenants.len()
+    }
+
+    fn count(&mut self, agent: AgentId, tenant: Option<&Tenant>) {
+        *self.agents.entry(agent).or_default() += 1;
+        if let Some(tenant) = tenant {
+            *self.tenants.entry(tenant.clone()).or_default() += 1;
+            *self.pairs.entry((agent, tenant.clone())).or_default() += 1;
+        }
+    }
+}
+
+impl<'a> Extend<&'a Held> for Loads {
+    fn extend<I: IntoIterator<Item = &'a Held>>(&mut self, held: I) {
+        for one in held {
+            self.count(one.agent, one.tenant.as_ref());
+        }
+    }
+}
+
+impl<'a> FromIterator<&'a Held> for Loads {
+    fn from_iter<I: IntoIterator<Item = &'a Held>>(held: I) -> Self {
+        let mut loads = Self::default();
+        loads.extend(held);
+        loads
     }
 }
 
@@ -139,10 +214,8 @@ impl Busy {
 pub struct ClaimRequest {
     /// At most this many.
     pub limit: u32,
-    /// At most this many of one agent, those in `held` included.
-    pub per_agent: u32,
-    /// The same of one tenant. The owner is none.
-    pub per_tenant: u32,
+    /// At most this many of one agent and for one tenant, those in `held` included.
+    pub shares: Shares,
     /// What this process works on already: not to be claimed, even if its lease has run out.
     pub held: Vec<Held>,
     /// The present moment: deliveries with a later `not_before` wait.
@@ -250,8 +323,8 @@ pub trait DeliveryRepository: Send + Sync {
     /// Gives a delivery back. `false`, and nothing written, unless it is still claimed by this very attempt.
     async fn requeue(&self, requeue: Requeue) -> StoreResult<bool>;
 
-    /// How many deliveries of each agent are open; agents without any are left out.
-    async fn backlog(&self) -> StoreResult<Vec<(AgentId, u64)>>;
+    /// How many deliveries of each agent and tenant are open; those without any are left out.
+    async fn backlog(&self) -> StoreResult<Vec<Waiting>>;
 
     /// Makes every claimed delivery pending again, at the start of the only process that works on them; returns how
     /// many.

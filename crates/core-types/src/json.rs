@@ -1,7 +1,7 @@
 //! JSON that we keep and hand on without looking into it.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, io};
 
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
@@ -179,6 +179,25 @@ pub fn has_nul(value: &Value) -> bool {
 /// Whether it is anywhere in an object, keys included.
 pub fn object_has_nul(object: &JsonObject) -> bool {
     object.iter().any(|(key, value)| key.contains('\0') || has_nul(value))
+}
+
+/// Whether a value has no more than so many bytes as JSON. It is measured without a copy.
+pub fn fits(value: &impl Serialize, bytes: usize) -> bool {
+    serde_json::to_writer(Room(bytes), value).is_ok()
+}
+
+/// Takes so many bytes, which go nowhere.
+struct Room(usize);
+
+impl io::Write for Room {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(piece.len()).ok_or(io::ErrorKind::WriteZero)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The same value with the keys of its objects in the order of the alphabet, so that their order says nothing.

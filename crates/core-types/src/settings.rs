@@ -1,5 +1,7 @@
 //! The settings merge of `PATCH /api/agents/{id}` (contract §8.3).
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::JsonObject;
@@ -7,15 +9,17 @@ use crate::JsonObject;
 /// Merges `patch` into `stored`: objects merge key by key, `null` removes a key, everything else replaces. An object
 /// that the patch leaves empty disappears, an empty object that the patch itself brings is kept.
 pub fn merge(stored: &mut JsonObject, patch: &JsonObject) {
+    // Removed together: each removal alone moves all that is behind it.
+    let mut gone = HashSet::new();
     for (key, change) in patch {
         match (stored.get_mut(key), change) {
             (_, Value::Null) => {
-                stored.shift_remove(key);
+                gone.insert(key);
             }
             (Some(Value::Object(inner)), Value::Object(inner_patch)) => {
                 merge(inner, inner_patch);
                 if inner.is_empty() && !inner_patch.is_empty() {
-                    stored.shift_remove(key);
+                    gone.insert(key);
                 }
             }
             (_, Value::Object(inner_patch)) => {
@@ -29,6 +33,9 @@ pub fn merge(stored: &mut JsonObject, patch: &JsonObject) {
                 stored.insert(key.clone(), value.clone());
             }
         }
+    }
+    if !gone.is_empty() {
+        stored.retain(|key, _| !gone.contains(key));
     }
 }
 

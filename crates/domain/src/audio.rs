@@ -8,10 +8,12 @@ use core_types::access::Wanted;
 use core_types::error::chain;
 use core_types::ids::string_to_uuid;
 use core_types::media::{HeldFile, MediaClass, MediaType, Upload};
-use core_types::messaging::{ChannelRepository, Door, MessagingService, NewMessage, PostReceipt, ReplyForm, ReplyStream};
+use core_types::messaging::{ChannelRepository, ChannelService, Door, MessagingService, NewMessage, PostReceipt, ReplyForm, ReplyStream};
 use core_types::models::AskError;
 use core_types::speech::{AgentSpeech, AudioService, MAX_SPOKEN, Question, Sound, Speaker, SpeechRequest, Transcriber, Words};
-use core_types::{AgentId, Caller, ChannelId, EntityId, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Thing};
+use core_types::{
+    AgentId, Caller, ChannelId, EntityId, InvalidCode, JsonObject, MessageServerId, Permission, ServiceError, ServiceResult, Thing,
+};
 use serde_json::{Value, json};
 
 use crate::permission::{Access, own_name, require, require_voice};
@@ -38,6 +40,8 @@ pub struct AudioPorts {
     pub access: Access,
     /// Where channels are looked up.
     pub channels: Arc<dyn ChannelRepository>,
+    /// Who finds the channel of two.
+    pub meetings: Arc<dyn ChannelService>,
 }
 
 /// Says and hears.
@@ -62,12 +66,21 @@ impl Audio {
         transcriber.ok_or_else(|| unavailable(NO_TRANSCRIBER))
     }
 
-    /// Nobody else should answer in the place of this agent, and with its voice. A channel that nobody `named` is the caller's own.
-    async fn check_channel(&self, caller: &Caller, agent: AgentId, channel: ChannelId, named: bool) -> ServiceResult<()> {
-        let Some(there) = self.ports.channels.find(channel).await? else { return Ok(()) };
-        // Ids can be chosen, and who guessed this one should not read what is asked here.
-        if !named && there.owner != caller.makes_for() {
-            return Err(ServiceError::conflict(format!("The channel {channel} is somebody else's: name another in channelId")));
+    /// The caller's own channel of an agent and one who speaks with it and names none.
+    async fn own_channel(&self, caller: &Caller, server: MessageServerId, agent: AgentId, author: EntityId) -> ServiceResult<ChannelId> {
+        let owner = caller.makes_for();
+        let id = string_to_uuid(&own_name(owner.as_ref(), &format!("speech:{agent}:{author}"))).into();
+        match self.ports.channels.find(id).await? {
+            // Ids can be chosen, and who guessed this one should not read what is asked here.
+            Some(other) if other.owner != owner => Ok(self.ports.meetings.direct(caller, server, [author, agent.into()]).await?.id),
+            _ => Ok(id),
+        }
+    }
+
+    /// Nobody else should answer in the place of this agent, and with its voice.
+    async fn check_channel(&self, caller: &Caller, agent: AgentId, channel: ChannelId) -> ServiceResult<()> {
+        if self.ports.channels.find(channel).await?.is_none() {
+            return Ok(());
         }
         self.ports.access.to(caller, Wanted::Channel(channel)).await?;
         let participants = self.ports.channels.participants(channel).await?;
@@ -110,8 +123,11 @@ impl AudioService for Audio {
         let person = caller.reach().and_then(|reach| reach.person);
         let author = question.author.or(person).unwrap_or_else(|| string_to_uuid("Anon").into());
         require_voice(caller, author)?;
-        let channel = question.channel.unwrap_or_else(|| channel_of_two(caller, agent, author));
-        self.check_channel(caller, agent, channel, question.channel.is_some()).await?;
+        let channel = match question.channel {
+            Some(named) => named,
+            None => self.own_channel(caller, server_id, agent, author).await?,
+        };
+        self.check_channel(caller, agent, channel).await?;
         let content = match question.words {
             Words::Typed(text) => sayable(&text).map(str::to_owned).ok_or_else(|| invalid("Text is required for conversation"))?,
             Words::Spoken(recording) => {
@@ -154,11 +170,6 @@ async fn hear(agent: AgentId, transcriber: &dyn Transcriber, recording: Box<dyn 
         log::warn!("agent {agent}: {} did not hear: {}", transcriber.describe(), chain(&error));
         error.into()
     })
-}
-
-/// The channel of an agent and one who speaks with it and names no channel; each tenant has its own.
-fn channel_of_two(caller: &Caller, agent: AgentId, author: EntityId) -> ChannelId {
-    string_to_uuid(&own_name(caller.makes_for().as_ref(), &format!("speech:{agent}:{author}"))).into()
 }
 
 /// What makes a channel that does not exist yet one of two, and this agent the one that answers.

@@ -118,7 +118,11 @@ impl ChannelService for Channels {
             metadata,
             participants: vec![first, second],
         };
-        self.add(caller, id, new).await
+        match self.added(caller, id, new.clone()).await? {
+            Some(channel) => Ok(channel),
+            // Whoever took the id, which can be worked out, keeps nobody from talking; the name tells which channel it is from now on.
+            None => self.add(caller, ChannelId::new(self.ids.uuid()), new).await,
+        }
     }
 
     async fn update(&self, caller: &Caller, id: ChannelId, change: ChannelChange) -> ServiceResult<Channel> {
@@ -188,6 +192,12 @@ impl ChannelService for Channels {
 
 impl Channels {
     async fn add(&self, caller: &Caller, id: ChannelId, new: NewChannel) -> ServiceResult<Channel> {
+        let added = self.added(caller, id, new).await?;
+        added.ok_or_else(|| ServiceError::conflict("A channel of this id exists already, and it is somebody else's"))
+    }
+
+    /// A channel of this id, new or as it was; `None` where it is somebody else's.
+    async fn added(&self, caller: &Caller, id: ChannelId, new: NewChannel) -> ServiceResult<Option<Channel>> {
         let now = self.clock.now();
         let channel = Channel {
             id,
@@ -204,10 +214,8 @@ impl Channels {
         };
         match self.channels.add(channel, new.participants).await? {
             // Ids can be chosen, and who guessed one should not read what another then says there.
-            ChannelAdded::Existing(other) if other.owner != caller.makes_for() => {
-                Err(ServiceError::conflict("A channel of this id exists already, and it is somebody else's"))
-            }
-            ChannelAdded::New(channel) | ChannelAdded::Existing(channel) => Ok(channel),
+            ChannelAdded::Existing(other) if other.owner != caller.makes_for() => Ok(None),
+            ChannelAdded::New(channel) | ChannelAdded::Existing(channel) => Ok(Some(channel)),
             ChannelAdded::NoServer => Err(ServiceError::NotFound(Thing::Server)),
         }
     }

@@ -1,4 +1,4 @@
-//! Places that callers hold for a while: of files that are being taken, of replies that are waited for.
+//! Places that callers hold for a while: of files that are being taken, of replies that are waited for, of titles that are made.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -15,11 +15,13 @@ use core_types::{
 };
 
 use crate::permission::{Access, require};
+use crate::whole::whole;
 
 /// How often another id is tried where one is taken.
 const ID_TRIES: i64 = 16;
 
 /// Creates, shows, names and deletes agents' rooms.
+#[derive(Clone)]
 pub struct Rooms {
     /// Where agents are kept.
     pub agents: Arc<dyn AgentRepository>,
@@ -105,7 +107,8 @@ impl RoomService for Rooms {
         require(caller, Permission::MemoriesWrite)?;
         self.name_of(caller, agent).await?;
         self.rooms.find(agent, id).await?.ok_or(ServiceError::NotFound(Thing::Room))?;
-        self.forget(agent, id).await
+        let rooms = self.clone();
+        whole(async move { rooms.forget(agent, id).await }).await
     }
 
     async fn create_group(&self, caller: &Caller, group: NewGroup) -> ServiceResult<CreatedGroup> {
@@ -129,18 +132,26 @@ impl RoomService for Rooms {
 
     async fn remove_group(&self, caller: &Caller, server: MessageServerId) -> ServiceResult<()> {
         require(caller, Permission::MemoriesWrite)?;
-        for (agent, room) in self.own_rooms_of_group(caller, server).await? {
-            self.forget(agent, room).await?;
-        }
-        Ok(())
+        let (rooms, group) = (self.clone(), self.own_rooms_of_group(caller, server).await?);
+        whole(async move {
+            for (agent, room) in group {
+                rooms.forget(agent, room).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn clear_group(&self, caller: &Caller, server: MessageServerId) -> ServiceResult<()> {
         require(caller, Permission::MemoriesWrite)?;
-        for (agent, room) in self.own_rooms_of_group(caller, server).await? {
-            self.memories.remove_all(agent, MemoryFilter::table(MESSAGES).in_room(room)).await?;
-        }
-        Ok(())
+        let (memories, group) = (Arc::clone(&self.memories), self.own_rooms_of_group(caller, server).await?);
+        whole(async move {
+            for (agent, room) in group {
+                memories.remove_all(agent, MemoryFilter::table(MESSAGES).in_room(room)).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 

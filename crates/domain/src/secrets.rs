@@ -9,6 +9,7 @@ use core_types::{AgentId, Caller, Permission, ServiceError, ServiceResult};
 use tokio::sync::Mutex;
 
 use crate::permission::require;
+use crate::whole::whole;
 
 /// Secrets that are looked at together.
 const PAGE: u32 = 100;
@@ -16,6 +17,7 @@ const PAGE: u32 = 100;
 const ROUNDS: u32 = 10;
 
 /// Encrypts the secrets of agents with another key.
+#[derive(Clone)]
 pub struct Secrets {
     /// Where they are kept.
     pub secrets: Arc<dyn SecretRepository>,
@@ -24,13 +26,20 @@ pub struct Secrets {
     /// Where its key is kept.
     pub key: Arc<dyn SealingKey>,
     /// One rotation at a time.
-    pub turn: Mutex<()>,
+    pub turn: Arc<Mutex<()>>,
 }
 
 #[async_trait]
 impl SecretService for Secrets {
     async fn rotate(&self, caller: &Caller) -> ServiceResult<Rotation> {
         require(caller, Permission::SystemManage)?;
+        let secrets = self.clone();
+        whole(async move { secrets.renew().await }).await
+    }
+}
+
+impl Secrets {
+    async fn renew(&self) -> ServiceResult<Rotation> {
         let _turn = self.turn.try_lock().map_err(|_| ServiceError::conflict("The secrets are being encrypted anew already"))?;
         self.check().await?;
         let new_key = self.key.renew().await.map_err(ServiceError::Internal)?;
@@ -46,9 +55,7 @@ impl SecretService for Secrets {
         }
         Err(ServiceError::conflict("The secrets are being changed all the time; the keys before are kept: try again later"))
     }
-}
 
-impl Secrets {
     /// Refuses where a secret cannot be read, before there is one more key for the others.
     async fn check(&self) -> ServiceResult<()> {
         let mut after = None;

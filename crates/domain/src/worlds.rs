@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use core_types::access::Wanted;
 use core_types::agents::{Added, AgentRepository};
 use core_types::ids::create_unique_uuid;
+use core_types::json::fits;
+use core_types::messaging::METADATA_BYTES;
 use core_types::worlds::{NewWorld, World, WorldChange, WorldRepository, WorldService};
-use core_types::{AgentId, Caller, Clock, Listed, Page, Permission, ServiceError, ServiceResult, Thing, WorldId};
+use core_types::{AgentId, Caller, Clock, InvalidCode, Listed, Page, Permission, ServiceError, ServiceResult, Thing, WorldId};
 
 use crate::permission::{Access, require};
 
@@ -70,6 +72,14 @@ impl WorldService for Worlds {
     async fn update(&self, caller: &Caller, agent: AgentId, id: WorldId, change: WorldChange) -> ServiceResult<World> {
         require(caller, Permission::AgentsWrite)?;
         self.known(caller, agent).await?;
+        if let Some(more) = &change.metadata {
+            let mut metadata = self.worlds.find(agent, id).await?.ok_or(ServiceError::NotFound(Thing::World))?.metadata;
+            metadata.extend(more.clone());
+            if !fits(&metadata, METADATA_BYTES) {
+                let message = format!("The settings of the world would have more than {METADATA_BYTES} bytes as JSON");
+                return Err(ServiceError::invalid(InvalidCode::Request, message));
+            }
+        }
         self.worlds.update(agent, id, change).await?.ok_or(ServiceError::NotFound(Thing::World))
     }
 }

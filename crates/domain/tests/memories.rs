@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use core_types::memory::{
-    EmbeddingProgress, FoundMemories, MESSAGES, Memory, MemoryFilter, MemorySearch, MemoryService, Nearest, Origin, Shortfall, Similar,
-    VectorError, VectorIndex,
+    EmbeddingProgress, FoundMemories, MESSAGES, Memory, MemoryChange, MemoryFilter, MemorySearch, MemoryService, Nearest, Origin,
+    Shortfall, Similar, VectorError, VectorIndex,
 };
-use core_types::{AgentId, Caller, JsonObject, MemoryId, RoomId, ServiceError, StoreResult, Thing, Timestamp};
+use core_types::{AgentId, Caller, JsonObject, MemoryId, Page, RoomId, ServiceError, StoreResult, Thing, Timestamp};
 use doolittle_domain::Memories;
 use serde_json::json;
 use testkit::house::{House, Plan, person};
@@ -144,4 +144,27 @@ async fn what_an_index_still_has_and_the_store_has_no_more_is_left_out() {
     };
     let unknown = memories.get(&Caller::owner(), AgentId::new(Uuid::from_u128(9)), id(1)).await;
     assert!(matches!(unknown, Err(ServiceError::NotFound(Thing::Agent))), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_list_of_large_memories_is_shorter_and_whoever_goes_on_gets_all() {
+    let (house, agent) = remembering(&["1", "2", "3", "4", "5"]).await;
+    let memories = house.store.memories();
+    for number in [1, 2, 3, 5] {
+        let metadata = JsonObject::from_iter([("note".to_owned(), json!("é".repeat(3 << 19)))]);
+        let change = MemoryChange { content: None, metadata: Some(metadata) };
+        memories.update(agent, id(number), change).await.unwrap();
+    }
+    let (mut pages, mut offset) = (Vec::new(), 0);
+    loop {
+        let page = Page { offset, limit: 100 };
+        let listed = memories.list(agent, MemoryFilter::table(MESSAGES), page).await.unwrap();
+        assert_eq!(listed.total, Some(5), "of the whole list");
+        if listed.items.is_empty() {
+            break;
+        }
+        offset += u32::try_from(listed.items.len()).unwrap();
+        pages.push(listed.items.into_iter().map(|memory| memory.id).collect::<Vec<_>>());
+    }
+    assert_eq!(pages, [vec![id(5), id(4), id(3)], vec![id(2), id(1)]]);
 }

@@ -24,7 +24,7 @@ pub(crate) fn routes(routes: &mut Routes) {
 #[utoipa::path(get, path = "/api/agents", responses((status = 200, body = Envelope<AgentList>)))]
 async fn list(caller: Authorized<AgentsRead>, state: State) -> ApiResult {
     let agents = state.services.agents.list(&caller).await?;
-    Ok(ok(agents.iter().collect::<AgentList>()))
+    Ok(ok(AgentList::of(&agents, &caller)))
 }
 
 /// Shows an agent with its character. Secrets are masked.

@@ -132,6 +132,8 @@ pub(crate) const RETRY_MILLIS: u32 = 2_000;
 /// How many sockets may be open at once, and how many of them may have shown no key yet.
 pub(crate) const SOCKETS: usize = 10_000;
 pub(crate) const UNKNOWN_SOCKETS: usize = 1_000;
+/// Of all sockets, and of all channels that are heard by sockets, one tenant may hold one in so many.
+pub(crate) const TENANT_SHARE: usize = 4;
 /// How many frames, and how many bytes of them, may wait for one client before it is cut off.
 pub(crate) const SOCKET_FRAMES: usize = 2_048;
 pub(crate) const SOCKET_BYTES: usize = 4 * 1024 * 1024;

@@ -1,11 +1,11 @@
 //! The runs that are under way, and how each can be told to stop.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use core_types::deliveries::{Busy, Claimed, Fence, Held};
-use core_types::{AgentId, ChannelId, DeliveryId, EntityId, MessageId, Tenant};
+use core_types::deliveries::{Busy, Claimed, Fence, Held, Loads, Shares};
+use core_types::{AgentId, ChannelId, DeliveryId, EntityId, MessageId};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, sleep};
@@ -33,8 +33,7 @@ const SUPERSEDED: u8 = 2;
 /// One run under way.
 pub(crate) struct ActiveRun {
     pub(crate) fence: Fence,
-    agent: AgentId,
-    tenant: Option<Tenant>,
+    held: Held,
     channel: ChannelId,
     author: EntityId,
     seq: i64,
@@ -53,8 +52,7 @@ impl ActiveRun {
         let phase = if delivery.attempt > 1 { SHOWN } else { OPEN };
         Self {
             fence: Fence { delivery: delivery.id, attempt: delivery.attempt },
-            agent: delivery.agent_id,
-            tenant: claimed.channel.owner.clone(),
+            held: Held { delivery: delivery.id, agent: delivery.agent_id, tenant: delivery.tenant.clone() },
             channel: claimed.message.channel_id,
             author: claimed.message.author_id,
             seq: claimed.message.seq,
@@ -65,8 +63,8 @@ impl ActiveRun {
         }
     }
 
-    pub(crate) fn held(&self) -> Held {
-        Held { delivery: self.fence.delivery, agent: self.agent, tenant: self.tenant.clone() }
+    pub(crate) const fn held(&self) -> &Held {
+        &self.held
     }
 
     /// Waits until the readers of the channel were told of the message, so that nothing of the reply comes before it. Not for ever: what
@@ -121,26 +119,12 @@ pub(crate) struct Newer {
     pub(crate) woken: Arc<[(AgentId, bool)]>,
 }
 
-/// How many runs each may have while these are under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shares {
-    /// Of an agent.
-    pub(crate) per_agent: u32,
-    /// Of a tenant: all have the same, and so much is left for one who comes anew. The owner has no bound.
-    pub(crate) per_tenant: u32,
-}
-
-impl Shares {
-    pub(crate) fn of(limits: &Limits, held: &[Held]) -> Self {
-        let tenants: HashSet<&Tenant> = held.iter().filter_map(|held| held.tenant.as_ref()).collect();
-        let bound = |runs: usize| u32::try_from(runs).unwrap_or(u32::MAX);
-        Self { per_agent: bound(limits.runs_per_agent), per_tenant: bound((limits.runs / (tenants.len().max(1) + 1)).max(1)) }
-    }
-
-    /// Those who have theirs.
-    pub(crate) fn busy<'a>(self, held: impl IntoIterator<Item = &'a Held>) -> Busy {
-        Busy::of(held, self.per_agent, self.per_tenant)
-    }
+/// How many runs each may have while so many are under way. Every tenant has an equal part, of all and of each agent's, and one is left
+/// for one who comes anew.
+pub(crate) fn shares(limits: &Limits, loads: &Loads) -> Shares {
+    let bound = |runs: usize| u32::try_from(runs).unwrap_or(u32::MAX);
+    let part = |runs: usize| bound((runs / (loads.tenants().max(1) + 1)).max(1));
+    Shares { per_agent: bound(limits.runs_per_agent), per_tenant: part(limits.runs), per_pair: part(limits.runs_per_agent) }
 }
 
 /// All runs under way.
@@ -162,9 +146,9 @@ impl ActiveRuns {
     /// of whose shares grow with the end of one of them; so that something may have waited for that.
     pub(crate) fn end(&self, run: &Arc<ActiveRun>, limits: &Limits) -> bool {
         let mut runs = self.runs.lock();
-        let held: Vec<Held> = runs.values().map(|run| run.held()).collect();
-        let Busy { agents, tenants } = Shares::of(limits, &held).busy(&held);
-        let was_full = runs.len() >= limits.runs || agents.contains(&run.agent) || !tenants.is_empty();
+        let loads: Loads = runs.values().map(|run| run.held()).collect();
+        let Busy { agents, tenants, pairs } = loads.busy(shares(limits, &loads));
+        let was_full = runs.len() >= limits.runs || agents.contains(&run.held.agent) || !tenants.is_empty() || !pairs.is_empty();
         // A delivery that was given back may have been claimed again already.
         if runs.get(&run.fence.delivery).is_some_and(|known| Arc::ptr_eq(known, run)) {
             runs.remove(&run.fence.delivery);
@@ -176,9 +160,14 @@ impl ActiveRuns {
         self.runs.lock().len()
     }
 
+    /// How much is worked on here.
+    pub(crate) fn loads(&self) -> Loads {
+        self.runs.lock().values().map(|run| run.held()).collect()
+    }
+
     /// What is worked on here.
     pub(crate) fn held(&self) -> Vec<Held> {
-        self.runs.lock().values().map(|run| run.held()).collect()
+        self.runs.lock().values().map(|run| run.held().clone()).collect()
     }
 
     pub(crate) fn fences(&self) -> Vec<Fence> {
@@ -186,7 +175,7 @@ impl ActiveRuns {
     }
 
     pub(crate) fn agents(&self) -> Vec<AgentId> {
-        let mut agents: Vec<_> = self.runs.lock().values().map(|run| run.agent).collect();
+        let mut agents: Vec<_> = self.runs.lock().values().map(|run| run.held.agent).collect();
         agents.sort_unstable();
         agents.dedup();
         agents
@@ -199,7 +188,7 @@ impl ActiveRuns {
             run.channel == newer.channel
                 && run.author == newer.author
                 && run.seq < newer.seq
-                && newer.woken.iter().any(|(agent, must_answer)| *agent == run.agent && (*must_answer || !run.must_answer))
+                && newer.woken.iter().any(|(agent, must_answer)| *agent == run.held.agent && (*must_answer || !run.must_answer))
         };
         for run in self.runs.lock().values().filter(|run| moot(run)) {
             run.supersede(newer.message);
@@ -221,7 +210,7 @@ impl ActiveRuns {
     }
 
     pub(crate) fn give_back(&self, agent: Option<AgentId>) {
-        for run in self.runs.lock().values().filter(|run| agent.is_none_or(|agent| agent == run.agent)) {
+        for run in self.runs.lock().values().filter(|run| agent.is_none_or(|agent| agent == run.held.agent)) {
             run.tell(Stop::GiveBack);
         }
     }
@@ -247,6 +236,8 @@ impl ActiveRuns {
 
 #[cfg(test)]
 mod tests {
+    use core_types::Tenant;
+
     use super::*;
 
     #[test]
@@ -264,7 +255,8 @@ mod tests {
             (1, &[], 1),
         ] {
             let limits = Limits { runs, ..Limits::default() };
-            assert_eq!(Shares::of(&limits, &held(tenants)).per_tenant, part, "{runs} runs, {tenants:?}");
+            let loads = held(tenants).iter().collect();
+            assert_eq!(shares(&limits, &loads).per_tenant, part, "{runs} runs, {tenants:?}");
         }
     }
 }

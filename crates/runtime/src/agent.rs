@@ -10,7 +10,6 @@ use core_types::{AgentId, JsonObject, Secret, StoreError, Timestamp};
 use derive_more::{Display, Error, From};
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use crate::models::ModelRegistry;
 use crate::ports::Ports;
@@ -18,9 +17,6 @@ use crate::speech::SpeechRegistry;
 
 /// How many agents are kept ready; the one that ran longest ago makes room.
 const READY: usize = 1_024;
-
-/// How many models are asked outside of runs at once; whoever comes later waits.
-const ASKING: usize = 16;
 
 /// Why an agent cannot run.
 #[derive(Debug, Display, Error, From)]
@@ -97,7 +93,6 @@ impl ModelSettings for AgentSettings {
 /// runs (`AgentModels`).
 pub struct ReadyAgents {
     pub(crate) ports: Ports,
-    pub(crate) asking: Semaphore,
     pub(crate) speech: SpeechRegistry,
     models: ModelRegistry,
     ready: Mutex<Cache>,
@@ -115,7 +110,7 @@ impl ReadyAgents {
     /// Makes agents ready over a store, with the providers of a registry. They can neither speak nor hear.
     pub fn new(ports: Ports, models: ModelRegistry) -> Self {
         let speech = SpeechRegistry::default();
-        Self { ports, asking: Semaphore::new(ASKING), speech, models, ready: Mutex::new(Cache::default()) }
+        Self { ports, speech, models, ready: Mutex::new(Cache::default()) }
     }
 
     /// The same agents with engines that speak and hear for them.

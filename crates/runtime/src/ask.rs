@@ -1,4 +1,5 @@
-//! Asking an agent's model outside of a run.
+//! Asking an agent's model outside of a run. Nobody waits in a line here: how many are asked at once is bounded by those who ask, so
+//! that what takes too long is the model.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::time::timeout;
 use crate::agent::{NotReady, ReadyAgent, ReadyAgents};
 use crate::record::ModelCall;
 
-/// How long one who asks waits, for a place among those who ask and for the answer.
+/// How long one who asks waits for the answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long it is for what nobody waits for: a small machine of one's own is slow, and may answer yet.
 const LONG_PATIENCE: Duration = Duration::from_mins(5);
@@ -24,14 +25,9 @@ impl AgentModels for ReadyAgents {
         let ready = self.running(agent).await?;
         let (size, began) = (request.size, self.ports.clock.now());
         let patience = if request.purpose == Purpose::Reflect { LONG_PATIENCE } else { PATIENCE };
-        let asking = async {
-            // Closed only when nobody could ask any more.
-            let _place = self.asking.acquire().await;
-            ready.provider.generate(request, &NoSink).await
-        };
         let provider = ready.provider.as_ref();
         let late = |_| Err(ModelError::TimedOut { provider: provider.name().to_owned(), limit: patience });
-        let answer = timeout(patience, asking).await.unwrap_or_else(late);
+        let answer = timeout(patience, provider.generate(request, &NoSink)).await.unwrap_or_else(late);
         let millis = self.ports.clock.now().millis() - began.millis();
         self.note(&ready, &ModelCall { size, provider, answer: answer.as_ref(), millis }).await;
         answer.map_err(AskError::Model)

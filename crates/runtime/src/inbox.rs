@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use core_types::bus::{BusEvent, Lagged, Subscription, Topic};
-use core_types::deliveries::{ClaimRequest, Claimed, DeliveryWorker, Held, LEASE_MILLIS};
+use core_types::deliveries::{ClaimRequest, Claimed, DeliveryWorker, LEASE_MILLIS, Loads, Shares};
 use core_types::error::chain;
 use core_types::{AgentId, StoreResult, Timestamp};
 use parking_lot::Mutex;
@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::active::{ActiveRun, ActiveRuns, Newer, Shares, Stop};
+use crate::active::{ActiveRun, ActiveRuns, Newer, Stop, shares};
 use crate::agent::ReadyAgents;
 use crate::ports::{Limits, Ports};
 use crate::reflect::{self, Reflector};
@@ -66,7 +66,7 @@ struct Shared {
 /// A claim on its way, and what it was asked with. There is one at a time, so that each knows what there is room for.
 struct Claiming {
     /// What was under way.
-    held: Vec<Held>,
+    loads: Loads,
     shares: Shares,
     limit: usize,
     changes: u64,
@@ -176,16 +176,10 @@ impl Shared {
         let changes = self.changes.load(Ordering::SeqCst);
         let now = self.ports.clock.now();
         let held = self.active.held();
-        let shares = Shares::of(&self.limits, &held);
-        *claiming = Some(Claiming { held: held.clone(), shares, limit: room, changes, is_along, again: false });
-        Some(ClaimRequest {
-            limit: u32::try_from(room).unwrap_or(u32::MAX),
-            per_agent: shares.per_agent,
-            per_tenant: shares.per_tenant,
-            held,
-            now,
-            lease_until: now.plus_millis(LEASE_MILLIS),
-        })
+        let loads = held.iter().collect();
+        let shares = shares(&self.limits, &loads);
+        *claiming = Some(Claiming { loads, shares, limit: room, changes, is_along, again: false });
+        Some(ClaimRequest { limit: u32::try_from(room).unwrap_or(u32::MAX), shares, held, now, lease_until: now.plus_millis(LEASE_MILLIS) })
     }
 
     /// The claim on its way is over. Whoever wanted to claim meanwhile need not any more, where this one has taken what was due.
@@ -205,11 +199,11 @@ impl Shared {
         let count = claimed.len();
         let begun: Vec<_> = claimed.into_iter().map(|claimed| self.spawn(claimed)).collect();
         // Only now, so that the next claim knows of these runs.
-        let Some(Claiming { mut held, shares, limit, changes, .. }) = self.free_claim() else { return Left::default() };
-        held.extend(begun.iter().map(|run| run.held()));
+        let Some(Claiming { mut loads, shares, limit, changes, .. }) = self.free_claim() else { return Left::default() };
+        loads.extend(begun.iter().map(|run| run.held()));
         // Something may be due all the same: what woke this claim, where it found nothing; and what it passed over, where somebody had as
         // much as it may. That is judged by what the claim saw, for some of it can have ended since.
-        let unknown = count == 0 || !shares.busy(&held).is_empty();
+        let unknown = count == 0 || !loads.busy(shares).is_empty();
         if unknown {
             self.unknown();
         }
@@ -274,8 +268,8 @@ impl Shared {
     async fn look(&self, now: Timestamp) -> StoreResult<Timestamp> {
         let again = now.plus_millis(LOOK_AGAIN.as_millis().try_into().unwrap_or(i64::MAX));
         *self.horizon.lock() = Some(again);
-        let held = self.active.held();
-        let busy = Shares::of(&self.limits, &held).busy(&held);
+        let loads = self.active.loads();
+        let busy = loads.busy(shares(&self.limits, &loads));
         let due = self.ports.deliveries.next_due(busy).await.inspect_err(|_| self.unknown())?;
         Ok(due.map_or(again, |due| self.falls_due(due)))
     }

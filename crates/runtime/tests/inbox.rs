@@ -9,7 +9,7 @@ use core_types::agents::AgentService;
 use core_types::bus::{BusEvent, Topic};
 use core_types::deliveries::{
     Busy, ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, MAX_ATTEMPTS,
-    Requeue,
+    Requeue, Waiting,
 };
 use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{MessageDraft, MessagingService, PostMessage, PostOutcome, ReplyEvent, ReplyForm, Wake};
@@ -293,7 +293,7 @@ impl DeliveryRepository for Watched {
         self.store.requeue(requeue).await
     }
 
-    async fn backlog(&self) -> StoreResult<Vec<(AgentId, u64)>> {
+    async fn backlog(&self) -> StoreResult<Vec<Waiting>> {
         self.store.backlog().await
     }
 

@@ -27,12 +27,32 @@ pub struct Listed {
     pub status: String,
     /// The beginning of its bio.
     pub bio: String,
+    /// The tenant whose agent it is; `None` where it is one's own, and where the server does not say.
+    pub tenant: Option<String>,
 }
 
 impl Listed {
     /// Whether it runs.
     pub fn runs(&self) -> bool {
         self.status == "active"
+    }
+
+    /// Whether it is no tenant's.
+    pub const fn is_own(&self) -> bool {
+        self.tenant.is_none()
+    }
+
+    /// Its name and id, and whose it is where it is a tenant's.
+    pub fn described(&self) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("{} ({}, of the tenant {tenant})", self.name, self.id),
+            None => format!("{} ({})", self.name, self.id),
+        }
+    }
+
+    /// What means it on a command line: the name, but the id of a tenant's, which can have any name.
+    pub fn handle(&self) -> &str {
+        if self.is_own() { &self.name } else { &self.id }
     }
 }
 
@@ -65,6 +85,7 @@ async fn create(server: &Server, file: &Path, start: bool, as_json: bool) -> Res
         name: created.pointer("/character/name").and_then(Value::as_str).unwrap_or(id).to_owned(),
         status: String::new(),
         bio: String::new(),
+        tenant: None,
     };
     if start {
         server.ask(Method::Post, &path(&agent, "/start"), None).await?;
@@ -114,7 +135,7 @@ fn confirmed(agent: &Listed) -> Result<bool, Failure> {
     if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(true);
     }
-    let _ = write!(io::stderr(), "Remove {} ({}) with all its memories? [y/N] ", terminal::line(&agent.name), terminal::line(&agent.id));
+    let _ = write!(io::stderr(), "Remove {} with all its memories? [y/N] ", terminal::line(&agent.described()));
     let mut answer = String::new();
     let read = io::stdin().lock().take(64).read_line(&mut answer);
     read.map_err(|error| Failure::new(Exit::Failure, "the answer cannot be read").because(error))?;
@@ -130,20 +151,29 @@ fn read_list(answer: &Value) -> Vec<Listed> {
     let text = |agent: &Value, key: &str| agent.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let agents = answer.get("agents").and_then(Value::as_array).into_iter().flatten();
     agents
-        .map(|agent| Listed { id: text(agent, "id"), name: text(agent, "name"), status: text(agent, "status"), bio: text(agent, "bio") })
+        .map(|agent| Listed {
+            id: text(agent, "id"),
+            name: text(agent, "name"),
+            status: text(agent, "status"),
+            bio: text(agent, "bio"),
+            tenant: agent.get("tenant").and_then(Value::as_str).map(str::to_owned),
+        })
         .collect()
 }
 
-/// The one agent that is meant: by its name in any case, else by its id, else by a beginning of either that no other has.
+/// The one agent that is meant: by its id, else by its name in any case, else by a beginning of either that no other has. Tenants name
+/// their agents as they like, so that an id comes first, and one's own agents come before theirs.
 pub fn find(agents: &[Listed], wanted: &str) -> Result<Listed, Failure> {
     let wanted = wanted.trim().to_lowercase();
-    let by_name = |agent: &&Listed| agent.name.to_lowercase() == wanted;
-    let by_id = |agent: &&Listed| agent.id == wanted;
+    let by_id = |agent: &Listed| agent.id == wanted;
+    let by_name = |agent: &Listed| agent.name.to_lowercase() == wanted;
     let by_beginning =
-        |agent: &&Listed| !wanted.is_empty() && (agent.name.to_lowercase().starts_with(&wanted) || agent.id.starts_with(&wanted));
-    let tries: [&dyn Fn(&&Listed) -> bool; 3] = [&by_name, &by_id, &by_beginning];
+        |agent: &Listed| !wanted.is_empty() && (agent.name.to_lowercase().starts_with(&wanted) || agent.id.starts_with(&wanted));
+    let own_by_name = |agent: &Listed| agent.is_own() && by_name(agent);
+    let own_by_beginning = |agent: &Listed| agent.is_own() && by_beginning(agent);
+    let tries: [&dyn Fn(&Listed) -> bool; 5] = [&by_id, &own_by_name, &by_name, &own_by_beginning, &by_beginning];
     for fits in tries {
-        let found: Vec<&Listed> = agents.iter().filter(fits).collect();
+        let found: Vec<&Listed> = agents.iter().filter(|agent| fits(agent)).collect();
         match found.as_slice() {
             [] => {}
             [one] => return Ok((*one).clone()),
@@ -154,7 +184,7 @@ pub fn find(agents: &[Listed], wanted: &str) -> Result<Listed, Failure> {
 }
 
 fn ambiguous(wanted: &str, found: &[&Listed]) -> Failure {
-    let candidates: Vec<String> = found.iter().take(10).map(|agent| format!("{} ({})", agent.name, agent.id)).collect();
+    let candidates: Vec<String> = found.iter().take(10).map(|agent| agent.described()).collect();
     Failure::new(Exit::Failure, format!("{wanted:?} can mean several agents; give the id: {}", candidates.join(", ")))
 }
 
@@ -172,11 +202,14 @@ fn listing(agents: &[Listed]) -> String {
     if agents.is_empty() {
         return "There are no agents yet; `doolittle agent create FILE` makes one.\n".to_owned();
     }
-    let rows: Vec<Vec<String>> = agents
-        .iter()
-        .map(|agent| vec![agent.name.clone(), agent.status.clone(), agent.id.clone(), terminal::shorten(&agent.bio, 60)])
-        .collect();
-    terminal::table(&["NAME", "STATUS", "ID", "BIO"], &rows)
+    let bio = |agent: &Listed| terminal::shorten(&agent.bio, 60);
+    if agents.iter().all(Listed::is_own) {
+        let row = |agent: &Listed| vec![agent.name.clone(), agent.status.clone(), agent.id.clone(), bio(agent)];
+        return terminal::table(&["NAME", "STATUS", "ID", "BIO"], &agents.iter().map(row).collect::<Vec<_>>());
+    }
+    let tenant = |agent: &Listed| agent.tenant.clone().unwrap_or_default();
+    let row = |agent: &Listed| vec![agent.name.clone(), tenant(agent), agent.status.clone(), agent.id.clone(), bio(agent)];
+    terminal::table(&["NAME", "TENANT", "STATUS", "ID", "BIO"], &agents.iter().map(row).collect::<Vec<_>>())
 }
 
 /// An agent's answer, one line for each key that says something; texts whole, everything else as JSON.
@@ -229,9 +262,16 @@ mod tests {
 
     use super::{Listed, find, listing, portrait, read_character, read_list};
 
+    fn agent(id: &str, name: &str) -> Listed {
+        Listed { id: id.into(), name: name.into(), status: "active".into(), bio: "A bio".into(), tenant: None }
+    }
+
     fn agents() -> Vec<Listed> {
-        let agent = |id: &str, name: &str| Listed { id: id.into(), name: name.into(), status: "active".into(), bio: "A bio".into() };
         vec![agent("aa11", "Eliza"), agent("aa22", "Ada"), agent("bb33", "Adam"), agent("cc44", "Twin"), agent("cc55", "Twin")]
+    }
+
+    fn of_a_tenant(id: &str, name: &str) -> Listed {
+        Listed { tenant: Some("shop".into()), ..agent(id, name) }
     }
 
     #[test]
@@ -252,10 +292,47 @@ mod tests {
     }
 
     #[test]
+    fn no_tenant_takes_the_place_of_ones_own_agent_by_a_name() {
+        let mut agents = vec![
+            of_a_tenant("ee11", "aa11"),
+            of_a_tenant("ee22", "ADA"),
+            of_a_tenant("ee33", "Elizabeth"),
+            of_a_tenant("ff44", "Zoe"),
+            of_a_tenant("ff55", "Bob"),
+            of_a_tenant("ff66", "Bob"),
+        ];
+        agents.extend(self::agents());
+        for (wanted, id) in [
+            ("aa11", "aa11"),
+            ("ada", "aa22"),
+            ("eliz", "aa11"),
+            ("e", "aa11"),
+            ("elizabeth", "ee33"),
+            ("ee22", "ee22"),
+            ("ee1", "ee11"),
+            ("zo", "ff44"),
+        ] {
+            assert_eq!(find(&agents, wanted).unwrap().id, id, "{wanted}");
+        }
+        let failure = find(&agents, "bob").unwrap_err();
+        assert!(failure.message.contains("Bob (ff55, of the tenant shop), Bob (ff66, of the tenant shop)"), "{failure}");
+    }
+
+    #[test]
     fn the_list_is_a_table() {
         let answer = json!({"agents": [{"id": "1", "name": "Eliza", "characterName": "Eliza", "bio": "Listens", "status": "active"}]});
         assert_eq!(listing(&read_list(&answer)), "NAME   STATUS  ID  BIO\nEliza  active  1   Listens\n");
         assert!(listing(&[]).contains("agent create"));
+    }
+
+    #[test]
+    fn the_list_says_whose_agents_are_where_some_are_a_tenants() {
+        let answer = json!({"agents": [
+            {"id": "1", "name": "Eliza", "bio": "Listens", "status": "active"},
+            {"id": "2", "name": "Bob", "bio": "Sells", "status": "inactive", "tenant": "shop"},
+        ]});
+        let lines = ["NAME   TENANT  STATUS    ID  BIO", "Eliza          active    1   Listens", "Bob    shop    inactive  2   Sells", ""];
+        assert_eq!(listing(&read_list(&answer)), lines.join("\n"));
     }
 
     #[test]

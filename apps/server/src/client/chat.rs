@@ -33,7 +33,7 @@ pub async fn run(config: &Config, arguments: ChatArgs) -> Result<(), Failure> {
     let server = Server::named(config, &arguments.server)?;
     let agent = choose(&agents::list(&server).await?, arguments.agent.as_deref())?;
     let user = environment::login_name().unwrap_or_else(|| "you".to_owned());
-    let conversation = Conversation::new(server, agent, user);
+    let conversation = Conversation::open(server, agent, user).await?;
     match arguments.once {
         Some(text) => once(&conversation, &text).await,
         None if io::stdin().is_terminal() => Session::open(config, conversation)?.run().await,
@@ -41,20 +41,31 @@ pub async fn run(config: &Config, arguments: ChatArgs) -> Result<(), Failure> {
     }
 }
 
+/// The agent that is named, else the first of one's own that runs: nobody talks to a tenant's without having said so.
 fn choose(agents: &[Listed], wanted: Option<&str>) -> Result<Listed, Failure> {
     let agent = match wanted {
         Some(wanted) => agents::find(agents, wanted)?,
-        None => agents.iter().find(|agent| agent.runs()).cloned().ok_or_else(|| match agents.first() {
-            Some(agent) => {
-                Failure::new(Exit::Failure, format!("no agent runs; start one, for example with `doolittle agent start '{}'`", agent.name))
-            }
-            None => Failure::new(Exit::Failure, "there are no agents yet; make one with `doolittle agent create FILE --start`"),
-        })?,
+        None => agents.iter().find(|agent| agent.is_own() && agent.runs()).cloned().ok_or_else(|| nobody(agents))?,
     };
     if agent.runs() {
         return Ok(agent);
     }
-    Err(Failure::new(Exit::Failure, format!("{0} does not run; start it with `doolittle agent start '{0}'`", agent.name)))
+    let (name, handle) = (&agent.name, agent.handle());
+    Err(Failure::new(Exit::Failure, format!("{name} does not run; start it with `doolittle agent start '{handle}'`")))
+}
+
+/// Why there is nobody to talk to, and what to do about it.
+fn nobody(agents: &[Listed]) -> Failure {
+    let advice = match agents.iter().find(|agent| agent.is_own()) {
+        Some(agent) => format!("start one, for example with `doolittle agent start '{}'`", agent.name),
+        None => "make one with `doolittle agent create FILE --start`".to_owned(),
+    };
+    let message = match agents {
+        [] => format!("there are no agents yet; {advice}"),
+        agents if agents.iter().any(Listed::runs) => format!("only agents of tenants run; name one with --agent, or {advice}"),
+        _ => format!("no agent runs; {advice}"),
+    };
+    Failure::new(Exit::Failure, message)
 }
 
 /// One message; the reply, and nothing else, goes to standard output.
@@ -263,7 +274,11 @@ mod tests {
     use super::{Typed, choose, ending, read_typed, remember, transcript};
 
     fn agent(name: &str, status: &str) -> Listed {
-        Listed { id: format!("id-{name}"), name: name.to_owned(), status: status.to_owned(), bio: String::new() }
+        Listed { id: format!("id-{name}"), name: name.to_owned(), status: status.to_owned(), bio: String::new(), tenant: None }
+    }
+
+    fn of_a_tenant(name: &str, status: &str) -> Listed {
+        Listed { tenant: Some("shop".to_owned()), ..agent(name, status) }
     }
 
     #[test]
@@ -274,6 +289,23 @@ mod tests {
             (&agents[..1], None, "agent start 'Ada'"),
             (&agents[..1], Some("ada"), "agent start 'Ada'"),
             (&agents[..0], None, "agent create FILE"),
+        ] {
+            let failure = choose(agents, wanted).unwrap_err();
+            assert!(failure.message.contains(advice), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_tenants_agent_is_never_the_default() {
+        let agents = [of_a_tenant("Bob", "active"), of_a_tenant("Zoe", "inactive"), agent("Eliza", "active")];
+        assert_eq!(choose(&agents, None).unwrap().name, "Eliza");
+        assert_eq!(choose(&agents, Some("bob")).unwrap().name, "Bob");
+        let asleep = [of_a_tenant("Bob", "active"), agent("Eliza", "inactive")];
+        for (agents, wanted, advice) in [
+            (&agents[..2], None, "only agents of tenants run; name one with --agent, or make one"),
+            (&asleep[..], None, "name one with --agent, or start one, for example with `doolittle agent start 'Eliza'`"),
+            (&agents[1..2], None, "no agent runs; make one"),
+            (&agents[..], Some("zoe"), "agent start 'id-Zoe'"),
         ] {
             let failure = choose(agents, wanted).unwrap_err();
             assert!(failure.message.contains(advice), "{failure}");

@@ -1,9 +1,9 @@
-//! A conversation with an agent, as the API sees it: a direct channel with an id of its own for each pair.
+//! A conversation with an agent, as the API sees it: the direct channel that the server has for the two.
 
 use std::time::Duration;
 
-use core_types::MessageServerId;
 use core_types::ids::string_to_uuid;
+use core_types::{ChannelId, MessageServerId};
 use outbound::{EventStream, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ pub struct Conversation {
     pub agent: Listed,
     user: Uuid,
     user_name: String,
-    channel: Uuid,
+    channel: ChannelId,
 }
 
 /// How an agent answered.
@@ -45,11 +45,16 @@ pub struct Line {
 }
 
 impl Conversation {
-    /// The conversation of this person with this agent. The same two always meet on the same channel.
-    pub fn new(server: Server, agent: Listed, user_name: String) -> Self {
+    /// The conversation of this person with this agent. The same two always meet on the same channel, which the server names: a channel
+    /// of an id that can be worked out may be somebody else's, who reads along.
+    pub async fn open(server: Server, agent: Listed, user_name: String) -> Result<Self, Failure> {
         let user = string_to_uuid(&format!("doolittle-chat-user:{user_name}"));
-        let channel = string_to_uuid(&format!("doolittle-chat:{user}:{}", agent.id));
-        Self { server, agent, user, user_name, channel }
+        let (target, default) = (&agent.id, MessageServerId::DEFAULT);
+        let path = format!("/api/messaging/dm-channel?targetUserId={target}&currentUserId={user}&dmServerId={default}");
+        let answer = server.ask(Method::Get, &path, None).await?;
+        let channel: Option<ChannelId> = answer.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        let channel = channel.ok_or_else(|| server.stranger())?;
+        Ok(Self { server, agent, user, user_name, channel })
     }
 
     /// The last messages, oldest first.

@@ -35,7 +35,7 @@ pub async fn run(config: &Config, args: ExportArgs) -> Result<(), Failure> {
 
 async fn write(ports: &MovingPorts, args: &ExportArgs) -> Result<(AgentSummary, Left), Failure> {
     let listed = ports.agents.list(None).await.map_err(|error| failed(&error.into(), ""))?;
-    let agent = find(listed, &args.agent)?;
+    let agent = find(&listed, &args.agent)?;
     let left = if let Some(path) = &args.out {
         to_file(ports, agent.id, path).await?
     } else {
@@ -71,15 +71,72 @@ fn finish(out: BufWriter<File>, partial: &Path, path: &Path) -> io::Result<()> {
     std::fs::rename(partial, path)
 }
 
-/// The agent of this name or id, or of a beginning of an id that only one has.
-fn find(agents: Vec<AgentSummary>, wanted: &str) -> Result<AgentSummary, Failure> {
-    let mut fitting: Vec<AgentSummary> = agents
-        .into_iter()
-        .filter(|agent| agent.name.eq_ignore_ascii_case(wanted) || agent.id.to_string().starts_with(&wanted.to_lowercase()))
-        .collect();
-    match (fitting.pop(), fitting.len()) {
-        (Some(agent), 0) if !wanted.is_empty() => Ok(agent),
-        (Some(_), others) => Err(Failure::new(Exit::Usage, format!("{} agents are meant by `{wanted}`; name one by its id", others + 1))),
-        (None, _) => Err(Failure::new(Exit::Failure, format!("there is no agent `{wanted}` in this data directory"))),
+/// The agent of this id, else of this name in any case, else of a beginning of an id that only one has. Tenants name their agents as they
+/// like, so that an id comes first, and the owner's agents come before theirs.
+fn find(agents: &[AgentSummary], wanted: &str) -> Result<AgentSummary, Failure> {
+    let sought = wanted.trim().to_lowercase();
+    let by_id = |agent: &AgentSummary| agent.id.to_string() == sought;
+    let by_name = |agent: &AgentSummary| agent.name.to_lowercase() == sought;
+    let own_by_name = |agent: &AgentSummary| agent.owner.is_none() && by_name(agent);
+    let by_beginning = |agent: &AgentSummary| !sought.is_empty() && agent.id.to_string().starts_with(&sought);
+    let tries: [&dyn Fn(&AgentSummary) -> bool; 4] = [&by_id, &own_by_name, &by_name, &by_beginning];
+    for fits in tries {
+        let found: Vec<&AgentSummary> = agents.iter().filter(|agent| fits(agent)).collect();
+        match found.as_slice() {
+            [] => {}
+            [one] => return Ok((*one).clone()),
+            several => {
+                let count = several.len();
+                return Err(Failure::new(Exit::Usage, format!("{count} agents are meant by `{wanted}`; name one by its id")));
+            }
+        }
+    }
+    Err(Failure::new(Exit::Failure, format!("there is no agent `{wanted}` in this data directory")))
+}
+
+#[cfg(test)]
+mod tests {
+    use core_types::agents::AgentSummary;
+    use core_types::{AgentId, Tenant};
+    use uuid::Uuid;
+
+    use super::find;
+
+    fn agent(id: u128, name: &str, tenant: Option<&str>) -> AgentSummary {
+        let owner = tenant.and_then(Tenant::new);
+        AgentSummary { id: AgentId::new(Uuid::from_u128(id)), name: name.to_owned(), bio: String::new(), running: false, owner }
+    }
+
+    #[test]
+    fn an_agent_is_found_by_id_before_name_and_ones_own_before_a_tenants() {
+        let (ada, eliza) = (0xaa_u128 << 120, 0xbb_u128 << 120);
+        let by_ids_name = Uuid::from_u128(ada).to_string();
+        let agents = [
+            agent(1, &by_ids_name, Some("shop")),
+            agent(2, "ADA", Some("shop")),
+            agent(3, "bb", Some("shop")),
+            agent(4, "Zoe", Some("shop")),
+            agent(ada, "Ada", None),
+            agent(eliza, "Eliza", None),
+        ];
+        for (wanted, id) in [
+            (by_ids_name.to_uppercase().as_str(), ada),
+            ("ada", ada),
+            ("aa", ada),
+            ("bb0", eliza),
+            ("zoe", 4),
+            ("00000000-0000-0000-0000-000000000002", 2),
+        ] {
+            assert_eq!(find(&agents, wanted).unwrap().id, AgentId::new(Uuid::from_u128(id)), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn what_means_several_or_nobody_is_refused() {
+        let agents = [agent(1, "Twin", None), agent(2, "Twin", None), agent(3, "Ada", Some("shop"))];
+        for (wanted, message) in [("twin", "2 agents are meant"), ("0000", "3 agents are meant"), ("", "no agent"), ("bob", "no agent")] {
+            let failure = find(&agents, wanted).unwrap_err();
+            assert!(failure.message.contains(message), "{wanted}: {failure}");
+        }
     }
 }

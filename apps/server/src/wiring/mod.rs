@@ -17,17 +17,18 @@ use core_types::knowledge::DocumentReader;
 use core_types::memory::VectorIndex;
 use core_types::models::{ModelProvider, ModelSize};
 use core_types::speech::{AgentSpeech as _, SpeechEngines};
-use core_types::{AgentId, Caller, Clock, Ids, ServiceError};
+use core_types::{AgentId, Caller, ChannelId, Clock, Ids, Randomness as _, ServiceError};
 use domain::{Agents, Enclave};
 use http_api::{AppState, RunningServer};
 use persistence::Store;
 use recall::Recall;
 use runtime::{ActionRegistry, Ports, ReadyAgents, Runtime};
 use tokio::task::JoinSet;
+use uuid::Builder;
 
 use crate::care::schedule::{self, Schedule};
 use crate::characters::ELIZA;
-use crate::clock::{SystemClock, SystemIds};
+use crate::clock::{SystemClock, SystemIds, SystemRandomness};
 use crate::config::Config;
 use crate::credentials::{self, KeySet};
 use crate::exit::{Exit, Failure};
@@ -136,6 +137,7 @@ pub async fn serve_until(
     let figures = PrometheusFigures::new(counted, store.agents(), store.deliveries(), Arc::<ThisMachine>::clone(&machine));
 
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
+    let channel = unguessable_channel()?;
     let shared = Shared {
         vault: Arc::clone(&vault),
         keys: Arc::clone(&keys),
@@ -166,7 +168,7 @@ pub async fn serve_until(
     // Whoever is told that the server is there may tell it to stop: that is heard from before.
     let mut stop = pin!(stop);
     let stopped = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context).is_ready())).await;
-    ready(&started_text(config, address, &store, &kept_in, &found, &listed));
+    ready(&started_text(config, address, &store, &kept_in, &found, &listed, channel));
 
     let stop = either(stopped, stop, told_to_stop);
     let outcome = until_stopped(server, runtime, &store, stop).await;
@@ -254,7 +256,7 @@ async fn ensure_default_agent(agents: &dyn AgentService) -> Result<(), ServiceEr
     let owner = Caller::owner();
     let eliza = AgentId::of_name("Eliza");
     let listed = agents.list(&owner).await?;
-    let begun = matches!(listed.as_slice(), [AgentSummary { id, running: false, .. }] if *id == eliza) && {
+    let begun = matches!(listed.as_slice(), [AgentSummary { id, running: false, owner: None, .. }] if *id == eliza) && {
         let agent = agents.get(&owner, eliza).await?.agent;
         agent.created_at == agent.updated_at
     };
@@ -277,6 +279,13 @@ struct Models<'a> {
     backups: Option<&'a str>,
 }
 
+/// An id for a channel that nobody can make first, to read what is said there.
+fn unguessable_channel() -> Result<ChannelId, Failure> {
+    let bits = SystemRandomness.bits();
+    let bits = bits.map_err(|error| Failure::new(Exit::Failure, "the system gives no random numbers").because(error))?;
+    Ok(ChannelId::new(Builder::from_random_bytes(bits.to_ne_bytes()).into_uuid()))
+}
+
 fn started_text(
     config: &Config,
     address: std::net::SocketAddr,
@@ -284,9 +293,11 @@ fn started_text(
     files: &str,
     found: &Models<'_>,
     listed: &[AgentSummary],
+    channel: ChannelId,
 ) -> String {
     let provider = found.provider;
-    let running: Vec<(AgentId, String)> = listed.iter().filter(|agent| agent.running).map(|agent| (agent.id, agent.name.clone())).collect();
+    let (own, of_tenants): (Vec<&AgentSummary>, Vec<&AgentSummary>) = listed.iter().partition(|agent| agent.owner.is_none());
+    let running: Vec<(AgentId, String)> = own.iter().filter(|agent| agent.running).map(|agent| (agent.id, agent.name.clone())).collect();
     let (small, large) = (provider.model(ModelSize::Small), provider.model(ModelSize::Large));
     let name = provider.name();
     let models = if small == large { format!("{name} ({large})") } else { format!("{name} ({large}, {small})") };
@@ -305,7 +316,9 @@ fn started_text(
         ui: config.server.ui.as_deref(),
         key: config.server.key.is_some(),
         running: &running,
-        agents: listed.len(),
+        agents: own.len(),
+        of_tenants: of_tenants.len(),
+        channel,
     }
     .text()
 }

@@ -27,6 +27,7 @@ use crate::knowledge_files::KnowledgeDirectory;
 use crate::live_settings::LiveSettings;
 use crate::logging;
 use crate::machine::ThisMachine;
+use crate::open_files;
 use crate::secret_key::KeyFile;
 use crate::sweep::Sweep;
 use crate::upkeep::Upkeep;
@@ -157,14 +158,14 @@ pub(super) fn services(config: &Config, store: &Store, shared: Shared, backgroun
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let channels = Channels {
+    let channels = Arc::new(Channels {
         servers: store.servers(),
         channels: store.channels(),
         access: access.clone(),
         bus,
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
-    };
+    });
     let messaging = Arc::new(Messaging::new(ports, messaging_limits(config)));
     background.spawn(messaging.watch_backlog());
     background.spawn(crate::upkeep::index_words(store.memories()));
@@ -192,14 +193,15 @@ pub(super) fn services(config: &Config, store: &Store, shared: Shared, backgroun
         messaging: Arc::<Messaging>::clone(&messaging),
         access: access.clone(),
         channels: store.channels(),
+        meetings: Arc::<Channels>::clone(&channels),
     });
     let key = Arc::new(KeyFile { data_dir: config.data_dir.clone(), salted: config.secret_salt.is_some(), vault: Arc::clone(&vault) });
-    let secrets = Secrets { secrets: store.secrets(), vault, key, turn: tokio::sync::Mutex::default() };
+    let secrets = Secrets { secrets: store.secrets(), vault, key, turn: Arc::default() };
     let system = System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures, speech: minds };
     Services {
         agents,
         messaging,
-        channels: Arc::new(channels),
+        channels,
         sessions,
         jobs,
         servers: Arc::new(servers),
@@ -246,6 +248,7 @@ pub(super) fn http_settings(config: &Config, ui: Option<PathBuf>) -> HttpSetting
         rate_limits: config.server.rate_limits,
         trusted_proxies: config.server.trusted_proxies.clone(),
         workers: Some(config.server.workers),
+        connections_per_worker: open_files::connections_per_worker(config.server.workers),
         ..HttpSettings::default()
     }
 }

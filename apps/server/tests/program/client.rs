@@ -6,8 +6,9 @@ use std::process::{Output, Stdio};
 use core_types::ids::string_to_uuid;
 use serde_json::{Value, json};
 
-use crate::fake_server::{ELIZA, Fake};
-use crate::{command, doolittle, stderr, stdout};
+use crate::fake_server::{CHANNEL, ELIZA, Fake};
+use crate::server::Server;
+use crate::{command, doolittle, stderr, stdout, worked};
 
 const HELLO: &str = "event: user_message\ndata: {\"id\":\"x\"}\n\nevent: chunk\ndata: {\"chunk\":\"Hel\",\"index\":0}\n\n\
                      event: chunk\ndata: {\"chunk\":\"lo.\",\"index\":1}\n\nevent: done\ndata: {\"text\":\"Hello.\\u001b[2J\",\"actions\":[\"REPLY\"]}\n\n";
@@ -28,8 +29,9 @@ fn once_prints_the_reply_and_nothing_else() {
     let seen = fake.seen();
     let sent = seen.last().unwrap();
     let user = string_to_uuid("doolittle-chat-user:tester");
-    let channel = string_to_uuid(&format!("doolittle-chat:{user}:{ELIZA}"));
-    assert_eq!((sent.method.as_str(), sent.path.as_str()), ("POST", format!("/api/messaging/channels/{channel}/messages").as_str()));
+    let two = format!("targetUserId={ELIZA}&currentUserId={user}&dmServerId=00000000-0000-0000-0000-000000000000");
+    assert!(seen.iter().any(|seen| seen.method == "GET" && seen.path == format!("/api/messaging/dm-channel?{two}")), "{seen:?}");
+    assert_eq!((sent.method.as_str(), sent.path.as_str()), ("POST", format!("/api/messaging/channels/{CHANNEL}/messages").as_str()));
     assert_eq!(
         sent.body,
         json!({
@@ -72,6 +74,29 @@ fn lines_from_a_pipe_are_messages() {
     assert_eq!(stdout(&output).matches("Hello.").count(), 2);
     let said: Vec<Value> = fake.seen().into_iter().filter(|seen| seen.method == "POST").map(|seen| seen.body["content"].clone()).collect();
     assert_eq!(said, ["one", "two"]);
+}
+
+#[test]
+fn a_conversation_goes_on_where_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    let data = |answer: String| -> Value {
+        let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        body["data"].clone()
+    };
+    let created = data(server.ask("POST", "/api/agents", &json!({"characterJson": {"name": "Ada", "bio": ["Counts."]}})));
+    let agent = created["id"].as_str().unwrap();
+    server.ask("POST", &format!("/api/agents/{agent}/start"), &json!({}));
+    for said in ["Good day", "Good night"] {
+        worked(&doolittle(directory.path(), &[], &["chat", "--once", said, "--url", &server.url()]));
+    }
+    let user = string_to_uuid("doolittle-chat-user:tester");
+    let two = format!("/api/messaging/dm-channel?targetUserId={agent}&currentUserId={user}");
+    let channel = data(server.ask("GET", &two, &json!({})));
+    let messages = format!("/api/messaging/channels/{}/messages", channel["id"].as_str().unwrap());
+    let kept = data(server.ask("GET", &messages, &json!({})));
+    let mine = kept["messages"].as_array().unwrap().iter().rev().filter(|message| message["authorId"] == json!(user));
+    assert_eq!(mine.map(|message| message["content"].clone()).collect::<Vec<_>>(), ["Good day", "Good night"]);
 }
 
 #[test]

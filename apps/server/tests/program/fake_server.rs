@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 /// The id of the agent that every list holds.
 pub const ELIZA: &str = "b850bc30-45f8-0041-a00a-83df46d8555d";
 
+/// The id of the channel of whatever two.
+pub const CHANNEL: &str = "cccccccc-0000-4000-8000-000000000000";
+
 /// What arrived: method, path with query, key, body.
 #[derive(Debug)]
 pub struct Seen {
@@ -67,6 +70,7 @@ async fn answer(request: HttpRequest, body: web::Bytes, shared: web::Data<(mpsc:
         ("POST", "/api/agents") => HttpResponse::Created()
             .json(json!({"success": true, "data": {"id": "aaaaaaaa-0000-4000-8000-000000000000",
                 "character": {"name": "Ada"}, "existing": false, "warnings": ["`clients` has no effect"]}})),
+        ("GET", "/api/messaging/dm-channel") => ok(&json!({"id": CHANNEL, "type": "DM"})),
         ("GET", path) if path.ends_with("/messages") => ok(&json!({"messages": []})),
         ("POST", path) if path.ends_with("/messages") => HttpResponse::Ok().content_type("text/event-stream").body(*stream),
         ("DELETE", _) => HttpResponse::NoContent().finish(),

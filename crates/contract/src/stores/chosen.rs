@@ -5,9 +5,10 @@ use core_types::agents::Agent;
 use core_types::deliveries::{DeliveryState, Finish};
 use core_types::memory::{KNOWLEDGE, Memory};
 use core_types::messaging::{Channel, EventBody, IdempotencyKey, MessageChange, PostMessage, PostOutcome};
-use core_types::{AgentId, ChannelId, MemoryId, MessageId};
+use core_types::{AgentId, ChannelId, MemoryId, MessageId, Page};
 
 use super::Stores;
+use super::jobs::{asked, job_id};
 use super::scene::{
     Sure, agent, agent_id, at, channel, channel_id, draft, finish_as, finish_with_reply, memory, message_id, person, plane, post_of, reach,
     repeated, tenant, written,
@@ -122,6 +123,18 @@ pub async fn a_repeat_is_answered_within_reach_only(stores: Stores) {
     written(stores.messages.post(post("a")).await.sure());
     repeated(stores.messages.post(post("a")).await.sure());
     assert_eq!(stores.messages.post(post("b")).await.sure(), PostOutcome::NoChannel);
+}
+
+/// Neither the question of somebody else nor anything of it.
+pub async fn a_job_whose_message_is_gone_tells_nothing_of_another_with_its_id(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    let asked = written(stores.messages.post(asked(1, agent, 10, at(0))).await.sure()).message;
+    assert_eq!(stores.jobs.find(job_id(1), at(1)).await.sure().sure().prompt, asked.content);
+    assert!(!stores.messages.remove(asked.channel_id, asked.id, at(1)).await.sure().is_empty());
+    let elsewhere = stores.open_channel(2, &[person(9)]).await;
+    written(taken(&stores, asked.id, elsewhere).await);
+    assert_eq!(stores.jobs.find(job_id(1), at(6)).await.sure(), None);
+    assert_eq!(stores.jobs.list(None, None, Page::first(9), at(6)).await.sure().jobs, []);
 }
 
 /// Its id is told with its first piece, and kept free for it.

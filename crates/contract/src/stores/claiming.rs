@@ -3,18 +3,20 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
 
-use core_types::deliveries::{Busy, ClaimRequest, Claimed, DeliveryState, DeliveryWorker, Held, LEASE_MILLIS, MAX_ATTEMPTS, Requeue};
-use core_types::messaging::{Channel, PostMessage, Wake};
+use core_types::deliveries::{
+    Busy, ClaimRequest, Claimed, DeliveryState, DeliveryWorker, Held, LEASE_MILLIS, MAX_ATTEMPTS, Requeue, Shares,
+};
+use core_types::messaging::{ALLOW_AGENT_TO_AGENT, Channel, PostMessage, Wake};
 use core_types::runs::LogFilter;
-use core_types::{AgentId, DeliveryId};
+use core_types::{AgentId, DeliveryId, Reach};
 use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Stores;
 use super::scene::{
-    Sure, agent_id, at, channel, channel_id, claim_request, draft, fence, finish_as, finish_with_reply, held_by, message_id, object, only,
-    person, post_of, server, tenant, trace, written,
+    NO_BOUND, Sure, agent_id, at, channel, channel_id, claim_request, draft, fence, finish_as, finish_with_reply, held_by, message_id,
+    object, only, person, post_of, reach, server, tenant, trace, written,
 };
 
 /// The message, its channel, the version of the agent.
@@ -188,7 +190,8 @@ pub async fn stopped_and_full_agents_are_passed_over(stores: Stores) {
     stores.say(1, channel, person(1)).await;
     stores.agents.stop(one, at(1)).await.sure();
     let elsewhere = DeliveryId::new(Uuid::from_u128(0xdead));
-    let request = ClaimRequest { per_agent: 1, held: vec![held_by(two, elsewhere)], ..claim_request(10, at(1)) };
+    let request =
+        ClaimRequest { shares: Shares { per_agent: 1, ..NO_BOUND }, held: vec![held_by(two, elsewhere)], ..claim_request(10, at(1)) };
     assert_eq!(only(stores.deliveries.claim(request).await.sure()).delivery.agent_id, three);
     assert_eq!(only(stores.claim(10, at(1)).await).delivery.agent_id, two);
     assert_eq!(stores.claim(10, at(1)).await, []);
@@ -304,7 +307,7 @@ pub async fn a_claim_brings_no_more_of_one_agent_than_its_share(stores: Stores) 
         // A claim may bring fewer than there are, but never nothing where there is something.
         let mut round = 0;
         loop {
-            let request = ClaimRequest { per_agent, held: held.clone(), ..claim_request(10, at(1)) };
+            let request = ClaimRequest { shares: Shares { per_agent, ..NO_BOUND }, held: held.clone(), ..claim_request(10, at(1)) };
             let claimed = stores.deliveries.claim(request).await.sure();
             if claimed.is_empty() {
                 break;
@@ -401,40 +404,84 @@ pub async fn the_next_due_moment_leaves_busy_agents_out(stores: Stores) {
     }
 }
 
-/// What is in their channels waits for them; what is in the owner's does not.
+/// What they say waits for their turn; what the owner says does not, nor what they say to others.
 pub async fn the_next_due_moment_leaves_busy_tenants_out(stores: Stores) {
     let agent = agent_of_tenants(&stores).await;
     for (number, owner) in [(1, Some("a")), (2, Some("b")), (3, None)] {
-        said_in_channel_of(&stores, agent, number, owner).await;
+        said_by(&stores, agent, number, owner).await;
     }
     for (tenants, due) in [(vec![], Some(at(1))), (vec!["a"], Some(at(2))), (vec!["a", "b"], Some(at(3))), (vec!["b"], Some(at(1)))] {
         let tenants = tenants.into_iter().map(tenant).collect();
         assert_eq!(stores.deliveries.next_due(Busy { tenants, ..Busy::default() }).await.sure(), due);
     }
+    for (with, due) in [(agent, at(2)), (agent_id(99), at(1))] {
+        let pairs = vec![(with, tenant("a"))];
+        assert_eq!(stores.deliveries.next_due(Busy { pairs, ..Busy::default() }).await.sure(), Some(due));
+    }
 }
 
-/// What is held in its channels already is part of it, by whichever agent. Others are passed over neither for it nor with it.
+/// What is held for it already is part of it, by whichever agent. Others are passed over neither for it nor with it.
 pub async fn a_claim_brings_no_more_of_one_tenant_than_its_share(stores: Stores) {
     let agent = agent_of_tenants(&stores).await;
     for (number, owner) in [(1, Some("a")), (2, Some("a")), (3, Some("a")), (4, None), (5, None), (6, None), (7, Some("b"))] {
-        said_in_channel_of(&stores, agent, number, owner).await;
+        said_by(&stores, agent, number, owner).await;
     }
     let mut held = vec![Held { delivery: DeliveryId::new(Uuid::from_u128(0xdead)), agent: agent_id(99), tenant: Some(tenant("a")) }];
     let mut claimed = Vec::new();
     loop {
-        let request = ClaimRequest { per_tenant: 2, held: held.clone(), ..claim_request(3, at(9)) };
+        let request = ClaimRequest { shares: Shares { per_tenant: 2, ..NO_BOUND }, held: held.clone(), ..claim_request(3, at(9)) };
         let round = stores.deliveries.claim(request).await.sure();
         if round.is_empty() {
             break;
         }
         for one in round {
-            held.push(Held { delivery: one.delivery.id, agent, tenant: one.channel.owner.clone() });
+            held.push(Held { delivery: one.delivery.id, agent, tenant: one.delivery.tenant.clone() });
             claimed.push(one.channel.id);
         }
     }
     claimed.sort_unstable();
     assert_eq!(claimed, [1, 4, 5, 6, 7].map(channel_id));
     assert_eq!(stores.claim(9, at(9)).await.len(), 2, "the rest waits");
+}
+
+/// Of another's time nothing is taken, whoever speaks to it most.
+pub async fn a_claim_brings_no_more_of_an_agent_for_one_tenant_than_its_share(stores: Stores) {
+    let agent = agent_of_tenants(&stores).await;
+    for (number, speaker) in [(1, Some("a")), (2, Some("a")), (3, Some("a")), (4, Some("b")), (5, None)] {
+        said_by(&stores, agent, number, speaker).await;
+    }
+    let elsewhere = Held { delivery: DeliveryId::new(Uuid::from_u128(0xdead)), agent: agent_id(99), tenant: Some(tenant("a")) };
+    let mut held = vec![elsewhere];
+    let mut claimed = Vec::new();
+    loop {
+        let request = ClaimRequest { shares: Shares { per_pair: 1, ..NO_BOUND }, held: held.clone(), ..claim_request(2, at(9)) };
+        let round = stores.deliveries.claim(request).await.sure();
+        if round.is_empty() {
+            break;
+        }
+        for one in round {
+            held.push(Held { delivery: one.delivery.id, agent, tenant: one.delivery.tenant.clone() });
+            claimed.push(one.channel.id);
+        }
+    }
+    claimed.sort_unstable();
+    assert_eq!(claimed, [1, 4, 5].map(channel_id));
+}
+
+/// It is the one who began who keeps the agents busy.
+pub async fn what_an_agent_says_is_heard_for_the_tenant_that_it_answers(stores: Stores) {
+    let agent = agent_of_tenants(&stores).await;
+    let other = stores.running_agent(2).await;
+    stores.servers.link(server(1).id, other).await.sure();
+    let channel = Channel { server_id: server(1).id, metadata: object(json!({ALLOW_AGENT_TO_AGENT: true})), ..channel(1) };
+    stores.channels.add(channel, vec![person(1), agent.into(), other.into()]).await.sure();
+    let said = PostMessage { reach: Some(on_server("a")), ..post_of(draft(1, channel_id(1), person(1), "hello"), at(1)) };
+    let posted = written(stores.messages.post(said).await.sure());
+    assert!(posted.deliveries.iter().all(|delivery| delivery.tenant == Some(tenant("a"))));
+    let claimed = stores.claim(9, at(2)).await;
+    let first = claimed.iter().find(|one| one.delivery.agent_id == agent).sure();
+    let finished = stores.deliveries.finish(finish_with_reply(first, "hello to you", at(3))).await.sure().sure();
+    assert_eq!(finished.woken.iter().map(|delivery| delivery.tenant.clone()).collect::<Vec<_>>(), [Some(tenant("a"))]);
 }
 
 /// A running agent that listens where tenants talk.
@@ -445,12 +492,18 @@ async fn agent_of_tenants(stores: &Stores) -> AgentId {
     agent
 }
 
-/// A channel of this tenant with the agent, in which something is said at the moment of its number.
-async fn said_in_channel_of(stores: &Stores, agent: AgentId, number: u128, owner: Option<&str>) {
-    let channel = Channel { server_id: server(1).id, owner: owner.map(tenant), ..channel(number) };
+/// A channel of the owner's with the agent, in which this tenant says something at the moment of its number.
+async fn said_by(stores: &Stores, agent: AgentId, number: u128, speaker: Option<&str>) {
+    let channel = Channel { server_id: server(1).id, ..channel(number) };
     stores.channels.add(channel, vec![person(1), agent.into()]).await.sure();
     let age = i64::try_from(number).sure();
-    written(stores.messages.post(post_of(draft(number, channel_id(number), person(1), "hello"), at(age))).await.sure());
+    let said = post_of(draft(number, channel_id(number), person(1), "hello"), at(age));
+    written(stores.messages.post(PostMessage { reach: speaker.map(on_server), ..said }).await.sure());
+}
+
+/// What this tenant sees, to whom the first message server is shared.
+fn on_server(name: &str) -> Reach {
+    Reach { servers: vec![server(1).id], ..reach(name) }
 }
 
 /// The moment a pending one is due, or a claim expires. Deliveries of stopped agents are never due.

@@ -13,12 +13,12 @@ use super::scene::{ALL, Sure, at, channel, channel_id, draft, finish_as, finish_
 /// How long the answers of these jobs are waited for.
 const TIMEOUT: i64 = 1_000;
 
-const fn job_id(number: u128) -> JobId {
+pub(super) const fn job_id(number: u128) -> JobId {
     JobId::new(Uuid::from_u128(0x10b_0000 + number))
 }
 
 /// A job of this number, with a channel of its own.
-fn asked(number: u128, agent: AgentId, most: u32, now: Timestamp) -> PostMessage {
+pub(super) fn asked(number: u128, agent: AgentId, most: u32, now: Timestamp) -> PostMessage {
     let mut message = draft(number, channel_id(number), person(1), &format!("question {number}"));
     message.metadata = json!({"number": u64::try_from(number).sure()}).into();
     let mut made_for_it = channel(number);

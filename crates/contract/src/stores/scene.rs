@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use core_types::agents::Agent;
 use core_types::character::{Character, OneOrMany};
-use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, Fence, Finish, Held, LEASE_MILLIS, Trace};
+use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, Fence, Finish, Held, LEASE_MILLIS, Shares, Trace};
 use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Origin, Room};
 use core_types::messaging::{Channel, ChannelAdded, Completion, MessageDraft, MessageServer, PostMessage, PostOutcome, Posted, Wake};
 use core_types::runs::{LogEntry, Run, RunFilter, RunStatus};
@@ -208,9 +208,12 @@ pub(super) fn post_of(draft: MessageDraft, now: Timestamp) -> PostMessage {
     }
 }
 
+/// As much as there is, for everybody.
+pub(super) const NO_BOUND: Shares = Shares { per_agent: u32::MAX, per_tenant: u32::MAX, per_pair: u32::MAX };
+
 /// A claim for the usual time by somebody who holds nothing yet.
 pub(super) fn claim_request(limit: u32, now: Timestamp) -> ClaimRequest {
-    ClaimRequest { limit, per_agent: u32::MAX, per_tenant: u32::MAX, held: Vec::new(), now, lease_until: now.plus_millis(LEASE_MILLIS) }
+    ClaimRequest { limit, shares: NO_BOUND, held: Vec::new(), now, lease_until: now.plus_millis(LEASE_MILLIS) }
 }
 
 /// A delivery in a channel of the owner that this agent works on.

@@ -2,17 +2,14 @@
 
 use serde_json::Value;
 
-use super::{MAX_LIST, MAX_NAME};
+use super::{MAX_BIO, MAX_LIST, MAX_NAME, MAX_SECRETS};
 use crate::{JsonObject, ids::parse_uuid};
 
 /// Every problem as `path: reason`; empty where the object is a character.
 pub(super) fn problems(object: &JsonObject) -> Vec<String> {
     let mut found = Problems::default();
     found.name(object.get("name"));
-    match object.get("bio") {
-        None => found.add("bio", "is required"),
-        Some(bio) => found.one_or_many("bio", bio),
-    }
+    found.bio(object.get("bio"));
     for (key, value) in object {
         match key.as_str() {
             "name" | "bio" => {}
@@ -28,7 +25,7 @@ pub(super) fn problems(object: &JsonObject) -> Vec<String> {
             "postExamples" | "topics" | "adjectives" | "plugins" => found.texts(key, value),
             "knowledge" => found.list(key, value, "a text, `{path}` or `{directory}`", is_knowledge),
             "settings" => found.settings(value),
-            "secrets" => found.entries(key, value, "a text, a number or a boolean", is_scalar),
+            "secrets" => found.secrets(key, value),
             "style" => found.style(value),
             unknown => found.add(unknown, "unrecognised key"),
         }
@@ -56,6 +53,14 @@ impl Problems {
             }
             Some(Value::String(_)) => {}
             Some(_) => self.add("name", "must be a text"),
+        }
+    }
+
+    fn bio(&mut self, value: Option<&Value>) {
+        match value {
+            None => self.add("bio", "is required"),
+            Some(bio) if text_bytes(bio) > MAX_BIO => self.add("bio", &format!("must have at most {MAX_BIO} bytes")),
+            Some(bio) => self.one_or_many("bio", bio),
         }
     }
 
@@ -99,8 +104,15 @@ impl Problems {
     fn settings(&mut self, value: &Value) {
         self.entries("settings", value, "a text, a number, a boolean, a list or an object", |value| !value.is_null());
         if let Some(secrets) = value.get("secrets") {
-            self.entries("settings.secrets", secrets, "a text, a number or a boolean", is_scalar);
+            self.secrets("settings.secrets", secrets);
         }
+    }
+
+    fn secrets(&mut self, path: &str, value: &Value) {
+        if value.as_object().is_some_and(|secrets| secrets.len() > MAX_SECRETS) {
+            return self.add(path, &format!("must have at most {MAX_SECRETS} entries"));
+        }
+        self.entries(path, value, "a text, a number or a boolean", is_scalar);
     }
 
     fn style(&mut self, value: &Value) {
@@ -124,6 +136,15 @@ impl Problems {
                 line.get("name").is_some_and(Value::is_string) && line.get("content").is_some_and(is_content)
             });
         }
+    }
+}
+
+/// The bytes of a text, or of the texts of a list together.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::len).sum(),
+        _ => 0,
     }
 }
 

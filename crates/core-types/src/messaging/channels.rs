@@ -44,6 +44,9 @@ pub enum ChannelAdded {
     NoServer,
 }
 
+/// The most bytes of the metadata of a channel, a message server, a world, a room or a group, as JSON: lists show all of it.
+pub const METADATA_BYTES: usize = 16 * 1024;
+
 /// What changes of a channel; what is `None` stays.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ChannelChange {

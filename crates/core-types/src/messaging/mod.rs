@@ -7,7 +7,9 @@ mod posting;
 mod replies;
 mod servers;
 
-pub use channels::{Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, Membership, NewChannel, SyncedChannel};
+pub use channels::{
+    Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, METADATA_BYTES, Membership, NewChannel, SyncedChannel,
+};
 pub use events::{ChannelEvent, Completion, EventBody, EventKind, EventStream, StreamItem};
 pub use messages::{
     ChannelVersion, FoundMessages, Message, MessageChange, MessageDraft, MessagePage, MessageRepository, MessageSearch, MessageWindow,

@@ -8,7 +8,7 @@ use core_types::agents::{
     Added, Agent, AgentRepository, AgentService, AgentSummary, AgentView, CharacterLibrary, CreateAgent, CreatedAgent,
 };
 use core_types::bus::{BusEvent, EventBus, Topic};
-use core_types::character::{self, ParsedCharacter};
+use core_types::character::{self, Character, ParsedCharacter};
 use core_types::error::chain;
 use core_types::secrets::{ElizaOsSecret, SealedSecret, Secret, SecretChange, SecretRepository, Vault};
 use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Tenant, Thing};
@@ -62,6 +62,9 @@ impl AgentService for Agents {
         require(caller, Permission::AgentsRead)?;
         self.access.to(caller, Wanted::Agent(id)).await?;
         let agent = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
+        if caller.reach().is_some_and(|reach| agent.owner.as_ref() != Some(&reach.tenant)) {
+            return Ok(AgentView { agent: Agent { character: introduced(agent.character), ..agent }, secret_names: Vec::new() });
+        }
         self.view(agent).await
     }
 
@@ -290,4 +293,11 @@ fn move_in(vault: &dyn Vault, name: &str, secret: &mut Secret) -> Option<String>
 
 fn seal_all(vault: &dyn Vault, agent: AgentId, secrets: &[(String, Secret)]) -> ServiceResult<Vec<SealedSecret>> {
     secrets.iter().map(|(name, secret)| vault.seal(agent, name, secret).map_err(|error| ServiceError::Internal(Box::new(error)))).collect()
+}
+
+/// What those learn of an agent who may talk with it and do not own it: how it introduces itself, and not what it is told and knows.
+fn introduced(character: Character) -> Character {
+    let Character { name, username, bio, topics, adjectives, mut settings, .. } = character;
+    settings.retain(|name, _| name == "avatar");
+    Character { name, username, bio, topics, adjectives, settings, ..Character::default() }
 }

@@ -1,7 +1,9 @@
 //! What `PATCH /api/agents/{id}` does to an agent.
 
+use std::collections::HashSet;
+
 use core_types::agents::Agent;
-use core_types::character;
+use core_types::character::{self, MAX_SECRETS};
 use core_types::secrets::{MASK, Secret, SecretChange, Vault};
 use core_types::{InvalidCode, JsonObject, ServiceError, ServiceResult, settings};
 use serde_json::Value;
@@ -81,6 +83,10 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> Se
     if let Some(given) = patch.get("secrets") {
         take_secrets(given, &mut secrets)?;
     }
+    let mut secrets = character::last_of_each(secrets);
+    if secrets.len() > MAX_SECRETS {
+        return Err(invalid(&format!("secrets: must have at most {MAX_SECRETS} entries")));
+    }
     for (name, secret) in secrets.iter_mut().filter_map(|(name, secret)| Some((name, secret.as_mut()?))) {
         // An update has no place for warnings.
         if let Some(warning) = super::move_in(vault, name, secret) {
@@ -91,10 +97,10 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> Se
     let clears_secrets = [nested, patch.get("secrets")].contains(&Some(&Value::Null));
     let parsed = character::parse(&Value::Object(columns)).map_err(|error| invalid(&error.to_string()))?;
     // What was kept among the settings before it counted as a secret moves over, unless the patch says otherwise.
-    for (name, secret) in parsed.secrets {
-        if !clears_secrets && !secrets.iter().any(|(known, _)| *known == name) {
-            secrets.push((name, Some(secret)));
-        }
+    if !clears_secrets {
+        let named: HashSet<String> = secrets.iter().map(|(name, _)| name.clone()).collect();
+        let kept = parsed.secrets.into_iter().filter(|(name, _)| !named.contains(name));
+        secrets.extend(kept.map(|(name, secret)| (name, Some(secret))));
     }
     let enabled = match patch.get("enabled") {
         None => stored.enabled,
@@ -142,7 +148,6 @@ fn take_secrets(given: &Value, secrets: &mut Vec<(String, Option<Secret>)>) -> S
             }
             value => character::secret_text(value).map(Secret::new),
         };
-        secrets.retain(|(known, _)| known != name);
         secrets.push((name.clone(), change));
     }
     Ok(())
@@ -196,6 +201,19 @@ mod tests {
         let names: Vec<_> = change.secrets.iter().map(|(name, secret)| (name.as_str(), secret.is_some())).collect();
         assert_eq!(names, [("SET", true), ("GONE", false), ("EMPTY", false)]);
         assert!(!change.agent.character.settings.contains_key("secrets"));
+    }
+
+    #[test]
+    fn there_is_a_bound_for_the_secrets_of_a_patch() {
+        let named = |count: usize| -> JsonObject { (0..count).map(|number| (format!("S{number}_TOKEN"), json!("v"))).collect() };
+        for given in [named(MAX_SECRETS), named(60_000)] {
+            for patch in [json!({"secrets": given}), json!({"settings": {"secrets": given}}), json!({"settings": given})] {
+                match patched(&patch) {
+                    Ok(change) => assert_eq!((change.secrets.len(), given.len()), (MAX_SECRETS, MAX_SECRETS)),
+                    Err(error) => assert_eq!(error.to_string(), "secrets: must have at most 1000 entries"),
+                }
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::permission::{Access, require};
+use crate::places::Places;
 
 mod html;
 mod split;
@@ -45,6 +47,12 @@ const CHARACTER: &str = "character";
 const FILE: &str = "file";
 /// How many memories are stored in one transaction: writers never wait long for a long document.
 const BATCH: usize = 200;
+/// Stored documents that are looked at with one query.
+const LOOKED_AT: u32 = 200;
+/// Documents of callers that are taken in at once: each is in memory, several times over, while it is split and stored.
+const AT_ONCE: usize = 8;
+/// When to come again where so many are being taken in.
+const BUSY: Duration = Duration::from_secs(2);
 /// Files that the knowledge of a character may come to, directories and all.
 const FILES: usize = 10_000;
 /// How often it is told how far the files of a character are taken in, in files.
@@ -71,6 +79,8 @@ pub struct Knowledge {
     ports: KnowledgePorts,
     /// Whose turn it is to take in files: one agent at a time, so that answers are not held up.
     turn: tokio::sync::Mutex<()>,
+    /// Who hands in documents.
+    places: Places,
 }
 
 #[async_trait]
@@ -78,6 +88,10 @@ impl KnowledgeService for Knowledge {
     async fn add(&self, caller: &Caller, agent: AgentId, document: NewDocument) -> ServiceResult<AddedDocument> {
         require(caller, Permission::MemoriesWrite)?;
         self.known(caller, agent).await?;
+        let _place = self.places.take(caller).ok_or_else(|| ServiceError::Overloaded {
+            message: "Too many documents are being taken in already".to_owned(),
+            retry_after: BUSY,
+        })?;
         let id = document_id(agent, API, &document.source);
         if let Some(document) = self.whole(agent, id).await? {
             return Ok(AddedDocument { document, existing: true });
@@ -123,19 +137,18 @@ impl KnowledgeService for Knowledge {
 impl Knowledge {
     /// Documents through these ports.
     pub fn new(ports: KnowledgePorts) -> Self {
-        Self { ports, turn: tokio::sync::Mutex::default() }
+        Self { ports, turn: tokio::sync::Mutex::default(), places: Places::new(AT_ONCE) }
     }
 
     /// Brings what an agent knows of its character's knowledge up to date: texts that are new are taken in, those that the
     /// character has no more are taken away, and the rest costs nothing. Files are for [`Self::follow_files`].
     pub async fn follow(&self, agent: &Agent) -> ServiceResult<()> {
         let own = of_source(CHARACTER);
-        let stored = self.ports.memories.list(agent.id, own.clone(), Page::first(character_limit())).await?.items;
-        let mut stale: HashSet<MemoryId> = stored.into_iter().map(|document| document.id).collect();
+        let mut stale = self.stored(agent.id, &own, character_limit()).await?;
         let mut batch = Vec::new();
         for item in &agent.character.knowledge {
             let character::Knowledge::Text(text) = item else { continue };
-            if stale.remove(&document_id(agent.id, CHARACTER, text.as_bytes())) {
+            if stale.remove(&document_id(agent.id, CHARACTER, text.as_bytes())).is_some() {
                 continue;
             }
             let source = Bytes::copy_from_slice(text.as_bytes());
@@ -148,7 +161,7 @@ impl Knowledge {
         if !batch.is_empty() {
             self.ports.memories.add(batch).await?;
         }
-        self.forget(agent.id, &own, stale).await
+        self.forget(agent.id, &own, stale.into_keys()).await
     }
 
     /// The same for the files that the character names. May take long, and tells how far it is; where it is cut short, it goes
@@ -158,14 +171,12 @@ impl Knowledge {
         let Some(agent) = self.ports.agents.find(id).await? else { return Ok(()) };
         let own = of_source(FILE);
         let limit = u32::try_from(2 * FILES).unwrap_or(u32::MAX);
-        let stored = self.ports.memories.list(id, own.clone(), Page::first(limit)).await?.items;
+        let mut stale = self.stored(id, &own, limit).await?;
         let files = self.files_of(&agent).await;
-        if files.is_empty() && stored.is_empty() {
+        if files.is_empty() && stale.is_empty() {
             return Ok(());
         }
         let name = &agent.character.name;
-        let path_of = |document: &Memory| document.metadata.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let mut stale: HashMap<MemoryId, String> = stored.iter().map(|document| (document.id, path_of(document))).collect();
         let (count, mut new) = (files.len(), 0);
         for (number, file) in files.into_iter().enumerate() {
             match self.follow_file(id, &file).await? {
@@ -234,6 +245,27 @@ impl Knowledge {
         };
         self.keep(memories).await?;
         Ok(Ok((id, true)))
+    }
+
+    /// Which documents of a source are stored, each with the path of its file, where it has one. They are read page by page: all of them
+    /// need not fit in memory.
+    async fn stored(&self, agent: AgentId, own: &MemoryFilter, most: u32) -> ServiceResult<HashMap<MemoryId, String>> {
+        let path_of = |document: &Memory| document.metadata.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut stored = HashMap::new();
+        let (mut offset, mut limit) = (0, LOOKED_AT);
+        while offset < most {
+            let page = Page { offset, limit: limit.min(most - offset) };
+            let ListedMemories { items, total } = self.ports.memories.list(agent, own.clone(), page).await?;
+            let read = u32::try_from(items.len()).unwrap_or(u32::MAX);
+            offset = offset.saturating_add(read);
+            stored.extend(items.iter().map(|document| (document.id, path_of(document))));
+            if read == 0 || total.is_some_and(|total| total <= u64::from(offset)) {
+                break;
+            }
+            // Of large documents fewer fit in a page than were asked for.
+            limit = read.saturating_mul(2).min(LOOKED_AT);
+        }
+        Ok(stored)
     }
 
     /// A document that is there with all its fragments: one may have been cut short while it was stored.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use core_types::deliveries::{Delivery, DeliveryRepository};
+use core_types::deliveries::{Delivery, DeliveryRepository, Waiting};
 use core_types::error::chain;
-use core_types::{AgentId, ServiceError};
+use core_types::{AgentId, ServiceError, Tenant};
 use parking_lot::RwLock;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep};
 /// How often what waits is counted; where somebody would be refused, at most so much more often.
 const EVERY: Duration = Duration::from_secs(1);
 const AT_MOST_EVERY: Duration = Duration::from_millis(50);
+/// Which part of an agent's line only the owner may fill.
+const OWNERS: u64 = 4;
 /// The least and the most seconds that somebody is told to wait.
 const WAIT: (f64, f64) = (1.0, 120.0);
 
@@ -26,18 +28,50 @@ pub(super) struct Backlog {
     last: Mutex<Option<Instant>>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Line {
+    /// How much waits, of everybody.
     waiting: u64,
-    /// How many of these came since the last count began, which may have missed them.
-    since: u64,
+    /// How much of each; `None` is the owner.
+    of: HashMap<Option<Tenant>, Part>,
     /// How many a second were done with lately.
     rate: f64,
 }
 
+/// What one waits for in a line.
+#[derive(Debug, Clone, Copy, Default)]
+struct Part {
+    waiting: u64,
+    /// How many of these came since the last count began, which may have missed them.
+    since: u64,
+}
+
 impl Line {
+    fn add(&mut self, tenant: Option<Tenant>, waiting: u64) -> &mut Part {
+        self.waiting += waiting;
+        let part = self.of.entry(tenant).or_default();
+        part.waiting += waiting;
+        part
+    }
+
+    /// Whether nothing more may wait here of somebody, where `most` may wait at once. Each tenant has an equal part of it, as far as it
+    /// is taken, and one is left for one who comes anew; the last quarter is the owner's.
+    fn is_full(&self, most: u64, tenant: Option<&Tenant>) -> bool {
+        let Some(tenant) = tenant else { return self.waiting >= most };
+        self.waiting >= most.saturating_sub(most / OWNERS) || self.part_of(tenant) >= self.share(most)
+    }
+
+    fn share(&self, most: u64) -> u64 {
+        let tenants = self.of.keys().flatten().count().max(1);
+        (most / (tenants as u64 + 1)).max(1)
+    }
+
+    fn part_of(&self, tenant: &Tenant) -> u64 {
+        self.of.get(&Some(tenant.clone())).map_or(0, |part| part.waiting)
+    }
+
     /// How long it takes until all that waits is done with, at the rate of lately.
-    fn wait(self) -> Duration {
+    fn wait(&self) -> Duration {
         let (least, most) = WAIT;
         let seconds = if self.rate > 0.0 { number(self.waiting) / self.rate } else { most };
         Duration::from_secs_f64(seconds.clamp(least, most))
@@ -49,34 +83,36 @@ impl Line {
 struct Lines(HashMap<AgentId, Line>);
 
 impl Lines {
-    fn full(&self, most: u64) -> Vec<AgentId> {
-        self.0.iter().filter(|(_, line)| line.waiting >= most).map(|(agent, _)| *agent).collect()
+    fn full(&self, most: u64, tenant: Option<&Tenant>) -> Vec<AgentId> {
+        self.0.iter().filter(|(_, line)| line.is_full(most, tenant)).map(|(agent, _)| *agent).collect()
     }
 
-    fn came(&mut self, agent: AgentId) {
-        let line = self.0.entry(agent).or_default();
-        line.waiting += 1;
-        line.since += 1;
+    fn came(&mut self, agent: AgentId, tenant: Option<Tenant>) {
+        self.0.entry(agent).or_default().add(tenant, 1).since += 1;
     }
 
     /// A count begins.
     fn begin(&mut self) {
-        self.0.values_mut().for_each(|line| line.since = 0);
+        self.0.values_mut().flat_map(|line| line.of.values_mut()).for_each(|part| part.since = 0);
     }
 
     /// Takes what was counted so long after the last time, and what has come meanwhile, of which some may be counted twice until the next
     /// time, and none is missed.
-    fn counted(&mut self, counts: Vec<(AgentId, u64)>, past: Duration) {
+    fn counted(&mut self, counts: Vec<Waiting>, past: Duration) {
         let before = std::mem::take(&mut self.0);
-        let come = before.iter().filter(|(_, line)| line.since > 0).map(|(agent, line)| (*agent, line.since));
-        for (agent, waiting) in counts.into_iter().chain(come) {
-            self.0.entry(agent).or_default().waiting += waiting;
+        for Waiting { agent, tenant, count } in counts {
+            self.0.entry(agent).or_default().add(tenant, count);
+        }
+        for (agent, line) in &before {
+            for (tenant, part) in line.of.iter().filter(|(_, part)| part.since > 0) {
+                self.0.entry(*agent).or_default().add(tenant.clone(), part.since);
+            }
         }
         for (agent, line) in &mut self.0 {
-            let was = before.get(agent).copied().unwrap_or_default();
-            let done = number(was.waiting.saturating_sub(line.waiting)) / past.as_secs_f64().max(AT_MOST_EVERY.as_secs_f64());
+            let (waited, rate) = before.get(agent).map_or((0, 0.0), |was| (was.waiting, was.rate));
+            let done = number(waited.saturating_sub(line.waiting)) / past.as_secs_f64().max(AT_MOST_EVERY.as_secs_f64());
             // The mean of now and before, so that one slow moment does not frighten anybody.
-            line.rate = if was.rate > 0.0 { f64::midpoint(was.rate, done) } else { done };
+            line.rate = if rate > 0.0 { f64::midpoint(rate, done) } else { done };
         }
     }
 }
@@ -87,15 +123,15 @@ impl Backlog {
         Self { most, deliveries, lines: RwLock::default(), last: Mutex::default() }
     }
 
-    /// The agents for which nothing more may wait. Usually none, which costs nothing to find out. What an agent has done with since the
-    /// last count does not count against it: before anybody is refused it is counted again.
-    pub(super) async fn full(&self) -> Vec<AgentId> {
-        let full = self.lines.read().full(self.most);
+    /// The agents for which nothing more of a tenant may wait. Usually none, which costs nothing to find out. What an agent has done with
+    /// since the last count does not count against it: before anybody is refused it is counted again.
+    pub(super) async fn full(&self, tenant: Option<&Tenant>) -> Vec<AgentId> {
+        let full = self.lines.read().full(self.most, tenant);
         if full.is_empty() {
             return full;
         }
         self.count(AT_MOST_EVERY).await;
-        self.lines.read().full(self.most)
+        self.lines.read().full(self.most, tenant)
     }
 
     /// Messages have come.
@@ -105,18 +141,20 @@ impl Backlog {
         }
         let mut lines = self.lines.write();
         for delivery in deliveries {
-            lines.came(delivery.agent_id);
+            lines.came(delivery.agent_id, delivery.tenant.clone());
         }
     }
 
     /// What whoever comes too many is told.
-    pub(super) fn refusal(&self, agent: AgentId) -> ServiceError {
-        let line = self.lines.read().0.get(&agent).copied().unwrap_or_default();
-        ServiceError::Busy {
-            message: format!("{} messages wait for this agent already, the most that may; nothing was stored", line.waiting),
-            retry_after: line.wait(),
-            place: line.waiting + 1,
-        }
+    pub(super) fn refusal(&self, agent: AgentId, tenant: Option<&Tenant>) -> ServiceError {
+        let line = self.lines.read().0.get(&agent).cloned().unwrap_or_default();
+        let own = tenant.map_or(0, |tenant| line.part_of(tenant));
+        let message = if own > 0 && line.waiting < self.most {
+            format!("{own} messages of yours wait for this agent already, the most that may beside others; nothing was stored")
+        } else {
+            format!("{} messages wait for this agent already, the most that may; nothing was stored", line.waiting)
+        };
+        ServiceError::Busy { message, retry_after: line.wait(), place: line.waiting + 1 }
     }
 
     /// Counts, unless that was done within this time.
@@ -154,15 +192,19 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn owners(agent: AgentId, count: u64) -> Waiting {
+        Waiting { agent, tenant: None, count }
+    }
+
     #[test]
     fn an_agent_is_full_until_what_waits_is_done_with() {
         let (one, other) = (AgentId::of_name("one"), AgentId::of_name("other"));
         let mut lines = Lines::default();
-        lines.counted(vec![(one, 3), (other, 2)], SECOND);
-        assert_eq!(lines.full(3), [one]);
+        lines.counted(vec![owners(one, 3), owners(other, 2)], SECOND);
+        assert_eq!(lines.full(3, None), [one]);
         lines.begin();
-        lines.counted(vec![(one, 1), (other, 2)], SECOND);
-        assert_eq!(lines.full(3), []);
+        lines.counted(vec![owners(one, 1), owners(other, 2)], SECOND);
+        assert_eq!(lines.full(3, None), []);
         assert_eq!(lines.0.get(&one).map(|line| line.rate), Some(2.0));
     }
 
@@ -170,24 +212,45 @@ mod tests {
     fn what_comes_while_it_is_counted_is_not_missed() {
         let (one, new) = (AgentId::of_name("one"), AgentId::of_name("new"));
         let mut lines = Lines::default();
-        lines.came(one);
+        lines.came(one, None);
         lines.begin();
         for agent in [one, one, new] {
-            lines.came(agent);
+            lines.came(agent, None);
         }
         // The count saw the first only.
-        lines.counted(vec![(one, 1)], SECOND);
-        assert_eq!(lines.full(3), [one]);
-        assert_eq!(lines.full(1).len(), 2);
+        lines.counted(vec![owners(one, 1)], SECOND);
+        assert_eq!(lines.full(3, None), [one]);
+        assert_eq!(lines.full(1, None).len(), 2);
         lines.begin();
-        lines.counted(vec![(one, 1)], SECOND);
-        assert_eq!(lines.full(1), [one], "what is done with is forgotten");
+        lines.counted(vec![owners(one, 1)], SECOND);
+        assert_eq!(lines.full(1, None), [one], "what is done with is forgotten");
+    }
+
+    #[test]
+    fn a_tenant_fills_its_part_of_a_line_and_the_owner_what_is_left() {
+        let agent = AgentId::of_name("one");
+        let [a, b] = ["a", "b"].map(|name| Tenant::new(name).unwrap());
+        let waits = |tenant: &Tenant, count| Waiting { agent, tenant: Some(tenant.clone()), count };
+        for (counts, full) in [
+            (vec![waits(&a, 5)], [false, false, false]),
+            // Half of the line, and a third where two wait.
+            (vec![waits(&a, 6)], [true, false, false]),
+            (vec![waits(&a, 4), waits(&b, 3)], [true, false, false]),
+            (vec![waits(&a, 6), waits(&b, 3)], [true, true, false]),
+            (vec![owners(agent, 9)], [true, true, false]),
+            (vec![owners(agent, 12)], [true, true, true]),
+        ] {
+            let mut lines = Lines::default();
+            lines.counted(counts.clone(), SECOND);
+            let found = [Some(&a), Some(&b), None].map(|tenant| !lines.full(12, tenant).is_empty());
+            assert_eq!(found, full, "{counts:?}");
+        }
     }
 
     #[test]
     fn the_wait_follows_from_how_fast_the_agent_is() {
         for (waiting, rate, seconds) in [(120, 20.0, 6), (3, 0.0, 120), (3, 100.0, 1), (u64::MAX, 0.001, 120), (0, 0.0, 120)] {
-            assert_eq!(Line { waiting, rate, since: 0 }.wait().as_secs(), seconds);
+            assert_eq!(Line { waiting, rate, ..Line::default() }.wait().as_secs(), seconds);
         }
     }
 }

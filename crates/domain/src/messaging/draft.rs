@@ -1,8 +1,8 @@
 //! From what a caller sends to what the store writes.
 
 use core_types::jobs::{JobDraft, JobTerms, MAX_JOBS};
-use core_types::json::sorted;
-use core_types::messaging::{Beside, Channel, Door, IdempotencyKey, MessageDraft, NewMessage, PostMessage, Wake};
+use core_types::json::{fits, sorted};
+use core_types::messaging::{Beside, Channel, Door, IdempotencyKey, METADATA_BYTES, MessageDraft, NewMessage, PostMessage, Wake};
 use core_types::{AgentId, Caller, EntityId, Json, JsonObject, MessageId, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -130,7 +130,8 @@ fn channel_to_create(caller: &Caller, message: &NewMessage, now: Timestamp) -> (
         source_type: Some("auto_created".to_owned()),
         source_id: None,
         topic: None,
-        metadata: metadata.clone(),
+        // What is too large for a channel is the message's alone.
+        metadata: if fits(metadata, METADATA_BYTES) { metadata.clone() } else { JsonObject::new() },
         owner: caller.makes_for(),
         created_at: now,
         updated_at: now,

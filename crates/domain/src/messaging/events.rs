@@ -12,7 +12,7 @@ use tokio::time::{Duration, timeout};
 
 use crate::permission::Access;
 
-/// Events read from the store at once.
+/// Events read from the store at once; fewer where their messages are large.
 const PAGE: u32 = 50;
 
 /// So many messages are remembered as handed out.
@@ -91,11 +91,11 @@ impl Events {
     /// Reads on from the store. What is missing there is a gap: retention has passed over it.
     async fn catch_up(&mut self) -> ServiceResult<()> {
         let page = self.messages.events(self.channel, self.position, PAGE).await?;
-        let is_last = page.len() < PAGE as usize;
+        let is_end = page.is_empty();
         for event in page {
             self.take(Arc::new(event));
         }
-        if is_last && self.position < self.newest {
+        if is_end && self.position < self.newest {
             self.ready.push_back(StreamItem::Gap { from: self.position + 1, to: self.newest });
             self.position = self.newest;
         }

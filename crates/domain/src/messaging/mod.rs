@@ -74,6 +74,7 @@ pub struct Messaging {
     ports: MessagingPorts,
     limits: MessagingLimits,
     waiting: Places,
+    titles: Places,
     backlog: Arc<Backlog>,
 }
 
@@ -88,11 +89,23 @@ impl Messaging {
         Ok(())
     }
 
+    /// Refuses a tenant that would change what another's agent said, and by it what that agent remembers to have said.
+    async fn own_words(&self, caller: &Caller, id: MessageId) -> ServiceResult<()> {
+        if caller.reach().is_none() {
+            return Ok(());
+        }
+        let author = self.ports.messages.find(id).await?.ok_or(ServiceError::NotFound(Thing::Message))?.author_id.as_agent();
+        if self.ports.agents.exists(author).await? && !self.ports.access.reaches(caller, Wanted::OwnAgent(author)).await? {
+            return Err(ServiceError::forbidden("What another's agent said can be removed, and not changed"));
+        }
+        Ok(())
+    }
+
     /// The service over a store and a bus.
     pub fn new(ports: MessagingPorts, limits: MessagingLimits) -> Self {
-        let waiting = Places::new(limits.waiting_replies);
+        let (waiting, titles) = (Places::new(limits.waiting_replies), Places::new(title::AT_ONCE));
         let backlog = Arc::new(Backlog::new(limits.waiting_messages, Arc::clone(&ports.deliveries)));
-        Self { ports, limits, waiting, backlog }
+        Self { ports, limits, waiting, titles, backlog }
     }
 
     /// Counts what waits for agents, for as long as it is polled. Without it nobody is told to wait.
@@ -121,7 +134,8 @@ impl Messaging {
         require_voice(caller, message.author_id)?;
         let in_session = matches!(message.door, Door::Session(_));
         let mut post = draft::post(caller, message, wake, self.ports.ids.uuid().into(), self.ports.clock.now());
-        post.full = self.backlog.full().await;
+        let tenant = caller.reach().map(|reach| &reach.tenant);
+        post.full = self.backlog.full(tenant).await;
         let ports = self.ports.clone();
         let outcome = whole(async move {
             let outcome = ports.messages.post(post).await?;
@@ -135,7 +149,7 @@ impl Messaging {
                 self.backlog.came(&posted.deliveries);
                 Ok((posted, false))
             }
-            PostOutcome::AgentFull(agent) => Err(self.backlog.refusal(agent)),
+            PostOutcome::AgentFull(agent) => Err(self.backlog.refusal(agent, tenant)),
             PostOutcome::Repeated(posted) => Ok((posted, true)),
             PostOutcome::Conflict => Err(ServiceError::conflict("This id or idempotency key was used before with another message")),
             PostOutcome::NoChannel if in_session => Err(ServiceError::NotFound(Thing::Session)),
@@ -241,6 +255,7 @@ impl MessagingService for Messaging {
     async fn edit(&self, caller: &Caller, id: MessageId, change: MessageChange) -> ServiceResult<Arc<Message>> {
         require(caller, Permission::MessagesWrite)?;
         self.own_message(caller, id).await?;
+        self.own_words(caller, id).await?;
         if let Some(author) = change.author_id {
             require_voice(caller, author)?;
             if !caller.may_speak_as_agent() && self.ports.agents.exists(author.as_agent()).await? {
@@ -299,7 +314,7 @@ impl MessagingService for Messaging {
             return Err(ServiceError::NotFound(Thing::Agent));
         }
         let messages = self.ports.messages.list(channel, before, limit).await?;
-        title::make(self.ports.models.as_ref(), agent, messages).await
+        title::make(self.ports.models.as_ref(), &self.titles, caller, agent, messages).await
     }
 
     async fn complete(&self, caller: &Caller, channel: ChannelId) -> ServiceResult<()> {

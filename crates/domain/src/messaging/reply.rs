@@ -16,7 +16,7 @@ use crate::places::Place;
 /// How often the store is asked although the bus is silent: what a lost event costs at most.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// Events read from the store at once.
+/// Events read from the store at once; fewer where their messages are large.
 const PAGE: u32 = 200;
 
 /// One caller's wait.

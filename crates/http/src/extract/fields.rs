@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use core_types::{JsonObject, Timestamp};
+use core_types::messaging::METADATA_BYTES;
+use core_types::{JsonObject, Timestamp, json};
 use serde_json::{Number, Value};
 
 use crate::errors::{ApiError, ApiResult, Code};
@@ -123,6 +124,23 @@ impl Fields {
             Some(_) => Err(ApiError::bad_request(format!("{} must be an object", label(names)))),
         }
     }
+
+    /// The metadata of something that lists show whole.
+    pub(crate) fn metadata(&mut self) -> ApiResult<Option<JsonObject>> {
+        let metadata = self.object(&["metadata"])?;
+        if let Some(metadata) = &metadata {
+            check_metadata(metadata)?;
+        }
+        Ok(metadata)
+    }
+}
+
+/// Refuses metadata that are too large for lists.
+pub(crate) fn check_metadata(metadata: &JsonObject) -> ApiResult<()> {
+    if json::fits(metadata, METADATA_BYTES) {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!("metadata has more than {METADATA_BYTES} bytes as JSON")))
 }
 
 fn label<'a>(names: &[&'a str]) -> &'a str {

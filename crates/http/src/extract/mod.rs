@@ -9,7 +9,7 @@ mod sender;
 
 pub(crate) use authorized::{Authorized, Known, permission, still_counts};
 pub(crate) use body::JsonBody;
-pub(crate) use fields::{Fields, whole};
+pub(crate) use fields::{Fields, check_metadata, whole};
 pub(crate) use ids::{
     AgentPath, ChannelPath, DocumentPath, JobPath, KeyPath, LogPath, MediaFilePath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath,
     SessionPath, WorldPath,

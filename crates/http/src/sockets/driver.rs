@@ -292,7 +292,11 @@ impl Driver {
     }
 
     fn connect(&mut self, auth: &Value) {
-        match self.identify(auth) {
+        let identified = self.identify(auth).and_then(|identity| {
+            self.place.known(&identity.caller)?;
+            Ok(identity)
+        });
+        match identified {
             Ok(identity) => {
                 let now = self.state.services.clock.now();
                 let connected = self.session.accept(&identity.socket_id);
@@ -301,7 +305,6 @@ impl Driver {
                 self.send(authenticated);
                 self.send(established);
                 self.identity = Some(identity);
-                self.place.known();
             }
             Err(error) => self.send(self.session.refuse(&error.to_string())),
         }

@@ -5,14 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use core_types::ServiceError;
 use core_types::messaging::MessagingService;
+use core_types::{Caller, ServiceError, Tenant};
 use parking_lot::Mutex;
 
 use crate::errors::{ApiError, ApiResult};
 use crate::limits;
 use crate::sockets::driver::Link;
 use crate::sockets::rooms::Rooms;
+use crate::sockets::shares::Shares;
+
+/// Why there is no place for a session.
+const FULL: &str = "Too many sockets are open; try again later";
+/// Why there is none for a tenant's.
+const SHARE_FULL: &str = "Too many sockets of this tenant are open; close some, or try again later";
 
 /// The sessions and the rooms of one server.
 pub(crate) struct Hub {
@@ -21,35 +27,101 @@ pub(crate) struct Hub {
     pub(crate) rooms: Arc<Rooms>,
 }
 
-#[derive(Default)]
-struct Sessions {
-    links: HashMap<String, Arc<Link>>,
-    /// How many of them have shown no key yet.
-    unknown: usize,
-}
-
 impl Hub {
     /// A server without sessions.
     pub(crate) fn new(messaging: Arc<dyn MessagingService>) -> Arc<Self> {
-        Arc::new(Self { sessions: Mutex::default(), keys: AtomicU64::new(0), rooms: Rooms::new(messaging) })
+        let sessions = Mutex::new(Sessions::new(limits::SOCKETS, limits::UNKNOWN_SOCKETS));
+        Arc::new(Self { sessions, keys: AtomicU64::new(0), rooms: Rooms::new(messaging) })
     }
 
-    /// Takes a session in under its id. It stays until its place is dropped. Those who have shown a key already do not wait for
-    /// those who have not.
-    pub(crate) fn take_in(self: &Arc<Self>, id: String, link: Arc<Link>, known: bool) -> ApiResult<Place> {
-        let mut sessions = self.sessions.lock();
-        if sessions.links.len() >= limits::SOCKETS || !known && sessions.unknown >= limits::UNKNOWN_SOCKETS {
-            let message = "Too many sockets are open; try again later".to_owned();
-            return Err(ApiError::from(ServiceError::Overloaded { message, retry_after: Duration::from_secs(5) }));
-        }
-        sessions.unknown += usize::from(!known);
-        sessions.links.insert(id.clone(), Arc::clone(&link));
-        Ok(Place { hub: Arc::clone(self), id, link, key: self.keys.fetch_add(1, Ordering::Relaxed), unknown: !known })
+    /// Takes a session in under its id, as one of the caller's where that is known. It stays until its place is dropped. Those who have
+    /// shown a key already do not wait for those who have not, and nobody waits for one tenant.
+    pub(crate) fn take_in(self: &Arc<Self>, id: String, link: Arc<Link>, caller: Option<&Caller>) -> ApiResult<Place> {
+        let holder = Holder::of(caller);
+        self.sessions.lock().take_in(id.clone(), Arc::clone(&link), &holder).map_err(overloaded)?;
+        Ok(Place { hub: Arc::clone(self), id, link, key: self.keys.fetch_add(1, Ordering::Relaxed), holder })
     }
 
     /// The session of this id.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Link>> {
         self.sessions.lock().links.get(id).cloned()
+    }
+}
+
+fn overloaded(message: &str) -> ApiError {
+    ApiError::from(ServiceError::Overloaded { message: message.to_owned(), retry_after: Duration::from_secs(5) })
+}
+
+/// Whose a session is.
+#[derive(Debug, PartialEq, Eq)]
+enum Holder {
+    /// Nobody's who is known: it has shown no key yet.
+    Unknown,
+    /// A tenant's, or the owner's.
+    Known(Option<Tenant>),
+}
+
+impl Holder {
+    fn of(caller: Option<&Caller>) -> Self {
+        caller.map_or(Self::Unknown, |caller| Self::Known(caller.makes_for()))
+    }
+}
+
+/// The sessions, and how many of them are whose.
+struct Sessions {
+    links: HashMap<String, Arc<Link>>,
+    /// How many there may be.
+    most: usize,
+    /// How many of them may have shown no key yet.
+    most_unknown: usize,
+    unknown: usize,
+    shares: Shares,
+}
+
+impl Sessions {
+    fn new(most: usize, most_unknown: usize) -> Self {
+        Self { links: HashMap::new(), most, most_unknown, unknown: 0, shares: Shares::new(most) }
+    }
+
+    fn take_in(&mut self, id: String, link: Arc<Link>, holder: &Holder) -> Result<(), &'static str> {
+        if self.links.len() >= self.most {
+            return Err(FULL);
+        }
+        self.count(holder)?;
+        self.links.insert(id, link);
+        Ok(())
+    }
+
+    /// Counts a session as another's; it stays whose it was where that one may have no more.
+    fn pass(&mut self, from: &Holder, to: &Holder) -> Result<(), &'static str> {
+        if from != to {
+            self.count(to)?;
+            self.forget(from);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, id: &str, holder: &Holder) {
+        self.links.remove(id);
+        self.forget(holder);
+    }
+
+    fn count(&mut self, holder: &Holder) -> Result<(), &'static str> {
+        match holder {
+            Holder::Unknown if self.unknown >= self.most_unknown => Err(FULL),
+            Holder::Unknown => {
+                self.unknown += 1;
+                Ok(())
+            }
+            Holder::Known(tenant) => self.shares.take(tenant.as_ref()).then_some(()).ok_or(SHARE_FULL),
+        }
+    }
+
+    fn forget(&mut self, holder: &Holder) {
+        match holder {
+            Holder::Unknown => self.unknown -= 1,
+            Holder::Known(tenant) => self.shares.give_back(tenant.as_ref()),
+        }
     }
 }
 
@@ -59,7 +131,7 @@ pub(crate) struct Place {
     id: String,
     link: Arc<Link>,
     key: u64,
-    unknown: bool,
+    holder: Holder,
 }
 
 impl Place {
@@ -73,18 +145,69 @@ impl Place {
         self.key
     }
 
-    /// The session's client is connected.
-    pub(crate) fn known(&mut self) {
-        if std::mem::take(&mut self.unknown) {
-            self.hub.sessions.lock().unknown -= 1;
-        }
+    /// The session's client connects as this caller, whose it is from now on, unless that one has too many.
+    pub(crate) fn known(&mut self, caller: &Caller) -> ApiResult<()> {
+        let holder = Holder::of(Some(caller));
+        self.hub.sessions.lock().pass(&self.holder, &holder).map_err(overloaded)?;
+        self.holder = holder;
+        Ok(())
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut sessions = self.hub.sessions.lock();
-        sessions.links.remove(&self.id);
-        sessions.unknown -= usize::from(self.unknown);
+        self.hub.sessions.lock().end(&self.id, &self.holder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use realtime::Via;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    const OWNER: Holder = Holder::Known(None);
+
+    fn tenant(name: &str) -> Holder {
+        Holder::Known(Tenant::new(name))
+    }
+
+    /// Takes in a session of this number.
+    fn open(sessions: &mut Sessions, number: usize, holder: &Holder) -> Result<(), &'static str> {
+        sessions.take_in(number.to_string(), Arc::new(Link::new(Via::Polling, mpsc::channel(1).0)), holder)
+    }
+
+    #[test]
+    fn a_tenant_has_a_quarter_of_the_sockets_and_the_owner_what_is_left() {
+        let mut sessions = Sessions::new(8, 2);
+        let one = tenant("one");
+        assert_eq!([0, 1, 2].map(|number| open(&mut sessions, number, &one)), [Ok(()), Ok(()), Err(SHARE_FULL)]);
+        assert_eq!(open(&mut sessions, 3, &tenant("other")), Ok(()));
+        assert!((4..9).all(|number| open(&mut sessions, number, &OWNER).is_ok()));
+        assert_eq!(open(&mut sessions, 9, &tenant("other")), Err(FULL));
+        assert_eq!(open(&mut sessions, 9, &OWNER), Err(FULL));
+        sessions.end("0", &one);
+        assert_eq!(open(&mut sessions, 9, &one), Ok(()));
+    }
+
+    #[test]
+    fn a_socket_counts_as_a_tenants_from_when_that_is_known() {
+        let mut sessions = Sessions::new(8, 2);
+        let one = tenant("one");
+        assert_eq!([0, 1, 2].map(|number| open(&mut sessions, number, &Holder::Unknown)), [Ok(()), Ok(()), Err(FULL)]);
+        for _ in 0..2 {
+            assert_eq!(sessions.pass(&Holder::Unknown, &one), Ok(()));
+        }
+        assert_eq!(sessions.unknown, 0);
+        assert_eq!(open(&mut sessions, 2, &Holder::Unknown), Ok(()));
+        assert_eq!(sessions.pass(&Holder::Unknown, &one), Err(SHARE_FULL));
+        assert_eq!(sessions.unknown, 1, "it may still show another key");
+        // Whoever needed no key may show one.
+        assert_eq!(open(&mut sessions, 3, &OWNER), Ok(()));
+        assert_eq!(sessions.pass(&OWNER, &one), Err(SHARE_FULL));
+        assert_eq!(sessions.pass(&one, &OWNER), Ok(()));
+        assert_eq!(sessions.pass(&Holder::Unknown, &one), Ok(()));
+        assert_eq!(sessions.pass(&one, &one), Ok(()), "it has that one already");
     }
 }

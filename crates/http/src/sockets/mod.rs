@@ -31,6 +31,7 @@ mod driver;
 pub(crate) mod hub;
 mod outbox;
 mod rooms;
+mod shares;
 mod websocket;
 
 /// The version of Engine.IO that is spoken.
@@ -181,7 +182,7 @@ fn open(state: &State, request: &HttpRequest, via: Via) -> ApiResult<Arc<Link>> 
     let id = token(state)?;
     let (session, greeting) = Session::open(&id, via, Instant::now().into_std());
     let link = Arc::new(Link::new(via, sender));
-    let place = state.sockets.take_in(id, Arc::clone(&link), knocker.caller.is_some())?;
+    let place = state.sockets.take_in(id, Arc::clone(&link), knocker.caller.as_ref())?;
     link.outbox.push(greeting);
     actix_web::rt::spawn(Driver::new(state.clone(), place, session, inputs, knocker).run());
     Ok(link)

@@ -8,13 +8,14 @@ use core_types::bus::ReplyChunk;
 use core_types::deliveries::DeliveryState;
 use core_types::error::chain;
 use core_types::messaging::{ChannelEvent, EventBody, EventStream, Message, MessagingService, StreamItem};
-use core_types::{AgentId, Caller, ChannelId, EntityId, MessageId, MessageServerId, Reach, ServiceError, ServiceResult};
+use core_types::{AgentId, Caller, ChannelId, EntityId, MessageId, MessageServerId, Reach, ServiceError, ServiceResult, Tenant};
 use parking_lot::Mutex;
 use realtime::Frame;
 use tokio::task::AbortHandle;
 
 use crate::limits;
 use crate::sockets::outbox::Outbox;
+use crate::sockets::shares::Shares;
 use crate::wire::sockets::{Told, broadcast, channel_deleted, chunk, gap, stream_error, told};
 
 /// One who hears a room.
@@ -33,16 +34,57 @@ fn place(caller: &Caller, channel: ChannelId) -> Place {
     (channel, caller.reach().cloned())
 }
 
+/// Whose a room is, where it is a tenant's.
+fn tenant((_, reach): &Place) -> Option<&Tenant> {
+    reach.as_ref().map(|reach| &reach.tenant)
+}
+
 /// All rooms of the server.
 pub(crate) struct Rooms {
     messaging: Arc<dyn MessagingService>,
-    rooms: Mutex<HashMap<Place, Arc<Room>>>,
+    rooms: Mutex<Directory>,
+}
+
+/// The rooms by their places, and how many of them are whose.
+struct Directory {
+    /// How many there may be.
+    most: usize,
+    rooms: HashMap<Place, Arc<Room>>,
+    shares: Shares,
+}
+
+impl Directory {
+    fn new(most: usize) -> Self {
+        Self { most, rooms: HashMap::new(), shares: Shares::new(most) }
+    }
+
+    /// Adds a room at a place that has none.
+    fn add(&mut self, place: Place, room: Arc<Room>) -> ServiceResult<()> {
+        if self.rooms.len() >= self.most {
+            return Err(overloaded("Too many channels are heard by sockets; try again later"));
+        }
+        if !self.shares.take(tenant(&place)) {
+            return Err(overloaded("The sockets of this tenant hear too many channels; leave some, or try again later"));
+        }
+        self.rooms.insert(place, room);
+        Ok(())
+    }
+
+    fn remove(&mut self, place: &Place) {
+        if self.rooms.remove(place).is_some() {
+            self.shares.give_back(tenant(place));
+        }
+    }
+}
+
+fn overloaded(message: &str) -> ServiceError {
+    ServiceError::Overloaded { message: message.to_owned(), retry_after: Duration::from_secs(5) }
 }
 
 impl Rooms {
     /// Rooms that read from this service.
     pub(crate) fn new(messaging: Arc<dyn MessagingService>) -> Arc<Self> {
-        Arc::new(Self { messaging, rooms: Mutex::default() })
+        Arc::new(Self { messaging, rooms: Mutex::new(Directory::new(limits::ROOMS)) })
     }
 
     /// Lets one hear a channel, behind the event `after` or from now on. `confirm` tells it so, with the number of the last event
@@ -83,7 +125,7 @@ impl Rooms {
     /// is there.
     fn room(
         &self,
-        rooms: &mut HashMap<Place, Arc<Room>>,
+        rooms: &mut Directory,
         caller: &Caller,
         channel: ChannelId,
         after: Option<i64>,
@@ -91,19 +133,15 @@ impl Rooms {
         spare: &mut Option<Box<dyn EventStream>>,
     ) -> ServiceResult<Option<Arc<Room>>> {
         let place = place(caller, channel);
-        if let Some(room) = rooms.get(&place) {
+        if let Some(room) = rooms.rooms.get(&place) {
             return Ok(Some(Arc::clone(room)));
         }
         let events = if after.is_none() { own.take() } else { spare.take() };
         let Some(events) = events else { return Ok(None) };
-        if rooms.len() >= limits::ROOMS {
-            let message = "Too many channels are heard by sockets; try again later".to_owned();
-            return Err(ServiceError::Overloaded { message, retry_after: Duration::from_secs(5) });
-        }
         let room = Arc::new(Room::new(channel, events.position()));
+        rooms.add(place, Arc::clone(&room))?;
         let reading = read(Arc::clone(&room), events, Arc::clone(&self.messaging), caller.clone());
         room.inner.lock().reader = Some(tokio::spawn(reading).abort_handle());
-        rooms.insert(place, Arc::clone(&room));
         Ok(Some(room))
     }
 
@@ -111,7 +149,7 @@ impl Rooms {
     pub(crate) fn leave(&self, caller: &Caller, channel: ChannelId, key: u64) {
         let place = place(caller, channel);
         let mut rooms = self.rooms.lock();
-        let Some(room) = rooms.get(&place) else { return };
+        let Some(room) = rooms.rooms.get(&place) else { return };
         let mut inner = room.inner.lock();
         inner.dismiss(key);
         if inner.listeners.is_empty() {
@@ -125,7 +163,7 @@ impl Rooms {
 
     /// The room of a channel, if anybody hears it.
     pub(crate) fn get(&self, caller: &Caller, channel: ChannelId) -> Option<Arc<Room>> {
-        self.rooms.lock().get(&place(caller, channel)).cloned()
+        self.rooms.lock().rooms.get(&place(caller, channel)).cloned()
     }
 }
 

@@ -3,7 +3,7 @@
 use core_types::agents::{Agent, AgentSummary, AgentView, CreateAgent, CreatedAgent};
 use core_types::character::{Character, Knowledge, MessageExample, OneOrMany, Style};
 use core_types::secrets::MASK;
-use core_types::{AgentId, InvalidCode, JsonObject, ServiceError, ServiceResult};
+use core_types::{AgentId, Caller, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Tenant};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,9 +16,12 @@ pub(crate) struct AgentList<'a> {
     agents: Vec<ListedAgent<'a>>,
 }
 
-impl<'a> FromIterator<&'a AgentSummary> for AgentList<'a> {
-    fn from_iter<I: IntoIterator<Item = &'a AgentSummary>>(agents: I) -> Self {
-        Self { agents: agents.into_iter().map(ListedAgent::from).collect() }
+impl<'a> AgentList<'a> {
+    /// These agents for this caller. Whose they are is for the owner of the server alone.
+    pub(crate) fn of(agents: &'a [AgentSummary], caller: &Caller) -> Self {
+        let told = caller.may(Permission::SystemManage);
+        let tenant = |agent: &'a AgentSummary| agent.owner.as_ref().filter(|_| told).map(Tenant::as_str);
+        Self { agents: agents.iter().map(|agent| ListedAgent { tenant: tenant(agent), ..ListedAgent::from(agent) }).collect() }
     }
 }
 
@@ -37,11 +40,16 @@ pub(crate) struct ListedAgent<'a> {
     bio: &'a str,
     #[schema(value_type = AgentStatus)]
     status: &'static str,
+    /// The tenant whose agent it is; there for the owner of the server alone, and not for the owner's own agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "shop")]
+    tenant: Option<&'a str>,
 }
 
 impl<'a> From<&'a AgentSummary> for ListedAgent<'a> {
+    /// Does not say whose it is.
     fn from(agent: &'a AgentSummary) -> Self {
-        Self { id: agent.id, name: &agent.name, character_name: &agent.name, bio: &agent.bio, status: status(agent.running) }
+        Self { id: agent.id, name: &agent.name, character_name: &agent.name, bio: &agent.bio, status: status(agent.running), tenant: None }
     }
 }
 
@@ -291,4 +299,31 @@ const fn status(running: bool) -> &'static str {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use core_types::{Credential, Reach};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_owner_alone_is_told_whose_an_agent_is() {
+        let shop = Tenant::new("shop").unwrap();
+        let agent = |name: &str, owner: Option<Tenant>| {
+            let (id, name, bio) = (AgentId::of_name(name), name.to_owned(), String::new());
+            AgentSummary { id, name, bio, running: true, owner }
+        };
+        let agents = [agent("Ada", None), agent("Bob", Some(shop.clone()))];
+        let reach = Reach { tenant: shop, servers: Vec::new(), person: None };
+        let credential = Credential { key: None, permissions: Permission::GRANTABLE.to_vec(), reach, expires_at: None };
+        let told = json!("shop");
+        for (caller, tenant) in [(Caller::owner(), Some(&told)), (Caller::anyone(), None), (Caller::tenant(Arc::new(credential)), None)] {
+            let list = json!(AgentList::of(&agents, &caller));
+            assert_eq!((list["agents"][0].get("tenant"), list["agents"][1].get("tenant")), (None, tenant), "{caller:?}");
+        }
+    }
 }

@@ -173,7 +173,7 @@ pub(crate) fn new_channel(body: JsonObject) -> ApiResult<NewChannel> {
         source_type: fields.text(&["sourceType", "source_type"], limits::NAME_CHARS)?,
         source_id: fields.text(&["sourceId", "source_id"], limits::NAME_CHARS)?,
         topic: fields.text(&["topic", "description"], limits::TOPIC_CHARS)?,
-        metadata: fields.object(&["metadata"])?.unwrap_or_default(),
+        metadata: fields.metadata()?.unwrap_or_default(),
         participants: fields.ids(PARTICIPANTS, MAX_PARTICIPANTS)?.unwrap_or_default(),
     })
 }
@@ -210,7 +210,7 @@ pub(crate) fn channel_change(body: JsonObject) -> ApiResult<ChannelChange> {
     let mut fields = Fields::new(body);
     Ok(ChannelChange {
         name: fields.text(&["name"], limits::NAME_CHARS)?,
-        metadata: fields.object(&["metadata"])?,
+        metadata: fields.metadata()?,
         participants: fields.ids(PARTICIPANTS, MAX_PARTICIPANTS)?,
     })
 }

@@ -116,7 +116,7 @@ pub(crate) fn new_room(body: JsonObject) -> ApiResult<NewRoom> {
         source: fields.text(&["source"], NAME_CHARS)?.unwrap_or_else(|| "client".to_owned()),
         world_id: fields.id(&["worldId"])?,
         server_id: fields.id(SERVER)?,
-        metadata: fields.object(&["metadata"])?.unwrap_or_default(),
+        metadata: fields.metadata()?.unwrap_or_default(),
     })
 }
 
@@ -183,7 +183,7 @@ pub(crate) fn wanted_group(server_id: MessageServerId, body: JsonObject) -> ApiR
         name: name.unwrap_or_else(|| "Group".to_owned()),
         world_id: fields.id(&["worldId"])?,
         source: fields.text(&["source"], NAME_CHARS)?.unwrap_or_else(|| "client".to_owned()),
-        metadata: fields.object(&["metadata"])?.unwrap_or_default(),
+        metadata: fields.metadata()?.unwrap_or_default(),
     };
     Ok(WantedGroup { group, of_server })
 }

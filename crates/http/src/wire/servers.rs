@@ -175,7 +175,7 @@ pub(crate) fn new_server(body: JsonObject) -> ApiResult<NewServer> {
         name: fields.required_text(&["name"], NAME_CHARS)?,
         source_type: fields.required_text(&["sourceType", "source_type"], NAME_CHARS)?,
         source_id: fields.text(&["sourceId", "source_id"], NAME_CHARS)?,
-        metadata: fields.object(&["metadata"])?.unwrap_or_default(),
+        metadata: fields.metadata()?.unwrap_or_default(),
     })
 }
 
@@ -194,5 +194,5 @@ pub(crate) struct ServerChangeBody {
 /// Reads a change of a message server. What is no field of a change is ignored.
 pub(crate) fn server_change(body: JsonObject) -> ApiResult<ServerChange> {
     let mut fields = Fields::new(body);
-    Ok(ServerChange { name: fields.text(&["name"], NAME_CHARS)?, metadata: fields.object(&["metadata"])? })
+    Ok(ServerChange { name: fields.text(&["name"], NAME_CHARS)?, metadata: fields.metadata()? })
 }

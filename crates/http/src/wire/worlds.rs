@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::errors::{ApiError, ApiResult};
-use crate::extract::Fields;
+use crate::extract::{Fields, check_metadata};
 use crate::limits::NAME_CHARS;
 use crate::wire::channels::SERVER;
 use crate::wire::messages::Iso;
@@ -142,7 +142,7 @@ pub(crate) fn wanted_world(body: JsonObject) -> ApiResult<WantedWorld> {
 
 fn new_world(mut fields: Fields) -> ApiResult<NewWorld> {
     let name = fields.text(&["name"], NAME_CHARS)?.ok_or_else(|| ApiError::bad_request("World name is required"))?;
-    Ok(NewWorld { id: None, name, server_id: fields.id(SERVER)?, metadata: fields.object(&["metadata"])?.unwrap_or_default() })
+    Ok(NewWorld { id: None, name, server_id: fields.id(SERVER)?, metadata: fields.metadata()?.unwrap_or_default() })
 }
 
 /// A change of a world.
@@ -166,6 +166,9 @@ pub(crate) fn world_change(body: JsonObject) -> ApiResult<WorldChange> {
     let mut metadata = fields.object(&["metadata"])?;
     if let Some(settings) = fields.object(&["settings"])? {
         metadata.get_or_insert_default().insert("settings".to_owned(), settings.into());
+    }
+    if let Some(metadata) = &metadata {
+        check_metadata(metadata)?;
     }
     Ok(WorldChange { name: fields.text(&["name"], NAME_CHARS)?, metadata })
 }

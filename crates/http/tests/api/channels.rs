@@ -4,7 +4,7 @@ use core_types::messaging::{ChannelChange, NewChannel};
 use core_types::{JsonObject, MessageServerId, ServiceError, Thing};
 use serde_json::{Value, json};
 
-use crate::fakes::{AGENT, CHANNEL, Call, SERVER, USER, object};
+use crate::fakes::{AGENT, CHANNEL, Call, SERVER, USER, WORLD, object};
 use crate::support::Api;
 
 fn created(api: &Api) -> NewChannel {
@@ -115,6 +115,40 @@ async fn a_change_replaces_what_the_body_names() {
     ] {
         Api::open().patch(&format!("/api/messaging/channels/{CHANNEL}"), body).await.error(400, code);
     }
+}
+
+#[actix_web::test]
+async fn what_lists_show_has_metadata_of_bounded_size() {
+    // The braces, the key and the quotes are 8 bytes.
+    let with = |mut body: Value, bytes: usize| {
+        body["metadata"] = json!({"x": "y".repeat(bytes - 8)});
+        body
+    };
+    let refused = "metadata has more than 16384 bytes as JSON";
+    let worlds = format!("/api/agents/{AGENT}/worlds");
+    for (path, body) in [
+        ("/api/messaging/channels".to_owned(), json!({"name": "n", "message_server_id": SERVER})),
+        ("/api/messaging/message-servers".to_owned(), json!({"name": "n", "sourceType": "t"})),
+        (worlds.clone(), json!({"name": "n"})),
+        (format!("/api/agents/{AGENT}/rooms"), json!({"name": "n"})),
+        (format!("/api/memory/groups/{SERVER}"), json!({"agentIds": [AGENT]})),
+    ] {
+        let api = Api::open();
+        assert_eq!(api.post(&path, with(body.clone(), 16_385)).await.error(400, "BAD_REQUEST"), refused, "{path}");
+        assert!(api.fakes.calls().is_empty());
+        api.post(&path, with(body, 16_384)).await.data(201);
+    }
+    let api = Api::open();
+    for (path, status, code) in [
+        (format!("/api/messaging/channels/{CHANNEL}"), 400, "BAD_REQUEST"),
+        (format!("/api/messaging/central-servers/{SERVER}"), 422, "UNPROCESSABLE_ENTITY"),
+        (format!("{worlds}/{WORLD}"), 400, "BAD_REQUEST"),
+    ] {
+        assert_eq!(api.patch(&path, with(json!({}), 16_385)).await.error(status, code), refused, "{path}");
+    }
+    let settings = json!({"settings": {"x": "y".repeat(16_384)}});
+    assert_eq!(api.patch(&format!("{worlds}/{WORLD}"), settings).await.error(400, "BAD_REQUEST"), refused);
+    assert!(api.fakes.calls().is_empty());
 }
 
 #[actix_web::test]

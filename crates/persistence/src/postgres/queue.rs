@@ -1,11 +1,11 @@
 //! What needs PostgreSQL's row locks.
 
 use core_types::MessageServerId;
-use core_types::deliveries::{ClaimRequest, DeliveryState};
+use core_types::deliveries::{ClaimRequest, DeliveryState, Loads};
 use core_types::messaging::Channel;
 use diesel::prelude::*;
 
-use super::claims::{BusyIds, Candidate, admitted, in_no_channel_of, tenant_of_delivery};
+use super::claims::{BusyIds, Candidate, admitted, of_nobody_busy};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::memories::{MemoryRow, Wordless, without_words};
@@ -18,6 +18,9 @@ use super::{Conn, RunQueryDsl};
 /// The bytes of a message that have no bound of their own.
 pub(super) const MESSAGE_BYTES: &str = "octet_length(messages.content)::bigint + coalesce(octet_length(messages.raw::text), 0) \
     + octet_length(messages.metadata::text)";
+
+/// An agent and the tenant for whom it works, as one text.
+pub(super) const PAIR: &str = "replace(deliveries.agent_id::text, '-', '') || deliveries.tenant";
 
 /// Notes that this delivery is made by the present transaction and falls due with it. Here nobody claims along with it.
 pub(super) const fn falls_due(_delivery: Id) {}
@@ -176,21 +179,21 @@ pub(super) async fn open_of_message(conn: &mut Conn, message: Id) -> QueryResult
 pub(super) async fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<Id>> {
     let running = agents::table.filter(agents::running.eq(true)).select(agents::id);
     let held: Vec<Id> = request.held.iter().map(|held| Id::from(held.delivery)).collect();
-    let full = BusyIds::of(request);
+    let loads: Loads = request.held.iter().collect();
+    let full = BusyIds::from(loads.busy(request.shares));
     let due: Vec<Candidate> = deliveries::table
         .filter(deliveries::due_at.le(request.now.millis()))
         .filter(deliveries::agent_id.eq_any(running))
-        .filter(deliveries::agent_id.ne_all(full.agents))
-        .filter(in_no_channel_of!(full.tenants))
+        .filter(of_nobody_busy!(full))
         .filter(deliveries::id.ne_all(held))
         .order((deliveries::due_at, deliveries::ordinal))
         .limit(request.limit.into())
-        .select((deliveries::id, deliveries::agent_id, tenant_of_delivery!()))
+        .select((deliveries::id, deliveries::agent_id, deliveries::tenant))
         .for_update()
         .skip_locked()
         .load(conn)
         .await?;
-    let taken = admitted(request, due);
+    let taken = admitted(request, loads, due);
     if !taken.is_empty() {
         let claim = (
             deliveries::state.eq(DeliveryState::Claimed.to_string()),

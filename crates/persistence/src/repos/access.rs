@@ -23,7 +23,9 @@ pub(super) struct Sight {
     pub(super) tenant: String,
     /// The message servers that are shared.
     pub(super) servers: Vec<Id>,
-    /// Those of them of which every channel is seen.
+    /// Those, and the default one, which is everybody's.
+    pub(super) open: Vec<Id>,
+    /// Those of the shared ones of which every channel is seen.
     pub(super) whole: Vec<Id>,
     /// Whose channels are seen: one person's, or nobody's.
     pub(super) people: Vec<Id>,
@@ -33,10 +35,13 @@ impl From<&Reach> for Sight {
     fn from(reach: &Reach) -> Self {
         // The default server is everybody's, and what is said there is not: it cannot be shared.
         let shared = |server: &&MessageServerId| **server != MessageServerId::DEFAULT;
-        let ids = |servers: &[MessageServerId]| servers.iter().filter(shared).map(|server| Id::from(*server)).collect();
+        let ids = |servers: &[MessageServerId]| -> Vec<Id> { servers.iter().filter(shared).map(|server| Id::from(*server)).collect() };
+        let servers = ids(&reach.servers);
+        let open = servers.iter().copied().chain([Id::from(MessageServerId::DEFAULT)]).collect();
         Self {
             tenant: reach.tenant.to_string(),
-            servers: ids(&reach.servers),
+            servers,
+            open,
             whole: ids(reach.shared()),
             people: reach.person.map(|person: EntityId| Id::from(person)).into_iter().collect(),
         }
@@ -51,23 +56,30 @@ macro_rules! agents_within {
     };
 }
 
+// SQLite looks up each part of a condition in its own index only where every part has one, which a list of values that is empty has not;
+// else it reads all rows, and an owner lies behind metadata of any length. So lists that may be empty are inside of subqueries.
+
 /// The message servers that a tenant sees, as a condition.
 macro_rules! servers_within {
     ($sight:expr) => {
         super::schema::message_servers::owner
             .eq($sight.tenant.clone())
             .assume_not_null()
-            .or(super::schema::message_servers::id.eq_any($sight.servers.clone()))
-            .or(super::schema::message_servers::id.eq(Id::from(core_types::MessageServerId::DEFAULT)))
+            .or(super::schema::message_servers::id.eq_any($sight.open.clone()))
     };
 }
 
 /// The channels that a tenant made, as a condition. With its share of a message server ends what it said to the agents there.
 macro_rules! channels_made {
     ($sight:expr) => {
-        channels::owner.eq($sight.tenant.clone()).assume_not_null().and(channels::server_id.eq_any(
-            super::schema::message_servers::table.filter(super::access::servers_within!($sight)).select(super::schema::message_servers::id),
-        ))
+        channels::owner.eq($sight.tenant.clone()).assume_not_null().and(
+            // The one server of the channel is looked up, however many there are.
+            channels::server_id.eq_any($sight.open.clone()).or(diesel::dsl::exists(
+                super::schema::message_servers::table
+                    .filter(super::schema::message_servers::id.eq(channels::server_id))
+                    .filter(super::schema::message_servers::owner.eq($sight.tenant.clone())),
+            )),
+        )
     };
 }
 
@@ -76,42 +88,59 @@ macro_rules! channels_made {
 macro_rules! channels_ruled {
     ($sight:expr) => {
         super::access::channels_made!($sight).or(channels::server_id
-            .eq_any($sight.whole.clone())
+            .eq_any(
+                super::schema::message_servers::table
+                    .filter(super::schema::message_servers::id.eq_any($sight.whole.clone()))
+                    .select(super::schema::message_servers::id),
+            )
             .and(super::access::upper(channels::kind).ne_all(core_types::messaging::DIRECT_KINDS)))
     };
 }
 
-/// The channels that a tenant sees, as a condition. A subject that has the name of an agent is not that agent, and takes part in what
-/// others made; what it made itself goes with its share.
-macro_rules! channels_within {
+/// Where the one person takes part whose channels a tenant sees. A subject that has the name of an agent is not that agent.
+macro_rules! parts_taken {
     ($sight:expr) => {
-        super::access::channels_ruled!($sight).or(channels::owner
-            .is_null()
-            .or(channels::owner.assume_not_null().ne($sight.tenant.clone()))
-            .and(
-                channels::id.eq_any(
-                    channel_participants::table
-                        .filter(channel_participants::entity_id.eq_any($sight.people.clone()))
-                        .filter(diesel::dsl::not(diesel::dsl::exists(
-                            super::schema::agents::table.filter(super::schema::agents::id.eq_any($sight.people.clone())),
-                        )))
-                        .select(channel_participants::channel_id),
-                ),
-            ))
+        channel_participants::table.filter(channel_participants::entity_id.eq_any($sight.people.clone())).filter(diesel::dsl::not(
+            diesel::dsl::exists(super::schema::agents::table.filter(super::schema::agents::id.eq_any($sight.people.clone()))),
+        ))
     };
 }
 
-pub(super) use {agents_within, channels_made, channels_ruled, channels_within, servers_within};
+/// The channels that a tenant sees, as a condition, with where its one person takes part. That person takes part in what others made;
+/// what the tenant made itself goes with its share.
+macro_rules! channels_seen {
+    ($sight:expr, $parts:expr) => {
+        super::access::channels_ruled!($sight).or(channels::owner
+            .is_null()
+            .or(channels::owner.assume_not_null().ne($sight.tenant.clone()))
+            .and(channels::id.eq_any($parts.select(channel_participants::channel_id))))
+    };
+}
+
+/// The channels that a tenant sees, as a condition.
+macro_rules! channels_within {
+    ($sight:expr) => {
+        super::access::channels_seen!($sight, super::access::parts_taken!($sight))
+    };
+}
+
+pub(super) use {agents_within, channels_made, channels_ruled, channels_seen, channels_within, parts_taken, servers_within};
 
 work! {
     pub(super) fn sees_channel(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
-        run!(diesel::select(exists(channels::table.find(id).filter(channels_within!(sight)))).get_result(conn))
+        // Of what may be many channels of one person, this one is asked for.
+        let seen = channels_seen!(sight, parts_taken!(sight).filter(channel_participants::channel_id.eq(id)));
+        run!(diesel::select(exists(channels::table.find(id).filter(seen))).get_result(conn))
     }
 }
 
 work! {
     pub(super) fn sees_server(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
-        run!(diesel::select(exists(message_servers::table.find(id).filter(servers_within!(sight)))).get_result(conn))
+        let server = message_servers::table.find(id);
+        if sight.open.contains(&id) {
+            return run!(diesel::select(exists(server)).get_result(conn));
+        }
+        run!(diesel::select(exists(server.filter(message_servers::owner.eq(sight.tenant.clone())))).get_result(conn))
     }
 }
 

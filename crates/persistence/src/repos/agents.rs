@@ -5,7 +5,7 @@ use core_types::agents::{Added, Agent, AgentCount, AgentRepository, AgentSummary
 use core_types::memory::AgentPlane;
 use core_types::messaging::ChannelEvent;
 use core_types::secrets::{SealedSecret, SecretChange, SecretRepository};
-use core_types::{AgentId, MessageServerId, Reach, StoreError, StoreResult, Timestamp};
+use core_types::{AgentId, MessageServerId, Reach, StoreError, StoreResult, Tenant, Timestamp};
 use diesel::dsl;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -86,9 +86,16 @@ work! {
         if let Some(sight) = sight {
             first = first.filter(agents_within!(sight));
         }
-        let rows: Vec<(Id, String, String, bool)> =
-            run!(first.select((agents::id, agents::name, agents::bio, agents::running)).load(conn))?;
-        Ok(rows.into_iter().map(|(id, name, bio, running)| AgentSummary { id: id.to(), name, bio, running }).collect())
+        let rows: Vec<(Id, String, String, bool, Option<String>)> =
+            run!(first.select((agents::id, agents::name, agents::bio, agents::running, agents::owner)).load(conn))?;
+        let summary = |(id, name, bio, running, owner): (Id, _, _, _, Option<String>)| AgentSummary {
+            id: id.to(),
+            name,
+            bio,
+            running,
+            owner: owner.as_deref().and_then(Tenant::new),
+        };
+        Ok(rows.into_iter().map(summary).collect())
     }
 }
 
@@ -100,12 +107,18 @@ work! {
 
 work! {
     fn first_running(conn: &mut Conn, sight: Option<Sight>) -> Result<Option<AgentId>, Fault> {
-        let running = agents::table.filter(agents::running.eq(true)).order((agents::created_at, agents::id)).select(agents::id);
-        let mut running = running.into_boxed();
-        if let Some(sight) = sight {
-            running = running.filter(agents_within!(sight));
-        }
-        let first: Option<Id> = run!(running.first(conn)).optional()?;
+        let running = || agents::table.filter(agents::running.eq(true)).select(agents::id);
+        let owners = || running().filter(agents::owner.is_null()).order((agents::created_at, agents::id)).into_boxed();
+        let first: Option<Id> = match sight {
+            None => run!(owners().first(conn)).optional()?,
+            Some(sight) => {
+                let own = running().filter(agents::owner.eq(sight.tenant.clone())).order((agents::created_at, agents::id));
+                match run!(own.first(conn)).optional()? {
+                    Some(own) => Some(own),
+                    None => run!(owners().filter(agents_within!(sight)).first(conn)).optional()?,
+                }
+            }
+        };
         Ok(first.map(Id::to))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::messaging::{Channel, ChannelAdded, ChannelChange, ChannelEvent, ChannelRepository, ChannelVersion, EventBody, Membership};
-use core_types::{ChannelId, EntityId, Listed, MessageServerId, Page, Reach, StoreResult, Tenant, Timestamp};
+use core_types::{ChannelId, EntityId, Ids, Listed, MessageServerId, Page, Reach, StoreResult, Tenant, Timestamp};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
 
@@ -243,19 +243,43 @@ work! {
 }
 
 work! {
-    fn sync_channels(conn: &mut Conn, server: Id, channels: Vec<Channel>, now: i64) -> Result<Option<Vec<ChannelEvent>>, Fault> {
+    /// The channel of a message server that stands for the same one of its platform, and is the same owner's.
+    fn of_source(conn: &mut Conn, channel: &Channel) -> Result<Option<Channel>, Fault> {
+        let of_source = channels::table
+            .filter(channels::server_id.eq(Id::from(channel.server_id)))
+            .filter(channels::source_id.eq(channel.source_id.clone()));
+        let of_source = match owned(channel.owner.as_ref()) {
+            Some(owner) => of_source.filter(channels::owner.eq(owner)).into_boxed(),
+            None => of_source.filter(channels::owner.is_null()).into_boxed(),
+        };
+        let row = run!(of_source.order(channels::ordinal).select(ChannelRow::as_select()).first(conn)).optional()?;
+        Ok(row.map(Channel::from))
+    }
+}
+
+work! {
+    fn sync_channels(conn: &mut Conn, server: Id, channels: Vec<Channel>, now: i64, ids: &dyn Ids) -> Result<Option<Vec<ChannelEvent>>, Fault> {
         if !run!(queue::hold_server(conn, server))? {
             return Ok(None);
         }
         let mut told = Vec::new();
         for channel in channels {
-            let (id, name, owner) = (Id::from(channel.id), channel.name.clone(), channel.owner.clone());
-            let added = run!(add_channel(conn, channel, Vec::new()))?;
-            // Ids can be chosen: who guessed one has a channel that is not the one that is meant.
-            let is_meant = |there: &Channel| Id::from(there.server_id) == server && there.owner == owner;
-            if matches!(&added, ChannelAdded::Existing(there) if is_meant(there) && there.name != name) {
-                let change = ChannelChange { name: Some(name), ..ChannelChange::default() };
-                let changed = run!(update_channel(conn, id, change, now))?;
+            let is_meant = |there: &Channel| Id::from(there.server_id) == server && there.owner == channel.owner;
+            let there = match run!(add_channel(conn, channel.clone(), Vec::new()))? {
+                ChannelAdded::Existing(there) if is_meant(&there) => Some(there),
+                // Ids can be chosen: who guessed one has a channel that is not the one that is meant, which is known by its source then.
+                ChannelAdded::Existing(_) => {
+                    let there = run!(of_source(conn, &channel))?;
+                    if there.is_none() {
+                        run!(add_channel(conn, Channel { id: ids.uuid().into(), ..channel.clone() }, Vec::new()))?;
+                    }
+                    there
+                }
+                ChannelAdded::New(_) | ChannelAdded::NoServer => None,
+            };
+            if let Some(there) = there.filter(|there| there.name != channel.name) {
+                let change = ChannelChange { name: Some(channel.name), ..ChannelChange::default() };
+                let changed = run!(update_channel(conn, there.id.into(), change, now))?;
                 told.extend(changed.into_iter().flat_map(|(_, events)| events));
             }
         }
@@ -313,7 +337,8 @@ impl ChannelRepository for Db {
     }
 
     async fn sync(&self, server: MessageServerId, channels: Vec<Channel>, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>> {
-        Ok(in_tx!(self, |conn| sync_channels(conn, server.into(), channels, now.millis()))?)
+        let ids = Arc::clone(&self.ids);
+        Ok(in_tx!(self, |conn| sync_channels(conn, server.into(), channels, now.millis(), &*ids))?)
     }
 
     async fn update(&self, id: ChannelId, change: ChannelChange, now: Timestamp) -> StoreResult<Option<(Channel, Vec<ChannelEvent>)>> {

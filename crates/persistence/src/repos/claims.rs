@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use core_types::Tenant;
-use core_types::deliveries::{Busy, ClaimRequest, Claimed, DeliveryState, Fence, Requeue};
+use core_types::deliveries::{Busy, ClaimRequest, Claimed, DeliveryState, Fence, Loads, Requeue};
 use diesel::prelude::*;
 
 use super::channels::ChannelRow;
@@ -16,72 +16,54 @@ use super::schema::{agents, channels, deliveries, messages};
 use super::{Conn, RunQueryDsl, queue, runs};
 use crate::error::{Fault, Undo};
 
-/// Whose channel a delivery is in, as a column of a query of deliveries.
-macro_rules! tenant_of_delivery {
-    () => {
-        super::schema::channels::table
-            .filter(super::schema::channels::id.eq(super::schema::deliveries::channel_id))
-            .select(super::schema::channels::owner)
-            .single_value()
+/// That neither the agent of a delivery is busy, nor the tenant for whom it works, nor the agent with this tenant, as a condition.
+macro_rules! of_nobody_busy {
+    ($busy:expr) => {
+        super::schema::deliveries::agent_id.ne_all($busy.agents).and(
+            super::schema::deliveries::tenant.is_null().or(super::schema::deliveries::tenant
+                .assume_not_null()
+                .ne_all($busy.tenants)
+                .and(diesel::dsl::sql::<diesel::sql_types::Text>(super::queue::PAIR).ne_all($busy.pairs))),
+        )
     };
 }
 
-/// That a delivery is in no channel of these tenants, as a condition.
-macro_rules! in_no_channel_of {
-    ($tenants:expr) => {
-        diesel::dsl::not(diesel::dsl::exists(
-            super::schema::channels::table
-                .filter(super::schema::channels::id.eq(super::schema::deliveries::channel_id))
-                .filter(super::schema::channels::owner.eq_any($tenants)),
-        ))
-    };
-}
+pub(super) use of_nobody_busy;
 
-pub(super) use {in_no_channel_of, tenant_of_delivery};
-
-/// A delivery that could be claimed, its agent, and the tenant whose channel it is in.
+/// A delivery that could be claimed, its agent, and the tenant for whom it works.
 pub(super) type Candidate = (Id, Id, Option<String>);
 
 /// Those who are busy, as queries take them.
 pub(super) struct BusyIds {
     pub(super) agents: Vec<Id>,
     pub(super) tenants: Vec<String>,
+    /// As [`queue::PAIR`] spells them.
+    pub(super) pairs: Vec<String>,
 }
 
 impl From<Busy> for BusyIds {
     fn from(busy: Busy) -> Self {
-        let agents = busy.agents.into_iter().map(Id::from).collect();
-        Self { agents, tenants: busy.tenants.iter().map(Tenant::to_string).collect() }
+        let pairs = busy.pairs.iter().map(|(agent, tenant)| format!("{}{tenant}", agent.uuid().simple()));
+        Self {
+            agents: busy.agents.into_iter().map(Id::from).collect(),
+            tenants: busy.tenants.iter().map(Tenant::to_string).collect(),
+            pairs: pairs.collect(),
+        }
     }
 }
 
 impl BusyIds {
-    /// Those who hold as much as they may.
-    pub(super) fn of(request: &ClaimRequest) -> Self {
-        Busy::of(&request.held, request.per_agent, request.per_tenant).into()
+    /// Whether there is nobody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.agents.is_empty() && self.tenants.is_empty() && self.pairs.is_empty()
     }
 }
 
-/// Of deliveries that could be claimed, in order, those that the request may have.
-pub(super) fn admitted(request: &ClaimRequest, candidates: Vec<Candidate>) -> Vec<Id> {
-    let (mut agents, mut tenants) = (HashMap::new(), HashMap::new());
-    for held in &request.held {
-        *agents.entry(Id::from(held.agent)).or_insert(0) += 1;
-        if let Some(tenant) = &held.tenant {
-            *tenants.entry(tenant.to_string()).or_insert(0) += 1;
-        }
-    }
+/// Of deliveries that could be claimed, in order, those that the request may have beside what it holds.
+pub(super) fn admitted(request: &ClaimRequest, mut loads: Loads, candidates: Vec<Candidate>) -> Vec<Id> {
     let mut admit = |agent: Id, tenant: Option<String>| {
-        let of_agent = agents.entry(agent).or_insert(0);
-        let of_tenant = tenant.map(|tenant| tenants.entry(tenant).or_insert(0));
-        let fits = *of_agent < request.per_agent && of_tenant.as_ref().is_none_or(|load| **load < request.per_tenant);
-        if fits {
-            *of_agent += 1;
-            if let Some(load) = of_tenant {
-                *load += 1;
-            }
-        }
-        fits
+        let tenant = tenant.as_deref().and_then(Tenant::new);
+        loads.admit(agent.to(), tenant.as_ref(), request.shares)
     };
     let held: HashSet<Id> = request.held.iter().map(|held| Id::from(held.delivery)).collect();
     let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
@@ -92,7 +74,7 @@ pub(super) fn admitted(request: &ClaimRequest, candidates: Vec<Candidate>) -> Ve
 work! {
     /// Claims deliveries. Those whose message or channel is gone are told apart, for [`end_orphan`].
     pub(super) fn claim(conn: &mut Conn, request: ClaimRequest) -> Result<(Vec<Claimed>, Vec<Id>), Fault> {
-        if request.limit == 0 || request.per_agent == 0 {
+        if request.limit == 0 || request.shares.per_agent == 0 {
             return Ok((Vec::new(), Vec::new()));
         }
         let taken = run!(queue::take(conn, &request))?;
@@ -196,7 +178,7 @@ work! {
 work! {
     pub(super) fn requeue(conn: &mut Conn, requeue: Requeue) -> Result<bool, Fault> {
         let Requeue { fence, not_before, counts, trace } = requeue;
-        let Some((_, agent)) = run!(held(conn, fence))? else { return Ok(false) };
+        let Some((_, agent, _)) = run!(held(conn, fence))? else { return Ok(false) };
         if !run!(queue::hold_agent(conn, agent))? {
             return Ok(false);
         }
@@ -231,11 +213,8 @@ work! {
             .select(deliveries::due_at)
             .into_boxed();
         // Without a list the statement is always the same text, and so is prepared once.
-        if !busy.agents.is_empty() {
-            query = query.filter(deliveries::agent_id.ne_all(busy.agents));
-        }
-        if !busy.tenants.is_empty() {
-            query = query.filter(in_no_channel_of!(busy.tenants));
+        if !busy.is_empty() {
+            query = query.filter(of_nobody_busy!(busy));
         }
         let due: Option<Option<i64>> = run!(query.first(conn)).optional()?;
         Ok(due.flatten())

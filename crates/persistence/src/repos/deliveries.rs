@@ -11,11 +11,11 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use core_types::deliveries::{
-    Busy, ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, Requeue,
+    Busy, ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, Requeue, Waiting,
 };
 use core_types::error::chain;
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, ChannelEvent, Completion, EventBody, MAX_AGENT_TURNS, Message, Wake};
-use core_types::{AgentId, DeliveryId, Ids, MessageId, StoreResult, Timestamp};
+use core_types::{DeliveryId, Ids, MessageId, StoreResult, Tenant, Timestamp};
 use diesel::prelude::*;
 
 use super::channels::Place;
@@ -44,6 +44,7 @@ pub(super) struct DeliveryRow {
     given_back: i32,
     due_at: Option<i64>,
     created_at: i64,
+    tenant: Option<String>,
 }
 
 impl DeliveryRow {
@@ -57,6 +58,7 @@ impl DeliveryRow {
             state: word("deliveries.state", &self.state)?,
             attempt: self.attempt,
             given_back: self.given_back,
+            tenant: self.tenant.as_deref().and_then(Tenant::new),
         })
     }
 
@@ -78,7 +80,7 @@ work! {
     /// Makes the deliveries of a message, the one that must answer first. `None`, and nothing written, where an answer
     /// is required and no running agent listens.
     pub(super) fn deliver(
-        conn: &mut Conn, message: &Message, place: &Place, wake: Wake, now: i64, ids: &dyn Ids,
+        conn: &mut Conn, message: &Message, place: &Place, wake: Wake, tenant: Option<String>, now: i64, ids: &dyn Ids,
     ) -> Result<Option<Vec<Delivery>>, Fault> {
         let channel_id = Id::from(message.channel_id);
         let mut listeners = if wake == Wake::Nobody || !reaches_agents(place) {
@@ -116,6 +118,7 @@ work! {
                 given_back: 0,
                 due_at: (!occupied.contains(&agent_id)).then_some(now),
                 created_at: now,
+                tenant: tenant.clone(),
             };
             run!(write(conn, fixed!(diesel::insert_into(deliveries::table).values(&row))))?;
             if row.due_at.is_some() {
@@ -171,14 +174,14 @@ work! {
 }
 
 work! {
-    /// The channel and the agent of a delivery, if this very attempt still holds it.
-    pub(super) fn held(conn: &mut Conn, fence: Fence) -> QueryResult<Option<(Id, Id)>> {
+    /// The channel and the agent of a delivery and for whom it is, if this very attempt still holds it.
+    pub(super) fn held(conn: &mut Conn, fence: Fence) -> QueryResult<Option<(Id, Id, Option<String>)>> {
         run!(
             deliveries::table
                 .find(Id::from(fence.delivery))
                 .filter(deliveries::attempt.eq(fence.attempt))
                 .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()))
-                .select((deliveries::channel_id, deliveries::agent_id))
+                .select((deliveries::channel_id, deliveries::agent_id, deliveries::tenant))
                 .first(conn)
         )
         .optional()
@@ -323,11 +326,17 @@ work! {
 }
 
 work! {
-    fn backlog(conn: &mut Conn) -> Result<Vec<(AgentId, u64)>, Fault> {
+    fn backlog(conn: &mut Conn) -> Result<Vec<Waiting>, Fault> {
+        let whose = (deliveries::agent_id, deliveries::tenant);
         let open = deliveries::table.filter(deliveries::ended_at.is_null());
-        let counts = open.group_by(deliveries::agent_id).select((deliveries::agent_id, diesel::dsl::count_star()));
-        let rows: Vec<(Id, i64)> = run!(counts.load(conn))?;
-        Ok(rows.into_iter().map(|(agent, count)| (agent.to(), count.unsigned_abs())).collect())
+        let counts = open.group_by(whose).select((deliveries::agent_id, deliveries::tenant, diesel::dsl::count_star()));
+        let rows: Vec<(Id, Option<String>, i64)> = run!(counts.load(conn))?;
+        let waiting = |(agent, tenant, count): (Id, Option<String>, i64)| Waiting {
+            agent: agent.to(),
+            tenant: tenant.as_deref().and_then(Tenant::new),
+            count: count.unsigned_abs(),
+        };
+        Ok(rows.into_iter().map(waiting).collect())
     }
 }
 
@@ -374,7 +383,7 @@ impl DeliveryRepository for Db {
         Ok(in_tx!(self, |conn| claims::requeue(conn, back))?)
     }
 
-    async fn backlog(&self) -> StoreResult<Vec<(AgentId, u64)>> {
+    async fn backlog(&self) -> StoreResult<Vec<Waiting>> {
         Ok(in_read!(self, |conn| backlog(conn))?)
     }
 

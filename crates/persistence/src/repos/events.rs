@@ -1,18 +1,21 @@
 //! Channel events.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use core_types::messaging::{Channel, ChannelEvent, EventBody, EventKind, Message};
+use core_types::messaging::{Channel, ChannelEvent, EventBody, EventKind, Message, PAGE_BYTES};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable};
 
 use super::channels::{event_place, find_channel};
 use super::columns::{Id, Json, json, meaning, time, word};
-use super::messages::MessageRow;
+use super::memories::within;
+use super::messages::find_all;
 use super::prepared::fixed;
 use super::schema::{channel_events, channels, messages};
 use super::writes::write;
-use super::{Conn, RunQueryDsl};
+use super::{Conn, RunQueryDsl, queue};
 use crate::error::Fault;
 
 /// An event as it is stored.
@@ -33,10 +36,10 @@ impl EventRow {
         self.kind == EventKind::ChannelUpdated.to_string()
     }
 
-    fn into_event(self, message: Option<MessageRow>, channel: Option<&Arc<Channel>>) -> Result<ChannelEvent, Fault> {
+    fn into_event(self, message: Option<Arc<Message>>, channel: Option<&Arc<Channel>>) -> Result<ChannelEvent, Fault> {
         let body = match word("channel_events.kind", &self.kind)? {
-            EventKind::Message => EventBody::Message(message.map(|row| Arc::new(Message::from(row)))),
-            EventKind::MessageUpdated => EventBody::MessageUpdated(message.map(|row| Arc::new(Message::from(row)))),
+            EventKind::Message => EventBody::Message(message),
+            EventKind::MessageUpdated => EventBody::MessageUpdated(message),
             EventKind::MessageDeleted => EventBody::MessageDeleted(self.message_id.map(Id::to).ok_or_else(|| nameless(&self.kind))?),
             EventKind::ChannelCleared => EventBody::ChannelCleared,
             EventKind::ChannelUpdated => {
@@ -79,10 +82,25 @@ work! {
     }
 }
 
+/// An event with the message that it is of, where that one is still there, and the bytes of that.
+type Marked = (EventRow, Option<Id>, Option<i64>);
+
+/// Keeps what is a page: events whose messages come to no more than [`PAGE_BYTES`], each counted once, and one event at least.
+fn cut(marked: &mut Vec<Marked>) {
+    let mut known = HashSet::new();
+    let sizes = marked.iter().map(|(_, message, bytes)| match message {
+        Some(message) if known.insert(*message) => bytes.unwrap_or_default(),
+        _ => 0,
+    });
+    let count = within(sizes, PAGE_BYTES);
+    marked.truncate(count);
+}
+
 work! {
-    /// A message that is gone may have left its id to another, elsewhere or later here, which is not the one that was told.
+    /// A message that is gone may have left its id to another, elsewhere or later here, which is not the one that was told. The sizes
+    /// are looked at first, so that no more is read than is in the page, and each message once.
     pub(super) fn after(conn: &mut Conn, channel: Id, seq: i64, limit: u32) -> Result<Vec<ChannelEvent>, Fault> {
-        let rows: Vec<(EventRow, Option<MessageRow>)> = run!(
+        let mut marked: Vec<Marked> = run!(
             channel_events::table
                 .left_join(
                     messages::table.on(channel_events::message_id
@@ -94,12 +112,17 @@ work! {
                 .filter(channel_events::seq.gt(seq))
                 .order(channel_events::seq)
                 .limit(limit.into())
-                .select((EventRow::as_select(), Option::<MessageRow>::as_select()))
+                .select((EventRow::as_select(), messages::id.nullable(), sql::<Nullable<BigInt>>(queue::MESSAGE_BYTES)))
                 .load(conn)
         )?;
-        let shown = rows.iter().any(|(event, _)| event.shows_channel());
+        cut(&mut marked);
+        let ids: HashSet<Id> = marked.iter().filter_map(|(_, message, _)| *message).collect();
+        let told = if ids.is_empty() { Vec::new() } else { run!(find_all(conn, ids.into_iter().collect()))? };
+        let told: HashMap<Id, Arc<Message>> = told.into_iter().map(|message| (Id::from(message.id), Arc::new(message))).collect();
+        let shown = marked.iter().any(|(event, ..)| event.shows_channel());
         let channel = if shown { run!(find_channel(conn, channel))?.map(Arc::new) } else { None };
-        rows.into_iter().map(|(event, message)| event.into_event(message, channel.as_ref())).collect()
+        let event = |(event, message, _): Marked| event.into_event(message.and_then(|id| told.get(&id).cloned()), channel.as_ref());
+        marked.into_iter().map(event).collect()
     }
 }
 
@@ -129,5 +152,32 @@ work! {
             .execute(conn)
         )?;
         Ok(u64::try_from(events).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_message_counts_once_however_often_it_was_edited() {
+        let marked = |seq: i64, message: u128, bytes: usize| {
+            let message = Some(Id(Uuid::from_u128(message)));
+            let (channel_id, kind) = (Id(Uuid::nil()), String::new());
+            let event = EventRow { channel_id, seq, kind, message_id: message, payload: None, created_at: 0 };
+            (event, message, i64::try_from(bytes).ok())
+        };
+        let (half, whole) = (PAGE_BYTES / 2, PAGE_BYTES + 1);
+        for (mut events, count) in [
+            ((1..=50).map(|seq| marked(seq, 1, half)).collect::<Vec<_>>(), 50),
+            (vec![marked(1, 1, half), marked(2, 2, half), marked(3, 1, half), marked(4, 3, 1)], 3),
+            (vec![marked(1, 1, whole), marked(2, 1, whole), marked(3, 2, 0)], 1),
+            (Vec::new(), 0),
+        ] {
+            cut(&mut events);
+            assert_eq!(events.len(), count);
+        }
     }
 }

@@ -16,7 +16,7 @@ work! {
     /// Locks are taken in the order channel, agents, delivery; only then it is certain that this attempt still holds the
     /// delivery. The reply comes before the delivery's end, since it locks the agents that it wakes.
     pub(super) fn finish(conn: &mut Conn, end: Finish, ids: &dyn Ids) -> Result<Option<Finished>, Undo<Option<Finished>>> {
-        let Some((channel, agent)) = run!(deliveries::held(conn, end.fence))? else { return Ok(None) };
+        let Some((channel, agent, tenant)) = run!(deliveries::held(conn, end.fence))? else { return Ok(None) };
         check(&end, channel)?;
         let now = end.now.millis();
         let reply_place = if end.reply.is_some() { run!(message_place(conn, channel, Turn::Agent, now))? } else { None };
@@ -31,7 +31,7 @@ work! {
             if run!(deliveries::held(conn, fence))?.is_none() {
                 return Err(Undo::Answer(None));
             }
-            let entry = Entry { draft, place: reply_place, source_key: None, wake: Wake::Listeners, now };
+            let entry = Entry { draft, place: reply_place, source_key: None, wake: Wake::Listeners, tenant, now };
             let Entered::Stored(posted) = run!(enter(conn, entry, ids))? else {
                 return Err(Undo::Fault(Fault::Defect("another message has the reply's id".to_owned())));
             };

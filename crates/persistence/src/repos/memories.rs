@@ -9,11 +9,12 @@ use core_types::memory::{
     COUNTED, Entity, FACTS, KNOWLEDGE, KeywordSearch, ListedMemories, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository,
     Origin, Ranked, Remembered, RoomContext, RoomQuery, RoomState, Source,
 };
+use core_types::messaging::PAGE_BYTES;
 use core_types::{AgentId, EntityId, JsonObject, MemoryId, Page, StoreError, StoreResult, Timestamp};
 use diesel::dsl::{exists, sql};
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{BigInt, Bool};
 
 use super::columns::{Id, Object, TextOf, known_total, time, word};
 use super::plane::EntityRow;
@@ -33,6 +34,9 @@ const STEP: u32 = 500;
 /// search.
 const BATCH: u32 = 50;
 const BATCHES: u32 = 80;
+
+/// The bytes of a memory that have no bound of their own.
+const MEMORY_BYTES: &str = "CAST(octet_length(CAST(memories.content AS TEXT)) + octet_length(CAST(memories.metadata AS TEXT)) AS BIGINT)";
 
 /// When a memory can be found by its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +119,16 @@ impl MemoryRow {
 
 pub(super) fn all(rows: Vec<MemoryRow>) -> Result<Vec<Memory>, Fault> {
     rows.into_iter().map(MemoryRow::into_memory).collect()
+}
+
+/// How many entries of a page come to so many bytes at most, by their sizes in its order; the first fits always.
+pub(super) fn within(sizes: impl IntoIterator<Item = i64>, most: usize) -> usize {
+    let mut left = i64::try_from(most).unwrap_or(i64::MAX);
+    let fits = |(place, bytes): &(usize, i64)| {
+        left = left.saturating_sub(*bytes);
+        *place == 0 || left >= 0
+    };
+    sizes.into_iter().enumerate().take_while(fits).count()
 }
 
 /// The words by which a memory is found.
@@ -352,15 +366,25 @@ work! {
 }
 
 work! {
+    /// The sizes are looked at first, so that no more is kept in memory than is in the page.
     fn list(conn: &mut Conn, agent: Id, filter: MemoryFilter, page: Page) -> Result<ListedMemories, Fault> {
-        let rows: Vec<MemoryRow> = run!(
-            filtered!(agent, filter, memories::table.select(MemoryRow::as_select()))
+        let sizes: Vec<i64> = run!(
+            filtered!(agent, filter, memories::table.select(sql::<BigInt>(MEMORY_BYTES)))
                 .order((memories::created_at.desc(), memories::ordinal.desc()))
                 .offset(page.offset.into())
                 .limit(page.limit.into())
                 .load(conn)
         )?;
-        let total = match known_total(page, rows.len()) {
+        let known = sizes.len();
+        let shown = i64::try_from(within(sizes, PAGE_BYTES)).unwrap_or(i64::MAX);
+        let rows: Vec<MemoryRow> = run!(
+            filtered!(agent, filter, memories::table.select(MemoryRow::as_select()))
+                .order((memories::created_at.desc(), memories::ordinal.desc()))
+                .offset(page.offset.into())
+                .limit(shown)
+                .load(conn)
+        )?;
+        let total = match known_total(page, known) {
             Some(total) => Some(total),
             None => run!(count(conn, agent, filter))?,
         };
@@ -550,5 +574,25 @@ impl MemoryRepository for Db {
             self.unindexed.store(true, Ordering::Release);
         }
         indexed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn a_page_has_so_many_bytes_and_one_entry_at_least() {
+        for (sizes, count) in [
+            (vec![], 0),
+            (vec![11], 1),
+            (vec![11, 0], 1),
+            (vec![4, 6, 0, 1], 3),
+            (vec![4, 7, 1], 1),
+            (vec![0, 11], 1),
+            (vec![i64::MAX, i64::MAX], 1),
+        ] {
+            assert_eq!(within(sizes.clone(), 10), count, "{sizes:?}");
+        }
     }
 }

@@ -102,6 +102,8 @@ pub(super) struct Entry {
     pub(super) source_key: Option<String>,
     /// Which agents hear of it.
     pub(super) wake: Wake,
+    /// For whom they work then; `None` where that is the owner.
+    pub(super) tenant: Option<String>,
     /// The present moment.
     pub(super) now: i64,
 }
@@ -135,7 +137,7 @@ work! {
 work! {
     /// Writes a message with its event and its deliveries. Posts and replies both come here.
     pub(super) fn enter(conn: &mut Conn, entry: Entry, ids: &dyn Ids) -> Result<Entered, Fault> {
-        let Entry { mut draft, place, source_key, wake, now } = entry;
+        let Entry { mut draft, place, source_key, wake, tenant, now } = entry;
         draft.in_reply_to = run!(answered(conn, place.channel.id.into(), draft.in_reply_to, &mut draft.metadata))?;
         let row = MessageRow::new(draft, &place);
         let values = (&row, messages::source_key.eq(source_key));
@@ -153,7 +155,7 @@ work! {
         };
         run!(events::add(conn, &event))?;
         let message = Message::from(row);
-        match run!(deliveries::deliver(conn, &message, &place, wake, now, ids))? {
+        match run!(deliveries::deliver(conn, &message, &place, wake, tenant, now, ids))? {
             Some(deliveries) => Ok(Entered::Stored(Posted { message: Arc::new(message), deliveries, created_channel: false, renewal: None })),
             None => Ok(Entered::NobodyListens),
         }
@@ -259,7 +261,7 @@ work! {
             return Err(Undo::Answer(PostOutcome::NoChannel));
         }
         let renewal = run!(renewed(conn, beside, channel_id, now))?;
-        let source_key = if once_per_source { source_key(&draft) } else { None };
+        let source_key = if once_per_source { source_key(&draft, reach.as_ref()) } else { None };
         if let Some(key) = &source_key
             && let Some(first) = run!(of_source(conn, channel_id, key))?
             && let Some(first) = run!(posted(conn, first))?
@@ -272,7 +274,8 @@ work! {
                 return Err(Undo::Answer(PostOutcome::AgentFull(agent)));
             }
         }
-        match run!(enter(conn, Entry { draft, place, source_key, wake, now }, ids))? {
+        let tenant = sight.map(|sight| sight.tenant);
+        match run!(enter(conn, Entry { draft, place, source_key, wake, tenant, now }, ids))? {
             Entered::Stored(posted) => {
                 run!(keep_job(conn, beside, &posted))?;
                 Ok(PostOutcome::Posted(Posted { created_channel, renewal, ..posted }))
@@ -307,10 +310,16 @@ work! {
     }
 }
 
-/// A source's ids are unique within a channel at best: chat platforms count messages per chat.
-fn source_key(draft: &MessageDraft) -> Option<String> {
+/// A source's ids are unique within a channel at best: chat platforms count messages per chat. Whoever else speaks there has sources of
+/// its own, so that nobody takes the id of what another is going to bring.
+fn source_key(draft: &MessageDraft, reach: Option<&Reach>) -> Option<String> {
     let id = draft.source_id.as_deref()?;
-    Some(format!("{}\n{id}", draft.source_type.as_deref().unwrap_or_default()))
+    let source = draft.source_type.as_deref().unwrap_or_default();
+    Some(match reach {
+        None => format!("{source}\n{id}"),
+        Some(Reach { tenant, person: None, .. }) => format!("{source}\n{id}\n{tenant}"),
+        Some(Reach { tenant, person: Some(person), .. }) => format!("{source}\n{id}\n{tenant}\n{person}"),
+    })
 }
 
 work! {

@@ -104,6 +104,7 @@ tables! {
         due_at -> Nullable<BigInt>,
         created_at -> BigInt,
         ended_at -> Nullable<BigInt>,
+        tenant -> Nullable<Text>,
     }
     idempotency (caller, route, key) {
         caller -> Text,

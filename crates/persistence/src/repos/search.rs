@@ -1,20 +1,26 @@
 //! Searching messages by their words. The newest are looked at first, and only so many of them.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use core_types::Timestamp;
-use core_types::messaging::{FoundMessages, Message, MessageSearch, SEARCHED};
+use core_types::messaging::{FoundMessages, Message, MessageSearch, PAGE_BYTES, SEARCHED};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
-use super::access::{Sight, channels_within};
+use super::access::{Sight, channels_within, sees_channel};
 use super::columns::{Id, time};
+use super::memories::within;
 use super::messages::MessageRow;
 use super::schema::{channel_participants, channels, messages};
-use super::{Conn, RunQueryDsl};
+use super::{Conn, RunQueryDsl, queue};
 use crate::error::Fault;
 
 /// Messages looked at with one query.
 const STEP: u32 = 2_000;
+/// Channels asked for with one query: SQLite takes about three times as many values.
+const CHANNELS: usize = 10_000;
 
 /// What is looked at of a message.
 #[derive(Queryable, Selectable)]
@@ -22,10 +28,14 @@ const STEP: u32 = 2_000;
 struct Candidate {
     ordinal: i64,
     id: Id,
+    channel_id: Id,
     author_id: Id,
     content: String,
     created_at: i64,
 }
+
+/// When a message was said, and where; no two have both in common.
+type Place = (i64, Id);
 
 /// A search, made ready.
 struct Wanted {
@@ -53,11 +63,21 @@ work! {
             from: search.from.map_or(i64::MIN, Timestamp::millis),
             to: search.to.map_or(i64::MAX, Timestamp::millis),
         };
+        let channel = search.channel.map(Id::from);
+        let places = match (&sight, channel) {
+            (Some(sight), Some(channel)) if !run!(sees_channel(conn, sight, channel))? => Some(Vec::new()),
+            (Some(sight), None) => Some(run!(newest(conn, sight, &wanted))?),
+            _ => None,
+        };
+        let mut steps = places.as_ref().map(|places| places.chunks(STEP as usize));
         let enough = u64::from(search.offset) + u64::from(search.limit);
         let mut hits: Vec<Id> = Vec::new();
         let (mut looked_at, mut searched_to, mut before) = (0, None, None);
         while (hits.len() as u64) < enough {
-            let step = run!(candidates(conn, sight.as_ref(), search.channel.map(Id::from), &wanted, before))?;
+            let step = match &mut steps {
+                Some(steps) => run!(said_at(conn, steps.next().unwrap_or_default()))?,
+                None => run!(candidates(conn, channel, &wanted, before))?,
+            };
             let Some(last) = step.last() else { break };
             before = Some((last.ordinal, last.created_at));
             looked_at += u32::try_from(step.len()).unwrap_or(u32::MAX);
@@ -72,27 +92,85 @@ work! {
                 break;
             }
         }
-        let ids: Vec<Id> = hits.into_iter().skip(search.offset as usize).take(search.limit as usize).collect();
-        Ok(FoundMessages { messages: run!(in_order(conn, ids))?, searched_to })
+        let mut ids: Vec<Id> = hits.into_iter().skip(search.offset as usize).take(search.limit as usize).collect();
+        let shown = run!(fitting(conn, &ids))?;
+        let is_cut = shown < ids.len();
+        ids.truncate(shown);
+        let messages = run!(in_order(conn, ids))?;
+        if is_cut {
+            // Whoever goes on from here gets the rest.
+            searched_to = messages.last().map(|message| message.created_at);
+        }
+        Ok(FoundMessages { messages, searched_to })
     }
 }
 
 work! {
-    /// The next messages to look at, newest first: of a channel by its index of times, else by the order of insertion.
-    fn candidates(
-        conn: &mut Conn, sight: Option<&Sight>, channel: Option<Id>, wanted: &Wanted, before: Option<(i64, i64)>,
-    ) -> QueryResult<Vec<Candidate>> {
-        let mut all = messages::table.select(Candidate::as_select()).limit(STEP.into()).into_boxed();
-        if let Some(sight) = sight {
-            all = all.filter(messages::channel_id.eq_any(channels::table.filter(channels_within!(sight)).select(channels::id)));
+    /// The places of the newest messages within reach, newest first: as many as are looked at. They are in the index of times, which alone
+    /// is read; the messages themselves would all be read to be sorted.
+    fn newest(conn: &mut Conn, sight: &Sight, wanted: &Wanted) -> QueryResult<Vec<Place>> {
+        let seen: Vec<Id> = run!(channels::table.filter(channels_within!(sight)).select(channels::id).load(conn))?;
+        let mut newest: Vec<Place> = Vec::new();
+        for some in seen.chunks(CHANNELS) {
+            let of_some = messages::table
+                .filter(messages::channel_id.eq_any(some.to_vec()))
+                .filter(messages::created_at.ge(wanted.from))
+                .filter(messages::created_at.le(wanted.to))
+                .order(messages::created_at.desc())
+                .limit(SEARCHED.into())
+                .select((messages::created_at, messages::channel_id));
+            let of_some: Vec<Place> = run!(of_some.load(conn))?;
+            newest.extend(of_some);
+            newest.sort_unstable_by_key(|place| Reverse(*place));
+            newest.truncate(SEARCHED as usize);
         }
+        Ok(newest)
+    }
+}
+
+work! {
+    /// The messages at these places, which are all that there are between the first and the last.
+    fn said_at(conn: &mut Conn, places: &[Place]) -> QueryResult<Vec<Candidate>> {
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(Vec::new()) };
+        let mut channels: Vec<Id> = places.iter().map(|(_, channel)| *channel).collect();
+        channels.sort_unstable();
+        channels.dedup();
+        let between = messages::table
+            .filter(messages::channel_id.eq_any(channels))
+            .filter(messages::created_at.ge(last.0))
+            .filter(messages::created_at.le(first.0))
+            .order((messages::created_at.desc(), messages::channel_id.desc()))
+            .select(Candidate::as_select());
+        let mut said: Vec<Candidate> = run!(between.load(conn))?;
+        // What was said at the same time as the first or the last may be of another step.
+        said.retain(|candidate| (*last..=*first).contains(&(candidate.created_at, candidate.channel_id)));
+        Ok(said)
+    }
+}
+
+work! {
+    /// The next messages to look at, newest first: of a channel by its index of times, else of all by the order of insertion.
+    fn candidates(conn: &mut Conn, channel: Option<Id>, wanted: &Wanted, before: Option<(i64, i64)>) -> QueryResult<Vec<Candidate>> {
+        let some = messages::table.limit(STEP.into());
         let Some(channel) = channel else {
             let older = before.map_or(i64::MAX, |(ordinal, _)| ordinal);
-            return run!(all.filter(messages::ordinal.lt(older)).order(messages::ordinal.desc()).load(conn));
+            let of_all = some.filter(messages::ordinal.lt(older)).order(messages::ordinal.desc());
+            return run!(of_all.select(Candidate::as_select()).load(conn));
         };
         let older = before.map_or(wanted.to.saturating_add(1), |(_, created_at)| created_at);
         let in_time = messages::created_at.lt(older).and(messages::created_at.ge(wanted.from));
-        run!(all.filter(messages::channel_id.eq(channel)).filter(in_time).order(messages::created_at.desc()).load(conn))
+        let of_channel = some.filter(messages::channel_id.eq(channel)).filter(in_time).order(messages::created_at.desc());
+        run!(of_channel.select(Candidate::as_select()).load(conn))
+    }
+}
+
+work! {
+    /// How many of the messages with these ids are a page, in this order: no more than [`PAGE_BYTES`], and one at least.
+    fn fitting(conn: &mut Conn, ids: &[Id]) -> QueryResult<usize> {
+        let fitting = messages::table.filter(messages::id.eq_any(ids.to_vec()));
+        let sizes: Vec<(Id, i64)> = run!(fitting.select((messages::id, sql::<BigInt>(queue::MESSAGE_BYTES))).load(conn))?;
+        let sizes: HashMap<Id, i64> = sizes.into_iter().collect();
+        Ok(within(ids.iter().map(|id| sizes.get(id).copied().unwrap_or_default()), PAGE_BYTES))
     }
 }
 

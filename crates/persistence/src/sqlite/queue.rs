@@ -1,7 +1,7 @@
 //! What SQLite needs no lock for: there is only one writer.
 
 use core_types::MessageServerId;
-use core_types::deliveries::{ClaimRequest, DeliveryState};
+use core_types::deliveries::{ClaimRequest, DeliveryState, Loads};
 use core_types::messaging::Channel;
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
@@ -9,7 +9,7 @@ use diesel::sql_types::Bool;
 
 use super::Conn;
 pub(super) use super::along::falls_due;
-use super::claims::{BusyIds, Candidate, admitted, in_no_channel_of, tenant_of_delivery};
+use super::claims::{BusyIds, Candidate, admitted, of_nobody_busy};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::memories::{MemoryRow, Wordless, without_words};
@@ -22,6 +22,9 @@ use super::vectors::Held;
 /// The bytes of a message that have no bound of their own. Only the heads of the rows are read for it.
 pub(super) const MESSAGE_BYTES: &str =
     "octet_length(messages.content) + coalesce(octet_length(messages.raw), 0) + octet_length(messages.metadata)";
+
+/// An agent and the tenant for whom it works, as one text.
+pub(super) const PAIR: &str = "lower(hex(deliveries.agent_id)) || deliveries.tenant";
 
 /// The running agents that take part in a channel and listen on its server, by join order, except the author of a message.
 pub(super) fn listeners(conn: &mut Conn, channel: &Channel, author: Id) -> QueryResult<Vec<Id>> {
@@ -144,7 +147,8 @@ pub(super) fn open_of_message(conn: &mut Conn, message: Id) -> QueryResult<Vec<D
 
 /// Claims heads that are due, the longest due first, and returns their ids.
 pub(super) fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<Id>> {
-    let full = BusyIds::of(request);
+    let loads: Loads = request.held.iter().collect();
+    let full = BusyIds::from(loads.busy(request.shares));
     // What is held already is left out afterwards, so that the statement needs no list of it.
     let candidates = i64::from(request.limit).saturating_add(i64::try_from(request.held.len()).unwrap_or(i64::MAX));
     let due = deliveries::table
@@ -153,14 +157,10 @@ pub(super) fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<I
         .filter(deliveries::due_at.le(request.now.millis()))
         .order((deliveries::due_at, deliveries::ordinal))
         .limit(candidates)
-        .select((deliveries::id, deliveries::agent_id, tenant_of_delivery!()));
+        .select((deliveries::id, deliveries::agent_id, deliveries::tenant));
     // The statement without lists is always the same text, and so is prepared once.
-    let due: Vec<Candidate> = if full.agents.is_empty() && full.tenants.is_empty() {
-        due.load(conn)?
-    } else {
-        due.filter(deliveries::agent_id.ne_all(full.agents)).filter(in_no_channel_of!(full.tenants)).load(conn)?
-    };
-    let taken = admitted(request, due);
+    let due: Vec<Candidate> = if full.is_empty() { due.load(conn)? } else { due.filter(of_nobody_busy!(full)).load(conn)? };
+    let taken = admitted(request, loads, due);
     for id in &taken {
         let claim = (
             deliveries::state.eq(DeliveryState::Claimed.to_string()),

@@ -2,7 +2,7 @@
 
 use core_types::agents::Agent;
 use core_types::character::Character;
-use core_types::deliveries::{ClaimRequest, DeliveryState};
+use core_types::deliveries::{ClaimRequest, DeliveryState, Shares};
 use core_types::memory::{AgentPlane, Room};
 use core_types::messaging::{EventBody, PostOutcome};
 use core_types::worlds::World;
@@ -64,8 +64,7 @@ pub async fn are_cancelled<F: Future<Output = ()>>(store: &Store, delete: impl F
     while claimed.len() < kept.len() {
         let request = ClaimRequest {
             limit: 1,
-            per_agent: 9,
-            per_tenant: 9,
+            shares: Shares { per_agent: 9, per_tenant: 9, per_pair: 9 },
             held: Vec::new(),
             now: Timestamp::from_millis(9),
             lease_until: Timestamp::from_millis(99),

@@ -122,10 +122,7 @@ impl House {
             }
         }
         self.upload(&vec![b'x'; 300_000]).await.error(503, "UNAVAILABLE");
-        let made = Request::post(
-            "/api/messaging/message-servers",
-            &json!({"name": "s", "sourceType": "t", "metadata": {"x": "x".repeat(60_000)}}),
-        );
+        let made = Request::post("/api/agents", &json!({"characterJson": {"name": "s", "bio": "b", "system": "x".repeat(60_000)}}));
         self.caller().send(made.header("idempotency-key", "k")).await.error(503, "UNAVAILABLE");
         let known = self.messages().await;
         assert!(self.book.settled().keys().all(|id| known.contains_key(id)), "what was acknowledged is read meanwhile");

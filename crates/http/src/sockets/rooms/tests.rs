@@ -132,3 +132,27 @@ fn of_a_reply_that_was_shown_in_part_the_end_is_told_and_of_no_other() {
     assert_eq!(failed(&end(5, DeliveryState::Replied)), None, "the message follows");
     assert_eq!(failed(&end(5, DeliveryState::Failed)), None);
 }
+
+/// Opens a room on this channel for a tenant that shares these message servers, or for the owner.
+fn open(rooms: &mut Directory, name: Option<&str>, servers: &[MessageServerId], channel: u128) -> Option<Place> {
+    let reach = name.map(|name| Reach { tenant: Tenant::new(name).unwrap(), servers: servers.to_vec(), person: None });
+    let channel = ChannelId::new(Uuid::from_u128(channel));
+    let place = (channel, reach);
+    rooms.add(place.clone(), Arc::new(Room::new(channel, 0))).is_ok().then_some(place)
+}
+
+#[test]
+fn a_tenant_has_a_quarter_of_the_rooms_and_the_owner_what_is_left() {
+    let mut rooms = Directory::new(8);
+    let first = open(&mut rooms, Some("one"), &[], 1).unwrap();
+    // Another key of the same tenant, which reaches farther, has rooms of its own, and they count alike.
+    assert!(open(&mut rooms, Some("one"), &[MessageServerId::DEFAULT], 1).is_some());
+    assert!(open(&mut rooms, Some("one"), &[], 2).is_none());
+    assert!(open(&mut rooms, Some("other"), &[], 1).is_some());
+    assert!((1..=5).all(|channel| open(&mut rooms, None, &[], channel).is_some()));
+    assert!(open(&mut rooms, Some("other"), &[], 2).is_none(), "there are no more than these");
+    rooms.remove(&first);
+    rooms.remove(&first);
+    assert!(open(&mut rooms, Some("one"), &[], 2).is_some());
+    assert_eq!(rooms.rooms.len(), 8);
+}

@@ -44,7 +44,7 @@ fn run(agent_id: AgentId) -> Run {
 impl AgentService for Fakes {
     async fn list(&self, _: &Caller) -> ServiceResult<Vec<AgentSummary>> {
         self.note(Call::Other("agents"))?;
-        Ok(vec![AgentSummary { id: AGENT.parse().unwrap(), name: "Eliza".to_owned(), bio: "One".to_owned(), running: false }])
+        Ok(vec![AgentSummary { id: AGENT.parse().unwrap(), name: "Eliza".to_owned(), bio: "One".to_owned(), running: false, owner: None }])
     }
 
     async fn get(&self, _: &Caller, _: AgentId) -> ServiceResult<AgentView> {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use core_types::deliveries::{ClaimRequest, Claimed};
+use core_types::deliveries::{ClaimRequest, Claimed, Shares};
 use diesel::RunQueryDsl;
 
 use super::*;
@@ -84,7 +84,13 @@ struct Told(std::sync::Mutex<Vec<bool>>);
 impl DeliveryWorker for Told {
     fn wants(&self) -> Option<ClaimRequest> {
         let now = core_types::Timestamp::from_millis(0);
-        Some(ClaimRequest { limit: 0, per_agent: 0, per_tenant: 0, held: Vec::new(), now, lease_until: now })
+        Some(ClaimRequest {
+            limit: 0,
+            shares: Shares { per_agent: 0, per_tenant: 0, per_pair: 0 },
+            held: Vec::new(),
+            now,
+            lease_until: now,
+        })
     }
 
     fn take_over(self: Arc<Self>, claimed: Option<Vec<Claimed>>) {

@@ -1,17 +1,20 @@
 //! Attacks by what is asked, how often, from where, and with which key.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use auth::Keyring;
 use core_types::{Secret, Timestamp};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
-use testkit::caller::Request;
+use testkit::caller::{Caller, Request};
+use testkit::scripted::{Reply, ScriptedModel};
 use testkit::server::{KEY, TestServer};
 use testkit::socket::Socket;
 
 use super::Estate;
 use crate::routes::{ROUTES, with_bodies};
-use crate::support::{ANN, DEFAULT, NOTHING, create_agent, create_channel, messages_of, open, running_agent, says, with, world};
+use crate::support::{ANN, DEFAULT, NOTHING, asked, create_agent, create_channel, messages_of, open, running_agent, says, with, world};
 
 /// No single request may take longer, even where the machine is busy. What grows with the square of its size takes far longer.
 const SOON: Duration = Duration::from_secs(10);
@@ -133,7 +136,13 @@ async fn no_request_costs_the_square_of_its_size() {
         ]
         .concat(),
     );
+    let secrets = |end: &str| -> Value { (0..60_000).map(|number| (format!("S{number}{end}"), json!("v"))).collect() };
+    let character = |settings: Value| json!({"characterJson": {"name": "T", "bio": "b", "settings": settings}});
     let costly = [
+        Request::post("/api/agents", &character(json!({"secrets": secrets("")}))),
+        Request::post("/api/agents", &character(secrets("_TOKEN"))),
+        Request::new("PATCH", &format!("/api/agents/{agent}")).json(&json!({"secrets": secrets("")})),
+        Request::new("PATCH", &format!("/api/agents/{agent}")).json(&json!({"settings": secrets("_TOKEN")})),
         Request::post(&documents, &page("<p>", 300_000)),
         Request::post(&documents, &page("<a href=\"", 100_000)),
         Request::post(&documents, &page("<!--", 300_000)),
@@ -253,4 +262,38 @@ async fn no_header_and_no_guess_gets_more_requests_than_the_limit() {
     assert!(refused >= 20 && seen[29] == 429, "{seen:?}");
     // The owner has a measure of its own, which strangers do not use up.
     assert_eq!(server.key_holder().get(&format!("/api/messaging/message-servers/{DEFAULT}/channels")).await.status, 200);
+}
+
+/// A conversation in which this was said, and what is asked for a title of it.
+async fn untitled(caller: &Caller, said: &str) -> (String, Value) {
+    let agent = running_agent(caller, "Alice").await;
+    let channel = create_channel(caller, "GROUP", &[ANN]).await;
+    for _ in 0..4 {
+        caller.post(&messages_of(&channel), &says(said)).await.data(201);
+    }
+    (format!("/api/messaging/central-channels/{channel}/generate-title"), json!({"agentId": agent}))
+}
+
+/// Class 20: one tenant holds a part of the places that are few, however many it asks for, and is told when to come again.
+#[tokio::test]
+async fn no_tenant_takes_the_places_of_all() {
+    let answer = |request: &Value| {
+        let held = request.to_string().contains("keep me waiting");
+        if held { Reply::Silence } else { Reply::text("Short Talk") }
+    };
+    let model = ScriptedModel::answering(answer).await.unwrap();
+    let own = [("OPENAI_BASE_URL", model.base_url()), ("OPENAI_API_KEY", "sk-server")];
+    let estate = Estate::with(&own).await;
+    let Estate { victim, attacker, .. } = &estate;
+    let (path, body) = untitled(attacker, "keep me waiting").await;
+    let mut held = pin!(join_all((0..4).map(|_| attacker.post(&path, &body))));
+    tokio::select! {
+        _ = &mut held => panic!("a title, though the model says nothing"),
+        () = asked(&model, 4) => {}
+    }
+    let refused = attacker.post(&path, &body).await;
+    refused.error(503, "OVERLOADED");
+    assert!(refused.header("retry-after").is_some(), "{refused}");
+    let (path, body) = untitled(victim, "hello").await;
+    assert_eq!(victim.post(&path, &body).await.data(200)["title"], "Short Talk");
 }

@@ -292,9 +292,36 @@ async fn nobody_waits_in_the_place_where_another_will_speak() {
     let found = text(&victim.get(&two).await.data(200)["id"]);
     assert_ne!(found, trap);
     assert_ne!(text(&owner.get(&two).await.data(200)["id"]), trap);
-    // The id of a tenant's own channel of two cannot be computed by whoever does not name the tenant.
-    let guess = string_to_uuid(&format!("{DEFAULT}:{name}")).to_string();
-    assert_ne!(found, guess);
+    // Whoever works out the id of a tenant's channel of two and takes it keeps nobody from talking there.
+    let two_with = |person: &str| {
+        let mut two = [person, agent.as_str()];
+        two.sort_unstable();
+        format!("DM-{}-{}", two[0], two[1])
+    };
+    assert_eq!(found, string_to_uuid(&format!("6:victim:{DEFAULT}:{name}")).to_string());
+    let guess = string_to_uuid(&format!("6:victim:{DEFAULT}:{}", two_with(BEN))).to_string();
+    let taken = json!({"author_id": ANN, "content": "mine", "message_server_id": DEFAULT, "metadata": {"isDm": true}});
+    attacker.post(&messages_of(&guess), &taken).await.data(201);
+    let of_ben = format!("/api/messaging/dm-channel?targetUserId={agent}&currentUserId={BEN}&dmServerId={DEFAULT}");
+    let own = text(&victim.get(&of_ben).await.data(200)["id"]);
+    assert_ne!(own, guess);
+    assert_eq!(text(&victim.get(&of_ben).await.data(200)["id"]), own, "it is one and the same from then on");
+    attacker.get(&messages_of(&own)).await.error(404, "CHANNEL_NOT_FOUND");
+    // Nor of those that a message server shares with its platform.
+    let platform = json!({"name": "Platform", "sourceType": "x"});
+    let platform = text(&victim.post("/api/messaging/central-servers", &platform).await.data(201)["id"]);
+    attacker.post(&messages_of(&string_to_uuid(&format!("{platform}:general")).to_string()), &taken).await.data(201);
+    let listed = async |name: &str| {
+        let there = json!({"channels": [{"sourceId": "general", "name": name, "type": "GROUP"}]});
+        victim.post(&format!("/api/messaging/central-servers/{platform}/sync-channels"), &there).await.data(200);
+        let listed = victim.get(&format!("/api/messaging/central-servers/{platform}/channels")).await.data(200);
+        let channels = listed["channels"].as_array().unwrap().clone();
+        channels.iter().map(|channel| (text(&channel["id"]), text(&channel["name"]))).collect::<Vec<_>>()
+    };
+    let first = listed("General").await;
+    let second = listed("Everything").await;
+    assert_eq!((first.len(), second.len()), (1, 1), "{first:?}, {second:?}");
+    assert_eq!((&first[0].0, first[0].1.as_str(), second[0].1.as_str()), (&second[0].0, "General", "Everything"));
 
     // A message server that both may use shows to neither what two of the other say to each other.
     let shared = text(&owner.post("/api/messaging/central-servers", &json!({"name": "Shared", "sourceType": "x"})).await.data(201)["id"]);
@@ -309,5 +336,49 @@ async fn nobody_waits_in_the_place_where_another_will_speak() {
         second.get(&format!("/api/messaging/central-channels/{private}")).await.error(404, "CHANNEL_NOT_FOUND");
         let listed = second.get(&format!("/api/messaging/central-servers/{shared}/channels")).await;
         assert!(listed.text().contains(&public) && !listed.text().contains(&private), "{listed}");
+    }
+}
+
+/// Class 12: who shares a message server talks with the agents there, and neither reads what they are told nor puts words into their mouths.
+#[tokio::test]
+async fn an_agent_that_is_shared_keeps_to_itself_what_it_is_told() {
+    let server = TestServer::with(&[("ELIZA_SERVER_AUTH_TOKEN", KEY)]).await;
+    let owner = server.key_holder();
+    let shared = text(&owner.post("/api/messaging/central-servers", &json!({"name": "Shared", "sourceType": "x"})).await.data(201)["id"]);
+    let character = json!({
+        "name": "Helpdesk", "bio": "Helps.", "system": TREASURE, "knowledge": [TREASURE], "lore": [TREASURE], "topics": ["help"],
+        "settings": {"avatar": "https://example.com/a.png", "note": TREASURE, "secrets": {"TREASURE_TOKEN": "x"}},
+    });
+    let agent = text(&owner.post("/api/agents", &json!({"characterJson": character})).await.data(201)["id"]);
+    owner.post(&format!("/api/agents/{agent}/start"), &json!({})).await.data(200);
+    owner.post(&format!("/api/messaging/central-servers/{shared}/agents"), &json!({"agentId": agent})).await.data(201);
+    let scopes = ["agents:read", "messages:read", "messages:write"];
+    let key = json!({"name": "guest", "scopes": scopes, "servers": [shared]});
+    let guest = server.caller().with_key(&text(&owner.post("/api/keys", &key).await.data(201)["key"]));
+    let seen = guest.get(&format!("/api/agents/{agent}")).await;
+    assert!(!seen.text().contains(TREASURE) && !seen.text().contains("TREASURE_TOKEN"), "{seen}");
+    let seen = seen.data(200);
+    assert_eq!(
+        (text(&seen["name"]), &seen["topics"], &seen["settings"]["avatar"]),
+        ("Helpdesk".to_owned(), &json!(["help"]), &character["settings"]["avatar"])
+    );
+    assert_eq!(owner.get(&format!("/api/agents/{agent}")).await.data(200)["system"], TREASURE);
+
+    // What the agent has said there can be removed by those who share the place, and says what it said until then.
+    let made = json!({"name": "c", "type": "GROUP", "message_server_id": shared, "participantCentralUserIds": [ANN, agent]});
+    let channel = text(&owner.post("/api/messaging/central-channels", &made).await.data(201)["id"]);
+    let said = json!({"channel_id": channel, "server_id": shared, "author_id": agent, "content": "It costs ten.", "source_type": "agent_response", "raw_message": {"text": "It costs ten."}});
+    let said = text(&owner.post("/api/messaging/submit", &said).await.data(201)["id"]);
+    let change = json!({"content": "It is free."});
+    guest.patch(&format!("/api/messaging/messages/{said}"), &change).await.error(403, "FORBIDDEN");
+    owner.patch(&format!("/api/messaging/messages/{said}"), &change).await.data(200);
+
+    // And what another brings from its platform is not taken for what somebody here has brought before.
+    let bring = |content: &str| json!({"channel_id": channel, "author_id": ANN, "content": content, "message_server_id": shared, "source_type": "tg", "source_id": "77"});
+    let first = guest.post("/api/messaging/ingest-external", &bring("from the guest")).await.data(202);
+    let second = owner.post("/api/messaging/ingest-external", &bring("from the platform")).await.data(202);
+    assert_ne!(first["messageId"], second["messageId"]);
+    for (caller, content, id) in [(&guest, "from the guest", &first["messageId"]), (&owner, "from the platform", &second["messageId"])] {
+        assert_eq!(&caller.post("/api/messaging/ingest-external", &bring(content)).await.data(202)["messageId"], id);
     }
 }

@@ -61,7 +61,8 @@ pub(crate) fn author_name(claimed: &Claimed) -> String {
     message.author_name.clone().unwrap_or_else(|| format!("User-{}", short(&message.author_id.to_string())))
 }
 
-fn short(id: &str) -> &str {
+/// As much of an id as tells people apart.
+pub(crate) fn short(id: &str) -> &str {
     id.get(..SHORT_ID).unwrap_or(id)
 }
 

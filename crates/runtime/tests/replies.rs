@@ -5,7 +5,7 @@ use std::sync::Arc;
 use core_types::actions::{Action, ActionContext, ActionError, ActionOutcome};
 use core_types::deliveries::DeliveryState;
 use core_types::memory::{MESSAGES, MemoryFilter, RoomQuery, RoomState};
-use core_types::messaging::MessagingService;
+use core_types::messaging::{MessagingService, NewMessage};
 use core_types::models::{Capabilities, ModelError, Purpose, Role, ToolSpec, Usage};
 use core_types::runs::{LogFilter, RunStatus};
 use core_types::{Caller, MemoryId, Page};
@@ -225,6 +225,28 @@ async fn calls_in_response_tags_have_ids_of_their_own_in_every_step() {
     let requests = model.requests();
     let calls: Vec<_> = requests.last().unwrap().turns.iter().flat_map(|turn| &turn.calls).map(|call| call.id.as_str()).collect();
     assert_eq!(calls, ["response-1", "response-2"]);
+}
+
+#[tokio::test]
+async fn nobody_passes_for_another_by_a_name() {
+    let model = Arc::new(ScriptedProvider::saying("noted"));
+    let house = House::open(Plan::with(Arc::<ScriptedProvider>::clone(&model))).await;
+    let agent = house.agent_named("Eliza").await;
+    let channel = house.channel("DM", &[person(1), person(2), person(3), agent.into()], json!({})).await;
+    let mut watch = house.watch(channel).await;
+    for (number, name) in [(1, "Ann"), (2, "ann "), (3, "ELIZA"), (1, "Ann")] {
+        let said =
+            NewMessage { author_name: Some(name.to_owned()), ..House::message(channel, person(number), &format!("said by {number}")) };
+        house.messaging.post(&Caller::owner(), said).await.unwrap();
+        watch.reply().await;
+    }
+    let last = model.requests().into_iter().rfind(|request| request.purpose == Purpose::Reply).unwrap();
+    let of = |number| person(number).to_string()[..8].to_owned();
+    let [ann, other, eliza] = [format!("Ann ({})", of(1)), format!("ann  ({})", of(2)), format!("ELIZA ({})", of(3))];
+    let authors: Vec<_> = last.turns.iter().filter(|turn| turn.role == Role::User).map(|turn| turn.author.clone()).collect();
+    assert_eq!(authors, [ann.clone(), other, eliza, ann.clone()]);
+    assert!(last.system.contains(&ann), "{}", last.system);
+    assert!(last.turns.iter().filter(|turn| turn.role == Role::Assistant).all(|turn| turn.author == "Eliza"));
 }
 
 #[tokio::test]

@@ -104,6 +104,13 @@ pub async fn a_shared_server_is_seen_as_a_whole(stores: Stores) {
     for (number, place) in [(1, Some(server(1).id)), (2, Some(MessageServerId::DEFAULT)), (3, None)] {
         assert_eq!(stores.access.meeting_place(&sharing, agent_id(number)).await.sure(), place);
     }
+    // Where none is named, its own answers, else one of the owner's, and no other tenant's.
+    stores.servers.link(server(1).id, agent_id(3)).await.sure();
+    for (stopped, first) in [(9, Some(agent_id(2))), (2, Some(agent_id(1))), (1, None)] {
+        stores.agents.stop(agent_id(stopped), at(2)).await.sure();
+        assert_eq!(stores.agents.first_running(Some(&sharing)).await.sure(), first);
+    }
+    assert_eq!(stores.agents.first_running(None).await.sure(), None);
 }
 
 /// What two say to each other is not, however its kind is spelled; nor is anything on the default server, which is everybody's.

@@ -239,7 +239,8 @@ pub trait MemoryRepository: Send + Sync {
     /// Those memories of `ids` that pass the filter, in no particular order.
     async fn find_all(&self, agent: AgentId, filter: MemoryFilter, ids: Vec<MemoryId>) -> StoreResult<Vec<Memory>>;
 
-    /// The memories that pass the filter, newest first.
+    /// The memories that pass the filter, newest first, and no more than [`PAGE_BYTES`](crate::messaging::PAGE_BYTES) of them, but one at
+    /// least; so whoever goes on behind the last of each page gets all.
     async fn list(&self, agent: AgentId, filter: MemoryFilter, page: Page) -> StoreResult<ListedMemories>;
 
     /// The memories that pass the filter and share words with a text, best first. Case, accents and the plural of

@@ -60,7 +60,7 @@ pub struct Reason {
 /// all the same.
 #[async_trait]
 pub trait MemoryService: Send + Sync {
-    /// The memories that pass the filter, newest first.
+    /// The memories that pass the filter, newest first; fewer than asked for where they are large.
     async fn list(&self, caller: &Caller, agent: AgentId, filter: MemoryFilter, page: Page) -> ServiceResult<ListedMemories>;
 
     /// One memory.

@@ -120,8 +120,8 @@ pub const SEARCHED: u32 = 20_000;
 pub struct FoundMessages {
     /// The messages, newest first.
     pub messages: Vec<Message>,
-    /// Where the search gave up after [`SEARCHED`] messages: nothing older than this was looked at. `None` where it
-    /// looked at everything, or found as many as were asked for.
+    /// Where the search gave up after [`SEARCHED`] messages, or with [`PAGE_BYTES`] of them: nothing older than this is in the answer. `None`
+    /// where it looked at everything, or found as many as were asked for.
     pub searched_to: Option<Timestamp>,
 }
 
@@ -206,7 +206,8 @@ pub trait MessageRepository: Send + Sync {
     /// Adds an event to a channel's order; `None` for an unknown channel.
     async fn announce(&self, channel: ChannelId, body: EventBody, now: Timestamp) -> StoreResult<Option<ChannelEvent>>;
 
-    /// Up to `limit` events of a channel after `seq`, oldest first.
+    /// Up to `limit` events of a channel after `seq`, oldest first, and no more than [`PAGE_BYTES`] of messages, but one event at least;
+    /// so none are left only where there are none in the answer.
     async fn events(&self, channel: ChannelId, after: i64, limit: u32) -> StoreResult<Vec<ChannelEvent>>;
 
     /// The sequence number of a channel's last event, 0 where nothing happened; `None` for an unknown channel.

@@ -19,6 +19,9 @@ use super::{Conn, RunQueryDsl};
 pub(super) const MESSAGE_BYTES: &str = "octet_length(messages.content)::bigint + coalesce(octet_length(messages.raw::text), 0) \
     + octet_length(messages.metadata::text)";
 
+/// The same of a memory.
+pub(super) const MEMORY_BYTES: &str = "octet_length(memories.content::text)::bigint + octet_length(memories.metadata::text)";
+
 /// An agent and the tenant for whom it works, as one text.
 pub(super) const PAIR: &str = "replace(deliveries.agent_id::text, '-', '') || deliveries.tenant";
 

@@ -35,9 +35,6 @@ const STEP: u32 = 500;
 const BATCH: u32 = 50;
 const BATCHES: u32 = 80;
 
-/// The bytes of a memory that have no bound of their own.
-const MEMORY_BYTES: &str = "CAST(octet_length(CAST(memories.content AS TEXT)) + octet_length(CAST(memories.metadata AS TEXT)) AS BIGINT)";
-
 /// When a memory can be found by its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Findable {
@@ -369,7 +366,7 @@ work! {
     /// The sizes are looked at first, so that no more is kept in memory than is in the page.
     fn list(conn: &mut Conn, agent: Id, filter: MemoryFilter, page: Page) -> Result<ListedMemories, Fault> {
         let sizes: Vec<i64> = run!(
-            filtered!(agent, filter, memories::table.select(sql::<BigInt>(MEMORY_BYTES)))
+            filtered!(agent, filter, memories::table.select(sql::<BigInt>(queue::MEMORY_BYTES)))
                 .order((memories::created_at.desc(), memories::ordinal.desc()))
                 .offset(page.offset.into())
                 .limit(page.limit.into())

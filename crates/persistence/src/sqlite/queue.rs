@@ -23,6 +23,9 @@ use super::vectors::Held;
 pub(super) const MESSAGE_BYTES: &str =
     "octet_length(messages.content) + coalesce(octet_length(messages.raw), 0) + octet_length(messages.metadata)";
 
+/// The same of a memory.
+pub(super) const MEMORY_BYTES: &str = "octet_length(memories.content) + octet_length(memories.metadata)";
+
 /// An agent and the tenant for whom it works, as one text.
 pub(super) const PAIR: &str = "lower(hex(deliveries.agent_id)) || deliveries.tenant";
 

@@ -1,13 +1,14 @@
 //! What the model is given: the character, what bears on the message, then as much of the recent conversation as fits.
 
+use core_types::EntityId;
 use core_types::character::{Character, OneOrMany};
 use core_types::memory::{Memory, Remembered, RoomContext, RoomState, Trust};
 use core_types::models::{ModelSize, Purpose, Role, TextRequest, ToolSpec, Turn};
 use serde_json::{Value, json};
 
 use super::attached::{self, Attached, AttachedText};
-use super::{Mind, recall, request, sender, template};
-use crate::record::room_kind;
+use super::{Mind, recall, request, template};
+use crate::record::{author_name, room_kind, short};
 use crate::run::RunError;
 
 /// Facts that are given at most.
@@ -37,7 +38,7 @@ pub(super) fn reply(mind: &Mind<'_>, room: &RoomContext, attached: Attached, too
         request.tools = tools;
     }
     let mut budget = Budget::for_request(mind, &request);
-    let present = present_turn(mind, attached, &mut budget);
+    let present = present_turn(mind, room, attached, &mut budget);
     let recalled = recalled(mind, room, &budget);
     let recalled: Vec<&str> = recalled.iter().map(String::as_str).collect();
     request.system = match custom(mind, &["messageHandlerTemplate", "replyTemplate"]) {
@@ -55,7 +56,7 @@ pub(super) fn decision(mind: &Mind<'_>, room: &RoomContext) -> Result<TextReques
     request.max_output_tokens = DECISION_TOKENS;
     let mut budget = Budget::for_request(mind, &request);
     let mentioned = Attached { attachments: attached::mentioned(mind), ..Attached::default() };
-    let present = present_turn(mind, mentioned, &mut budget);
+    let present = present_turn(mind, room, mentioned, &mut budget);
     request.system = match custom(mind, &["shouldRespondTemplate"]) {
         Some((name, text)) => budget.must(&template::render(name, text, variables(mind, room, &[], &[]))?),
         None => budget.must(&decision_system(&mind.ready.agent.character)),
@@ -132,7 +133,7 @@ fn identity(character: &Character) -> String {
 
 fn situation(mind: &Mind<'_>, room: &RoomContext) -> String {
     let name = &mind.ready.agent.character.name;
-    let sender = sender(mind);
+    let sender = sender(mind, room);
     let place = if room_kind(mind.claimed).eq_ignore_ascii_case("DM") {
         format!("You are talking with {sender}.")
     } else {
@@ -243,8 +244,8 @@ fn fragment(memory: &Memory) -> String {
 }
 
 /// The message with what came with it. An image that does not fit is mentioned; a text is cut.
-fn present_turn(mind: &Mind<'_>, attached: Attached, budget: &mut Budget) -> Turn {
-    let mut turn = Turn::text(Role::User, sender(mind), budget.must(&mind.claimed.message.content));
+fn present_turn(mind: &Mind<'_>, room: &RoomContext, attached: Attached, budget: &mut Budget) -> Turn {
+    let mut turn = Turn::text(Role::User, sender(mind, room), budget.must(&mind.claimed.message.content));
     for mut attachment in attached.attachments {
         match budget.left.checked_sub(IMAGE_TOKENS).filter(|_| attachment.content.is_some()) {
             Some(left) => budget.left = left,
@@ -293,8 +294,32 @@ fn turn_of(mind: &Mind<'_>, room: &RoomContext, memory: &Remembered) -> Turn {
     let own = memory.entity_id == mind.claimed.delivery.agent_id.into();
     let role = if own { Role::Assistant } else { Role::User };
     let known = room.entities.iter().find(|entity| entity.id == memory.entity_id).and_then(|entity| entity.names.first());
-    let author = if own { Some(&mind.ready.agent.character.name) } else { known };
-    Turn::text(role, author.cloned().unwrap_or_else(|| "User".to_owned()), memory.text.as_str())
+    let author = match known {
+        _ if own => mind.ready.agent.character.name.clone(),
+        Some(name) => called(mind, room, memory.entity_id, name),
+        None => "User".to_owned(),
+    };
+    Turn::text(role, author, memory.text.as_str())
+}
+
+/// How whoever wrote the message is called.
+fn sender(mind: &Mind<'_>, room: &RoomContext) -> String {
+    called(mind, room, mind.claimed.message.author_id, &author_name(mind.claimed))
+}
+
+/// A name, and a part of the id where somebody else here has the same, or the agent: nobody passes for another by a name, which all choose
+/// for themselves.
+fn called(mind: &Mind<'_>, room: &RoomContext, who: EntityId, name: &str) -> String {
+    let lower = |name: &str| name.trim().to_lowercase();
+    let (agent, author) = (EntityId::from(mind.claimed.delivery.agent_id), mind.claimed.message.author_id);
+    let known = room.entities.iter().filter_map(|entity| Some((entity.id, lower(entity.names.first()?))));
+    let present = [(agent, lower(&mind.ready.agent.character.name)), (author, lower(&author_name(mind.claimed)))];
+    let plain = lower(name);
+    if known.chain(present).any(|(id, other)| id != who && other == plain) {
+        format!("{name} ({})", short(&who.to_string()))
+    } else {
+        name.to_owned()
+    }
 }
 
 /// What templates can name (contract §6.4).
@@ -304,7 +329,7 @@ fn variables(mind: &Mind<'_>, room: &RoomContext, recalled: &[&str], tools: &[To
         .recent
         .iter()
         .map(|memory| turn_of(mind, room, memory))
-        .chain([Turn::text(Role::User, sender(mind), mind.claimed.message.content.clone())])
+        .chain([Turn::text(Role::User, sender(mind, room), mind.claimed.message.content.clone())])
         .map(|turn| format!("{}: {}", turn.author, turn.text))
         .collect();
     let recent = recent.join("\n");
@@ -329,6 +354,6 @@ fn variables(mind: &Mind<'_>, room: &RoomContext, recalled: &[&str], tools: &[To
         "adjectives": character.adjectives.join(", "), "adjective": character.adjectives.first(),
         "messageDirections": directions, "characterMessageExamples": examples(character), "knowledge": knowledge,
         "recentMessages": recent, "actionNames": names.join(", "), "actions": actions, "providers": providers.join("\n\n"),
-        "senderName": sender(mind), "roomName": mind.claimed.channel.name, "text": mind.claimed.message.content, "time": now,
+        "senderName": sender(mind, room), "roomName": mind.claimed.channel.name, "text": mind.claimed.message.content, "time": now,
     })
 }

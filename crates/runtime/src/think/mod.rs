@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::active::ActiveRun;
 use crate::agent::ReadyAgent;
 use crate::ports::{Limits, Ports};
-use crate::record::{self, ModelCall, Recorder};
+use crate::record::{ModelCall, Recorder};
 use crate::run::RunError;
 
 pub(crate) mod actions;
@@ -289,9 +289,4 @@ fn request(mind: &Mind<'_>, size: ModelSize, purpose: Purpose) -> TextRequest {
         max_output_tokens: mind.limits.output_tokens,
         temperature: mind.ready.settings.text("temperature").and_then(|text| text.parse().ok()),
     }
-}
-
-/// The name of whoever wrote the message.
-fn sender(mind: &Mind<'_>) -> String {
-    record::author_name(mind.claimed)
 }

@@ -1,4 +1,4 @@
-//! How many files the process may have open. Each connection is one.
+//! How many files the process may have open. Each connection is one, and one more while it downloads a file.
 
 /// Open files that are kept for the database, media, agents' own connections and the rest.
 const KEPT: u64 = 256;
@@ -17,7 +17,7 @@ pub(crate) fn raise() {
     if now != before {
         log::debug!("the limit of open files is raised from {before} to {now}");
     }
-    if now < CONNECTIONS + KEPT {
+    if for_connections(now) < CONNECTIONS {
         log::warn!(
             "this process may have {now} files open, which is too few for {CONNECTIONS} connections; \
              {} of them are for connections, and who comes beyond waits (see `ulimit -Hn`, LimitNOFILE)",
@@ -36,9 +36,9 @@ fn share(limit: u64, workers: usize) -> usize {
     usize::try_from((for_connections(limit) / workers).clamp(1, AT_A_WORKER)).unwrap_or(usize::MAX)
 }
 
-/// Where there are few, half of them.
+/// How many connections there may be, of two files each. Where there are few files, a quarter of them.
 const fn for_connections(limit: u64) -> u64 {
-    if limit > 2 * KEPT { limit - KEPT } else { limit / 2 }
+    if limit > 2 * KEPT { (limit - KEPT) / 2 } else { limit / 4 }
 }
 
 fn limit() -> u64 {
@@ -82,9 +82,9 @@ mod tests {
 
     #[test]
     fn connections_leave_files_to_the_rest() {
-        for (limit, workers, each) in [(1_024, 4, 192), (1_024, 1, 768), (256, 4, 32), (8, 16, 1), (0, 0, 1), (u64::MAX, 2, 10_000)] {
+        for (limit, workers, each) in [(1_024, 4, 96), (1_024, 1, 384), (256, 4, 16), (8, 16, 1), (0, 0, 1), (u64::MAX, 2, 10_000)] {
             assert_eq!(share(limit, workers), each, "{limit} files, {workers} workers");
         }
-        assert_eq!(share(2 * AT_A_WORKER + KEPT, 2), 10_000);
+        assert_eq!(share(4 * AT_A_WORKER + KEPT, 2), 10_000);
     }
 }

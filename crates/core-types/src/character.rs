@@ -141,6 +141,15 @@ pub struct ParsedCharacter {
     pub warnings: Vec<String>,
 }
 
+/// Refuses a `bio` that is too long for lists. Of a character that is there already, and of one that is brought from elsewhere, it is
+/// whatever it is.
+pub fn check_bio(bio: &Value) -> Result<(), InvalidCharacter> {
+    if check::text_bytes(bio) <= MAX_BIO {
+        return Ok(());
+    }
+    Err(InvalidCharacter(format!("bio: must have at most {MAX_BIO} bytes")))
+}
+
 /// Reads a character as clients send it: unknown keys are refused, keys of older releases are accepted with a warning,
 /// secrets are taken out.
 pub fn parse(value: &Value) -> Result<ParsedCharacter, InvalidCharacter> {

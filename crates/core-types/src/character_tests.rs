@@ -81,6 +81,7 @@ fn there_are_bounds_for_secrets_and_for_the_bio() {
     let named = |count: usize, name: &str| -> JsonObject { (0..count).map(|number| (format!("S{number}{name}"), json!("v"))).collect() };
     let bios = |bytes: usize| [json!("b".repeat(bytes)), json!(["b", "b".repeat(bytes - 1)])];
     let [one, many] = bios(MAX_BIO);
+    assert!(check_bio(&one).and(check_bio(&many)).is_ok());
     for character in [
         json!({"name": "A", "bio": one, "secrets": named(MAX_SECRETS, "")}),
         json!({"name": "A", "bio": many, "settings": {"secrets": named(MAX_SECRETS, "")}, "secrets": named(MAX_SECRETS, "")}),
@@ -94,11 +95,13 @@ fn there_are_bounds_for_secrets_and_for_the_bio() {
         (json!({"name": "A", "bio": "b", "settings": {"secrets": named(60_000, "")}}), "settings.secrets: must have at most 1000 entries"),
         (json!({"name": "A", "bio": "b", "settings": named(60_000, "_TOKEN")}), "secrets: must have at most 1000 entries"),
         (json!({"name": "A", "bio": "b", "settings": {"X_TOKEN": "v"}, "secrets": named(MAX_SECRETS, "")}), "secrets: must have at most"),
-        (json!({"name": "A", "bio": one}), "bio: must have at most 65536 bytes"),
-        (json!({"name": "A", "bio": many}), "bio: must have at most 65536 bytes"),
     ] {
         let error = parse(&character).unwrap_err().to_string();
         assert!(error.starts_with(problem), "{error:?} lacks {problem:?}");
+    }
+    for bio in [one, many] {
+        assert_eq!(check_bio(&bio).unwrap_err().to_string(), "bio: must have at most 65536 bytes");
+        assert!(parse(&json!({"name": "A", "bio": bio})).is_ok(), "what is there, or comes with its agent, stays");
     }
 }
 

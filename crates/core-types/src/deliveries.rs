@@ -141,8 +141,16 @@ pub struct Shares {
     pub per_agent: u32,
     /// For a tenant: all have the same. The owner is none, and has no bound.
     pub per_tenant: u32,
-    /// Of an agent for a tenant.
-    pub per_pair: u32,
+    /// Of an agent for all tenants together: each of those that it works for has an equal part.
+    pub per_agent_of_tenants: u32,
+}
+
+impl Shares {
+    /// Of an agent for each of so many tenants.
+    fn per_pair(self, tenants: usize) -> u32 {
+        let tenants = u32::try_from(tenants.max(1)).unwrap_or(u32::MAX);
+        self.per_agent_of_tenants.checked_div(tenants).unwrap_or_default().max(1)
+    }
 }
 
 /// How much is worked on, by agent and by tenant.
@@ -158,7 +166,9 @@ impl Loads {
     pub fn admit(&mut self, agent: AgentId, tenant: Option<&Tenant>, shares: Shares) -> bool {
         let room = |load: Option<&u32>, share: u32| load.copied().unwrap_or_default() < share;
         let room_for = |tenant: &Tenant| {
-            room(self.tenants.get(tenant), shares.per_tenant) && room(self.pairs.get(&(agent, tenant.clone())), shares.per_pair)
+            let load = self.pairs.get(&(agent, tenant.clone()));
+            let tenants = self.tenants_of(agent) + usize::from(load.is_none());
+            room(self.tenants.get(tenant), shares.per_tenant) && room(load, shares.per_pair(tenants))
         };
         let fits = room(self.agents.get(&agent), shares.per_agent) && tenant.is_none_or(room_for);
         if fits {
@@ -175,8 +185,18 @@ impl Loads {
         Busy {
             agents: with_share(&self.agents, shares.per_agent),
             tenants: with_share(&self.tenants, shares.per_tenant),
-            pairs: with_share(&self.pairs, shares.per_pair),
+            pairs: self.busy_pairs(shares),
         }
+    }
+
+    fn busy_pairs(&self, shares: Shares) -> Vec<(AgentId, Tenant)> {
+        let has_share = |((agent, _), load): &(&(AgentId, Tenant), &u32)| **load >= shares.per_pair(self.tenants_of(*agent));
+        self.pairs.iter().filter(has_share).map(|(pair, _)| pair.clone()).collect()
+    }
+
+    /// How many tenants an agent works for.
+    fn tenants_of(&self, agent: AgentId) -> usize {
+        self.pairs.keys().filter(|(other, _)| *other == agent).count()
     }
 
     /// How many tenants something is worked on for.

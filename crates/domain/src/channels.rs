@@ -14,6 +14,7 @@ use core_types::{
     Caller, ChannelId, Clock, EntityId, Ids, JsonObject, Listed, MessageServerId, Page, Permission, ServiceError, ServiceResult, Thing,
 };
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use crate::permission::{Access, own_name, require, require_voice};
 use crate::tell::tell;
@@ -36,6 +37,8 @@ pub struct Channels {
     pub clock: Arc<dyn Clock>,
     /// Where new ids come from.
     pub ids: Arc<dyn Ids>,
+    /// One at a time looks for a channel of two that cannot have its own id.
+    pub turn: Mutex<()>,
 }
 
 #[async_trait]
@@ -56,8 +59,7 @@ impl ChannelService for Channels {
         require(caller, Permission::MessagesWrite)?;
         // Their ids follow from the server, which must not be shared then.
         self.access.to(caller, Wanted::OwnServer(server)).await?;
-        let owner = caller.makes_for();
-        let MessageServer { source_type, .. } = self.servers.find(server).await?.ok_or(ServiceError::NotFound(Thing::Server))?;
+        let MessageServer { source_type, owner, .. } = self.servers.find(server).await?.ok_or(ServiceError::NotFound(Thing::Server))?;
         let now = self.clock.now();
         let synced = there.into_iter().map(|channel| Channel {
             id: ChannelId::new(string_to_uuid(&format!("{server}:{}", channel.source_id))),
@@ -120,8 +122,7 @@ impl ChannelService for Channels {
         };
         match self.added(caller, id, new.clone()).await? {
             Some(channel) => Ok(channel),
-            // Whoever took the id, which can be worked out, keeps nobody from talking; the name tells which channel it is from now on.
-            None => self.add(caller, ChannelId::new(self.ids.uuid()), new).await,
+            None => self.elsewhere(caller, new).await,
         }
     }
 
@@ -191,6 +192,16 @@ impl ChannelService for Channels {
 }
 
 impl Channels {
+    /// The channel of two whose id, which can be worked out, somebody else has taken: nobody is kept from talking by that. The name tells
+    /// which channel it is, and one call after another looks for it, so that there is one.
+    async fn elsewhere(&self, caller: &Caller, new: NewChannel) -> ServiceResult<Channel> {
+        let _turn = self.turn.lock().await;
+        if let Some(channel) = self.channels.find_named(caller.makes_for().as_ref(), new.server_id, DIRECT, &new.name).await? {
+            return Ok(channel);
+        }
+        self.add(caller, ChannelId::new(self.ids.uuid()), new).await
+    }
+
     async fn add(&self, caller: &Caller, id: ChannelId, new: NewChannel) -> ServiceResult<Channel> {
         let added = self.added(caller, id, new).await?;
         added.ok_or_else(|| ServiceError::conflict("A channel of this id exists already, and it is somebody else's"))

@@ -74,8 +74,10 @@ impl WorldService for Worlds {
         self.known(caller, agent).await?;
         if let Some(more) = &change.metadata {
             let mut metadata = self.worlds.find(agent, id).await?.ok_or(ServiceError::NotFound(Thing::World))?.metadata;
+            // What was larger before there was a bound can still be changed.
+            let was_within = fits(&metadata, METADATA_BYTES);
             metadata.extend(more.clone());
-            if !fits(&metadata, METADATA_BYTES) {
+            if was_within && !fits(&metadata, METADATA_BYTES) {
                 let message = format!("The settings of the world would have more than {METADATA_BYTES} bytes as JSON");
                 return Err(ServiceError::invalid(InvalidCode::Request, message));
             }

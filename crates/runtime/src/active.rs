@@ -119,12 +119,15 @@ pub(crate) struct Newer {
     pub(crate) woken: Arc<[(AgentId, bool)]>,
 }
 
-/// How many runs each may have while so many are under way. Every tenant has an equal part, of all and of each agent's, and one is left
-/// for one who comes anew.
+/// How many runs each may have while so many are under way. Every tenant has an equal part of all, and one is left for one who comes anew;
+/// of an agent's, tenants have three quarters together.
 pub(crate) fn shares(limits: &Limits, loads: &Loads) -> Shares {
     let bound = |runs: usize| u32::try_from(runs).unwrap_or(u32::MAX);
-    let part = |runs: usize| bound((runs / (loads.tenants().max(1) + 1)).max(1));
-    Shares { per_agent: bound(limits.runs_per_agent), per_tenant: part(limits.runs), per_pair: part(limits.runs_per_agent) }
+    Shares {
+        per_agent: bound(limits.runs_per_agent),
+        per_tenant: bound((limits.runs / (loads.tenants().max(1) + 1)).max(1)),
+        per_agent_of_tenants: bound(limits.runs_per_agent.saturating_mul(3).div_ceil(4)),
+    }
 }
 
 /// All runs under way.

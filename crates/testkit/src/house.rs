@@ -253,8 +253,15 @@ impl House {
         };
         let media = Media::new(media_ports, plan.media, true);
         let access = Access::new(store.access());
-        let channels =
-            Channels { servers: store.servers(), channels: store.channels(), access, bus: Arc::clone(&bus), clock: shared_clock, ids };
+        let channels = Channels {
+            servers: store.servers(),
+            channels: store.channels(),
+            access,
+            bus: Arc::clone(&bus),
+            clock: shared_clock,
+            ids,
+            turn: tokio::sync::Mutex::default(),
+        };
         let mut house = Self {
             store,
             bus,

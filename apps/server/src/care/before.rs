@@ -53,7 +53,7 @@ pub(super) fn copy(database: &Path, data_dir: &Path, what: &str) -> Result<PathB
     let directory = data_dir.join(COPIES);
     let failing = unwritable(&directory);
     stage::directory(&directory).map_err(&failing)?;
-    let copy = directory.join(format!("{}-before-{what}.db", super::backup::name(SystemClock.now())));
+    let copy = free(&directory, &format!("{}-before-{what}", super::backup::name(SystemClock.now())));
     let partial = stage::partial(&copy).map_err(&failing)?;
     let copied = care::copy(database, &partial, || {}, |_, _| {}).map_err(|error| {
         let advice = "a copy is made before the database is changed; free some space, or see what is wrong";
@@ -75,7 +75,7 @@ pub(super) fn copy(database: &Path, data_dir: &Path, what: &str) -> Result<PathB
         if stage::is_partial(&name) {
             // An earlier process ended while it copied: whoever changes the database is alone.
             std::fs::remove_file(entry.path()).map_err(&failing)?;
-        } else {
+        } else if entry.path().extension().is_some_and(|end| end == "db") {
             there.push(entry.path());
         }
     }
@@ -85,6 +85,17 @@ pub(super) fn copy(database: &Path, data_dir: &Path, what: &str) -> Result<PathB
         std::fs::remove_file(old).map_err(&failing)?;
     }
     Ok(copy)
+}
+
+/// A path of this name where nothing is: several copies may be made within a second.
+fn free(directory: &Path, name: &str) -> PathBuf {
+    let mut path = directory.join(format!("{name}.db"));
+    let mut number = 1;
+    while path.exists() {
+        number += 1;
+        path = directory.join(format!("{name}-{number}.db"));
+    }
+    path
 }
 
 #[cfg(test)]
@@ -105,6 +116,7 @@ mod tests {
             fs::write(earlier(number, ""), "a copy").unwrap();
         }
         fs::write(earlier(4, ".partial-7"), "half a copy").unwrap();
+        fs::write(earlier(5, "-wal"), "what somebody left who looked into one").unwrap();
         let made = copy(&database, directory.path(), "repair").unwrap();
         let mut there: Vec<_> = copies.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
         there.sort();

@@ -171,7 +171,10 @@ pub fn find(agents: &[Listed], wanted: &str) -> Result<Listed, Failure> {
         |agent: &Listed| !wanted.is_empty() && (agent.name.to_lowercase().starts_with(&wanted) || agent.id.starts_with(&wanted));
     let own_by_name = |agent: &Listed| agent.is_own() && by_name(agent);
     let own_by_beginning = |agent: &Listed| agent.is_own() && by_beginning(agent);
-    let tries: [&dyn Fn(&Listed) -> bool; 5] = [&by_id, &own_by_name, &by_name, &own_by_beginning, &by_beginning];
+    // A tenant's whole name may be the beginning of what one's own agent was meant by: then neither is taken.
+    let is_a_name = agents.iter().any(by_name);
+    let by_name_or_mistakable = |agent: &Listed| by_name(agent) || is_a_name && own_by_beginning(agent);
+    let tries: [&dyn Fn(&Listed) -> bool; 5] = [&by_id, &own_by_name, &by_name_or_mistakable, &own_by_beginning, &by_beginning];
     for fits in tries {
         let found: Vec<&Listed> = agents.iter().filter(|agent| fits(agent)).collect();
         match found.as_slice() {
@@ -314,6 +317,8 @@ mod tests {
         ] {
             assert_eq!(find(&agents, wanted).unwrap().id, id, "{wanted}");
         }
+        agents.push(of_a_tenant("ff77", "aa2"));
+        assert!(find(&agents, "aa2").unwrap_err().message.contains("aa2 (ff77, of the tenant shop)"), "it may be a beginning of Ada's id");
         let failure = find(&agents, "bob").unwrap_err();
         assert!(failure.message.contains("Bob (ff55, of the tenant shop), Bob (ff66, of the tenant shop)"), "{failure}");
     }

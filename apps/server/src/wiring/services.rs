@@ -165,6 +165,7 @@ pub(super) fn services(config: &Config, store: &Store, shared: Shared, backgroun
         bus,
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
+        turn: tokio::sync::Mutex::default(),
     });
     let messaging = Arc::new(Messaging::new(ports, messaging_limits(config)));
     background.spawn(messaging.watch_backlog());

@@ -454,7 +454,8 @@ pub async fn a_claim_brings_no_more_of_an_agent_for_one_tenant_than_its_share(st
     let mut held = vec![elsewhere];
     let mut claimed = Vec::new();
     loop {
-        let request = ClaimRequest { shares: Shares { per_pair: 1, ..NO_BOUND }, held: held.clone(), ..claim_request(2, at(9)) };
+        let request =
+            ClaimRequest { shares: Shares { per_agent_of_tenants: 1, ..NO_BOUND }, held: held.clone(), ..claim_request(2, at(9)) };
         let round = stores.deliveries.claim(request).await.sure();
         if round.is_empty() {
             break;

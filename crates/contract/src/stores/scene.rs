@@ -209,7 +209,7 @@ pub(super) fn post_of(draft: MessageDraft, now: Timestamp) -> PostMessage {
 }
 
 /// As much as there is, for everybody.
-pub(super) const NO_BOUND: Shares = Shares { per_agent: u32::MAX, per_tenant: u32::MAX, per_pair: u32::MAX };
+pub(super) const NO_BOUND: Shares = Shares { per_agent: u32::MAX, per_tenant: u32::MAX, per_agent_of_tenants: u32::MAX };
 
 /// A claim for the usual time by somebody who holds nothing yet.
 pub(super) fn claim_request(limit: u32, now: Timestamp) -> ClaimRequest {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{MAX_BIO, MAX_LIST, MAX_NAME, MAX_SECRETS};
+use super::{MAX_LIST, MAX_NAME, MAX_SECRETS};
 use crate::{JsonObject, ids::parse_uuid};
 
 /// Every problem as `path: reason`; empty where the object is a character.
@@ -59,7 +59,6 @@ impl Problems {
     fn bio(&mut self, value: Option<&Value>) {
         match value {
             None => self.add("bio", "is required"),
-            Some(bio) if text_bytes(bio) > MAX_BIO => self.add("bio", &format!("must have at most {MAX_BIO} bytes")),
             Some(bio) => self.one_or_many("bio", bio),
         }
     }
@@ -140,7 +139,7 @@ impl Problems {
 }
 
 /// The bytes of a text, or of the texts of a list together.
-fn text_bytes(value: &Value) -> usize {
+pub(super) fn text_bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::len).sum(),

@@ -79,7 +79,8 @@ impl AgentService for Agents {
             }
             CreateAgent::Path(path) => self.read_character(&path).await?,
         };
-        let parsed = character::parse(&value).map_err(|error| ServiceError::invalid(InvalidCode::Create, error.to_string()))?;
+        let checked = value.get("bio").map_or(Ok(()), character::check_bio).and_then(|()| character::parse(&value));
+        let parsed = checked.map_err(|error| ServiceError::invalid(InvalidCode::Create, error.to_string()))?;
         self.store(parsed, caller.makes_for()).await
     }
 

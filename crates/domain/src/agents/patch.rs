@@ -76,6 +76,7 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> Se
             }
         }
     }
+    patch.get("bio").map_or(Ok(()), character::check_bio).map_err(|error| invalid(&error.to_string()))?;
     let mut secrets = Vec::new();
     if let Some(given) = patch.get("settings") {
         merge_settings(&mut columns, given, &mut secrets)?;

@@ -21,9 +21,10 @@ use core_types::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
 
 use crate::permission::{Access, require};
-use crate::places::Places;
+use crate::places::{Place, Places};
 
 mod html;
 mod split;
@@ -51,7 +52,9 @@ const BATCH: usize = 200;
 const LOOKED_AT: u32 = 200;
 /// Documents of callers that are taken in at once: each is in memory, several times over, while it is split and stored.
 const AT_ONCE: usize = 8;
-/// When to come again where so many are being taken in.
+/// How long somebody waits for a place, and how often it is looked for; and when to come again where none was free.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(50);
 const BUSY: Duration = Duration::from_secs(2);
 /// Files that the knowledge of a character may come to, directories and all.
 const FILES: usize = 10_000;
@@ -88,10 +91,7 @@ impl KnowledgeService for Knowledge {
     async fn add(&self, caller: &Caller, agent: AgentId, document: NewDocument) -> ServiceResult<AddedDocument> {
         require(caller, Permission::MemoriesWrite)?;
         self.known(caller, agent).await?;
-        let _place = self.places.take(caller).ok_or_else(|| ServiceError::Overloaded {
-            message: "Too many documents are being taken in already".to_owned(),
-            retry_after: BUSY,
-        })?;
+        let _place = self.place(caller).await?;
         let id = document_id(agent, API, &document.source);
         if let Some(document) = self.whole(agent, id).await? {
             return Ok(AddedDocument { document, existing: true });
@@ -245,6 +245,21 @@ impl Knowledge {
         };
         self.keep(memories).await?;
         Ok(Ok((id, true)))
+    }
+
+    /// A place to take in a document, as soon as one is free: those who hand in several at once need not count.
+    async fn place(&self, caller: &Caller) -> ServiceResult<Place> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(place) = self.places.take(caller) {
+                return Ok(place);
+            }
+            if Instant::now() >= until {
+                let message = "Too many documents are being taken in already".to_owned();
+                return Err(ServiceError::Overloaded { message, retry_after: BUSY });
+            }
+            sleep(LOOK).await;
+        }
     }
 
     /// Which documents of a source are stored, each with the path of its file, where it has one. They are read page by page: all of them

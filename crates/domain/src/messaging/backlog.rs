@@ -55,10 +55,13 @@ impl Line {
     }
 
     /// Whether nothing more may wait here of somebody, where `most` may wait at once. Each tenant has an equal part of it, as far as it
-    /// is taken, and one is left for one who comes anew; the last quarter is the owner's.
+    /// is taken, and one is left for one who comes anew; the last quarter is the owner's, who waits for its own messages alone: what
+    /// tenants send at the same moment may be more than their part.
     fn is_full(&self, most: u64, tenant: Option<&Tenant>) -> bool {
-        let Some(tenant) = tenant else { return self.waiting >= most };
-        self.waiting >= most.saturating_sub(most / OWNERS) || self.part_of(tenant) >= self.share(most)
+        match tenant {
+            None => self.part_of(None) >= most,
+            Some(_) => self.waiting >= most.saturating_sub(most / OWNERS) || self.part_of(tenant) >= self.share(most),
+        }
     }
 
     fn share(&self, most: u64) -> u64 {
@@ -66,8 +69,8 @@ impl Line {
         (most / (tenants as u64 + 1)).max(1)
     }
 
-    fn part_of(&self, tenant: &Tenant) -> u64 {
-        self.of.get(&Some(tenant.clone())).map_or(0, |part| part.waiting)
+    fn part_of(&self, tenant: Option<&Tenant>) -> u64 {
+        self.of.get(&tenant.cloned()).map_or(0, |part| part.waiting)
     }
 
     /// How long it takes until all that waits is done with, at the rate of lately.
@@ -148,8 +151,8 @@ impl Backlog {
     /// What whoever comes too many is told.
     pub(super) fn refusal(&self, agent: AgentId, tenant: Option<&Tenant>) -> ServiceError {
         let line = self.lines.read().0.get(&agent).cloned().unwrap_or_default();
-        let own = tenant.map_or(0, |tenant| line.part_of(tenant));
-        let message = if own > 0 && line.waiting < self.most {
+        let own = line.part_of(tenant);
+        let message = if tenant.is_some() && own > 0 && line.waiting < self.most {
             format!("{own} messages of yours wait for this agent already, the most that may beside others; nothing was stored")
         } else {
             format!("{} messages wait for this agent already, the most that may; nothing was stored", line.waiting)

@@ -93,7 +93,8 @@ work! {
             }
         }
         let mut ids: Vec<Id> = hits.into_iter().skip(search.offset as usize).take(search.limit as usize).collect();
-        let shown = run!(fitting(conn, &ids))?;
+        // Those of all are in the order of insertion, in which no time says how far it is.
+        let shown = if places.is_some() || channel.is_some() { run!(fitting(conn, &ids))? } else { ids.len() };
         let is_cut = shown < ids.len();
         ids.truncate(shown);
         let messages = run!(in_order(conn, ids))?;

@@ -64,7 +64,7 @@ pub async fn are_cancelled<F: Future<Output = ()>>(store: &Store, delete: impl F
     while claimed.len() < kept.len() {
         let request = ClaimRequest {
             limit: 1,
-            shares: Shares { per_agent: 9, per_tenant: 9, per_pair: 9 },
+            shares: Shares { per_agent: 9, per_tenant: 9, per_agent_of_tenants: 9 },
             held: Vec::new(),
             now: Timestamp::from_millis(9),
             lease_until: Timestamp::from_millis(99),

@@ -86,7 +86,7 @@ impl DeliveryWorker for Told {
         let now = core_types::Timestamp::from_millis(0);
         Some(ClaimRequest {
             limit: 0,
-            shares: Shares { per_agent: 0, per_tenant: 0, per_pair: 0 },
+            shares: Shares { per_agent: 0, per_tenant: 0, per_agent_of_tenants: 0 },
             held: Vec::new(),
             now,
             lease_until: now,

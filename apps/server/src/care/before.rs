@@ -120,6 +120,6 @@ mod tests {
         let made = copy(&database, directory.path(), "repair").unwrap();
         let mut there: Vec<_> = copies.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
         there.sort();
-        assert_eq!(there, [earlier(2, ""), earlier(3, ""), made]);
+        assert_eq!(there, [earlier(2, ""), earlier(3, ""), earlier(5, "-wal"), made]);
     }
 }

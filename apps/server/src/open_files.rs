@@ -2,8 +2,8 @@
 
 /// Open files that are kept for the database, media, agents' own connections and the rest.
 const KEPT: u64 = 256;
-/// Connections that a server should be able to hold at once.
-const CONNECTIONS: u64 = 10_000;
+/// Connections that a server should be able to hold at once, or else somebody is told.
+const CONNECTIONS: u64 = 1_000;
 /// The most that one worker holds.
 const AT_A_WORKER: u64 = 10_000;
 
@@ -19,8 +19,8 @@ pub(crate) fn raise() {
     }
     if for_connections(now) < CONNECTIONS {
         log::warn!(
-            "this process may have {now} files open, which is too few for {CONNECTIONS} connections; \
-             {} of them are for connections, and who comes beyond waits (see `ulimit -Hn`, LimitNOFILE)",
+            "this process may have {now} files open, and so takes {} connections at once; who comes beyond \
+             waits (see `ulimit -Hn`, LimitNOFILE)",
             for_connections(now)
         );
     }

@@ -53,7 +53,7 @@ const LOOKED_AT: u32 = 200;
 /// Documents of callers that are taken in at once: each is in memory, several times over, while it is split and stored.
 const AT_ONCE: usize = 8;
 /// How long somebody waits for a place, and how often it is looked for; and when to come again where none was free.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 const BUSY: Duration = Duration::from_secs(2);
 /// Files that the knowledge of a character may come to, directories and all.

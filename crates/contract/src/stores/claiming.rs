@@ -8,7 +8,7 @@ use core_types::deliveries::{
 };
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, Channel, PostMessage, Wake};
 use core_types::runs::LogFilter;
-use core_types::{AgentId, DeliveryId, Reach};
+use core_types::{AgentId, ChannelId, DeliveryId, Reach};
 use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -426,20 +426,9 @@ pub async fn a_claim_brings_no_more_of_one_tenant_than_its_share(stores: Stores)
     for (number, owner) in [(1, Some("a")), (2, Some("a")), (3, Some("a")), (4, None), (5, None), (6, None), (7, Some("b"))] {
         said_by(&stores, agent, number, owner).await;
     }
-    let mut held = vec![Held { delivery: DeliveryId::new(Uuid::from_u128(0xdead)), agent: agent_id(99), tenant: Some(tenant("a")) }];
-    let mut claimed = Vec::new();
-    loop {
-        let request = ClaimRequest { shares: Shares { per_tenant: 2, ..NO_BOUND }, held: held.clone(), ..claim_request(3, at(9)) };
-        let round = stores.deliveries.claim(request).await.sure();
-        if round.is_empty() {
-            break;
-        }
-        for one in round {
-            held.push(Held { delivery: one.delivery.id, agent, tenant: one.delivery.tenant.clone() });
-            claimed.push(one.channel.id);
-        }
-    }
-    claimed.sort_unstable();
+    let held = vec![Held { delivery: DeliveryId::new(Uuid::from_u128(0xdead)), agent: agent_id(99), tenant: Some(tenant("a")) }];
+    let shares = Shares { per_tenant: 2, ..NO_BOUND };
+    let claimed = channels_claimed(&stores, ClaimRequest { shares, held, ..claim_request(3, at(9)) }).await;
     assert_eq!(claimed, [1, 4, 5, 6, 7].map(channel_id));
     assert_eq!(stores.claim(9, at(9)).await.len(), 2, "the rest waits");
 }
@@ -451,21 +440,9 @@ pub async fn a_claim_brings_no_more_of_an_agent_for_one_tenant_than_its_share(st
         said_by(&stores, agent, number, speaker).await;
     }
     let elsewhere = Held { delivery: DeliveryId::new(Uuid::from_u128(0xdead)), agent: agent_id(99), tenant: Some(tenant("a")) };
-    let mut held = vec![elsewhere];
-    let mut claimed = Vec::new();
-    loop {
-        let request =
-            ClaimRequest { shares: Shares { per_agent_of_tenants: 1, ..NO_BOUND }, held: held.clone(), ..claim_request(2, at(9)) };
-        let round = stores.deliveries.claim(request).await.sure();
-        if round.is_empty() {
-            break;
-        }
-        for one in round {
-            held.push(Held { delivery: one.delivery.id, agent, tenant: one.delivery.tenant.clone() });
-            claimed.push(one.channel.id);
-        }
-    }
-    claimed.sort_unstable();
+    let held = vec![elsewhere];
+    let shares = Shares { per_agent_of_tenants: 1, ..NO_BOUND };
+    let claimed = channels_claimed(&stores, ClaimRequest { shares, held, ..claim_request(2, at(9)) }).await;
     assert_eq!(claimed, [1, 4, 5].map(channel_id));
 }
 
@@ -483,6 +460,23 @@ pub async fn what_an_agent_says_is_heard_for_the_tenant_that_it_answers(stores: 
     let first = claimed.iter().find(|one| one.delivery.agent_id == agent).sure();
     let finished = stores.deliveries.finish(finish_with_reply(first, "hello to you", at(3))).await.sure().sure();
     assert_eq!(finished.woken.iter().map(|delivery| delivery.tenant.clone()).collect::<Vec<_>>(), [Some(tenant("a"))]);
+}
+
+/// Claims again and again, holding what was claimed, until there is nothing more; the channels of all that was.
+async fn channels_claimed(stores: &Stores, mut request: ClaimRequest) -> Vec<ChannelId> {
+    let mut claimed = Vec::new();
+    loop {
+        let round = stores.deliveries.claim(request.clone()).await.sure();
+        if round.is_empty() {
+            break;
+        }
+        for Claimed { delivery, channel, .. } in round {
+            request.held.push(Held { delivery: delivery.id, agent: delivery.agent_id, tenant: delivery.tenant });
+            claimed.push(channel.id);
+        }
+    }
+    claimed.sort_unstable();
+    claimed
 }
 
 /// A running agent that listens where tenants talk.

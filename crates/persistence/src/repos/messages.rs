@@ -19,6 +19,7 @@ use super::access::{self, Sight};
 use super::channels::{Place, Turn, add_channel, message_place};
 use super::columns::{Id, Opaque, time};
 use super::idempotency::{self, Claim};
+use super::memories::within;
 use super::prepared::fixed;
 use super::schema::{agents, messages};
 use super::writes::write;
@@ -347,12 +348,8 @@ work! {
 /// When the last message was posted that fits in a page of so many bytes, of messages with their sizes in the order of the page;
 /// the first fits always. `None` where there are none.
 fn last_within(sizes: &[(i64, i64)], most: usize) -> Option<i64> {
-    let mut left = i64::try_from(most).unwrap_or(i64::MAX);
-    let fits = |(_, bytes): &&(i64, i64)| {
-        left = left.saturating_sub(*bytes);
-        left >= 0
-    };
-    sizes.iter().take_while(fits).last().or(sizes.first()).map(|(at, _)| *at)
+    let last = within(sizes.iter().map(|(_, bytes)| *bytes), most).checked_sub(1)?;
+    sizes.get(last).map(|(at, _)| *at)
 }
 
 work! {

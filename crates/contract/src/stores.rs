@@ -46,6 +46,7 @@ pub mod runs;
 mod scene;
 pub mod servers;
 pub mod sessions;
+pub mod thinning;
 pub mod together;
 pub mod vectors;
 pub mod waking;
@@ -212,6 +213,10 @@ macro_rules! store_contract {
             edits::removing_a_message_cancels_its_open_deliveries,
             edits::clearing_a_channel_forgets_the_conversation,
             edits::messages_are_found_by_their_words,
+            thinning::a_long_conversation_is_cleared_as_a_short_one,
+            thinning::a_long_channel_goes_with_all_that_was_said_there,
+            thinning::a_message_server_goes_with_its_long_channels,
+            thinning::an_agent_goes_with_much_that_it_remembers,
             chosen::a_message_with_the_id_of_a_memory_changes_and_removes_none,
             chosen::a_channel_that_another_tenant_makes_is_not_the_one_that_is_remembered,
             chosen::a_message_with_the_id_of_one_that_is_gone_is_not_told_in_its_place,
@@ -278,6 +283,8 @@ macro_rules! store_contract {
             recall::any_text_may_be_asked_for,
             recall::text_without_spaces_is_found_by_its_parts,
             recall::rare_and_repeated_words_come_first,
+            recall::of_too_many_hits_the_newest_are_ranked,
+            recall::words_that_too_many_memories_have_count_only_alone,
             recall::filters_count_before_the_ranking,
             recall::only_what_is_remembered_now_is_found,
             recall::a_room_context_brings_knowledge_that_bears_on_the_message,

@@ -73,7 +73,7 @@ impl MemoryService for Memories {
         self.known(caller, agent).await?;
         let MemorySearch { text, filter, limit, threshold } = search;
         let depth = limit.max(DEPTH);
-        let by_words = self.memories.search(agent, filter.clone(), KeywordSearch { text: text.clone(), limit: depth });
+        let by_words = self.memories.search(agent, filter.clone(), KeywordSearch::new(text.clone(), depth));
         let (by_words, by_meaning) = tokio::join!(by_words, self.nearest(agent, &filter, &text, depth));
         let by_words = by_words?;
         let (by_meaning, shortfalls) = match by_meaning {

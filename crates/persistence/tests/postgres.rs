@@ -117,7 +117,7 @@ async fn a_memory_that_is_changed_while_it_is_made_findable_is_found_by_what_it_
     stranger.batch_execute("COMMIT").await.unwrap();
     assert_eq!(indexing.await.unwrap().unwrap(), 1);
     for (word, found) in [("wombat", 1), ("kangaroo", 0)] {
-        let search = KeywordSearch { text: word.to_owned(), limit: 10 };
+        let search = KeywordSearch::new(word, 10);
         let owner = AgentId::new(Uuid::from_u128(1));
         assert_eq!(memories.search(owner, MemoryFilter::table(MESSAGES), search).await.unwrap().len(), found, "{word}");
     }

@@ -230,7 +230,7 @@ async fn memories_from_before_there_was_an_index_of_words_are_taken_into_it() {
     }
     let owner = AgentId::new(Uuid::from_u128(1));
     let found = || {
-        let search = KeywordSearch { text: "kangaroos".to_owned(), limit: 10 };
+        let search = KeywordSearch::new("kangaroos", 10);
         let memories = store.memories();
         async move { memories.search(owner, MemoryFilter::table(MESSAGES), search).await.unwrap().len() }
     };
@@ -287,7 +287,7 @@ async fn remembering_and_recalling_goes_through_no_table_as_a_whole() {
         ..RoomQuery::conversation(RoomId::new(Uuid::from_u128(1)), 32, 50)
     };
     assert_eq!(memories.room_context(owner, room).await.unwrap().knowledge.len(), 1);
-    let search = KeywordSearch { text: about(), limit: 10 };
+    let search = KeywordSearch::new(about(), 10);
     assert_eq!(memories.search(owner, MemoryFilter::table(MESSAGES), search).await.unwrap().len(), 1);
     let ids = vec![MemoryId::new(Uuid::from_u128(1))];
     assert_eq!(memories.find_all(owner, MemoryFilter::table(MESSAGES), ids).await.unwrap().len(), 1);

@@ -121,7 +121,7 @@ pub async fn memories_that_came_are_found(stores: Stores) {
     assert_eq!(wanting.len(), 2);
     let told = memory(5, agent_id(1), channel_id(7), person(1), "tomatoes on a balcony");
     stores.arrivals.bring(vec![Belonging::Memory(Box::new(told))]).await.sure();
-    let search = KeywordSearch { text: "Balcony?".to_owned(), limit: 5 };
+    let search = KeywordSearch::new("Balcony?", 5);
     let found = stores.memories.search(agent_id(1), MemoryFilter::default(), search).await.sure();
     assert_eq!(found.iter().map(|ranked| ranked.memory.id).collect::<Vec<_>>(), [memory_id(5)]);
 }

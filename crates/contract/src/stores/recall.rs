@@ -19,7 +19,7 @@ async fn remember(stores: &Stores, agent: AgentId, table: &str, texts: &[&str]) 
 }
 
 async fn search(stores: &Stores, agent: AgentId, filter: MemoryFilter, text: &str, limit: u32) -> Vec<String> {
-    let found = stores.memories.search(agent, filter, KeywordSearch { text: text.to_owned(), limit }).await.sure();
+    let found = stores.memories.search(agent, filter, KeywordSearch::new(text, limit)).await.sure();
     let ranking: Vec<f64> = found.iter().map(|ranked| ranked.score).collect();
     assert!(ranking.is_sorted_by(|one, other| one >= other) && ranking.iter().all(|score| score.is_finite()), "{ranking:?}");
     found.into_iter().map(|ranked| ranked.memory.text().to_owned()).collect()
@@ -79,11 +79,45 @@ pub async fn rare_and_repeated_words_come_first(stores: Stores) {
     remember(&stores, agent, MESSAGES, &texts).await;
     assert_eq!(found(&stores, agent, "biscuit with tea").await.first().map(String::as_str), Some("tea and biscuit"));
     assert_eq!(found(&stores, agent, "tea").await.len(), 4);
-    let two =
-        stores.memories.search(agent, MemoryFilter::table(MESSAGES), KeywordSearch { text: "tea".to_owned(), limit: 10 }).await.sure();
+    let two = stores.memories.search(agent, MemoryFilter::table(MESSAGES), KeywordSearch::new("tea", 10)).await.sure();
     let place = |number| two.iter().position(|ranked| ranked.memory.id == memory_id(number)).sure();
     assert!(place(5) < place(1), "{two:?}");
     assert!(place(2) < place(3), "{two:?}");
+}
+
+/// Finds by a word among so few candidates.
+async fn among(stores: &Stores, agent: AgentId, filter: MemoryFilter, text: &str, candidates: u32) -> Vec<u128> {
+    let search = KeywordSearch { candidates, ..KeywordSearch::new(text, 10) };
+    let mut found: Vec<u128> =
+        stores.memories.search(agent, filter, search).await.sure().iter().map(|ranked| ranked.memory.id.uuid().as_u128()).collect();
+    found.sort_unstable();
+    found.iter().map(|id| id - memory_id(0).uuid().as_u128()).collect()
+}
+
+/// However well older ones fit; what a filter does not let pass takes nobody's place.
+pub async fn of_too_many_hits_the_newest_are_ranked(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    remember(&stores, agent, MESSAGES, &["tea tea tea", "tea", "water", "tea", "tea"]).await;
+    let elsewhere = (11..14).map(|number| memory(number, agent, channel_id(2), person(1), "tea"));
+    stores.memories.add(elsewhere.collect()).await.sure();
+    let everywhere = MemoryFilter::table(MESSAGES);
+    assert_eq!(among(&stores, agent, everywhere.clone(), "tea", 7).await, [1, 2, 4, 5, 11, 12, 13]);
+    assert_eq!(among(&stores, agent, everywhere.clone(), "tea", 6).await, [2, 4, 5, 11, 12, 13]);
+    assert_eq!(among(&stores, agent, everywhere.clone(), "tea", 2).await, [12, 13]);
+    let room = stores.memories.find(agent, memory_id(1)).await.sure().sure().room_id;
+    let there = MemoryFilter { rooms: vec![room], ..everywhere };
+    assert_eq!(among(&stores, agent, there.clone(), "tea", 4).await, [1, 2, 4, 5]);
+    assert_eq!(among(&stores, agent, there, "tea", 2).await, [4, 5]);
+}
+
+/// A word that is everywhere says nothing, and must not hide an old memory that has a rare one.
+pub async fn words_that_too_many_memories_have_count_only_alone(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    remember(&stores, agent, MESSAGES, &["tea and biscuit", "tea", "tea", "tea"]).await;
+    let everywhere = || MemoryFilter::table(MESSAGES);
+    assert_eq!(among(&stores, agent, everywhere(), "tea, biscuit", 2).await, [1]);
+    assert_eq!(among(&stores, agent, everywhere(), "tea, biscuit", 4).await, [1, 2, 3, 4]);
+    assert_eq!(among(&stores, agent, everywhere(), "tea", 2).await, [3, 4]);
 }
 
 /// The best of those that pass, even where many others fit better.

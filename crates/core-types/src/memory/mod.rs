@@ -18,8 +18,8 @@ mod service;
 pub use filter::{MemoryFilter, Source};
 pub use list::{COUNTED, ListedMemories};
 pub use recall::{
-    EmbeddingProgress, Fused, KeywordSearch, Nearest, RANK_CONSTANT, Ranked, Shortfall, Similar, SpaceProgress, VectorError, VectorIndex,
-    fuse,
+    CANDIDATES, EmbeddingProgress, Fused, KeywordSearch, Nearest, RANK_CONSTANT, Ranked, Shortfall, Similar, SpaceProgress, VectorError,
+    VectorIndex, fuse,
 };
 pub use reflection::{Reflection, ReflectionRepository, Unreflected};
 pub use service::{FoundMemories, FoundMemory, MemorySearch, MemoryService, Reason};

@@ -7,6 +7,9 @@ use crate::error::Source;
 use crate::memory::{Memory, MemoryFilter};
 use crate::{AgentId, MemoryId, StoreResult};
 
+/// How many of the newest memories that share a word are ranked, unless something else is said.
+pub const CANDIDATES: u32 = 20_000;
+
 /// What to find by words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeywordSearch {
@@ -14,6 +17,16 @@ pub struct KeywordSearch {
     pub text: String,
     /// At most so many memories.
     pub limit: u32,
+    /// So many of the newest hits are ranked, and a word that more memories have counts only where all words are such.
+    pub candidates: u32,
+}
+
+impl KeywordSearch {
+    /// The best `limit` memories for any text, among [`CANDIDATES`].
+    #[must_use]
+    pub fn new(text: impl Into<String>, limit: u32) -> Self {
+        Self { text: text.into(), limit, candidates: CANDIDATES }
+    }
 }
 
 /// A memory that a ranking found.

@@ -122,6 +122,8 @@ mod idempotency;
 mod jobs;
 #[path = "../repos/keys.rs"]
 mod keys;
+#[path = "../repos/keywords.rs"]
+mod keywords;
 mod lock;
 #[path = "../repos/media.rs"]
 mod media;
@@ -152,6 +154,8 @@ mod search;
 mod servers;
 #[path = "../repos/sessions.rs"]
 mod sessions;
+#[path = "../repos/thinning.rs"]
+mod thinning;
 mod types;
 #[path = "../repos/vectors.rs"]
 mod vectors;

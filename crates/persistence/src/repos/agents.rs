@@ -306,6 +306,7 @@ impl AgentRepository for Db {
     }
 
     async fn remove(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>> {
+        self.thin_agent(id.into()).await?;
         for _ in 0..REMOVAL_TRIES {
             match settled(in_tx!(self, |conn| remove(conn, id.into(), now.millis())))? {
                 Removal::Unknown => return Ok(None),

@@ -358,6 +358,7 @@ impl ChannelRepository for Db {
     }
 
     async fn remove(&self, id: ChannelId, now: Timestamp) -> StoreResult<Option<ChannelEvent>> {
+        self.thin_channel(id.into(), true).await?;
         Ok(in_tx!(self, |conn| remove_channel(conn, id.into(), now.millis()))?)
     }
 }

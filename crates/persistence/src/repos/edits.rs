@@ -121,7 +121,7 @@ pub(super) type Home = (Option<String>, Id);
 
 work! {
     /// The rooms of a channel that is there.
-    fn rooms_of_held(conn: &mut Conn, channel: Id) -> QueryResult<Vec<(Id, Id)>> {
+    pub(super) fn rooms_of_held(conn: &mut Conn, channel: Id) -> QueryResult<Vec<(Id, Id)>> {
         let home: Home = run!(channels::table.find(channel).select((channels::owner, channels::server_id)).first(conn))?;
         run!(rooms_of(conn, channel, home))
     }

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use core_types::error::chain;
 use core_types::memory::{
-    COUNTED, Entity, FACTS, KNOWLEDGE, KeywordSearch, ListedMemories, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository,
-    Origin, Ranked, Remembered, RoomContext, RoomQuery, RoomState, Source,
+    COUNTED, Entity, FACTS, KeywordSearch, ListedMemories, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository, Origin, Ranked,
+    Remembered, RoomContext, RoomQuery, RoomState, Source,
 };
 use core_types::messaging::PAGE_BYTES;
 use core_types::{AgentId, EntityId, JsonObject, MemoryId, Page, StoreError, StoreResult, Timestamp};
@@ -22,10 +22,10 @@ use super::prepared::{fixed, prepared};
 use super::queue;
 use super::schema::{entities, memories, participants};
 use super::vectors::renew;
-use super::words::{self, memory_words};
-use super::{Conn, Db, RunQueryDsl};
+use super::words;
+use super::{Conn, Db, RunQueryDsl, keywords};
 use crate::error::Fault;
-use crate::words::{VERSION, asked, indexed, scope};
+use crate::words::{VERSION, indexed, scope};
 
 /// How many memories are deleted in one transaction.
 const STEP: u32 = 500;
@@ -291,29 +291,6 @@ work! {
 }
 
 work! {
-    /// What of an agent's documents bears on a text; always the same statement, since every run asks it.
-    fn knowledge_about(conn: &mut Conn, agent: Id, about: &str, limit: u32) -> Result<Vec<Memory>, Fault> {
-        let asked = asked(about);
-        let knowledge = memories::table.filter(memories::agent_id.eq(agent)).filter(memories::table_name.eq(KNOWLEDGE));
-        // Most agents have no documents, and to see that costs a small part of a search.
-        if asked.is_empty() || !run!(diesel::select(exists(knowledge)).get_result(conn))? {
-            return Ok(Vec::new());
-        }
-        let query = words::query(&[scope(agent.0, KNOWLEDGE)], &asked);
-        let found = memory_words::table
-            .inner_join(memories::table.on(words::own!()))
-            .filter(words::matching!(query.clone()))
-            .filter(memories::agent_id.eq(agent))
-            .filter(memories::table_name.eq(KNOWLEDGE))
-            .order(words::rank!(query))
-            .limit(limit.into())
-            .select(MemoryRow::as_select());
-        let rows: Vec<MemoryRow> = run!(prepared(found).load(conn))?;
-        all(rows)
-    }
-}
-
-work! {
     fn room_context(conn: &mut Conn, agent: Id, query: RoomQuery) -> Result<RoomContext, Fault> {
         let room = Id::from(query.room);
         let state: Option<Option<String>> =
@@ -324,7 +301,7 @@ work! {
         if let Some(person) = query.alone_with {
             facts.extend(run!(facts_told_elsewhere(conn, agent, room, person.into(), query.facts))?);
         }
-        let knowledge = run!(knowledge_about(conn, agent, &query.about, query.knowledge))?;
+        let knowledge = run!(keywords::knowledge_about(conn, agent, &query.about, query.knowledge))?;
         let entities = run!(entities_of(conn, agent, recent.iter().map(|memory| memory.entity_id)))?;
         Ok(RoomContext { state, recent, facts, knowledge, entities })
     }
@@ -386,38 +363,6 @@ work! {
             None => run!(count(conn, agent, filter))?,
         };
         Ok(ListedMemories { items: all(rows)?, total: total.map(i64::unsigned_abs) })
-    }
-}
-
-work! {
-    /// The tables in which the agent has memories.
-    fn tables(conn: &mut Conn, agent: Id) -> QueryResult<Vec<String>> {
-        run!(memories::table.filter(memories::agent_id.eq(agent)).select(memories::table_name).distinct().load(conn))
-    }
-}
-
-work! {
-    fn search(conn: &mut Conn, agent: Id, filter: MemoryFilter, search: KeywordSearch) -> Result<Vec<Ranked>, Fault> {
-        let asked = asked(&search.text);
-        if asked.is_empty() {
-            return Ok(Vec::new());
-        }
-        let tables = if filter.tables.is_empty() { run!(tables(conn, agent))? } else { filter.tables.clone() };
-        if tables.is_empty() {
-            return Ok(Vec::new());
-        }
-        let scopes: Vec<String> = tables.iter().map(|table| scope(agent.0, table)).collect();
-        let query = words::query(&scopes, &asked);
-        let joined = memory_words::table.inner_join(memories::table.on(words::own!()));
-        let shown = joined.select((MemoryRow::as_select(), words::rank!(query.clone())));
-        let rows: Vec<(MemoryRow, f64)> = run!(
-            filtered!(agent, filter, shown)
-                .filter(words::matching!(query.clone()))
-                .order((words::rank!(query), memories::created_at.desc(), memories::ordinal.desc()))
-                .limit(search.limit.into())
-                .load(conn)
-        )?;
-        rows.into_iter().map(|(row, rank)| Ok(Ranked { memory: row.into_memory()?, score: -rank })).collect()
     }
 }
 
@@ -538,7 +483,7 @@ impl MemoryRepository for Db {
                 }
             }
         }
-        Ok(in_read!(self, |conn| search(conn, agent.into(), filter, sought))?)
+        Ok(in_snapshot!(self, |conn| keywords::search(conn, agent.into(), filter, sought))?)
     }
 
     async fn update(&self, agent: AgentId, id: MemoryId, change: MemoryChange) -> StoreResult<Option<Memory>> {

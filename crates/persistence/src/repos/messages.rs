@@ -459,6 +459,7 @@ impl MessageRepository for Db {
     }
 
     async fn clear(&self, channel: ChannelId, now: Timestamp) -> StoreResult<Vec<ChannelEvent>> {
+        self.thin_channel(channel.into(), false).await?;
         Ok(in_tx!(self, |conn| edits::clear(conn, channel.into(), now.millis()))?)
     }
 

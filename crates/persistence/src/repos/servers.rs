@@ -223,6 +223,7 @@ impl ServerRepository for Db {
     }
 
     async fn remove(&self, id: MessageServerId, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>> {
+        self.thin_channels_of(id.into()).await?;
         Ok(in_tx!(self, |conn| remove(conn, id.into(), now.millis()))?)
     }
 

@@ -107,6 +107,8 @@ mod jobs;
 mod keeper;
 #[path = "../repos/keys.rs"]
 mod keys;
+#[path = "../repos/keywords.rs"]
+mod keywords;
 #[path = "../repos/media.rs"]
 mod media;
 #[path = "../repos/members.rs"]
@@ -138,6 +140,8 @@ mod search;
 mod servers;
 #[path = "../repos/sessions.rs"]
 mod sessions;
+#[path = "../repos/thinning.rs"]
+mod thinning;
 mod types;
 #[path = "../repos/vectors.rs"]
 mod vectors;

@@ -34,6 +34,7 @@ pub mod edits;
 pub mod events;
 pub mod finishing;
 pub mod jobs;
+pub mod large;
 pub mod media;
 pub mod memories;
 pub mod moving;
@@ -171,6 +172,7 @@ macro_rules! store_contract {
             channels::a_channel_is_given_back_exactly,
             channels::participants_keep_their_order_and_collapse,
             channels::a_channel_needs_its_server,
+            channels::the_id_of_a_channel_that_is_gone_is_nobody_elses_for_a_day,
             channels::synchronised_channels_are_those_of_their_platform,
             channels::channels_of_no_server_are_not_synchronised,
             channels::a_taken_channel_id_is_left_as_it_is,
@@ -208,6 +210,7 @@ macro_rules! store_contract {
             waking::a_message_to_a_full_agent_is_not_written,
             edits::a_change_of_a_message_replaces_what_it_names,
             edits::agents_remember_a_changed_message_as_it_is_now,
+            edits::a_message_that_is_changed_while_it_is_answered_is_remembered_as_it_is_now,
             edits::removing_a_message_forgets_it,
             edits::a_message_is_removed_from_its_own_channel_only,
             edits::removing_a_message_cancels_its_open_deliveries,
@@ -219,6 +222,7 @@ macro_rules! store_contract {
             thinning::an_agent_goes_with_much_that_it_remembers,
             chosen::a_message_with_the_id_of_a_memory_changes_and_removes_none,
             chosen::a_channel_that_another_tenant_makes_is_not_the_one_that_is_remembered,
+            chosen::a_channel_is_forgotten_by_an_agent_that_has_left_its_server,
             chosen::a_message_with_the_id_of_one_that_is_gone_is_not_told_in_its_place,
             chosen::a_repeat_is_not_answered_with_a_message_of_another_channel,
             chosen::a_repeat_is_answered_within_reach_only,
@@ -236,6 +240,7 @@ macro_rules! store_contract {
             claiming::stopped_and_full_agents_are_passed_over,
             claiming::a_claim_brings_no_more_of_one_agent_than_its_share,
             claiming::a_claim_brings_no_more_of_one_tenant_than_its_share,
+            claiming::whoever_floods_an_agent_is_not_before_everybody_else,
             claiming::a_claim_brings_no_more_of_an_agent_for_one_tenant_than_its_share,
             claiming::what_an_agent_says_is_heard_for_the_tenant_that_it_answers,
             claiming::what_is_held_is_not_claimed_again,
@@ -279,6 +284,7 @@ macro_rules! store_contract {
             reflecting::nothing_is_kept_for_nobody,
             reflecting::rooms_with_enough_to_look_back_at_are_known,
             reflecting::facts_from_elsewhere_are_those_of_one_person,
+            reflecting::facts_from_elsewhere_are_those_of_one_owner,
             recall::words_are_found_whatever_their_case_accents_and_plural,
             recall::any_text_may_be_asked_for,
             recall::text_without_spaces_is_found_by_its_parts,
@@ -321,6 +327,8 @@ macro_rules! store_contract {
             sessions::a_session_is_stored_with_its_channel,
             sessions::a_session_needs_its_agent_and_a_server,
             sessions::sessions_that_go_on_are_listed_and_counted,
+            sessions::sessions_within_reach_are_listed_and_counted,
+            sessions::what_went_with_a_share_is_not_answered_again,
             sessions::a_session_is_changed_until_it_is_over,
             sessions::a_message_renews_its_session_or_is_not_stored,
             sessions::a_repeated_message_leaves_its_session_alone,
@@ -333,11 +341,19 @@ macro_rules! store_contract {
             jobs::an_answer_that_is_late_is_a_timeout_for_ever,
             jobs::a_job_goes_with_its_message,
             jobs::jobs_are_listed_newest_first_and_counted,
+            jobs::jobs_within_reach_are_listed_and_counted,
             jobs::a_job_is_written_with_its_message_or_not_at_all,
             jobs::jobs_that_are_over_make_room,
             jobs::a_delivery_stays_as_long_as_its_job,
             posting::a_window_of_messages_is_bounded_on_both_sides,
             agents::the_first_of_those_that_run_is_the_oldest,
+            large::a_list_of_large_channels_is_shorter_and_whoever_goes_on_gets_all,
+            large::a_list_of_large_servers_is_shorter_and_whoever_goes_on_gets_all,
+            large::a_list_of_large_worlds_is_shorter_and_whoever_goes_on_gets_all,
+            large::a_list_of_rooms_of_a_large_world_is_shorter_and_whoever_goes_on_gets_all,
+            large::a_list_of_agents_shows_the_beginning_of_a_long_bio,
+            large::own_agents_are_listed_before_others,
+            large::a_search_of_long_messages_says_how_far_it_is,
             together::under_load_each_delivery_is_answered_once_and_in_order,
         }
     };
@@ -366,6 +382,7 @@ mod tests {
             ("events", include_str!("stores/events.rs")),
             ("finishing", include_str!("stores/finishing.rs")),
             ("jobs", include_str!("stores/jobs.rs")),
+            ("large", include_str!("stores/large.rs")),
             ("media", include_str!("stores/media.rs")),
             ("memories", include_str!("stores/memories.rs")),
             ("posting", include_str!("stores/posting.rs")),

@@ -31,6 +31,9 @@ pub struct Agent {
 /// The most agents that a list has.
 pub const MAX_LISTED: u32 = 10_000;
 
+/// The most characters of a bio that a list shows; of a longer one these, and an ellipsis.
+pub const LISTED_BIO: usize = 1_000;
+
 /// What a list of agents shows of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentSummary {
@@ -38,7 +41,7 @@ pub struct AgentSummary {
     pub id: AgentId,
     /// Its name.
     pub name: String,
-    /// The whole bio, or its first statement.
+    /// The whole bio, or its first statement, up to [`LISTED_BIO`] characters.
     pub bio: String,
     /// Whether it runs.
     pub running: bool,
@@ -82,7 +85,8 @@ pub trait AgentRepository: Send + Sync {
     /// The agent with this id.
     async fn find(&self, id: AgentId) -> StoreResult<Option<Agent>>;
 
-    /// All agents within reach, in no particular order; beyond [`MAX_LISTED`], those that run rather than others.
+    /// All agents within reach, in no particular order; beyond [`MAX_LISTED`], or [`PAGE_BYTES`](crate::messaging::PAGE_BYTES) of them, own
+    /// ones rather than others, and of either those that run.
     async fn list(&self, reach: Option<&Reach>) -> StoreResult<Vec<AgentSummary>>;
 
     /// Whether there is an agent of this id.

@@ -70,6 +70,11 @@ impl Tenant {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// How many of so many one tenant may hold, so that there are some for others: a quarter.
+    pub const fn part_of(most: usize) -> usize {
+        most.div_ceil(4)
+    }
 }
 
 /// How far a tenant's sight reaches: to its own things, and to what it was let in on.

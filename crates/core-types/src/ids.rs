@@ -195,9 +195,13 @@ impl AgentId {
         WorldId(create_unique_uuid(self, &server.to_string()))
     }
 
-    /// The agent's room for a channel.
+    /// The agent's room for a channel. A channel with the agent's own id has a room of its own as well: the one of that id is the agent's.
     pub fn room_of(self, channel: ChannelId) -> RoomId {
-        RoomId(create_unique_uuid(self, &channel.to_string()))
+        RoomId(if channel.uuid() == self.uuid() {
+            string_to_uuid(&format!("channel:{channel}"))
+        } else {
+            create_unique_uuid(self, &channel.to_string())
+        })
     }
 
     /// The agent's memory of somebody else's message.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::messaging::Message;
 use crate::page::Page;
-use crate::{AgentId, Caller, EntityId, JobId, Json, JsonObject, MessageId, ServiceResult, StoreResult, Tenant, Timestamp};
+use crate::{AgentId, Caller, EntityId, JobId, Json, JsonObject, MessageId, Reach, ServiceResult, StoreResult, Timestamp};
 
 /// The most jobs that are kept at once.
 pub const MAX_JOBS: u32 = 10_000;
@@ -140,11 +140,11 @@ pub trait JobRepository: Send + Sync {
     /// The job that was made with this message.
     async fn ticket(&self, message: MessageId) -> StoreResult<Option<JobTicket>>;
 
-    /// Jobs as they stand at `now`, newest first.
-    async fn list(&self, tenant: Option<&Tenant>, status: Option<JobStatus>, page: Page, now: Timestamp) -> StoreResult<JobList>;
+    /// Jobs as they stand at `now`, newest first: those within reach (`Wanted::Job`), and these alone are counted.
+    async fn list(&self, reach: Option<&Reach>, status: Option<JobStatus>, page: Page, now: Timestamp) -> StoreResult<JobList>;
 
-    /// How many stand how at `now`.
-    async fn figures(&self, tenant: Option<&Tenant>, now: Timestamp) -> StoreResult<JobFigures>;
+    /// How many of those within reach stand how at `now`.
+    async fn figures(&self, reach: Option<&Reach>, now: Timestamp) -> StoreResult<JobFigures>;
 
     /// Forgets up to `limit` jobs whose answer was late from `before` on, oldest first; returns how many. Their messages stay.
     async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64>;

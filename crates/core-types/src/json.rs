@@ -186,6 +186,46 @@ pub fn fits(value: &impl Serialize, bytes: usize) -> bool {
     serde_json::to_writer(Room(bytes), value).is_ok()
 }
 
+/// How large a value is as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// The bytes of its text, without spaces.
+    pub bytes: usize,
+    /// The entries of objects and the items of lists in it, at any depth. In memory each costs many times the two bytes that it may have
+    /// as text.
+    pub values: usize,
+}
+
+/// How large a value is. It is measured without a copy; what cannot be written as JSON is larger than everything.
+pub fn extent(value: &impl Serialize) -> Extent {
+    let (mut room, mut values) = (Room(usize::MAX), 0);
+    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut room, Counting(&mut values)));
+    match written {
+        Ok(()) => Extent { bytes: usize::MAX - room.0, values },
+        Err(_) => Extent { bytes: usize::MAX, values: usize::MAX },
+    }
+}
+
+/// Writes without spaces, and counts entries and items.
+struct Counting<'a>(&'a mut usize);
+
+impl Counting<'_> {
+    fn one_more<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        *self.0 += 1;
+        if first { Ok(()) } else { writer.write_all(b",") }
+    }
+}
+
+impl serde_json::ser::Formatter for Counting<'_> {
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.one_more(writer, first)
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.one_more(writer, first)
+    }
+}
+
 /// Takes so many bytes, which go nowhere.
 struct Room(usize);
 
@@ -261,6 +301,22 @@ mod tests {
         let other: Value = serde_json::from_str(r#"{"a": null, "b": [1, {"x": 2, "y": 1}]}"#).unwrap();
         assert_eq!(sorted(&one).to_string(), sorted(&other).to_string());
         assert_ne!(sorted(&json!([1, 2])).to_string(), sorted(&json!([2, 1])).to_string());
+    }
+
+    #[test]
+    fn a_value_is_as_large_as_its_text_and_all_in_it_is_counted() {
+        for (value, values) in [
+            (json!("a \"text\" é\n"), 0),
+            (json!([]), 0),
+            (json!([0, [], {}]), 3),
+            (json!({"a": {"b": [1.5, null], "c": ""}, "d": true}), 6),
+        ] {
+            let bytes = value.to_string().len();
+            assert_eq!(extent(&value), Extent { bytes, values }, "{value}");
+            assert!(fits(&value, bytes) && !fits(&value, bytes - 1), "{value}");
+        }
+        let no_json: std::collections::BTreeMap<Option<u8>, u8> = [(None, 0)].into();
+        assert_eq!(extent(&no_json), Extent { bytes: usize::MAX, values: usize::MAX });
     }
 
     #[test]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::messaging::IdempotencyKey;
-use crate::{Caller, ServiceResult, StoreResult, Timestamp};
+use crate::{Caller, Reach, ServiceResult, StoreResult, Thing, Timestamp};
 
 /// What a request was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Claimed {
     Open(Uuid),
     /// The request was answered.
     Answered(KeptAnswer),
+    /// The request was answered, and what it made, a thing of this kind, is there and out of reach by now.
+    OutOfReach(Thing),
     /// The key was used with another body.
     OtherBody,
 }
@@ -33,8 +35,9 @@ pub enum Claimed {
 /// Where keys and answers are kept. Every method is one transaction.
 #[async_trait]
 pub trait RepeatRepository: Send + Sync {
-    /// Keeps a key with the id of what will be made; one that is known stays as it is.
-    async fn claim(&self, key: IdempotencyKey, id: Uuid, now: Timestamp) -> StoreResult<Claimed>;
+    /// Keeps a key with the id of what will be made; one that is known stays as it is. What was made of it for a tenant is looked for
+    /// within its present reach.
+    async fn claim(&self, key: IdempotencyKey, id: Uuid, reach: Option<&Reach>, now: Timestamp) -> StoreResult<Claimed>;
 
     /// Keeps the answer of a key that has none yet.
     async fn answer(&self, key: IdempotencyKey, answer: KeptAnswer) -> StoreResult<()>;
@@ -78,6 +81,7 @@ pub trait OpenRequest: Send + Sync {
 /// What a transport can do about requests that may be sent again.
 #[async_trait]
 pub trait RepeatService: Send + Sync {
-    /// Begins a request, once nobody else carries it out. A key that was used with another body is a `Conflict`.
+    /// Begins a request, once nobody else carries it out. A key that was used with another body is a `Conflict`; what was made with
+    /// it and is out of the caller's reach by now is not found.
     async fn begin(&self, caller: &Caller, request: KeyedRequest) -> ServiceResult<Turn>;
 }

@@ -30,7 +30,8 @@ pub trait RoomRepository: Send + Sync {
     /// One room of an agent.
     async fn find(&self, agent: AgentId, id: RoomId) -> StoreResult<Option<PlacedRoom>>;
 
-    /// The rooms that an agent takes part in, oldest first.
+    /// The rooms that an agent takes part in, oldest first, and with their worlds no more than
+    /// [`PAGE_BYTES`](crate::messaging::PAGE_BYTES).
     async fn list(&self, agent: AgentId, page: Page) -> StoreResult<Listed<PlacedRoom>>;
 
     /// The rooms of a group, one of each of its agents: those of kind [`GROUP_KIND`] that were made for this message

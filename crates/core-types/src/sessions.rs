@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::messaging::{Channel, Message, MessageWindow, PostReceipt, ReplyForm, ReplyStream};
 use crate::page::{Listed, Page};
-use crate::{AgentId, Caller, ChannelId, EntityId, JsonObject, ServiceResult, SessionId, StoreResult, Tenant, Timestamp};
+use crate::{AgentId, Caller, ChannelId, EntityId, JsonObject, Reach, ServiceResult, SessionId, StoreResult, Timestamp};
 
 /// The most sessions that are kept at once.
 pub const MAX_SESSIONS: u32 = 100_000;
@@ -212,11 +212,11 @@ pub trait SessionRepository: Send + Sync {
     /// The session with this id, be it over.
     async fn find(&self, id: SessionId) -> StoreResult<Option<Session>>;
 
-    /// The sessions that go on, oldest first.
-    async fn list(&self, tenant: Option<&Tenant>, page: Page, now: Timestamp) -> StoreResult<Listed<Session>>;
+    /// The sessions within reach (`Wanted::Session`) that go on, oldest first.
+    async fn list(&self, reach: Option<&Reach>, page: Page, now: Timestamp) -> StoreResult<Listed<Session>>;
 
-    /// How many there are.
-    async fn count(&self, tenant: Option<&Tenant>, now: Timestamp) -> StoreResult<SessionCount>;
+    /// How many there are within reach.
+    async fn count(&self, reach: Option<&Reach>, now: Timestamp) -> StoreResult<SessionCount>;
 
     /// Changes a session that is not over.
     async fn change(&self, id: SessionId, change: SessionChange, now: Timestamp) -> StoreResult<SessionChanged>;

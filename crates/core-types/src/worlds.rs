@@ -42,10 +42,10 @@ pub trait WorldRepository: Send + Sync {
     /// One world of an agent.
     async fn find(&self, agent: AgentId, id: WorldId) -> StoreResult<Option<World>>;
 
-    /// An agent's worlds, oldest first.
+    /// An agent's worlds, oldest first, and no more than [`PAGE_BYTES`](crate::messaging::PAGE_BYTES).
     async fn list(&self, agent: AgentId, page: Page) -> StoreResult<Listed<World>>;
 
-    /// The worlds of all running agents, oldest first.
+    /// The worlds of all running agents, oldest first, as many as in [`list`](Self::list).
     async fn of_running(&self, reach: Option<&Reach>, page: Page) -> StoreResult<Listed<World>>;
 
     /// Changes a world of an agent and returns it as it is afterwards; `None` for an unknown one.

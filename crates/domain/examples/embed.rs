@@ -13,7 +13,7 @@ use core_types::media::{AttachmentContent, AttachmentLimits, AttachmentReader, A
 use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent, ReplyForm};
 use core_types::models::{Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage};
 use core_types::{Caller, Clock, EntityId, Ids, MessageServerId, Secret, Timestamp};
-use doolittle_domain::{Access, Agents, Knowledge, KnowledgePorts, Messaging, MessagingLimits, MessagingPorts};
+use doolittle_domain::{Access, Agents, Knowledge, KnowledgePorts, LongReads, Messaging, MessagingLimits, MessagingPorts};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -112,6 +112,7 @@ async fn main() -> Result<(), Failure> {
         })),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
+        reads: LongReads::default(),
     };
     let ports = runtime::Ports {
         agents: store.agents(),
@@ -138,6 +139,7 @@ async fn main() -> Result<(), Failure> {
         bus,
         clock,
         ids: Arc::clone(&ids),
+        reads: agents.reads.clone(),
     };
     let messaging = Messaging::new(messaging_ports, MessagingLimits::default());
 

@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::permission::{Access, own_name, require, require_voice};
+use crate::places::LongReads;
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -37,6 +38,8 @@ pub struct Channels {
     pub clock: Arc<dyn Clock>,
     /// Where new ids come from.
     pub ids: Arc<dyn Ids>,
+    /// Where reads wait that may take long.
+    pub reads: LongReads,
     /// One at a time looks for a channel of two that cannot have its own id.
     pub turn: Mutex<()>,
 }
@@ -46,6 +49,7 @@ impl ChannelService for Channels {
     async fn list(&self, caller: &Caller, server: MessageServerId, page: Page) -> ServiceResult<Listed<Channel>> {
         require(caller, Permission::MessagesRead)?;
         self.access.to(caller, Wanted::Server(server)).await?;
+        let _place = self.reads.place(caller).await?;
         Ok(self.channels.list(caller.reach(), server, page).await?)
     }
 
@@ -204,7 +208,9 @@ impl Channels {
 
     async fn add(&self, caller: &Caller, id: ChannelId, new: NewChannel) -> ServiceResult<Channel> {
         let added = self.added(caller, id, new).await?;
-        added.ok_or_else(|| ServiceError::conflict("A channel of this id exists already, and it is somebody else's"))
+        added.ok_or_else(|| {
+            ServiceError::conflict("A channel of this id is somebody else's, or was within the last day. Choose another id for the new one")
+        })
     }
 
     /// A channel of this id, new or as it was; `None` where it is somebody else's.
@@ -226,6 +232,7 @@ impl Channels {
         match self.channels.add(channel, new.participants).await? {
             // Ids can be chosen, and who guessed one should not read what another then says there.
             ChannelAdded::Existing(other) if other.owner != caller.makes_for() => Ok(None),
+            ChannelAdded::WasAnothers => Ok(None),
             ChannelAdded::New(channel) | ChannelAdded::Existing(channel) => Ok(Some(channel)),
             ChannelAdded::NoServer => Err(ServiceError::NotFound(Thing::Server)),
         }

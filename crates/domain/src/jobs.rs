@@ -82,11 +82,11 @@ impl JobService for Jobs {
 
     async fn list(&self, caller: &Caller, status: Option<JobStatus>, page: Page) -> ServiceResult<JobList> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.jobs.list(caller.reach().map(|reach| &reach.tenant), status, page, self.clock.now()).await?)
+        Ok(self.jobs.list(caller.reach(), status, page, self.clock.now()).await?)
     }
 
     async fn figures(&self, caller: &Caller) -> ServiceResult<JobFigures> {
         require(caller, Permission::MessagesRead)?;
-        Ok(self.jobs.figures(caller.reach().map(|reach| &reach.tenant), self.clock.now()).await?)
+        Ok(self.jobs.figures(caller.reach(), self.clock.now()).await?)
     }
 }

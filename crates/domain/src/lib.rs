@@ -45,6 +45,7 @@ pub use memories::Memories;
 pub use messaging::{Messaging, MessagingLimits, MessagingPorts};
 pub use moving::{Kind as MovingKind, Left, MovingError, MovingIn, MovingPorts, Progress, Report, Tally, is_export, leave};
 pub use permission::Access;
+pub use places::LongReads;
 pub use repeats::Repeats;
 pub use rooms::Rooms;
 pub use runs::Runs;

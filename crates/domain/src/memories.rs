@@ -8,7 +8,7 @@ use core_types::access::Wanted;
 use core_types::agents::AgentRepository;
 use core_types::error::chain;
 use core_types::memory::{
-    DOCUMENTS, EmbeddingProgress, FACTS, FoundMemories, FoundMemory, KeywordSearch, ListedMemories, MEMORIES, MESSAGES, Memory,
+    COUNTED, DOCUMENTS, EmbeddingProgress, FACTS, FoundMemories, FoundMemory, KeywordSearch, ListedMemories, MEMORIES, MESSAGES, Memory,
     MemoryChange, MemoryFilter, MemoryRepository, MemorySearch, MemoryService, Nearest, Ranked, Reason, Shortfall, Similar, Source,
     VectorError, VectorIndex, fuse,
 };
@@ -16,6 +16,7 @@ use core_types::messaging::MessageRepository;
 use core_types::{AgentId, Caller, MemoryId, Page, Permission, RoomId, ServiceError, ServiceResult, Thing};
 
 use crate::permission::{Access, require};
+use crate::places::LongReads;
 
 /// How far down each ranking is read before they are fused.
 const DEPTH: u32 = 100;
@@ -35,6 +36,8 @@ pub struct Memories {
     pub messages: Arc<dyn MessageRepository>,
     /// What ranks memories by meaning, where there is such a thing.
     pub vectors: Option<Arc<dyn VectorIndex>>,
+    /// The places that searches and long lists take.
+    pub reads: LongReads,
 }
 
 /// What became of the ranking by meaning.
@@ -49,6 +52,7 @@ impl MemoryService for Memories {
     async fn list(&self, caller: &Caller, agent: AgentId, filter: MemoryFilter, page: Page) -> ServiceResult<ListedMemories> {
         require(caller, Permission::MemoriesRead)?;
         self.known(caller, agent).await?;
+        let _place = self.reads.place_if(is_long(&filter, page), caller).await?;
         Ok(self.memories.list(agent, filter, page).await?)
     }
 
@@ -71,6 +75,7 @@ impl MemoryService for Memories {
     async fn search(&self, caller: &Caller, agent: AgentId, search: MemorySearch) -> ServiceResult<FoundMemories> {
         require(caller, Permission::MemoriesRead)?;
         self.known(caller, agent).await?;
+        let _place = self.reads.place(caller).await?;
         let MemorySearch { text, filter, limit, threshold } = search;
         let depth = limit.max(DEPTH);
         let by_words = self.memories.search(agent, filter.clone(), KeywordSearch::new(text.clone(), depth));
@@ -124,6 +129,14 @@ impl MemoryService for Memories {
     }
 }
 
+/// Whether a list may go through much of what an agent remembers: no index leads to what the filter lets pass in the order of the list,
+/// or what is shown is far down in it.
+fn is_long(filter: &MemoryFilter, page: Page) -> bool {
+    let is_led = filter.tables.len() == 1 && filter.rooms.len() <= 1 || filter.document.is_some();
+    let looks_into_rows = filter.entity.is_some() || filter.world.is_some() || filter.source.is_some() || !filter.metadata.is_empty();
+    filter.id.is_none() && (!is_led || looks_into_rows || page.offset > COUNTED)
+}
+
 impl Memories {
     async fn known(&self, caller: &Caller, agent: AgentId) -> ServiceResult<()> {
         self.access.to(caller, Wanted::OwnAgent(agent)).await?;
@@ -173,5 +186,35 @@ impl Memories {
             Some(FoundMemory { memory, score: fused.score, similarity, by_words: word.is_some(), by_meaning: cosine.is_some() })
         });
         Ok(found.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core_types::EntityId;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_list_is_long_where_no_index_leads_to_it() {
+        let room = |number| RoomId::new(Uuid::from_u128(number));
+        let (table, first) = (|| MemoryFilter::table(MESSAGES), Page::first(10));
+        let id = || MemoryId::new(Uuid::from_u128(1));
+        for (filter, page, long) in [
+            (table(), first, false),
+            (table().in_room(room(1)), first, false),
+            (MemoryFilter { document: Some(id()), ..MemoryFilter::default() }, first, false),
+            (MemoryFilter { id: Some(id()), entity: Some(EntityId::new(Uuid::nil())), ..MemoryFilter::default() }, first, false),
+            (table(), Page { offset: COUNTED + 1, limit: 10 }, true),
+            (MemoryFilter::default(), first, true),
+            (MemoryFilter { rooms: vec![room(1), room(2)], ..table() }, first, true),
+            (MemoryFilter { entity: Some(EntityId::new(Uuid::nil())), ..table() }, first, true),
+            (MemoryFilter { metadata: vec![("type".to_owned(), json!("message"))], ..table() }, first, true),
+            (MemoryFilter { source: Some(Source::Author(EntityId::new(Uuid::nil()))), ..table() }, first, true),
+        ] {
+            assert_eq!(is_long(&filter, page), long, "{filter:?}");
+        }
     }
 }

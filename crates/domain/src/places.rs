@@ -1,70 +1,131 @@
-//! Places that callers hold for a while: of files that are being taken, of replies that are waited for, of titles that are made.
+//! Places that callers hold for a while: of files that are being taken, of replies that are waited for, of titles that are made, of
+//! documents that are taken in, of reads that may take long.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use core_types::Caller;
+use core_types::{Caller, ServiceError, ServiceResult, Tenant};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
-/// Which part of all places one tenant may hold.
-const SHARE: usize = 4;
+/// How long somebody waits for a place, and when to come again where none was free.
+const PATIENCE: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(2);
+
+/// Reads that may take long and go on at once. A database has a handful of connections, and serves first whoever comes first.
+const LONG_READS: usize = 8;
 
 /// So many places. No tenant holds more than a quarter of them, so that there are some for others; the owner may hold all.
 pub(crate) struct Places {
     all: Arc<Semaphore>,
     share: usize,
-    held: Arc<Mutex<HashMap<String, usize>>>,
+    lines: Lines,
 }
 
-/// One of them, free again when this is dropped.
+/// The lines of those tenants that hold places or wait for them.
+type Lines = Arc<Mutex<HashMap<String, Line>>>;
+
+/// The places that one tenant may hold, and how often it holds one or waits for one.
+struct Line {
+    share: Arc<Semaphore>,
+    count: usize,
+}
+
+/// One of the places, free again when this is dropped.
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
-    _held: Option<Held>,
+    _share: Option<(OwnedSemaphorePermit, InLine)>,
 }
 
-struct Held {
+/// Keeps a tenant's line for as long as somebody is in it.
+struct InLine {
     by: String,
-    all: Arc<Mutex<HashMap<String, usize>>>,
+    lines: Lines,
 }
 
 impl Places {
     pub(crate) fn new(most: usize) -> Self {
-        Self { all: Arc::new(Semaphore::new(most)), share: most.div_ceil(SHARE), held: Arc::default() }
+        Self { all: Arc::new(Semaphore::new(most)), share: Tenant::part_of(most), lines: Arc::default() }
     }
 
     /// A place, where one is free and the caller's share is not used up.
     pub(crate) fn take(&self, caller: &Caller) -> Option<Place> {
+        let share = match self.line(caller) {
+            Some((share, line)) => Some((share.try_acquire_owned().ok()?, line)),
+            None => None,
+        };
         let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
-        if caller.credential().is_none() {
-            return Some(Place { _permit: permit, _held: None });
-        }
+        Some(Place { _permit: permit, _share: share })
+    }
+
+    /// A place, as soon as one is free, within bounds: those who come with several requests at once need not count. A tenant waits in its
+    /// own line for its share, and so holds up nobody but itself.
+    pub(crate) async fn wait(&self, caller: &Caller, refusal: &str) -> ServiceResult<Place> {
+        let refused = || ServiceError::Overloaded { message: refusal.to_owned(), retry_after: BUSY };
+        timeout(PATIENCE, self.next(caller)).await.ok().flatten().ok_or_else(refused)
+    }
+
+    /// The next place. Semaphores are never closed here, and give places in the order in which they were asked for.
+    async fn next(&self, caller: &Caller) -> Option<Place> {
+        let share = match self.line(caller) {
+            Some((share, line)) => Some((share.acquire_owned().await.ok()?, line)),
+            None => None,
+        };
+        let permit = Arc::clone(&self.all).acquire_owned().await.ok()?;
+        Some(Place { _permit: permit, _share: share })
+    }
+
+    /// The line of a tenant; the owner has none.
+    fn line(&self, caller: &Caller) -> Option<(Arc<Semaphore>, InLine)> {
+        caller.credential()?;
         let by = caller.name();
-        let mut all = self.held.lock();
-        let count = all.entry(by.clone()).or_default();
-        if *count >= self.share {
-            return None;
-        }
-        *count += 1;
-        Some(Place { _permit: permit, _held: Some(Held { by, all: Arc::clone(&self.held) }) })
+        let mut lines = self.lines.lock();
+        let line = lines.entry(by.clone()).or_insert_with(|| Line { share: Arc::new(Semaphore::new(self.share)), count: 0 });
+        line.count += 1;
+        Some((Arc::clone(&line.share), InLine { by, lines: Arc::clone(&self.lines) }))
     }
 }
 
-impl Drop for Held {
+impl Drop for InLine {
     fn drop(&mut self) {
-        let mut all = self.all.lock();
-        if let Some(count) = all.get_mut(&self.by) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&self.by);
+        let mut lines = self.lines.lock();
+        if let Some(line) = lines.get_mut(&self.by) {
+            line.count -= 1;
+            if line.count == 0 {
+                lines.remove(&self.by);
             }
         }
     }
 }
 
+/// The places of reads that may take long: searches, what is filtered by something that no index knows, lists of large things. All services
+/// share them, so that whoever asks for many such reads leaves connections to others.
+#[derive(Clone)]
+pub struct LongReads(Arc<Places>);
+
+impl Default for LongReads {
+    fn default() -> Self {
+        Self(Arc::new(Places::new(LONG_READS)))
+    }
+}
+
+impl LongReads {
+    /// A place for a read, as soon as one is free, within bounds.
+    pub(crate) async fn place(&self, caller: &Caller) -> ServiceResult<Place> {
+        self.0.wait(caller, "Too many searches and long lists are being read already").await
+    }
+
+    /// The same, where the read may take long.
+    pub(crate) async fn place_if(&self, is_long: bool, caller: &Caller) -> ServiceResult<Option<Place>> {
+        if is_long { self.place(caller).await.map(Some) } else { Ok(None) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use core_types::{Credential, Permission, Reach, Tenant};
+    use core_types::{Credential, Permission, Reach};
 
     use super::*;
 
@@ -86,7 +147,24 @@ mod tests {
         held.pop();
         assert!(places.take(&other).is_some());
         drop((held, owners));
-        assert!(places.held.lock().is_empty(), "nobody is remembered who holds nothing");
+        assert!(places.lines.lock().is_empty(), "nobody is remembered who holds nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_holds_up_nobody_but_itself() {
+        let places = Places::new(8);
+        let (one, other) = (tenant("one"), tenant("other"));
+        let held = [places.take(&one).unwrap(), places.take(&one).unwrap()];
+        let refused = places.wait(&one, "all are taken").await.err();
+        assert!(matches!(refused, Some(ServiceError::Overloaded { retry_after, .. }) if !retry_after.is_zero()), "not for ever");
+        let waiting = async { places.wait(&one, "all are taken").await.is_ok() };
+        let let_past = async {
+            let others = [places.wait(&other, "").await.unwrap(), places.wait(&Caller::owner(), "").await.unwrap()];
+            drop(held);
+            others.len()
+        };
+        assert_eq!(tokio::join!(waiting, let_past), (true, 2), "others come first, and what is free again goes to who waits");
+        assert!(places.lines.lock().is_empty(), "nobody is remembered who neither holds a place nor waits");
     }
 
     #[test]

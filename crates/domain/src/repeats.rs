@@ -56,9 +56,10 @@ impl RepeatService for Repeats {
         // What is kept under the keys of messages has other names.
         let key = IdempotencyKey { caller: caller.name(), route, key: format!("key:{key}"), body_hash };
         let turn = self.turns(&key).lock_owned().await;
-        match self.repository.claim(key.clone(), self.ids.uuid(), self.clock.now()).await? {
+        match self.repository.claim(key.clone(), self.ids.uuid(), caller.reach(), self.clock.now()).await? {
             Claimed::Open(id) => Ok(Turn::Ours(Box::new(Open { repository: Arc::clone(&self.repository), key, id, _turn: turn }))),
             Claimed::Answered(answer) => Ok(Turn::Repeats(answer)),
+            Claimed::OutOfReach(thing) => Err(ServiceError::NotFound(thing)),
             Claimed::OtherBody => Err(ServiceError::conflict("The Idempotency-Key was used with another body")),
         }
     }

@@ -15,6 +15,7 @@ use core_types::{
 };
 
 use crate::permission::{Access, require};
+use crate::places::LongReads;
 use crate::whole::whole;
 
 /// How often another id is tried where one is taken.
@@ -35,6 +36,8 @@ pub struct Rooms {
     pub memories: Arc<dyn MemoryRepository>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// The places that lists take.
+    pub reads: LongReads,
 }
 
 #[async_trait]
@@ -42,6 +45,7 @@ impl RoomService for Rooms {
     async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<PlacedRoom>> {
         require(caller, Permission::MemoriesRead)?;
         self.name_of(caller, agent).await?;
+        let _place = self.reads.place(caller).await?;
         Ok(self.rooms.list(agent, page).await?)
     }
 
@@ -200,7 +204,7 @@ fn room_of_group(group: &NewGroup, agent: AgentId, agent_name: String, now: Time
         created_at: now,
     };
     let room = Room {
-        id: RoomId::new(create_unique_uuid(agent, &group.server_id.to_string())),
+        id: RoomId::new(create_unique_uuid(agent, &format!("group:{}", group.server_id))),
         agent_id: agent,
         // A world of another id has no row here: one id can be one agent's world only.
         world_id: group.world_id.unwrap_or(world.id),

@@ -10,6 +10,7 @@ use core_types::{AgentId, Caller, Listed, LogId, Page, Permission, RunId, Servic
 use serde_json::json;
 
 use crate::permission::{Access, require};
+use crate::places::LongReads;
 
 /// How many log lines are read at once while filtering, and how many at most for one answer.
 const LOG_PAGE: u32 = 500;
@@ -23,12 +24,17 @@ pub struct Runs {
     pub access: Access,
     /// Where runs and logs are kept.
     pub runs: Arc<dyn RunRepository>,
+    /// The places that filtered lists take.
+    pub reads: LongReads,
 }
 
 #[async_trait]
 impl RunService for Runs {
     async fn list(&self, caller: &Caller, agent: AgentId, filter: RunFilter, page: Page) -> ServiceResult<Listed<Run>> {
         self.known(caller, agent).await?;
+        // By time alone an index leads to them.
+        let is_long = filter.room.is_some() || filter.status.is_some();
+        let _place = self.reads.place_if(is_long, caller).await?;
         Ok(self.runs.list(agent, filter, page).await?)
     }
 
@@ -46,6 +52,7 @@ impl RunService for Runs {
 
     async fn logs(&self, caller: &Caller, agent: AgentId, filter: LogFilter) -> ServiceResult<Vec<LogEntry>> {
         self.known(caller, agent).await?;
+        let _place = self.reads.place_if(goes_through_lines(&filter), caller).await?;
         Ok(filtered_logs(self.runs.as_ref(), Some(agent), filter).await?.lines)
     }
 
@@ -62,6 +69,11 @@ impl Runs {
         self.access.to(caller, Wanted::OwnAgent(agent)).await?;
         if self.agents.exists(agent).await? { Ok(()) } else { Err(ServiceError::NotFound(Thing::Agent)) }
     }
+}
+
+/// Whether lines are gone through for those that pass: an index leads to times alone.
+pub(crate) const fn goes_through_lines(filter: &LogFilter) -> bool {
+    filter.room.is_some() || filter.entity.is_some() || filter.kind.is_some() || filter.looks_into_lines()
 }
 
 /// What a filter found.

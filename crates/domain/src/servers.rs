@@ -9,6 +9,7 @@ use core_types::messaging::{Linked, MessageServer, NewServer, ServerChange, Serv
 use core_types::{AgentId, Caller, Clock, Ids, Listed, MessageServerId, Page, Permission, ServiceError, ServiceResult, Thing};
 
 use crate::permission::{Access, require};
+use crate::places::LongReads;
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -24,12 +25,15 @@ pub struct Servers {
     pub clock: Arc<dyn Clock>,
     /// Where new ids come from.
     pub ids: Arc<dyn Ids>,
+    /// The places that lists take.
+    pub reads: LongReads,
 }
 
 #[async_trait]
 impl ServerService for Servers {
     async fn list(&self, caller: &Caller, page: Page) -> ServiceResult<Listed<MessageServer>> {
         require(caller, Permission::MessagesRead)?;
+        let _place = self.reads.place(caller).await?;
         Ok(self.servers.list(caller.reach(), page).await?)
     }
 

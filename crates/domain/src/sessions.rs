@@ -175,6 +175,8 @@ impl SessionService for Sessions {
         if let Some(id) = new.id
             && let Some(session) = self.ports.sessions.find(id).await?
         {
+            // It may have been opened on a message server that is shared no more.
+            self.ports.access.to(caller, Wanted::Session(id)).await?;
             return Ok(session);
         }
         let now = self.ports.clock.now();
@@ -214,15 +216,13 @@ impl SessionService for Sessions {
 
     async fn list(&self, caller: &Caller, page: Page) -> ServiceResult<(Listed<Session>, SessionCount)> {
         require(caller, Permission::MessagesRead)?;
-        let now = self.ports.clock.now();
-        let tenant = caller.reach().map(|reach| &reach.tenant);
-        Ok((self.ports.sessions.list(tenant, page, now).await?, self.ports.sessions.count(tenant, now).await?))
+        let (reach, now) = (caller.reach(), self.ports.clock.now());
+        Ok((self.ports.sessions.list(reach, page, now).await?, self.ports.sessions.count(reach, now).await?))
     }
 
     async fn count(&self, caller: &Caller) -> ServiceResult<SessionCount> {
         require(caller, Permission::MessagesRead)?;
-        let tenant = caller.reach().map(|reach| &reach.tenant);
-        Ok(self.ports.sessions.count(tenant, self.ports.clock.now()).await?)
+        Ok(self.ports.sessions.count(caller.reach(), self.ports.clock.now()).await?)
     }
 
     async fn post(&self, caller: &Caller, id: SessionId, message: SessionMessage) -> ServiceResult<(PostReceipt, Renewal)> {

@@ -15,7 +15,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use crate::permission::{Access, require};
-use crate::runs::{FoundLogs, filtered_logs};
+use crate::places::LongReads;
+use crate::runs::{FoundLogs, filtered_logs, goes_through_lines};
 
 /// How many callers may have fresh evidence made for them at once, and when others may ask again.
 const FRESH: usize = 4;
@@ -33,6 +34,8 @@ pub struct Tee {
     pub clock: Arc<dyn Clock>,
     /// What attests this server; nothing where it was not told to.
     pub enclave: Option<Enclave>,
+    /// The places that filtered logs take.
+    pub reads: LongReads,
 }
 
 /// The key that signs, and what says whose it is.
@@ -135,6 +138,7 @@ impl TeeService for Tee {
             limit: query.page_size.saturating_add(1),
             ..LogFilter::default()
         };
+        let _place = self.reads.place_if(goes_through_lines(&filter), caller).await?;
         let FoundLogs { mut lines, searched_to } = filtered_logs(self.runs.as_ref(), query.agent, filter).await?;
         let size = query.page_size as usize;
         let has_more = lines.len() > size;

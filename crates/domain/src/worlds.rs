@@ -12,6 +12,7 @@ use core_types::worlds::{NewWorld, World, WorldChange, WorldRepository, WorldSer
 use core_types::{AgentId, Caller, Clock, InvalidCode, Listed, Page, Permission, ServiceError, ServiceResult, Thing, WorldId};
 
 use crate::permission::{Access, require};
+use crate::places::LongReads;
 
 /// How often another id is tried where one is taken.
 const ID_TRIES: i64 = 200;
@@ -26,6 +27,8 @@ pub struct Worlds {
     pub worlds: Arc<dyn WorldRepository>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// The places that lists take.
+    pub reads: LongReads,
 }
 
 #[async_trait]
@@ -33,11 +36,13 @@ impl WorldService for Worlds {
     async fn list(&self, caller: &Caller, agent: AgentId, page: Page) -> ServiceResult<Listed<World>> {
         require(caller, Permission::AgentsRead)?;
         self.known(caller, agent).await?;
+        let _place = self.reads.place(caller).await?;
         Ok(self.worlds.list(agent, page).await?)
     }
 
     async fn of_running(&self, caller: &Caller, page: Page) -> ServiceResult<Listed<World>> {
         require(caller, Permission::AgentsRead)?;
+        let _place = self.reads.place(caller).await?;
         Ok(self.worlds.of_running(caller.reach(), page).await?)
     }
 

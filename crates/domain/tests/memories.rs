@@ -70,6 +70,7 @@ async fn search(house: &House, agent: AgentId, said: Option<Said>, limit: u32, t
         memories: house.store.memories(),
         messages: house.store.messages(),
         vectors: index,
+        reads: house.agents.reads.clone(),
     };
     let search = MemorySearch { text: "a red kite".to_owned(), filter: MemoryFilter::table(MESSAGES), limit, threshold };
     memories.search(&Caller::owner(), agent, search).await.unwrap()
@@ -141,6 +142,7 @@ async fn what_an_index_still_has_and_the_store_has_no_more_is_left_out() {
         memories: house.store.memories(),
         messages: house.store.messages(),
         vectors: None,
+        reads: house.agents.reads.clone(),
     };
     let unknown = memories.get(&Caller::owner(), AgentId::new(Uuid::from_u128(9)), id(1)).await;
     assert!(matches!(unknown, Err(ServiceError::NotFound(Thing::Agent))), "{unknown:?}");

@@ -52,6 +52,7 @@ fn no_page_loses_or_doubles_a_message() {
         bus: Arc::clone(&house.bus),
         clock: shared,
         ids: Arc::new(ids),
+        reads: house.agents.reads.clone(),
     };
     let messaging = Messaging::new(ports, MessagingLimits::default());
     let config = Config { cases: 40, failure_persistence: None, ..Config::default() };

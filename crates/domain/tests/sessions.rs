@@ -5,9 +5,12 @@
 use std::sync::Arc;
 
 use core_types::agents::AgentService as _;
-use core_types::messaging::{MessageWindow, MessagingService as _, ReplyEvent, ReplyForm};
+use core_types::messaging::{MessageServer, MessageWindow, MessagingService as _, ReplyEvent, ReplyForm};
 use core_types::sessions::{NewSession, Session, SessionCount, SessionMessage, SessionService as _, TimeoutChange};
-use core_types::{AgentId, Caller, EntityId, InvalidCode, JsonObject, Page, ServiceError, ServiceResult, Thing, Timestamp};
+use core_types::{
+    AgentId, Caller, Credential, EntityId, InvalidCode, JsonObject, MessageServerId, Page, Permission, Reach, ServiceError, ServiceResult,
+    SessionId, Tenant, Thing, Timestamp,
+};
 use doolittle_domain::SessionLimits;
 use serde_json::{Value, json};
 use testkit::house::{House, Plan, person};
@@ -56,6 +59,39 @@ async fn a_session_has_a_direct_channel_in_which_only_the_agent_takes_part() {
     let participants = house.store.channels().participants(session.channel_id).await.expect("participants");
     assert_eq!(participants, [EntityId::from(agent)]);
     assert_eq!(house.sessions.get(&owner, session.id).await.expect("the session"), session);
+}
+
+/// A tenant that shares these message servers.
+fn guest(servers: &[MessageServerId]) -> Caller {
+    let reach = Reach { tenant: Tenant::new("guest").expect("a name"), servers: servers.to_vec(), person: None };
+    let permissions = vec![Permission::MessagesRead, Permission::MessagesWrite];
+    Caller::tenant(Arc::new(Credential { key: None, permissions, reach, expires_at: None }))
+}
+
+#[tokio::test]
+async fn a_session_that_went_with_a_share_is_not_found_when_it_is_opened_again() {
+    let house = house().await;
+    let agent = house.agent_named("Eliza").await;
+    let servers = [1, 2].map(|number| MessageServerId::new(person(number).uuid()));
+    for id in servers {
+        let server = MessageServer {
+            id,
+            name: "Shared".to_owned(),
+            source_type: "test".to_owned(),
+            source_id: None,
+            metadata: JsonObject::new(),
+            owner: None,
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+        };
+        house.store.servers().add(server).await.expect("a message server");
+        house.store.servers().link(id, agent).await.expect("the agent listens there");
+    }
+    let new = NewSession { id: Some(SessionId::new(person(9).uuid())), ..wanted(agent, TimeoutChange::default()) };
+    let opened = house.sessions.open(&guest(&servers), new.clone()).await.expect("a session");
+    assert_eq!(house.sessions.open(&guest(&servers), new.clone()).await.expect("the same session"), opened);
+    let [_, second] = servers;
+    assert!(is_unknown(house.sessions.open(&guest(&[second]), new).await));
 }
 
 #[tokio::test]

@@ -50,8 +50,8 @@ impl Attestor for Slow {
 /// Attests what a house has; the rest of the house must live as long.
 async fn attested(agents: Agents, runs: Arc<dyn RunRepository>, clock: Arc<dyn Clock>, attestor: Arc<Slow>) -> Arc<Tee> {
     let enclave = Enclave::enter(attestor, Arc::new(SigningKey::from_seed(&[1; 32]).unwrap())).await.unwrap();
-    let access = agents.access.clone();
-    Arc::new(Tee { agents: Arc::new(agents), access, runs, clock, enclave: Some(enclave) })
+    let (access, reads) = (agents.access.clone(), agents.reads.clone());
+    Arc::new(Tee { agents: Arc::new(agents), access, runs, clock, enclave: Some(enclave), reads })
 }
 
 async fn house() -> House {

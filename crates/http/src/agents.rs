@@ -21,7 +21,7 @@ pub(crate) fn routes(routes: &mut Routes) {
 }
 
 /// Lists the agents.
-#[utoipa::path(get, path = "/api/agents", responses((status = 200, body = Envelope<AgentList>)))]
+#[utoipa::path(get, path = "/api/agents", responses((status = 200, body = Envelope<AgentList>), (status = 503, description = "OVERLOADED")))]
 async fn list(caller: Authorized<AgentsRead>, state: State) -> ApiResult {
     let agents = state.services.agents.list(&caller).await?;
     Ok(ok(AgentList::of(&agents, &caller)))

@@ -1,7 +1,9 @@
 //! The application: what it is made of, and its routes and layers.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
@@ -33,6 +35,7 @@ use crate::lines::Lines;
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::sockets::hub::Hub;
+use crate::streams::Streams;
 use crate::{
     agents, audio, channels, documents, events, figures, gate, home, jobs, keys, layer, limits, manage, media, memories, messages, openapi,
     rooms, runs, secrets, servers, sessions, sockets, system, tee, ui, worlds,
@@ -136,6 +139,14 @@ impl Default for HttpSettings {
     }
 }
 
+impl HttpSettings {
+    /// How many connections the server holds.
+    fn connections(&self) -> usize {
+        let workers = self.workers.unwrap_or_else(|| available_parallelism().map_or(1, NonZeroUsize::get));
+        self.connections_per_worker.saturating_mul(workers)
+    }
+}
+
 /// What every request can reach.
 pub(crate) struct Shared {
     pub(crate) services: Services,
@@ -148,6 +159,7 @@ pub(crate) struct Shared {
     pub(crate) document_lines: Arc<Lines>,
     pub(crate) pages: Pages,
     pub(crate) sockets: Arc<Hub>,
+    pub(crate) streams: Arc<Streams>,
     /// Documents that may be uploaded at once.
     pub(crate) documents: Semaphore,
     closing: watch::Sender<bool>,
@@ -204,7 +216,8 @@ impl AppState {
     pub fn new(services: Services, settings: HttpSettings) -> Self {
         let started = services.clock.now();
         let limiter = Limiter::new(settings.rate_limits);
-        let sockets = Hub::new(Arc::clone(&services.messaging));
+        let connections = settings.connections();
+        let sockets = Hub::new(Arc::clone(&services.messaging), connections);
         Self(web::Data::new(Shared {
             services,
             settings,
@@ -214,6 +227,7 @@ impl AppState {
             document_lines: Lines::new(limits::CALLER_DOCUMENT_UPLOADS),
             pages: Pages::new(),
             sockets,
+            streams: Streams::new(limits::streams(connections)),
             documents: Semaphore::new(limits::DOCUMENT_UPLOADS),
             closing: watch::Sender::new(false),
         }))

@@ -36,7 +36,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     request_body = NewChannelBody,
     responses(
         (status = 201, body = Envelope<CreatedChannel>),
-        (status = 404, description = "SERVER_NOT_FOUND"),
+        (status = 404, description = "SERVER_NOT_FOUND CHANNEL_NOT_FOUND"),
         (status = 409, description = "CONFLICT"),
     ),
 )]

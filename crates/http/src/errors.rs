@@ -200,6 +200,11 @@ impl ApiError {
         Self::new(Code::NotFound, "API endpoint not found")
     }
 
+    /// There is no place for it now; in a moment there may be one.
+    pub(crate) fn overloaded(message: &str) -> Self {
+        Self::new(Code::Overloaded, message).retry_after(Duration::from_secs(5))
+    }
+
     /// A defect of the server; `source` goes to the log.
     pub(crate) fn internal(source: impl Into<Source>) -> Self {
         Self::new(Code::InternalServerError, "Internal server error").caused_by(source.into())

@@ -36,10 +36,12 @@ pub(crate) fn routes(routes: &mut Routes) {
     responses(
         (status = 200, body = String, content_type = "text/event-stream"),
         (status = 404, description = "CHANNEL_NOT_FOUND"),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn read(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, query: Query, request: HttpRequest) -> ApiResult {
     let after = position(&request, &query)?;
+    state.streams.reserve(&request, &caller)?;
     let events = state.services.messaging.subscribe(&caller, id.0, after).await?;
     let dismissed = dismissed(&state, &caller);
     let hint = stream::once(std::future::ready(sse::retry_hint()));

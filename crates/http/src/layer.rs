@@ -22,13 +22,15 @@ use crate::errors::ApiError;
 use crate::etag::{Known, tagged};
 use crate::figures::OfPath;
 use crate::headers::{Decoration, allow_methods};
+use crate::pace;
 use crate::paths;
 use crate::sockets;
 use crate::ui;
 
-/// Spells the path, serves HEAD by GET where reading changes nothing, answers preflights, turns a panic into a 500 for that request
-/// alone, tags what was read, and puts the headers on whatever comes out.
+/// Says on the connection that it is served, spells the path, serves HEAD by GET where reading changes nothing, answers preflights,
+/// turns a panic into a 500 for that request alone, tags what was read, and puts the headers on whatever comes out.
 pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let serving = pace::serve(&mut request);
     let origins = request.app_data::<State>().map_or(&[][..], |state| &state.settings.cors_origins);
     let decoration = Decoration::of(&request, origins);
     if request.method() == Method::OPTIONS {
@@ -56,7 +58,7 @@ pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) 
             }
             let mut response = known.iter().fold(response, tagged);
             decoration.put_on(response.headers_mut());
-            Ok(if head_only { without_stream(response) } else { response })
+            Ok(pace::answered(if head_only { without_stream(response) } else { response }, serving))
         }
         Err(error) => Err(decorated(&error, |headers| decoration.put_on(headers))),
     }
@@ -101,6 +103,28 @@ impl MessageBody for Unsent {
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
         Poll::Ready(None)
+    }
+}
+
+/// The body, with what is kept until all of it has been sent, or nobody takes it any more.
+pub(crate) fn until_sent<K: Unpin + 'static>(body: BoxBody, kept: K) -> BoxBody {
+    BoxBody::new(Keeping { body, _kept: kept })
+}
+
+struct Keeping<K> {
+    body: BoxBody,
+    _kept: K,
+}
+
+impl<K: Unpin> MessageBody for Keeping<K> {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.get_mut().body.as_pin_mut().poll_next(context)
     }
 }
 

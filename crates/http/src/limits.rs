@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use auth::RateLimits;
+use core_types::Tenant;
 
 /// How often a client may ask, unless set otherwise.
 pub(crate) const RATES: RateLimits = RateLimits { api: 1_000, uploads: 100, window: Duration::from_mins(1) };
@@ -20,6 +21,11 @@ pub(crate) const UPGRADE_TIME: Duration = Duration::from_secs(10);
 pub(crate) const IDLE_TIME: Duration = Duration::from_secs(15);
 /// A connection whose peer takes nothing of what is sent for so long is given up.
 pub(crate) const UNREAD_TIME: Duration = Duration::from_mins(1);
+/// How many bytes of what a client sends behind a request are taken in before that is answered, beside its body. The rest waits where it
+/// is, and its sender with it.
+pub(crate) const AHEAD_BYTES: usize = 2 * 1024;
+/// How long a connection is still read after an answer that ends it, so that the answer is not lost.
+pub(crate) const PARTING_TIME: Duration = Duration::from_secs(1);
 /// How many connections one worker holds, unless set otherwise.
 pub(crate) const CONNECTIONS: usize = 10_000;
 /// How many requests of one caller are worked on at once, and how many more may wait for that.
@@ -129,11 +135,9 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a reader of events should wait before it connects again, in milliseconds.
 pub(crate) const RETRY_MILLIS: u32 = 2_000;
 
-/// How many sockets may be open at once, and how many of them may have shown no key yet.
-pub(crate) const SOCKETS: usize = 10_000;
-pub(crate) const UNKNOWN_SOCKETS: usize = 1_000;
-/// Of all sockets, and of all channels that are heard by sockets, one tenant may hold one in so many.
-pub(crate) const TENANT_SHARE: usize = 4;
+/// How many sockets may be open at once, and how many of them may have shown no key yet, where there are connections enough.
+const SOCKETS: usize = 10_000;
+const UNKNOWN_SOCKETS: usize = 1_000;
 /// How many frames, and how many bytes of them, may wait for one client before it is cut off.
 pub(crate) const SOCKET_FRAMES: usize = 2_048;
 pub(crate) const SOCKET_BYTES: usize = 4 * 1024 * 1024;
@@ -153,3 +157,34 @@ pub(crate) const ROOMS: usize = 20_000;
 pub(crate) const ROOM_REPLIES: usize = 256;
 /// How long a room waits until it reads on after the database could not be read.
 pub(crate) const ROOM_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many event streams may be open at once, of which each keeps one of so many connections. What these and sockets leave, an eighth, is
+/// for everything else.
+pub(crate) const fn streams(connections: usize) -> usize {
+    connections.div_ceil(4)
+}
+
+/// How many sockets may be open at once, where there are so many connections.
+pub(crate) fn sockets(connections: usize) -> usize {
+    SOCKETS.min(connections.div_ceil(8) * 5)
+}
+
+/// How many of so many sockets may have shown no key yet.
+pub(crate) fn unknown_sockets(sockets: usize) -> usize {
+    UNKNOWN_SOCKETS.min(Tenant::part_of(sockets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_connections_are_for_neither_streams_nor_sockets() {
+        for (connections, expected) in [(1_020, (255, 640, 160)), (9_872, (2_468, 6_170, 1_000)), (20_000, (5_000, 10_000, 1_000))] {
+            let (streams, sockets) = (streams(connections), sockets(connections));
+            assert_eq!((streams, sockets, unknown_sockets(sockets)), expected);
+            assert!(connections - streams - sockets >= connections / 9);
+        }
+        assert!(streams(1) > 0 && sockets(1) > 0 && unknown_sockets(sockets(1)) > 0);
+    }
+}

@@ -3,9 +3,9 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{delete, get, post};
 use bytes::Bytes;
-use core_types::Page;
 use core_types::bus::Lagged;
 use core_types::system::LogReader;
+use core_types::{Page, Permission};
 use futures_util::{Stream, StreamExt, stream};
 
 use crate::app::State;
@@ -52,15 +52,19 @@ async fn config(_: Known, state: State) -> ApiResult {
 }
 
 /// Lists the message servers, in the form of elizaOS's debug routes, and tells what runs, as its client expects.
-#[utoipa::path(get, path = "/api/server/debug/servers", responses((status = 200, body = ServersWire)))]
+///
+/// Only what the key shows is told. How many streams there are and how much memory is used is of the whole server, and told to
+/// whoever has `system:read`.
+#[utoipa::path(get, path = "/api/server/debug/servers", responses((status = 200, body = ServersWire), (status = 503, description = "OVERLOADED")))]
 async fn servers(caller: Authorized<MessagesRead>, state: State) -> ApiResult {
     let servers = state.services.servers.list(&caller, Page { offset: 0, limit: limits::LIST }).await?.items;
     let agents = state.services.agents.list(&caller).await?;
+    let status = if caller.may(Permission::SystemRead) { Some(state.services.system.status().await?) } else { None };
     let seen = Seen {
         servers: &servers,
         agents: &agents,
-        connections: state.waiting(),
-        memory: state.services.system.status().await?.memory,
+        connections: status.as_ref().map(|_| state.waiting()),
+        memory: status.map(|status| status.memory),
         version: &state.settings.version,
     };
     Ok(respond(StatusCode::OK, &ServersWire::of(&seen)))

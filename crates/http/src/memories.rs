@@ -44,6 +44,7 @@ pub(crate) fn routes(routes: &mut Routes) {
         (status = 200, body = Envelope<MemoryList>, headers(("X-Total-Count" = u64, description = "How long the whole list is; absent beyond 1,000"))),
         (status = 404, description = "AGENT_NOT_FOUND"),
         (status = 422, description = "UNPROCESSABLE_ENTITY"),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn list(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, query: Query) -> ApiResult {
@@ -61,6 +62,7 @@ async fn list(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, 
     responses(
         (status = 200, body = Envelope<PlainMemoryList>, headers(("X-Total-Count" = u64, description = "How long the whole list is; absent beyond 1,000"))),
         (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn list_plain(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, query: Query) -> ApiResult {
@@ -83,6 +85,7 @@ async fn list_plain(caller: Authorized<MemoriesRead>, state: State, agent: Agent
     responses(
         (status = 200, body = Envelope<PlainMemoryList>, headers(("X-Total-Count" = u64, description = "How long the whole list is; absent beyond 1,000"))),
         (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn of_room(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, room: RoomPath, query: Query) -> ApiResult {
@@ -107,6 +110,7 @@ async fn of_room(caller: Authorized<MemoriesRead>, state: State, agent: AgentPat
         (status = 200, body = Warned<FoundWire>),
         (status = 404, description = "AGENT_NOT_FOUND"),
         (status = 422, description = "UNPROCESSABLE_ENTITY"),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn search(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, body: JsonBody) -> ApiResult {

@@ -1,9 +1,9 @@
 //! Messages: those of a channel, single ones, and the doors `submit`, `action`, `ingest-external` and `complete`.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{delete, get, patch, post};
+use actix_web::{HttpRequest, HttpResponse};
 use core_types::Caller;
 use core_types::messaging::{Door, MessagePage, NewMessage, PostReceipt};
 use serde_json::json;
@@ -92,10 +92,20 @@ async fn list(caller: Authorized<MessagesRead>, state: State, id: ChannelPath, q
         (status = 504, description = "REPLY_TIMEOUT"),
     ),
 )]
-async fn send(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, sender: Sender, JsonBody(mut body): JsonBody) -> ApiResult {
+async fn send(
+    caller: Authorized<MessagesWrite>,
+    state: State,
+    id: ChannelPath,
+    sender: Sender,
+    request: HttpRequest,
+    JsonBody(mut body): JsonBody,
+) -> ApiResult {
     let transport = Transport::take(&mut body)?;
     let message = to_channel(id.0, body, sender)?;
     let messaging = &state.services.messaging;
+    if transport == Transport::Sse {
+        state.streams.reserve(&request, &caller)?;
+    }
     if transport == Transport::Websocket {
         let receipt = messaging.post(&caller, message).await?;
         return Ok(replayed(&receipt, respond(StatusCode::CREATED, &PostedWire::of(&receipt, None))));
@@ -165,7 +175,7 @@ async fn edit(caller: Authorized<MessagesWrite>, state: State, id: MessagePath, 
     post,
     path = "/api/messaging/messages/search",
     request_body = SearchBody,
-    responses((status = 200, body = Envelope<FoundWire>)),
+    responses((status = 200, body = Envelope<FoundWire>), (status = 503, description = "OVERLOADED")),
 )]
 async fn search(caller: Authorized<MessagesRead>, state: State, body: JsonBody) -> ApiResult {
     let found = state.services.messaging.search(&caller, message_search(body.0)?).await?;
@@ -173,6 +183,8 @@ async fn search(caller: Authorized<MessagesRead>, state: State, body: JsonBody) 
 }
 
 /// Makes a title for a conversation, by the model of an agent that runs.
+///
+/// A title tells what is said there, and so the key must be one that may read messages, too.
 #[utoipa::path(
     post,
     path = "/api/messaging/central-channels/{channel_id}/generate-title",
@@ -189,7 +201,14 @@ async fn search(caller: Authorized<MessagesRead>, state: State, body: JsonBody) 
         (status = 503, description = "OVERLOADED"),
     ),
 )]
-async fn title(caller: Authorized<MessagesWrite>, state: State, id: ChannelPath, query: Query, body: JsonBody) -> ApiResult {
+async fn title(
+    caller: Authorized<MessagesWrite>,
+    _: Authorized<MessagesRead>,
+    state: State,
+    id: ChannelPath,
+    query: Query,
+    body: JsonBody,
+) -> ApiResult {
     let (before, limit) = (query.moment("before")?, query.page(&["limit"], limits::PAGE)?);
     let title = state.services.messaging.title(&caller, id.0, agent(body.0)?, before, limit).await?;
     Ok(ok(TitleWire::of(id.0, &title)))

@@ -1,6 +1,6 @@
 //! How often a client may ask: who is counted, and what every answer says of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use actix_web::dev::ServiceRequest;
@@ -59,6 +59,16 @@ fn address(request: &ServiceRequest, shared: &Shared) -> Option<IpAddr> {
     Some(client)
 }
 
+/// Where a client comes from: an address as requests are counted by it, an IPv6 address by its /56, which is what one customer gets.
+pub(crate) fn network(client: &Client) -> Option<IpAddr> {
+    const CUSTOMER: u128 = u128::MAX << (128 - 56);
+    let Client::Address(address) = client else { return None };
+    Some(match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & CUSTOMER).into(),
+    })
+}
+
 /// An address as proxies write it: bare, or with a port.
 fn hop_address(hop: &str) -> Option<IpAddr> {
     let with_port = || hop.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip());
@@ -110,4 +120,23 @@ impl Rated {
 /// Whole seconds, never less than it takes.
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_customers_addresses_are_one_place() {
+        let from = |address: &str| network(&Client::Address(address.parse().unwrap())).map(|network| network.to_string());
+        for (address, place) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:0:ff::2", "2001:db8::"),
+            ("2001:db8:0:100::1", "2001:db8:0:100::"),
+        ] {
+            assert_eq!(from(address).as_deref(), Some(place), "{address}");
+        }
+        assert_eq!(network(&Client::Caller("owner".to_owned())), None);
+    }
 }

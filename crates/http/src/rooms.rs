@@ -36,6 +36,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     responses(
         (status = 200, body = Envelope<RoomList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
         (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn list(caller: Authorized<MemoriesRead>, state: State, agent: AgentPath, query: Query) -> ApiResult {

@@ -36,7 +36,7 @@ pub(crate) fn routes(routes: &mut Routes) {
         ("limit" = Option<u32>, Query, description = "How many lines; 10 where absent. Also `count`", maximum = 1000),
         ("offset" = Option<u32>, Query, description = "How many lines to leave out at the beginning"),
     ),
-    responses((status = 200, body = Envelope<Vec<LogWire>>), (status = 404, description = "AGENT_NOT_FOUND")),
+    responses((status = 200, body = Envelope<Vec<LogWire>>), (status = 404, description = "AGENT_NOT_FOUND"), (status = 503, description = "OVERLOADED")),
 )]
 async fn logs(caller: Authorized<AgentsRead>, state: State, id: AgentPath, query: Query) -> ApiResult {
     let entries = state.services.runs.logs(&caller, id.0, log_filter(&query)?).await?;
@@ -71,6 +71,7 @@ async fn remove_log(caller: Authorized<AgentsWrite>, state: State, agent: AgentP
     responses(
         (status = 200, body = Envelope<RunsWire>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
         (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn list(caller: Authorized<AgentsRead>, state: State, id: AgentPath, query: Query) -> ApiResult {

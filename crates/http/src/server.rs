@@ -1,13 +1,19 @@
 //! Running the application on a listener, and stopping it without cutting anybody off.
 
+use std::future::ready;
 use std::io;
 use std::net::TcpListener;
 
-use actix_web::HttpServer;
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::HttpServiceBuilder;
+use actix_http::error::DispatchError;
+use actix_service::{ServiceFactoryExt as _, map_config};
+use actix_web::body::BoxBody;
+use actix_web::dev::{AppConfig, Extensions, Server, ServerHandle, ServiceFactory, fn_service};
+use actix_web::rt::net::TcpStream;
 
 use crate::app::{AppState, app};
 use crate::limits;
+use crate::pace::Paced;
 
 /// A server that accepts connections as long as it is awaited.
 pub struct RunningServer {
@@ -25,23 +31,52 @@ pub struct Stopper {
 /// Starts serving on a bound listener. Signals are left to the program. Must be called inside a Tokio runtime.
 pub fn run(listener: TcpListener, state: AppState) -> io::Result<RunningServer> {
     let settings = &state.0.settings;
-    let factory_state = state.clone();
-    let mut builder = HttpServer::new(move || app(&factory_state))
-        .keep_alive(limits::IDLE_TIME)
-        .client_request_timeout(limits::HEAD_TIME)
-        // Whoever closes is gone, and so is what was kept for it: places, turns, polls. One that only ends its sending cannot be told apart.
-        // Services do what must not be left half done as a whole.
-        .h1_allow_half_closed(false)
-        .max_connections(settings.connections_per_worker)
+    let mut builder = Server::build()
+        .max_concurrent_connections(settings.connections_per_worker)
         .shutdown_timeout(settings.shutdown_time.as_secs())
         .disable_signals();
     if let Some(workers) = settings.workers {
         builder = builder.workers(workers);
     }
     give_up_who_does_not_read(&listener);
-    let server = builder.listen(listener)?.run();
+    let (workers_state, stopping) = (state.clone(), builder.graceful_shutdown_signal());
+    let service = move || {
+        let stopping = stopping.clone();
+        let stop = move || {
+            let stopping = stopping.clone();
+            async move { stopping.notified().await }
+        };
+        http(&workers_state, stop)
+    };
+    let server = builder.listen("http", listener, service)?.run();
     let stopper = Stopper { handle: server.handle(), state };
     Ok(RunningServer { server, stopper })
+}
+
+/// Speaks HTTP on connections, each read at its pace, until they should stop. This is what actix's `HttpServer` does, which has no place
+/// for what is between a connection and HTTP.
+fn http<S, F>(state: &AppState, stop: S) -> impl ServiceFactory<TcpStream, Config = ()> + use<S, F>
+where
+    S: Fn() -> F + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let protocol = HttpServiceBuilder::<Paced, _>::default()
+        .keep_alive(limits::IDLE_TIME)
+        .client_request_timeout(limits::HEAD_TIME)
+        .client_disconnect_timeout(limits::PARTING_TIME)
+        // Whoever closes is gone, and so is what was kept for it: places, turns, polls. One that only ends its sending cannot be told
+        // apart. Services do what must not be left half done as a whole.
+        .h1_allow_half_closed(false)
+        .graceful_shutdown_signal(stop)
+        .on_connect_ext(|connection: &Paced, data: &mut Extensions| {
+            data.insert(connection.pace());
+        })
+        .h1::<_, BoxBody>(map_config(app(state), |()| AppConfig::default()));
+    let paced = |stream: TcpStream| {
+        let peer = stream.peer_addr().ok();
+        ready(Ok::<_, DispatchError>((Paced::new(stream), peer)))
+    };
+    fn_service(paced).and_then(protocol)
 }
 
 /// A peer that takes nothing of what is sent to it would keep its connection for ever, also one that is being closed. Connections

@@ -39,6 +39,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     params(ListPart),
     responses(
         (status = 200, body = Envelope<ServerList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn list(caller: Authorized<MessagesRead>, state: State, query: Query) -> ApiResult {
@@ -117,6 +118,7 @@ async fn remove(caller: Authorized<MessagesWrite>, state: State, id: ServerPath)
     params(ServerPath, ListPart),
     responses(
         (status = 200, body = Envelope<ChannelList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn channels(caller: Authorized<MessagesRead>, state: State, id: ServerPath, query: Query) -> ApiResult {

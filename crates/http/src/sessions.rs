@@ -5,7 +5,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{delete, get, patch, post};
-use actix_web::{Error, HttpResponse, Route};
+use actix_web::{Error, HttpRequest, HttpResponse, Route};
 use core_types::messaging::PostReceipt;
 use core_types::sessions::{NewSession, Session};
 use serde_json::json;
@@ -49,7 +49,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     responses(
         (status = 201, body = SessionWire),
         (status = 400, description = "VALIDATION_ERROR"),
-        (status = 404, description = "AGENT_NOT_FOUND"),
+        (status = 404, description = "AGENT_NOT_FOUND SESSION_NOT_FOUND"),
         (status = 409, description = "CONFLICT"),
         (status = 503, description = "OVERLOADED"),
     ),
@@ -137,7 +137,14 @@ async fn close(caller: Authorized<MessagesWrite>, state: State, id: SessionPath)
         (status = 504, description = "REPLY_TIMEOUT"),
     ),
 )]
-async fn send(caller: Authorized<MessagesWrite>, state: State, id: SessionPath, sender: Sender, JsonBody(mut body): JsonBody) -> ApiResult {
+async fn send(
+    request: HttpRequest,
+    caller: Authorized<MessagesWrite>,
+    state: State,
+    id: SessionPath,
+    sender: Sender,
+    JsonBody(mut body): JsonBody,
+) -> ApiResult {
     let transport = Transport::take(&mut body).map_err(ApiError::into_validation)?;
     let message = session_message(body, sender)?;
     let (sessions, now) = (&state.services.sessions, state.services.clock.now());
@@ -145,6 +152,9 @@ async fn send(caller: Authorized<MessagesWrite>, state: State, id: SessionPath, 
         let (receipt, renewal) = sessions.post(&caller, id.0, message).await?;
         let answer = SessionPostedWire::of(&receipt, StatusWire::of(&renewal, now), None);
         return Ok(replayed(&receipt, respond(StatusCode::CREATED, &answer)));
+    }
+    if transport == Transport::Sse {
+        state.streams.reserve(&request, &caller)?;
     }
     let (receipt, renewal, replies) = sessions.exchange(&caller, id.0, message, transport.form()).await?;
     let replies = Replies::new(replies, &state, &caller, receipt.message.clone());

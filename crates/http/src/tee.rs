@@ -84,7 +84,7 @@ async fn agent(caller: Authorized<AgentsRead>, state: State, id: AgentPath, quer
     post,
     path = "/api/tee/logs",
     request_body = LogsBody,
-    responses((status = 200, body = Envelope<AttestedLogs>), (status = 503, description = "TEE_UNAVAILABLE")),
+    responses((status = 200, body = Envelope<AttestedLogs>), (status = 503, description = "OVERLOADED TEE_UNAVAILABLE")),
 )]
 async fn logs(caller: Authorized<AgentsRead>, state: State, JsonBody(body): JsonBody) -> ApiResult {
     let (query, nonce) = log_query(body)?;

@@ -1,6 +1,7 @@
 //! Forms with a file, taken part by part as they arrive.
 
 use std::future::{Ready, ready};
+use std::io::{self, ErrorKind};
 use std::str::FromStr;
 
 use actix_multipart::{Field, Multipart, MultipartError};
@@ -93,7 +94,7 @@ impl FromRequest for UploadForm {
         let mut left = budget;
         let counted = payload.take().map(move |piece| {
             let piece = piece?;
-            left = left.checked_sub(piece.len() as u64).ok_or(PayloadError::Overflow)?;
+            left = left.checked_sub(piece.len() as u64).ok_or_else(over_budget)?;
             Ok(piece)
         });
         let parts = Multipart::new(request.headers(), counted);
@@ -209,7 +210,11 @@ async fn arrived<T>(
         Err(_) => Err(ApiError::new(Code::RequestTimeout, "The request body did not arrive in time")),
         Ok(None) => Ok(None),
         Ok(Some(Ok(arrived))) => Ok(Some(arrived)),
-        Ok(Some(Err(MultipartError::Payload(PayloadError::Overflow)))) => Err(too_large(limit)),
+        Ok(Some(Err(MultipartError::Payload(PayloadError::Io(error))))) if error.kind() == ErrorKind::FileTooLarge => Err(too_large(limit)),
+        // Its reader keeps more of the head of a part, or of a line between parts, than any has.
+        Ok(Some(Err(MultipartError::Payload(PayloadError::Overflow)))) => {
+            Err(invalid("The form cannot be read: the head of a part, or a line between parts, is too long"))
+        }
         Ok(Some(Err(MultipartError::Incomplete | MultipartError::Payload(_)))) => Err(invalid("The request body ended early")),
         Ok(Some(Err(MultipartError::ContentTypeMissing | MultipartError::ContentTypeIncompatible))) => {
             Err(invalid(format!("{}: the body must be multipart/form-data", kind.missing)))
@@ -226,6 +231,11 @@ fn file_name(part: &Field) -> Option<String> {
 
 fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new(Code::InvalidRequest, message)
+}
+
+/// There is more of a form than it may have. Its reader has an error of its own for what does not fit into its memory.
+fn over_budget() -> PayloadError {
+    PayloadError::Io(io::Error::from(ErrorKind::FileTooLarge))
 }
 
 fn too_large(limit: u64) -> ApiError {

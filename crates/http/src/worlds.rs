@@ -30,6 +30,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     params(ListPart),
     responses(
         (status = 200, body = Envelope<WorldList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn of_running(caller: Authorized<AgentsRead>, state: State, query: Query) -> ApiResult {
@@ -46,6 +47,7 @@ async fn of_running(caller: Authorized<AgentsRead>, state: State, query: Query) 
         (status = 200, body = Envelope<WorldList>, headers(("X-Total-Count" = u64, description = "How long the whole list is"))),
         (status = 404, description = "AGENT_NOT_FOUND"),
         (status = 422, description = "UNPROCESSABLE_ENTITY"),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
 async fn list(caller: Authorized<AgentsRead>, state: State, id: AgentPath, query: Query) -> ApiResult {

@@ -7,10 +7,14 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use core_types::access::Wanted;
 use core_types::media::{MediaFile, MediaPlace, MediaType};
-use core_types::memory::{KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryFilter, RoomQuery};
-use core_types::messaging::PostOutcome;
-use core_types::{AgentId, ChannelId, EntityId, JsonObject, MediaId, MemoryId, MessageId, Page, RoomId, StoreError, Timestamp};
+use core_types::memory::{AloneWith, KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryFilter, RoomQuery};
+use core_types::messaging::{PostMessage, PostOutcome};
+use core_types::{
+    AgentId, ChannelId, EntityId, JsonObject, MediaId, MemoryId, MessageId, MessageServerId, Page, Reach, RoomId, StoreError, Tenant,
+    Timestamp,
+};
 use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection, set_default_instrumentation};
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use doolittle_persistence::{OpenError, Options, Store, Target, open};
@@ -281,7 +285,7 @@ async fn remembering_and_recalling_goes_through_no_table_as_a_whole() {
     assert_eq!(memories.add(vec![Memory { content: text, ..memory(1, 1) }, knowledge]).await.unwrap(), 2);
     let about = || "kangaroos".to_owned();
     let room = RoomQuery {
-        alone_with: Some(EntityId::new(Uuid::from_u128(1))),
+        alone_with: Some(AloneWith { person: EntityId::new(Uuid::from_u128(1)), channel: ChannelId::new(Uuid::from_u128(1)) }),
         knowledge: 6,
         about: about(),
         ..RoomQuery::conversation(RoomId::new(Uuid::from_u128(1)), 32, 50)
@@ -308,5 +312,47 @@ async fn remembering_and_recalling_goes_through_no_table_as_a_whole() {
         // These hold only what is still to be done.
         let is_whole = |step: &String| step.starts_with("SCAN memories") && !step.contains("INDEX memories_without_");
         assert!(!plan.iter().any(is_whole), "{statement}\n{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn no_list_of_agents_and_no_check_goes_through_their_characters() {
+    set_default_instrumentation(listening).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let store = open_at(&path, Options::default()).await;
+    let (one, agents) = (AgentId::new(Uuid::from_u128(1)), store.agents());
+    agents.add(agent(1), Vec::new()).await.unwrap();
+    let servers = vec![MessageServerId::new(Uuid::from_u128(9))];
+    let reach = Reach { tenant: Tenant::new("somebody").unwrap(), servers, person: None };
+    for reach in [None, Some(&reach)] {
+        assert_eq!(agents.list(reach).await.unwrap().len(), usize::from(reach.is_none()));
+        assert_eq!(agents.first_running(reach).await.unwrap(), None);
+    }
+    assert_eq!((agents.count().await.unwrap().total, agents.exists(one).await.unwrap()), (1, true));
+    assert!(!store.access().within(&reach, Wanted::Agent(one)).await.unwrap());
+    // Its author has an agent's id.
+    let said = PostMessage { author_may_be_agent: true, ..posts::post(1, 1, Vec::new(), "hello") };
+    store.messages().post(said).await.unwrap();
+
+    let statements = STATEMENTS.lock().unwrap().clone();
+    let mut conn = stranger(&path);
+    let mut of = |part: &str, least: usize| {
+        let with: Vec<&String> = statements.iter().filter(|one| !one.contains("EXPLAIN") && one.contains(part)).collect();
+        assert!(with.len() >= least, "{part}: {with:#?}");
+        with.into_iter().map(|one| (one.clone(), plan(&mut conn, one))).collect::<Vec<_>>()
+    };
+    for (part, least) in [("coalesce(agents.owner", 8), ("GROUP BY `agents`.`running`", 1), ("EXISTS (SELECT `agents`.`id` FROM", 2)] {
+        for (statement, plan) in of(part, least) {
+            for step in plan.iter().filter(|step| step.contains(" agents ")) {
+                // Of agents on a shared message server names and bios are in the row, in front of the character.
+                let is_spared = step.contains("COVERING INDEX") || step.contains("INDEX agents_by_id (id=? AND running=?)");
+                assert!(is_spared, "{statement}\n{step}");
+            }
+        }
+    }
+    for (statement, plan) in of("`channel_participants` INNER JOIN `agents`", 1) {
+        // Those who take part in a channel are few, the agents of an owner may be many.
+        assert!(plan.first().unwrap().starts_with("SEARCH channel_participants"), "{statement}\n{plan:#?}");
     }
 }

@@ -8,7 +8,7 @@ use core_types::memory::{MESSAGES, MemoryFilter, RoomQuery, RoomState};
 use core_types::messaging::{MessagingService, NewMessage};
 use core_types::models::{Capabilities, ModelError, Purpose, Role, ToolSpec, Usage};
 use core_types::runs::{LogFilter, RunStatus};
-use core_types::{Caller, MemoryId, Page};
+use core_types::{Caller, JsonObject, MemoryId, Page};
 use doolittle_runtime::ActionRegistry;
 use serde_json::{Value, json};
 use testkit::house::{House, Plan, person};
@@ -282,6 +282,24 @@ async fn the_character_and_what_it_knows_reach_the_model_and_the_history_is_cut_
     assert!(turns[turns.len() - 3].text.starts_with("message 5"), "the newest are kept");
     let size: usize = turns.iter().map(|turn| turn.text.len()).sum::<usize>() + requests[6].system.len();
     assert!(size < 3 * 3_000, "{size} bytes");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_too_large_to_be_kept_ready_answers_all_the_same() {
+    let model = pong();
+    let house = House::open(Plan::with(Arc::<ScriptedProvider>::clone(&model))).await;
+    // Many small settings take several times as much memory as they are as JSON.
+    let named = |number: usize| (format!("a setting with the number {number}"), json!("v"));
+    let mut settings: JsonObject = (0..49_000).map(named).collect();
+    settings.insert("temperature".to_owned(), json!(0.25));
+    let agent = house.agent(json!({"name": "Eliza", "bio": "b", "settings": settings})).await;
+    let channel = house.channel("DM", &[person(1), agent.into()], json!({})).await;
+    let mut watch = house.watch(channel).await;
+    for text in ["ping", "ping again"] {
+        house.post(channel, person(1), text).await;
+        assert_eq!(watch.reply().await.content, "pong and more");
+    }
+    assert_eq!(model.requests().iter().map(|request| request.temperature).collect::<Vec<_>>(), [Some(0.25), Some(0.25)]);
 }
 
 #[tokio::test]

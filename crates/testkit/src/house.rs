@@ -22,7 +22,7 @@ use core_types::models::ModelProvider;
 use core_types::runs::{Run, RunFilter};
 use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, ServiceResult, Timestamp};
 use domain::{
-    Access, Agents, AttachmentPorts, Attachments, Channels, Jobs, Knowledge, KnowledgePorts, Media, MediaCollector, MediaLimits,
+    Access, Agents, AttachmentPorts, Attachments, Channels, Jobs, Knowledge, KnowledgePorts, LongReads, Media, MediaCollector, MediaLimits,
     MediaPorts, Messaging, MessagingLimits, MessagingPorts, SessionLimits, SessionPorts, Sessions,
 };
 use media_files::MediaFiles;
@@ -157,6 +157,19 @@ fn knowledge(store: &Store, plan: &Plan, clock: &Arc<dyn Clock>) -> Knowledge {
     })
 }
 
+fn channels(store: &Store, bus: &Arc<dyn EventBus>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, reads: LongReads) -> Channels {
+    Channels {
+        servers: store.servers(),
+        channels: store.channels(),
+        access: Access::new(store.access()),
+        bus: Arc::clone(bus),
+        clock,
+        ids,
+        reads,
+        turn: tokio::sync::Mutex::default(),
+    }
+}
+
 fn runtime_ports(
     store: &Store,
     plan: &Plan,
@@ -194,6 +207,7 @@ impl House {
         let bus: Arc<dyn EventBus> = Arc::new(InProcessBus::new());
         let vault = Arc::new(SecretVault::with_key([7; 32]));
         let shared_clock: Arc<dyn Clock> = Arc::<SteppedClock>::clone(&clock);
+        let reads = LongReads::default();
         let agents = Agents {
             agents: store.agents(),
             access: Access::new(store.access()),
@@ -203,6 +217,7 @@ impl House {
             knowledge: Arc::new(knowledge(&store, &plan, &shared_clock)),
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
+            reads: reads.clone(),
         };
         let files = MediaFiles::open(directory.join("media")).await.expect("a directory for files");
         let files: Arc<dyn MediaStore> = Arc::new(files);
@@ -223,6 +238,7 @@ impl House {
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),
             ids: Arc::clone(&ids),
+            reads: reads.clone(),
         };
         let messaging = Arc::new(Messaging::new(messaging_ports, plan.messaging));
         let session_ports = SessionPorts {
@@ -252,16 +268,7 @@ impl House {
             randomness: Arc::new(SeqIds::default()),
         };
         let media = Media::new(media_ports, plan.media, true);
-        let access = Access::new(store.access());
-        let channels = Channels {
-            servers: store.servers(),
-            channels: store.channels(),
-            access,
-            bus: Arc::clone(&bus),
-            clock: shared_clock,
-            ids,
-            turn: tokio::sync::Mutex::default(),
-        };
+        let channels = channels(&store, &bus, shared_clock, ids, reads);
         let mut house = Self {
             store,
             bus,

@@ -43,10 +43,13 @@ const EXCLUSIVE: &[(&[&str], &[&str])] = &[
     // The program's tests fill a database as an elizaOS server leaves it, and the crash suite makes and cuts off those it tests with; the
     // program itself does not speak to one.
     (&["tokio-postgres"], &["doolittle-persistence", "doolittle", "recovery-tests"]),
+    // Templates of characters are rendered by runs alone.
+    (&["handlebars"], &["doolittle-runtime"]),
     // The limits that the server is held against are SQLite and actix without the server; Diesel cannot make backups; and the program's
     // tests damage databases, while the program itself does not speak to one.
     (&["rusqlite"], &["bench", "doolittle-persistence", "doolittle"]),
     // The program needs actix's system to run the server in.
+    (&["actix-http", "actix-service"], &["doolittle-http"]),
     (&["actix-web", "actix-ws", "actix-multipart", "actix-files"], &["doolittle-http", "doolittle", "bench"]),
     // Object storage comes with its own client of the same library, whose TLS its adapter must choose; the guest agent of dstack is
     // behind a socket of this machine, where the guarded client does not go.

@@ -11,9 +11,9 @@ use core_types::memory::VectorIndex;
 use core_types::system::Figures;
 use core_types::{Clock, Ids};
 use domain::{
-    Access, Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Jobs, Keys, Knowledge, KnowledgePorts, Media,
-    MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Repeats, Rooms, Runs, Secrets, Servers,
-    SessionPorts, Sessions, System, Tee, Worlds,
+    Access, Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Jobs, Keys, Knowledge, KnowledgePorts, LongReads,
+    Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Repeats, Rooms, Runs, Secrets,
+    Servers, SessionPorts, Sessions, System, Tee, Worlds,
 };
 use http_api::{HttpSettings, Services};
 use persistence::Store;
@@ -62,6 +62,7 @@ pub(super) fn agents(
         knowledge: Arc::clone(knowledge),
         bus: Arc::clone(bus),
         clock: Arc::clone(clock),
+        reads: LongReads::default(),
     })
 }
 
@@ -97,6 +98,33 @@ fn media(config: &Config, store: &Store, files: Arc<dyn MediaStore>, clock: &Arc
     };
     let limits = MediaLimits { file_bytes: config.media.max_upload, ..MediaLimits::default() };
     Media::new(ports, limits, known_channels_only)
+}
+
+fn memories(store: &Store, access: &Access, vectors: Arc<dyn VectorIndex>, reads: &LongReads) -> Memories {
+    Memories {
+        agents: store.agents(),
+        access: access.clone(),
+        memories: store.memories(),
+        messages: store.messages(),
+        vectors: Some(vectors),
+        reads: reads.clone(),
+    }
+}
+
+fn rooms(store: &Store, access: &Access, clock: &Arc<dyn Clock>, reads: &LongReads) -> Rooms {
+    Rooms {
+        agents: store.agents(),
+        access: access.clone(),
+        worlds: store.worlds(),
+        rooms: store.rooms(),
+        memories: store.memories(),
+        clock: Arc::clone(clock),
+        reads: reads.clone(),
+    }
+}
+
+fn worlds(store: &Store, access: &Access, clock: &Arc<dyn Clock>, reads: &LongReads) -> Worlds {
+    Worlds { agents: store.agents(), access: access.clone(), worlds: store.worlds(), clock: Arc::clone(clock), reads: reads.clone() }
 }
 
 fn messaging_limits(config: &Config) -> MessagingLimits {
@@ -139,7 +167,16 @@ pub(super) struct Shared {
 pub(super) fn services(config: &Config, store: &Store, shared: Shared, background: &mut JoinSet<()>) -> Services {
     let access = Access::new(store.access());
     let Shared { vault, keys, agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures } = shared;
-    let tee = Tee { agents: Arc::<Agents>::clone(&agents), access: access.clone(), runs: store.runs(), clock: Arc::clone(&clock), enclave };
+    // One for all of them: the readers of the database are the same, whoever asks.
+    let reads = agents.reads.clone();
+    let tee = Tee {
+        agents: Arc::<Agents>::clone(&agents),
+        access: access.clone(),
+        runs: store.runs(),
+        clock: Arc::clone(&clock),
+        enclave,
+        reads: reads.clone(),
+    };
     let keyring = keys.keyring.clone();
     let ports = MessagingPorts {
         messages: store.messages(),
@@ -150,6 +187,7 @@ pub(super) fn services(config: &Config, store: &Store, shared: Shared, backgroun
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
+        reads: reads.clone(),
     };
     let servers = Servers {
         servers: store.servers(),
@@ -157,8 +195,10 @@ pub(super) fn services(config: &Config, store: &Store, shared: Shared, backgroun
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
+        reads: reads.clone(),
     };
     let channels = Arc::new(Channels {
+        reads: reads.clone(),
         servers: store.servers(),
         channels: store.channels(),
         access: access.clone(),
@@ -206,27 +246,14 @@ pub(super) fn services(config: &Config, store: &Store, shared: Shared, backgroun
         sessions,
         jobs,
         servers: Arc::new(servers),
-        memories: Arc::new(Memories {
-            agents: store.agents(),
-            access: access.clone(),
-            memories: store.memories(),
-            messages: store.messages(),
-            vectors: Some(vectors),
-        }),
-        rooms: Arc::new(Rooms {
-            agents: store.agents(),
-            access: access.clone(),
-            worlds: store.worlds(),
-            rooms: store.rooms(),
-            memories: store.memories(),
-            clock: Arc::clone(&clock),
-        }),
+        memories: Arc::new(memories(store, &access, vectors, &reads)),
+        rooms: Arc::new(rooms(store, &access, &clock, &reads)),
         knowledge,
         media: Arc::new(media(config, store, files, &clock, keyring.requires_key())),
         repeats: Arc::new(Repeats::new(store.repeats(), Arc::clone(&clock), Arc::clone(&ids))),
         audio: Arc::new(audio),
-        worlds: Arc::new(Worlds { agents: store.agents(), access: access.clone(), worlds: store.worlds(), clock: Arc::clone(&clock) }),
-        runs: Arc::new(Runs { agents: store.agents(), access, runs: store.runs() }),
+        worlds: Arc::new(worlds(store, &access, &clock, &reads)),
+        runs: Arc::new(Runs { agents: store.agents(), access, runs: store.runs(), reads }),
         system: Arc::new(system),
         tee: Arc::new(tee),
         clock,

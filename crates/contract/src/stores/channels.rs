@@ -2,12 +2,14 @@
 
 use core_types::deliveries::DeliveryState;
 use core_types::memory::{MESSAGES, MemoryFilter};
-use core_types::messaging::{Channel, ChannelAdded, ChannelChange, EventBody, MAX_PARTICIPANTS, Membership};
+use core_types::messaging::{Channel, ChannelAdded, ChannelChange, EventBody, MAX_PARTICIPANTS, Membership, PostMessage, PostOutcome};
 use core_types::{JsonObject, MessageServerId, Page};
 use serde_json::json;
 
 use super::Stores;
-use super::scene::{ALL, Sure, at, channel, channel_id, finish_with_reply, memory, object, only, person, server};
+use super::scene::{
+    ALL, DAY, Sure, at, channel, channel_id, draft, finish_with_reply, memory, object, only, person, post_of, server, tenant,
+};
 
 /// By age, and of the same age in the order in which they were added.
 pub async fn channels_are_listed_oldest_first(stores: Stores) {
@@ -59,6 +61,30 @@ pub async fn a_channel_needs_its_server(stores: Stores) {
     assert_eq!(stores.channels.add(lost.clone(), vec![person(1)]).await.sure(), ChannelAdded::NoServer);
     assert_eq!(stores.channels.find(lost.id).await.sure(), None);
     assert_eq!(stores.channels.participants(lost.id).await.sure(), []);
+}
+
+/// What is still under way for the one that is gone must not meet what another says under its id.
+pub async fn the_id_of_a_channel_that_is_gone_is_nobody_elses_for_a_day(stores: Stores) {
+    let of = |name: Option<&str>, moment| Channel { owner: name.map(tenant), created_at: moment, ..channel(1) };
+    let id = channel_id(1);
+    for (owner, others) in [(Some("a"), [None, Some("b")]), (None, [Some("a"), Some("b")])] {
+        stores.channels.add(of(owner, at(0)), Vec::new()).await.sure();
+        stores.channels.remove(id, at(10)).await.sure().sure();
+        for other in others {
+            assert_eq!(stores.channels.add(of(other, at(20)), vec![person(1)]).await.sure(), ChannelAdded::WasAnothers);
+            let said = post_of(draft(1, id, person(1), "hello"), at(20));
+            let post = PostMessage { create_channel: Some((of(other, at(20)), vec![person(1)])), ..said };
+            assert_eq!(stores.messages.post(post).await.sure(), PostOutcome::ChannelWasAnothers);
+            assert_eq!((stores.channels.find(id).await.sure(), stores.channels.participants(id).await.sure()), (None, Vec::new()));
+        }
+        assert_eq!(stores.channels.add(of(owner, at(20)), Vec::new()).await.sure(), ChannelAdded::New(of(owner, at(20))));
+        stores.channels.remove(id, at(30)).await.sure().sure();
+        for other in others {
+            assert_eq!(stores.channels.add(of(other, at(DAY + 31)), Vec::new()).await.sure(), ChannelAdded::New(of(other, at(DAY + 31))));
+            // So long ago that it is forgotten with the next one.
+            stores.channels.remove(id, at(-2 * DAY)).await.sure().sure();
+        }
+    }
 }
 
 /// New ones are stored, renamed ones renamed and told of, and everything else of those that are there stays.

@@ -10,8 +10,8 @@ use core_types::{AgentId, ChannelId, MemoryId, MessageId, Page};
 use super::Stores;
 use super::jobs::{asked, job_id};
 use super::scene::{
-    Sure, agent, agent_id, at, channel, channel_id, draft, finish_as, finish_with_reply, memory, message_id, person, plane, post_of, reach,
-    repeated, tenant, written,
+    DAY, Sure, agent, agent_id, at, channel, channel_id, draft, finish_as, finish_with_reply, memory, message_id, person, plane, post_of,
+    reach, repeated, server, tenant, written,
 };
 
 /// A post of somebody else with this id.
@@ -65,8 +65,9 @@ pub async fn a_channel_that_another_tenant_makes_is_not_the_one_that_is_remember
     let said = Memory { id: id.memory_of(message_id(1)), ..memory(1, id, channel_id(7), person(1), "said") };
     let known = said.id;
     stores.memories.add(vec![said]).await.sure();
-    for (owner, remembers) in [(Some("a"), true), (Some("b"), false)] {
-        stores.channels.add(Channel { owner: owner.map(tenant), ..channel(7) }, vec![person(9)]).await.sure();
+    for (owner, made, remembers) in [(Some("a"), at(1), true), (Some("b"), at(DAY + 9), false)] {
+        let channel = Channel { owner: owner.map(tenant), created_at: made, ..channel(7) };
+        stores.channels.add(channel, vec![person(9)]).await.sure();
         stores.say(1, channel_id(7), person(9)).await;
         let text = MessageChange { content: Some("changed".to_owned()), ..MessageChange::default() };
         stores.messages.update(message_id(1), text, at(1)).await.sure().sure();
@@ -79,6 +80,21 @@ pub async fn a_channel_that_another_tenant_makes_is_not_the_one_that_is_remember
         stores.channels.remove(channel_id(7), at(4)).await.sure().sure();
         assert_eq!(stores.memories.find(id, known).await.sure().is_some(), remembers, "{owner:?}");
     }
+}
+
+/// What an agent remembers of a channel goes with it, also where it does not listen there any more.
+pub async fn a_channel_is_forgotten_by_an_agent_that_has_left_its_server(stores: Stores) {
+    let id = stores.running_agent(1).await;
+    stores.servers.add(server(1)).await.sure();
+    stores.servers.link(server(1).id, id).await.sure();
+    let place = Channel { owner: Some(tenant("a")), server_id: server(1).id, ..channel(7) };
+    stores.channels.add(place, vec![person(1)]).await.sure();
+    stores.rooms.add(plane(id, channel_id(7), &[person(1)])).await.sure().sure();
+    let said = memory(1, id, channel_id(7), person(1), "said");
+    stores.memories.add(vec![said.clone()]).await.sure();
+    stores.servers.unlink(server(1).id, id).await.sure();
+    stores.channels.remove(channel_id(7), at(4)).await.sure().sure();
+    assert_eq!(stores.memories.find(id, said.id).await.sure(), None);
 }
 
 /// Where it was, nothing is to be seen of the other message.

@@ -428,9 +428,34 @@ pub async fn a_claim_brings_no_more_of_one_tenant_than_its_share(stores: Stores)
     }
     let held = vec![Held { delivery: DeliveryId::new(Uuid::from_u128(0xdead)), agent: agent_id(99), tenant: Some(tenant("a")) }];
     let shares = Shares { per_tenant: 2, ..NO_BOUND };
-    let claimed = channels_claimed(&stores, ClaimRequest { shares, held, ..claim_request(3, at(9)) }).await;
+    let mut claimed = channels_claimed(&stores, ClaimRequest { shares, held, ..claim_request(3, at(9)) }).await;
+    claimed.sort_unstable();
     assert_eq!(claimed, [1, 4, 5, 6, 7].map(channel_id));
     assert_eq!(stores.claim(9, at(9)).await.len(), 2, "the rest waits");
+}
+
+/// However much waits for one, the owner too, others come in turn with it, and nobody behind it.
+pub async fn whoever_floods_an_agent_is_not_before_everybody_else(stores: Stores) {
+    let agent = agent_of_tenants(&stores).await;
+    for number in 1..=9 {
+        said_by(&stores, agent, number, Some("a")).await;
+    }
+    for (number, speaker) in [(10, None), (11, Some("b")), (12, Some("c")), (13, Some("b"))] {
+        said_by(&stores, agent, number, speaker).await;
+    }
+    for (moment, first) in [(20, [1, 10, 11]), (21, [2, 12, 13]), (22, [3, 4, 5])] {
+        let claimed = stores.claim(3, at(moment)).await;
+        assert_eq!(claimed.iter().map(|one| one.message.channel_id).collect::<Vec<_>>(), first.map(channel_id));
+    }
+    // Nor where one may have no more at all.
+    said_by(&stores, agent, 14, Some("b")).await;
+    let held = (0..2).map(|number| Held {
+        delivery: DeliveryId::new(Uuid::from_u128(0xdead + number)),
+        agent: agent_id(99),
+        tenant: Some(tenant("a")),
+    });
+    let request = ClaimRequest { shares: Shares { per_tenant: 2, ..NO_BOUND }, held: held.collect(), ..claim_request(3, at(23)) };
+    assert_eq!(only(stores.deliveries.claim(request).await.sure()).message.channel_id, channel_id(14));
 }
 
 /// Of another's time nothing is taken, whoever speaks to it most.

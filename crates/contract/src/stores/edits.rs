@@ -71,6 +71,18 @@ pub async fn a_change_of_a_message_replaces_what_it_names(stores: Stores) {
     assert_eq!(stores.messages.update(message_id(99), MessageChange::default(), at(11)).await.sure(), None);
 }
 
+/// What was taken back while an agent was asked is not remembered.
+pub async fn a_message_that_is_changed_while_it_is_answered_is_remembered_as_it_is_now(stores: Stores) {
+    let (agent, channel, claimed) = stores.claimed_message().await;
+    let text = MessageChange { content: Some("redacted".to_owned()), ..MessageChange::default() };
+    stores.messages.update(claimed.message.id, text, at(0)).await.sure().sure();
+    let mut finish = finish_with_reply(&claimed, "a reply", at(1));
+    let heard = Memory { id: agent.memory_of(claimed.message.id), ..memory(1, agent, channel, person(1), "a secret") };
+    finish.memories = vec![heard, memory(2, agent, channel, agent.into(), "a reply")];
+    stores.deliveries.finish(finish).await.sure().sure();
+    assert_eq!(remembered(&stores, agent).await, ["a reply", "redacted"]);
+}
+
 /// Of what others said and of what it said itself.
 pub async fn agents_remember_a_changed_message_as_it_is_now(stores: Stores) {
     let (agent, _, message, reply) = answered(&stores).await;

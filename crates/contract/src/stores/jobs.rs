@@ -1,14 +1,18 @@
 //! Promises about jobs.
 
+use core_types::access::Wanted;
 use core_types::deliveries::{Claimed, DeliveryState};
 use core_types::jobs::{Job, JobDraft, JobStatus, JobTicket};
-use core_types::messaging::{Beside, PostMessage, PostOutcome, Posted, Wake};
-use core_types::{AgentId, JobId, Page, Timestamp};
+use core_types::messaging::{Beside, MessageServer, PostMessage, PostOutcome, Posted, Wake};
+use core_types::{AgentId, JobId, Page, Reach, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::Stores;
-use super::scene::{ALL, Sure, at, channel, channel_id, draft, finish_as, finish_with_reply, message_id, only, person, post_of, written};
+use super::scene::{
+    ALL, Sure, at, channel, channel_id, draft, finish_as, finish_with_reply, message_id, only, person, post_of, reach, server, tenant,
+    written,
+};
 
 /// How long the answers of these jobs are waited for.
 const TIMEOUT: i64 = 1_000;
@@ -163,6 +167,39 @@ pub async fn jobs_are_listed_newest_first_and_counted(stores: Stores) {
     let figures = stores.jobs.figures(None, now).await.sure();
     let counts = JobStatus::ALL.map(|status| figures.of(status));
     assert_eq!((counts, figures.total(), figures.completed_millis), ([0, 1, 2, 1, 1], 5, 100));
+}
+
+/// As each of them is found: neither those of others nor those that went with the share of a message server.
+pub async fn jobs_within_reach_are_listed_and_counted(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    stores.servers.add(server(1)).await.sure();
+    stores.servers.add(MessageServer { owner: Some(tenant("a")), ..server(2) }).await.sure();
+    for (number, place, owner) in [(1, server(1).id, "a"), (2, server(2).id, "a"), (3, server(1).id, "b")] {
+        stores.servers.link(place, agent).await.sure();
+        let mut post = asked(number, agent, 1_000, at(0));
+        let (made_for_it, _) = post.create_channel.as_mut().sure();
+        made_for_it.server_id = place;
+        made_for_it.owner = Some(tenant(owner));
+        written(stores.messages.post(post).await.sure());
+    }
+    stores.ask(4, agent, at(0)).await;
+    let sharing = Reach { servers: vec![server(1).id], ..reach("a") };
+    for (seeing, numbers) in [(sharing, vec![2, 1]), (reach("a"), vec![2]), (reach("c"), vec![])] {
+        for number in 1..=4 {
+            let within = stores.access.within(&seeing, Wanted::Job(job_id(number))).await.sure();
+            assert_eq!(within, numbers.contains(&number), "job {number} for {seeing:?}");
+        }
+        let count = numbers.len() as u64;
+        for (status, page) in [(None, ALL), (Some(JobStatus::Processing), ALL), (None, Page { offset: 0, limit: 1 })] {
+            let list = stores.jobs.list(Some(&seeing), status, page, at(1)).await.sure();
+            let shown: Vec<JobId> = numbers.iter().copied().map(job_id).take(page.limit as usize).collect();
+            assert_eq!(list.jobs.iter().map(|job| job.ticket.id).collect::<Vec<_>>(), shown, "{seeing:?} {status:?} {page:?}");
+            assert_eq!((list.filtered, list.total), (count, count), "{seeing:?} {status:?}");
+        }
+        let figures = stores.jobs.figures(Some(&seeing), at(1)).await.sure();
+        assert_eq!((figures.of(JobStatus::Processing), figures.total()), (count, count), "{seeing:?}");
+    }
+    assert_eq!(stores.jobs.list(None, None, ALL, at(1)).await.sure().total, 4);
 }
 
 /// And a message with its job.

@@ -1,10 +1,11 @@
 //! Promises about how far agents have looked back.
 
-use core_types::memory::{AgentPlane, FACTS, MESSAGES, Memory, MemoryFilter, Origin, Reflection, RoomQuery};
+use core_types::memory::{AgentPlane, AloneWith, FACTS, MESSAGES, Memory, MemoryFilter, Origin, Reflection, RoomQuery};
+use core_types::messaging::Channel;
 use core_types::{AgentId, Page};
 
 use super::Stores;
-use super::scene::{Sure, agent_id, at, channel_id, finish_as, memory, memory_id, person};
+use super::scene::{Sure, agent_id, at, channel, channel_id, finish_as, memory, memory_id, person, plane, tenant};
 
 /// A room with the agent in it, and `count` memories of a conversation there, numbered from 1.
 async fn conversation(stores: &Stores, count: u128) -> (AgentId, core_types::RoomId) {
@@ -89,9 +90,33 @@ pub async fn facts_from_elsewhere_are_those_of_one_person(stores: Stores) {
     };
     let not_a_fact = Memory { table: MESSAGES.to_owned(), ..fact(9, 2, 1) };
     stores.memories.add(vec![fact(1, 1, 1), fact(2, 1, 2), fact(3, 2, 1), fact(4, 2, 2), not_a_fact]).await.sure();
+    stores.open_channel(1, &[]).await;
     let mut query = RoomQuery::conversation(agent.room_of(channel_id(1)), 10, 10);
     let texts = |facts: &[Memory]| facts.iter().map(|fact| fact.text().to_owned()).collect::<Vec<_>>();
     assert_eq!(texts(&stores.memories.room_context(agent, query.clone()).await.sure().facts), ["fact 2", "fact 1"]);
-    query.alone_with = Some(person(1));
+    query.alone_with = Some(AloneWith { person: person(1), channel: channel_id(1) });
     assert_eq!(texts(&stores.memories.room_context(agent, query).await.sure().facts), ["fact 2", "fact 1", "fact 3"]);
+}
+
+/// Whoever has a key may speak in anybody's name, so that what the same author said to others was said by another person.
+pub async fn facts_from_elsewhere_are_those_of_one_owner(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    for (number, owner) in [(1, None), (2, None), (3, tenant("b").into()), (4, tenant("b").into()), (5, tenant("c").into())] {
+        stores.channels.add(Channel { owner, ..channel(number) }, Vec::new()).await.sure();
+        stores.rooms.add(plane(agent, channel_id(number), &[person(1)])).await.sure().sure();
+    }
+    let fact = |number: u128| {
+        let origin = Origin { author: Some(person(1)), ..Origin::default() };
+        let text = format!("fact {number}");
+        Memory { table: FACTS.to_owned(), origin, ..memory(number, agent, channel_id(number), person(1), &text) }
+    };
+    // The last one came with the agent, which is the server's, and has no channel here.
+    stores.memories.add((1..=6).map(fact).collect()).await.sure();
+    for (number, told) in [(1, vec![1, 2, 6]), (3, vec![3, 4]), (5, vec![5])] {
+        let alone_with = Some(AloneWith { person: person(1), channel: channel_id(number) });
+        let query = RoomQuery { alone_with, ..RoomQuery::conversation(agent.room_of(channel_id(number)), 10, 10) };
+        let mut facts: Vec<_> = stores.memories.room_context(agent, query).await.sure().facts.iter().map(|fact| fact.id).collect();
+        facts.sort_unstable();
+        assert_eq!(facts, told.into_iter().map(memory_id).collect::<Vec<_>>(), "channel {number}");
+    }
 }

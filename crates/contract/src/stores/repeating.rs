@@ -161,7 +161,7 @@ pub async fn forgotten_keys_are_free_again(stores: Stores) {
 /// Whatever id a later attempt brings, and for the answer afterwards; the first answer stays. Old keys are forgotten with their answers.
 pub async fn a_key_stands_for_one_id_until_it_is_answered(stores: Stores) {
     let (first, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    let claim = |name, id, body| stores.repeats.claim(key("c", "r", name, body), id, at(0));
+    let claim = |name, id, body| stores.repeats.claim(key("c", "r", name, body), id, None, at(0));
     assert_eq!(claim("k", first, 1).await.sure(), Claimed::Open(first));
     assert_eq!(claim("k", other, 1).await.sure(), Claimed::Open(first));
     assert_eq!(claim("k", other, 2).await.sure(), Claimed::OtherBody);
@@ -178,7 +178,7 @@ pub async fn a_key_stands_for_one_id_until_it_is_answered(stores: Stores) {
 /// What was refused leaves its key free for anything; what was answered keeps it.
 pub async fn a_key_is_released_until_it_is_answered(stores: Stores) {
     let (first, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    let claim = |id, body| stores.repeats.claim(key("c", "r", "k", body), id, at(0));
+    let claim = |id, body| stores.repeats.claim(key("c", "r", "k", body), id, None, at(0));
     assert_eq!(claim(first, 1).await.sure(), Claimed::Open(first));
     stores.repeats.release(key("c", "r", "k", 1)).await.sure();
     assert_eq!(claim(other, 2).await.sure(), Claimed::Open(other));
@@ -193,7 +193,7 @@ pub async fn of_claims_at_once_one_names_the_id(stores: Stores) {
     let mut claims = JoinSet::new();
     for number in 1..=16 {
         let stores = stores.clone();
-        claims.spawn(async move { stores.repeats.claim(key("c", "r", "k", 1), Uuid::from_u128(number), at(0)).await.sure() });
+        claims.spawn(async move { stores.repeats.claim(key("c", "r", "k", 1), Uuid::from_u128(number), None, at(0)).await.sure() });
     }
     let claimed = claims.join_all().await;
     let [first, others @ ..] = claimed.as_slice() else { panic!("there are several") };

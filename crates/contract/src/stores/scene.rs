@@ -61,6 +61,9 @@ pub(super) fn object(value: Value) -> JsonObject {
     }
 }
 
+/// In milliseconds.
+pub(super) const DAY: i64 = 24 * 60 * 60 * 1_000;
+
 /// The moment `millis` after the scene begins.
 pub(super) const fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000 + millis)

@@ -1,14 +1,18 @@
 //! Promises about sessions.
 
-use core_types::messaging::{Beside, IdempotencyKey, PostMessage, PostOutcome};
+use core_types::access::Wanted;
+use core_types::messaging::{Beside, Channel, IdempotencyKey, MessageServer, PostMessage, PostOutcome};
+use core_types::repeats::{Claimed, KeptAnswer};
 use core_types::sessions::{Renewal, Session, SessionAdded, SessionChange, SessionChanged, SessionCount, SessionTimeout, TimeoutChange};
-use core_types::{AgentId, ChannelId, MessageServerId, Page, SessionId, Timestamp};
+use core_types::{AgentId, ChannelId, MessageServerId, Page, Reach, SessionId, Thing, Timestamp};
 use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Stores;
-use super::scene::{ALL, Sure, agent_id, at, channel, channel_id, draft, message_id, object, person, post_of, repeated, written};
+use super::scene::{
+    ALL, Sure, agent_id, at, channel, channel_id, draft, message_id, object, person, post_of, reach, repeated, server, tenant, written,
+};
 
 const MINUTE: i64 = 60_000;
 /// More than any promise makes.
@@ -100,6 +104,68 @@ pub async fn sessions_that_go_on_are_listed_and_counted(stores: Stores) {
     }
     let page = stores.sessions.list(None, Page { offset: 1, limit: 1 }, at(0)).await.sure();
     assert_eq!((page.items.iter().map(|session| session.id).collect::<Vec<_>>(), page.total), (vec![session_id(1)], 3));
+}
+
+/// As each of them is found: neither those of others nor those that went with the share of a message server.
+pub async fn sessions_within_reach_are_listed_and_counted(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    stores.servers.add(server(1)).await.sure();
+    stores.servers.add(MessageServer { owner: Some(tenant("a")), ..server(2) }).await.sure();
+    let (shared, own) = (server(1).id, server(2).id);
+    for (number, place, owner) in [(1, shared, "a"), (2, own, "a"), (3, MessageServerId::DEFAULT, "a"), (4, shared, "b")] {
+        let place = Channel { server_id: place, owner: Some(tenant(owner)), ..channel(number) };
+        assert_eq!(stores.sessions.add(session(number, agent, at(0)), place, MANY).await.sure(), SessionAdded::Added);
+    }
+    stores.open_session(5, agent, at(0)).await;
+    let sharing = Reach { servers: vec![shared], ..reach("a") };
+    for (seeing, numbers) in [(sharing, vec![1, 2, 3]), (reach("a"), vec![2, 3]), (reach("c"), vec![])] {
+        for number in 1..=5 {
+            let within = stores.access.within(&seeing, Wanted::Session(session_id(number))).await.sure();
+            assert_eq!(within, numbers.contains(&number), "session {number} for {seeing:?}");
+        }
+        let count = numbers.len() as u64;
+        for page in [ALL, Page { offset: 0, limit: 1 }] {
+            let listed = stores.sessions.list(Some(&seeing), page, at(1)).await.sure();
+            let shown: Vec<SessionId> = numbers.iter().copied().map(session_id).take(page.limit as usize).collect();
+            assert_eq!(listed.items.iter().map(|session| session.id).collect::<Vec<_>>(), shown, "{seeing:?} {page:?}");
+            assert_eq!(listed.total, count, "{seeing:?} {page:?}");
+        }
+        for (minutes, expected) in [
+            (1, SessionCount { active: count, near_end: 0, over: 0 }),
+            (25, SessionCount { active: count, near_end: count, over: 0 }),
+            (30, SessionCount { active: 0, near_end: 0, over: count }),
+        ] {
+            assert_eq!(stores.sessions.count(Some(&seeing), at(minutes * MINUTE)).await.sure(), expected, "{seeing:?} at {minutes}");
+        }
+    }
+    assert_eq!(stores.sessions.list(None, ALL, at(1)).await.sure().total, 5);
+}
+
+/// Not even to whoever made it. What was deleted is not out of reach, and was made.
+pub async fn what_went_with_a_share_is_not_answered_again(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    stores.servers.add(server(1)).await.sure();
+    let place = |number| Channel { server_id: server(1).id, owner: Some(tenant("a")), ..channel(number) };
+    stores.sessions.add(session(1, agent, at(0)), place(1), MANY).await.sure();
+    stores.channels.add(place(2), Vec::new()).await.sure();
+    let (sharing, ended) = (Reach { servers: vec![server(1).id], ..reach("a") }, reach("a"));
+    let answer = KeptAnswer { status: 201, body: "{}".to_owned() };
+    let answered = || Claimed::Answered(answer.clone());
+    for (made, thing) in [(session_id(1).uuid(), Thing::Session), (channel_id(2).uuid(), Thing::Channel)] {
+        let key = IdempotencyKey { caller: "c".to_owned(), route: "r".to_owned(), key: thing.to_string(), body_hash: [1; 32] };
+        let claim = |reach| stores.repeats.claim(key.clone(), made, reach, at(0));
+        assert_eq!(claim(Some(&sharing)).await.sure(), Claimed::Open(made));
+        stores.repeats.answer(key.clone(), answer.clone()).await.sure();
+        assert_eq!(claim(Some(&sharing)).await.sure(), answered());
+        assert_eq!(claim(Some(&ended)).await.sure(), Claimed::OutOfReach(thing));
+        assert_eq!(claim(None).await.sure(), answered());
+        if thing == Thing::Session {
+            assert!(stores.sessions.remove(session_id(1)).await.sure());
+        } else {
+            stores.channels.remove(channel_id(2), at(1)).await.sure().sure();
+        }
+        assert_eq!(claim(Some(&ended)).await.sure(), answered());
+    }
 }
 
 /// What is returned is what is stored.

@@ -197,7 +197,17 @@ pub struct RoomQuery {
     /// The text that the fragments must share words with.
     pub about: String,
     /// Whose facts from other rooms count too: set where nobody else listens.
-    pub alone_with: Option<EntityId>,
+    pub alone_with: Option<AloneWith>,
+}
+
+/// A person with whom an agent is alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AloneWith {
+    /// Who that is.
+    pub person: EntityId,
+    /// Where. What was told in channels of others than this one's owner was not told by the same person: whoever has a key may speak in
+    /// anybody's name.
+    pub channel: ChannelId,
 }
 
 impl RoomQuery {

@@ -40,6 +40,8 @@ pub enum ChannelAdded {
     New(Channel),
     /// This was stored under the same id before, and is unchanged.
     Existing(Channel),
+    /// Until lately there was a channel of this id, which was somebody else's. Nothing was written.
+    WasAnothers,
     /// Its message server does not exist. Nothing was written.
     NoServer,
 }
@@ -96,7 +98,7 @@ pub trait ChannelRepository: Send + Sync {
     /// The oldest channel of this owner, kind and name on a message server. Without an owner: one that no tenant made.
     async fn find_named(&self, owner: Option<&Tenant>, server: MessageServerId, kind: &str, name: &str) -> StoreResult<Option<Channel>>;
 
-    /// The channels of a message server, oldest first. Empty for an unknown server.
+    /// The channels of a message server, oldest first, and no more than [`PAGE_BYTES`](super::PAGE_BYTES). Empty for an unknown server.
     async fn list(&self, reach: Option<&Reach>, server: MessageServerId, page: Page) -> StoreResult<Listed<Channel>>;
 
     /// Stores those of these channels that are not there, and gives the others their names of now; kinds and metadata stay, and

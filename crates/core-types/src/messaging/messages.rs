@@ -112,16 +112,19 @@ pub struct MessageWindow {
     pub limit: u32,
 }
 
-/// So many messages one search looks at.
+/// So many messages one search looks at, and no more of them than come to so many bytes: texts, forms of their sources and metadata
+/// together.
 pub const SEARCHED: u32 = 20_000;
+/// See [`SEARCHED`].
+pub const SEARCHED_BYTES: u64 = 64 << 20;
 
 /// What a search found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundMessages {
     /// The messages, newest first.
     pub messages: Vec<Message>,
-    /// Where the search gave up after [`SEARCHED`] messages, or with [`PAGE_BYTES`] of them: nothing older than this is in the answer. `None`
-    /// where it looked at everything, or found as many as were asked for.
+    /// Where the search gave up after [`SEARCHED`] messages or [`SEARCHED_BYTES`], or with [`PAGE_BYTES`] of them in the answer: nothing
+    /// older than this is in it. `None` where it looked at everything, or found as many as were asked for.
     pub searched_to: Option<Timestamp>,
 }
 
@@ -137,7 +140,8 @@ pub struct ChannelVersion {
 }
 
 /// The most bytes of a page of messages: their texts, forms of their sources and metadata together. A page that would have more is
-/// shorter than was asked for, and has at least one message, whatever its size.
+/// shorter than was asked for, and has at least one message, whatever its size. So it is with pages of other things, by what of them may
+/// be long; whoever goes on behind the last of each page gets all.
 pub const PAGE_BYTES: usize = 8 << 20;
 
 /// A page of a channel's messages, for a reader who may know it.

@@ -13,7 +13,7 @@ pub use channels::{
 pub use events::{ChannelEvent, Completion, EventBody, EventKind, EventStream, StreamItem};
 pub use messages::{
     ChannelVersion, FoundMessages, Message, MessageChange, MessageDraft, MessagePage, MessageRepository, MessageSearch, MessageWindow,
-    MessagingService, PAGE_BYTES, SEARCHED, TITLE_MESSAGES, Title,
+    MessagingService, PAGE_BYTES, SEARCHED, SEARCHED_BYTES, TITLE_MESSAGES, Title,
 };
 pub use posting::{Beside, Door, IdempotencyKey, NewMessage, PostMessage, PostOutcome, PostReceipt, Posted, Wake};
 pub use replies::{ReplyEvent, ReplyForm, ReplyStream};
@@ -31,7 +31,8 @@ pub const MAX_AGENT_TURNS: i32 = 8;
 /// The kinds of channels in which somebody talks with one agent alone.
 pub const DIRECT_KINDS: [&str; 4] = ["DM", "VOICE_DM", "SELF", "API"];
 
-/// Whether an agent in a channel of this kind always answers (contract §6.3).
-pub fn always_answers(kind: &str) -> bool {
+/// Whether a channel of this kind, however it is spelled, is direct: what is said there is between two, and the agent always answers
+/// (contract §6.3).
+pub fn is_direct(kind: &str) -> bool {
     DIRECT_KINDS.contains(&kind.to_ascii_uppercase().as_str())
 }

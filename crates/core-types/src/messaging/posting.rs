@@ -179,6 +179,8 @@ pub enum PostOutcome {
     Conflict,
     /// There is no such channel. Nothing was written.
     NoChannel,
+    /// The channel to create has the id of one that was somebody else's until lately. Nothing was written.
+    ChannelWasAnothers,
     /// The channel to create names a message server that does not exist. Nothing was written.
     NoServer,
     /// A reply was required and no running agent listens. Nothing was written.

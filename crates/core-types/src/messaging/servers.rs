@@ -57,7 +57,7 @@ pub trait ServerRepository: Send + Sync {
     /// The message server with this id.
     async fn find(&self, id: MessageServerId) -> StoreResult<Option<MessageServer>>;
 
-    /// Message servers, oldest first.
+    /// Message servers, oldest first, and no more than [`PAGE_BYTES`](super::PAGE_BYTES).
     async fn list(&self, reach: Option<&Reach>, page: Page) -> StoreResult<Listed<MessageServer>>;
 
     /// Changes a message server and returns it as it is afterwards; `None` for an unknown id.

@@ -10,7 +10,7 @@ use core_types::agents::{
 use core_types::bus::{BusEvent, EventBus, Topic};
 use core_types::character::{self, Character, ParsedCharacter};
 use core_types::error::chain;
-use core_types::secrets::{ElizaOsSecret, SealedSecret, Secret, SecretChange, SecretRepository, Vault};
+use core_types::secrets::{ElizaOsSecret, SealedSecret, Secret, SecretRepository, Vault};
 use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Tenant, Thing};
 use icu_collator::options::CollatorOptions;
 use icu_collator::{Collator, CollatorBorrowed};
@@ -18,9 +18,11 @@ use serde_json::Value;
 
 use crate::knowledge::Knowledge;
 use crate::permission::{Access, own_name, require};
+use crate::places::LongReads;
 use crate::tell::tell;
 use crate::whole::whole;
 
+mod bounds;
 mod patch;
 mod plane;
 
@@ -46,12 +48,15 @@ pub struct Agents {
     pub bus: Arc<dyn EventBus>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// The places that lists take.
+    pub reads: LongReads,
 }
 
 #[async_trait]
 impl AgentService for Agents {
     async fn list(&self, caller: &Caller) -> ServiceResult<Vec<AgentSummary>> {
         require(caller, Permission::AgentsRead)?;
+        let _place = self.reads.place(caller).await?;
         let mut agents = self.agents.list(caller.reach()).await?;
         let collator = name_order()?;
         agents.sort_by(|a, b| b.running.cmp(&a.running).then_with(|| collator.compare(&a.name, &b.name)).then(a.id.cmp(&b.id)));
@@ -79,7 +84,9 @@ impl AgentService for Agents {
             }
             CreateAgent::Path(path) => self.read_character(&path).await?,
         };
-        let checked = value.get("bio").map_or(Ok(()), character::check_bio).and_then(|()| character::parse(&value));
+        let bio = value.get("bio").map_or(Ok(()), character::check_bio);
+        let templates = value.get("templates").map_or(Ok(()), character::check_templates);
+        let checked = bio.and(templates).and_then(|()| character::parse(&value));
         let parsed = checked.map_err(|error| ServiceError::invalid(InvalidCode::Create, error.to_string()))?;
         self.store(parsed, caller.makes_for()).await
     }
@@ -152,11 +159,9 @@ impl Agents {
             if change.is_empty() {
                 return self.view(change.agent).await;
             }
-            let mut secrets = change.seal_secrets(self.vault.as_ref())?;
-            if change.clears_secrets {
-                let stored = self.secrets.list(id).await?;
-                secrets.splice(0..0, stored.into_iter().map(|secret| SecretChange::Remove(secret.name)));
-            }
+            // Whoever changes them meanwhile makes a newer version of the agent, and then all of this is done anew.
+            let kept = if change.touches_secrets() { self.secrets.list(id).await? } else { Vec::new() };
+            let secrets = change.seal_secrets(&kept, self.vault.as_ref())?;
             let mut agent = change.agent;
             agent.updated_at = self.clock.now().max(read_at.plus_millis(1));
             if self.agents.replace(agent.clone(), read_at, secrets).await? {
@@ -249,6 +254,8 @@ impl Agents {
             warnings.extend(move_in(self.vault.as_ref(), name, secret));
         }
         let sealed = seal_all(self.vault.as_ref(), id, &secrets)?;
+        let bounded = bounds::check_character(&character, None).and_then(|()| bounds::check_secrets(&sealed, &[]));
+        bounded.map_err(|message| ServiceError::invalid(InvalidCode::Create, message))?;
         let now = self.clock.now();
         let agent = Agent {
             id,

@@ -1,12 +1,14 @@
 //! What `PATCH /api/agents/{id}` does to an agent.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use core_types::agents::Agent;
 use core_types::character::{self, MAX_SECRETS};
-use core_types::secrets::{MASK, Secret, SecretChange, Vault};
+use core_types::secrets::{MASK, SealedSecret, Secret, SecretChange, Vault};
 use core_types::{InvalidCode, JsonObject, ServiceError, ServiceResult, settings};
 use serde_json::Value;
+
+use super::bounds;
 
 /// The columns that a caller may set as a whole.
 const REPLACED: [&str; 13] = [
@@ -33,7 +35,7 @@ pub(super) struct Change {
     /// The agent with the patch applied.
     pub agent: Agent,
     /// Whether all secrets are removed before the others are set.
-    pub clears_secrets: bool,
+    clears_secrets: bool,
     secrets: Vec<(String, Option<Secret>)>,
     changed: bool,
 }
@@ -41,19 +43,39 @@ pub(super) struct Change {
 impl Change {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        !self.changed && self.secrets.is_empty() && !self.clears_secrets
+        !self.changed && !self.touches_secrets()
     }
 
-    /// The changes to the agent's secrets, encrypted.
-    pub fn seal_secrets(&self, vault: &dyn Vault) -> ServiceResult<Vec<SecretChange>> {
+    /// Whether secrets are set or removed.
+    pub fn touches_secrets(&self) -> bool {
+        self.clears_secrets || !self.secrets.is_empty()
+    }
+
+    /// The changes to the agent's secrets, encrypted, where it has these so far.
+    pub fn seal_secrets(&self, kept: &[SealedSecret], vault: &dyn Vault) -> ServiceResult<Vec<SecretChange>> {
         let seal = |(name, secret): &(String, Option<Secret>)| match secret {
             None => Ok(SecretChange::Remove(name.clone())),
             Some(secret) => {
                 vault.seal(self.agent.id, name, secret).map(SecretChange::Put).map_err(|error| ServiceError::Internal(Box::new(error)))
             }
         };
-        self.secrets.iter().map(seal).collect()
+        let cleared = kept.iter().filter(|_| self.clears_secrets).map(|secret| Ok(SecretChange::Remove(secret.name.clone())));
+        let changes = cleared.chain(self.secrets.iter().map(seal)).collect::<ServiceResult<Vec<_>>>()?;
+        bounds::check_secrets(after(kept, &changes).into_values(), kept).map_err(|message| invalid(&message))?;
+        Ok(changes)
     }
+}
+
+/// The secrets that there are after these changes, by name.
+fn after<'s>(kept: &'s [SealedSecret], changes: &'s [SecretChange]) -> HashMap<&'s str, &'s SealedSecret> {
+    let mut after: HashMap<&str, &SealedSecret> = kept.iter().map(|secret| (secret.name.as_str(), secret)).collect();
+    for change in changes {
+        match change {
+            SecretChange::Put(secret) => after.insert(secret.name.as_str(), secret),
+            SecretChange::Remove(name) => after.remove(name.as_str()),
+        };
+    }
+    after
 }
 
 /// Applies a patch: `settings` merges, the columns in [`REPLACED`] replace, everything else is ignored (an id, times and
@@ -76,7 +98,9 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> Se
             }
         }
     }
-    patch.get("bio").map_or(Ok(()), character::check_bio).map_err(|error| invalid(&error.to_string()))?;
+    let bio = patch.get("bio").map_or(Ok(()), character::check_bio);
+    let templates = patch.get("templates").map_or(Ok(()), character::check_templates);
+    bio.and(templates).map_err(|error| invalid(&error.to_string()))?;
     let mut secrets = Vec::new();
     if let Some(given) = patch.get("settings") {
         merge_settings(&mut columns, given, &mut secrets)?;
@@ -97,6 +121,7 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> Se
     let nested = patch.get("settings").and_then(|settings| settings.get("secrets"));
     let clears_secrets = [nested, patch.get("secrets")].contains(&Some(&Value::Null));
     let parsed = character::parse(&Value::Object(columns)).map_err(|error| invalid(&error.to_string()))?;
+    bounds::check_character(&parsed.character, Some(&stored.character)).map_err(|message| invalid(&message))?;
     // What was kept among the settings before it counted as a secret moves over, unless the patch says otherwise.
     if !clears_secrets {
         let named: HashSet<String> = secrets.iter().map(|(name, _)| name.clone()).collect();
@@ -218,6 +243,62 @@ mod tests {
     }
 
     #[test]
+    fn there_is_a_bound_for_the_secrets_after_a_patch() {
+        let vault = auth::SecretVault::with_key([7; 32]);
+        let kept = |count: usize, bytes: usize| -> Vec<SealedSecret> {
+            (0..count).map(|number| SealedSecret { name: format!("S{number}"), sealed: vec![0; bytes] }).collect()
+        };
+        let sealed = |patch: &Value, kept: &[SealedSecret]| {
+            let changes = patched(patch).and_then(|change| change.seal_secrets(kept, &vault));
+            changes.map(|changes| changes.len()).map_err(|error| error.to_string())
+        };
+        let refused = |message: &str| -> Result<usize, String> { Err(message.to_owned()) };
+        let too_many = refused("secrets: must have at most 1000 entries in all");
+        let too_large = refused("secrets: must have at most 1048576 bytes in all, with their names and encrypted");
+        let long = "v".repeat(100_000);
+        for (patch, kept, expected) in [
+            (json!({"secrets": {"NEW": "v"}}), kept(999, 50), Ok(1)),
+            (json!({"secrets": {"NEW": "v"}}), kept(1_000, 50), too_many.clone()),
+            (json!({"settings": {"secrets": {"NEW": "v"}}}), kept(1_000, 50), too_many.clone()),
+            (json!({"settings": {"NEW_TOKEN": "v"}}), kept(1_000, 50), too_many.clone()),
+            (json!({"secrets": {"S0": "v"}}), kept(1_000, 50), Ok(1)),
+            (json!({"secrets": {"S0": null, "NEW": "v"}}), kept(1_000, 50), Ok(2)),
+            (json!({"secrets": null, "settings": {"secrets": {"NEW": "v"}}}), kept(1_000, 50), Ok(1_001)),
+            (json!({"secrets": {"S0": null, "S1": "v"}}), kept(30_000, 50), Ok(2)),
+            (json!({"secrets": {"NEW": "v"}}), kept(30_000, 50), too_many),
+            (json!({"secrets": {"NEW": long}}), kept(10, 100_000), too_large.clone()),
+            (json!({"secrets": {"S0": long}}), kept(10, 99_000), Ok(1)),
+            (json!({"secrets": {"S0": long}}), kept(11, 99_000), too_large),
+        ] {
+            assert_eq!(sealed(&patch, &kept), expected, "{} {patch:.80}", kept.len());
+        }
+    }
+
+    #[test]
+    fn settings_grow_up_to_a_bound_however_many_patches_there_are() {
+        let vault = auth::SecretVault::with_key([7; 32]);
+        let patch = |agent: &Agent, patch: Value| {
+            apply(agent, patch.as_object().unwrap(), &vault).map(|change| change.agent).map_err(|error| error.to_string())
+        };
+        let too_large = "character: must have at most 2097152 bytes";
+        let refused = |patched: Result<Agent, String>| patched.is_err_and(|error| error.starts_with(too_large));
+        let grown = patch(&stored(), json!({"settings": {"k0": "v".repeat(1_900_000)}})).unwrap();
+        assert!(refused(patch(&grown, json!({"settings": {"k1": "v".repeat(200_000)}}))));
+        assert!(refused(patch(&grown, json!({"system": "v".repeat(200_000)}))));
+        assert!(patch(&grown, json!({"settings": {"k0": null, "k1": "v".repeat(1_900_000)}})).is_ok());
+        let many = patch(&stored(), json!({"settings": {"list": vec![0; 50_000]}})).unwrap_err();
+        assert!(many.starts_with("character: must have at most 50000 values"), "{many}");
+
+        // One that was larger before there was a bound.
+        let mut old = stored();
+        old.character.settings.insert("old".to_owned(), json!("v".repeat(3_000_000)));
+        assert!(refused(patch(&old, json!({"settings": {"more": 1}}))));
+        for smaller in [json!({"enabled": false}), json!({"settings": {"old": "v"}}), json!({"settings": {"a": null}, "system": "t"})] {
+            assert!(patch(&old, smaller).is_ok());
+        }
+    }
+
+    #[test]
     fn secrets_in_the_form_of_elizaos_are_taken_out_of_it() {
         let sealed = "000102030405060708090a0b0c0d0e0f:630af98c23a0ea9b51e90ccee7b4850e";
         let change = patched(&json!({"settings": {"secrets": {"KEY": sealed}}})).unwrap();
@@ -250,6 +331,20 @@ mod tests {
             assert!(change.clears_secrets && !change.is_empty(), "{patch}");
         }
         assert!(!patched(&json!({"secrets": {}})).unwrap().clears_secrets);
+    }
+
+    #[test]
+    fn a_template_is_checked_where_it_is_given_and_left_alone_where_it_is_not() {
+        let mut before = stored();
+        before.character.templates.insert("replyTemplate".to_owned(), json!("{{> a}}"));
+        let patched = |patch: Value| apply(&before, patch.as_object().unwrap(), &auth::SecretVault::with_key([7; 32]));
+        let change = patched(json!({"system": "new", "settings": {"a": 2}})).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(change.agent.character.templates, before.character.templates);
+        let refused = patched(json!({"templates": before.character.templates})).err().unwrap().to_string();
+        assert!(refused.starts_with("templates.replyTemplate: must not have partials"), "{refused}");
+        for mended in [json!({"templates": {"replyTemplate": "I am {{agentName}}."}}), json!({"templates": null})] {
+            assert!(patched(mended).is_ok_and(|change| !change.is_empty()));
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,10 +20,9 @@ use core_types::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, sleep};
 
 use crate::permission::{Access, require};
-use crate::places::{Place, Places};
+use crate::places::Places;
 
 mod html;
 mod split;
@@ -52,10 +50,6 @@ const BATCH: usize = 200;
 const LOOKED_AT: u32 = 200;
 /// Documents of callers that are taken in at once: each is in memory, several times over, while it is split and stored.
 const AT_ONCE: usize = 8;
-/// How long somebody waits for a place, and how often it is looked for; and when to come again where none was free.
-const PATIENCE: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(50);
-const BUSY: Duration = Duration::from_secs(2);
 /// Files that the knowledge of a character may come to, directories and all.
 const FILES: usize = 10_000;
 /// How often it is told how far the files of a character are taken in, in files.
@@ -91,7 +85,7 @@ impl KnowledgeService for Knowledge {
     async fn add(&self, caller: &Caller, agent: AgentId, document: NewDocument) -> ServiceResult<AddedDocument> {
         require(caller, Permission::MemoriesWrite)?;
         self.known(caller, agent).await?;
-        let _place = self.place(caller).await?;
+        let _place = self.places.wait(caller, "Too many documents are being taken in already").await?;
         let id = document_id(agent, API, &document.source);
         if let Some(document) = self.whole(agent, id).await? {
             return Ok(AddedDocument { document, existing: true });
@@ -245,21 +239,6 @@ impl Knowledge {
         };
         self.keep(memories).await?;
         Ok(Ok((id, true)))
-    }
-
-    /// A place to take in a document, as soon as one is free: those who hand in several at once need not count.
-    async fn place(&self, caller: &Caller) -> ServiceResult<Place> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(place) = self.places.take(caller) {
-                return Ok(place);
-            }
-            if Instant::now() >= until {
-                let message = "Too many documents are being taken in already".to_owned();
-                return Err(ServiceError::Overloaded { message, retry_after: BUSY });
-            }
-            sleep(LOOK).await;
-        }
     }
 
     /// Which documents of a source are stored, each with the path of its file, where it has one. They are read page by page: all of them

@@ -16,6 +16,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const AT_MOST_EVERY: Duration = Duration::from_millis(50);
 /// Which part of an agent's line only the owner may fill.
 const OWNERS: u64 = 4;
+/// So many agents' whole lines may wait for one tenant together: what waits costs everybody, and a message may be for many agents.
+const LINES: u64 = 10;
 /// The least and the most seconds that somebody is told to wait.
 const WAIT: (f64, f64) = (1.0, 120.0);
 
@@ -87,7 +89,13 @@ struct Lines(HashMap<AgentId, Line>);
 
 impl Lines {
     fn full(&self, most: u64, tenant: Option<&Tenant>) -> Vec<AgentId> {
-        self.0.iter().filter(|(_, line)| line.is_full(most, tenant)).map(|(agent, _)| *agent).collect()
+        let has_too_much = tenant.is_some() && self.of(tenant) >= most.saturating_mul(LINES);
+        self.0.iter().filter(|(_, line)| has_too_much || line.is_full(most, tenant)).map(|(agent, _)| *agent).collect()
+    }
+
+    /// What waits for a tenant with all agents.
+    fn of(&self, tenant: Option<&Tenant>) -> u64 {
+        self.0.values().map(|line| line.part_of(tenant)).sum()
     }
 
     fn came(&mut self, agent: AgentId, tenant: Option<Tenant>) {
@@ -150,9 +158,13 @@ impl Backlog {
 
     /// What whoever comes too many is told.
     pub(super) fn refusal(&self, agent: AgentId, tenant: Option<&Tenant>) -> ServiceError {
-        let line = self.lines.read().0.get(&agent).cloned().unwrap_or_default();
+        let lines = self.lines.read();
+        let (line, all) = (lines.0.get(&agent).cloned().unwrap_or_default(), lines.of(tenant));
+        drop(lines);
         let own = line.part_of(tenant);
-        let message = if tenant.is_some() && own > 0 && line.waiting < self.most {
+        let message = if tenant.is_some() && all >= self.most.saturating_mul(LINES) {
+            format!("{all} messages of yours wait for agents already, the most that may; nothing was stored")
+        } else if tenant.is_some() && own > 0 && line.waiting < self.most {
             format!("{own} messages of yours wait for this agent already, the most that may beside others; nothing was stored")
         } else {
             format!("{} messages wait for this agent already, the most that may; nothing was stored", line.waiting)
@@ -248,6 +260,21 @@ mod tests {
             let found = [Some(&a), Some(&b), None].map(|tenant| !lines.full(12, tenant).is_empty());
             assert_eq!(found, full, "{counts:?}");
         }
+    }
+
+    #[test]
+    fn a_tenant_fills_so_many_lines_and_no_more() {
+        let [a, b] = ["a", "b"].map(|name| Tenant::new(name).unwrap());
+        let agents: Vec<AgentId> = (0..24).map(|number: u8| AgentId::of_name(&number.to_string())).collect();
+        let waits = |agent: &AgentId| Waiting { agent: *agent, tenant: Some(a.clone()), count: 6 };
+        let mut lines = Lines::default();
+        // No line is full, and all have 138 of the 140 that ten whole ones would have, then more.
+        lines.counted(agents.iter().skip(1).map(waits).collect(), SECOND);
+        assert_eq!(lines.full(14, Some(&a)), []);
+        lines.counted(agents.iter().map(waits).collect(), SECOND);
+        lines.came(agents[0], Some(b.clone()));
+        let full = [Some(&a), Some(&b), None].map(|tenant| lines.full(14, tenant).len());
+        assert_eq!(full, [agents.len(), 0, 0]);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use core_types::jobs::{JobDraft, JobTerms, MAX_JOBS};
 use core_types::json::{fits, sorted};
-use core_types::messaging::{Beside, Channel, Door, IdempotencyKey, METADATA_BYTES, MessageDraft, NewMessage, PostMessage, Wake};
+use core_types::messaging::{
+    Beside, Channel, Door, IdempotencyKey, METADATA_BYTES, MessageDraft, NewMessage, PostMessage, Wake, is_direct,
+};
 use core_types::{AgentId, Caller, EntityId, Json, JsonObject, MessageId, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -115,8 +117,7 @@ fn body_hash(message: &NewMessage) -> [u8; 32] {
 /// The channel that a message to an unknown channel creates, with its participants (contract §3.3).
 fn channel_to_create(caller: &Caller, message: &NewMessage, now: Timestamp) -> (Channel, Vec<EntityId>) {
     let metadata = &message.metadata;
-    let says_dm =
-        metadata.get("isDm").and_then(Value::as_bool).unwrap_or(false) || text(metadata, &["channelType", "channel_type"]) == Some("DM");
+    let says_dm = metadata.get("isDm").is_some_and(is_set) || text(metadata, &["channelType", "channel_type"]).is_some_and(is_direct);
     let (kind, label) = if says_dm { ("DM", "DM") } else { ("GROUP", "Chat") };
     let mut participants = vec![message.author_id];
     let others = [text(metadata, &["targetUserId", "recipientId"]), text(metadata, &["targetAgentId", "target_agent_id"])];
@@ -162,6 +163,11 @@ fn text<'m>(metadata: &'m JsonObject, names: &[&str]) -> Option<&'m str> {
     names.iter().find_map(|name| metadata.get(*name)).and_then(Value::as_str)
 }
 
+/// Whether a flag is set, be it as a text.
+fn is_set(flag: &Value) -> bool {
+    flag.as_bool().unwrap_or_else(|| flag.as_str().is_some_and(|text| text.eq_ignore_ascii_case("true")))
+}
+
 #[cfg(test)]
 mod tests {
     use core_types::MessageServerId;
@@ -199,6 +205,15 @@ mod tests {
             (json!({"isDm": true, "targetUserId": agent}), "DM", 2),
             (json!({"channelType": "DM", "recipientId": agent}), "DM", 2),
             (json!({"channel_type": "DM", "targetAgentId": agent}), "DM", 2),
+            // Whatever the agent takes for a talk of two is one, and not to be read by all who share the message server.
+            (json!({"channelType": "dm"}), "DM", 1),
+            (json!({"channelType": "VOICE_DM"}), "DM", 1),
+            (json!({"channel_type": "Self"}), "DM", 1),
+            (json!({"channelType": "API"}), "DM", 1),
+            (json!({"isDm": "true"}), "DM", 1),
+            (json!({"isDm": "True", "channelType": "GROUP"}), "DM", 1),
+            (json!({"isDm": "false", "channelType": "VOICE_GROUP"}), "GROUP", 1),
+            (json!({"isDm": false, "channelType": "FEED"}), "GROUP", 1),
             (json!({"targetUserId": "not an id"}), "GROUP", 1),
         ] {
             let (channel, members) = posted(message(&metadata)).create_channel.unwrap();

@@ -88,8 +88,13 @@ impl Events {
         }
     }
 
-    /// Reads on from the store. What is missing there is a gap: retention has passed over it.
+    /// Reads on from the store. What is missing there is a gap: retention has passed over it. Who reads slowly may be let go on where the
+    /// channel is another by now, so it is asked again.
     async fn catch_up(&mut self) -> ServiceResult<()> {
+        if self.exists && !self.reader.may_read(self.channel).await? {
+            self.ended = true;
+            return Ok(());
+        }
         let page = self.messages.events(self.channel, self.position, PAGE).await?;
         let is_end = page.is_empty();
         for event in page {

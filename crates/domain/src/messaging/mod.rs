@@ -19,7 +19,7 @@ use core_types::{
 };
 
 use crate::permission::{Access, require, require_voice};
-use crate::places::Places;
+use crate::places::{LongReads, Places};
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -67,6 +67,8 @@ pub struct MessagingPorts {
     pub clock: Arc<dyn Clock>,
     /// Where new ids come from.
     pub ids: Arc<dyn Ids>,
+    /// The places that searches take.
+    pub reads: LongReads,
 }
 
 /// Takes in messages, hands out messages, events and replies.
@@ -160,6 +162,9 @@ impl Messaging {
                 message: format!("{MAX_JOBS} jobs are under way, the most that there may be"),
                 retry_after: Duration::from_secs(5),
             }),
+            PostOutcome::ChannelWasAnothers => Err(ServiceError::conflict(
+                "A channel of this id was somebody else's within the last day. Choose another id for the new one",
+            )),
             PostOutcome::NoServer => Err(ServiceError::NotFound(Thing::Server)),
             PostOutcome::NoAgent => Err(ServiceError::invalid(
                 InvalidCode::NoAgent,
@@ -249,6 +254,7 @@ impl MessagingService for Messaging {
 
     async fn search(&self, caller: &Caller, search: MessageSearch) -> ServiceResult<FoundMessages> {
         require(caller, Permission::MessagesRead)?;
+        let _place = self.ports.reads.place(caller).await?;
         Ok(self.ports.messages.search(caller.reach(), search).await?)
     }
 
@@ -306,6 +312,8 @@ impl MessagingService for Messaging {
         limit: u32,
     ) -> ServiceResult<Title> {
         require(caller, Permission::MessagesWrite)?;
+        // A title tells what is said there.
+        require(caller, Permission::MessagesRead)?;
         self.ports.access.to(caller, Wanted::Channel(channel)).await?;
         self.ports.access.to(caller, Wanted::Agent(agent)).await?;
         // Also where there is too little to name, as with elizaOS: whoever asks an agent that does not run is told so.

@@ -269,7 +269,7 @@ impl MovingIn {
                 let Some(into) = &self.into else { continue };
                 let outcome = match into.channels.add(channel, participants).await? {
                     ChannelAdded::New(_) => Brought::New,
-                    ChannelAdded::Existing(_) => Brought::Existing,
+                    ChannelAdded::Existing(_) | ChannelAdded::WasAnothers => Brought::Existing,
                     ChannelAdded::NoServer => Brought::Homeless,
                 };
                 self.report.became(Kind::Channels, outcome);

@@ -1,24 +1,27 @@
 //! All sessions of the server, by their ids.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use core_types::messaging::MessagingService;
-use core_types::{Caller, ServiceError, Tenant};
+use core_types::{Caller, Tenant};
 use parking_lot::Mutex;
 
 use crate::errors::{ApiError, ApiResult};
+use crate::holdings::Holdings;
 use crate::limits;
-use crate::sockets::driver::Link;
+use crate::rates;
+use crate::sockets::driver::{Knocker, Link};
 use crate::sockets::rooms::Rooms;
-use crate::sockets::shares::Shares;
 
 /// Why there is no place for a session.
 const FULL: &str = "Too many sockets are open; try again later";
 /// Why there is none for a tenant's.
 const SHARE_FULL: &str = "Too many sockets of this tenant are open; close some, or try again later";
+/// Why there is none for a stranger's, though there is for those of others.
+const ADDRESS_FULL: &str = "Too many sockets from this address have shown no key yet; try again later";
 
 /// The sessions and the rooms of one server.
 pub(crate) struct Hub {
@@ -28,17 +31,19 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// A server without sessions.
-    pub(crate) fn new(messaging: Arc<dyn MessagingService>) -> Arc<Self> {
-        let sessions = Mutex::new(Sessions::new(limits::SOCKETS, limits::UNKNOWN_SOCKETS));
+    /// A server without sessions, which may hold so many connections.
+    pub(crate) fn new(messaging: Arc<dyn MessagingService>, connections: usize) -> Arc<Self> {
+        let most = limits::sockets(connections);
+        let sessions = Mutex::new(Sessions::new(most, limits::unknown_sockets(most)));
         Arc::new(Self { sessions, keys: AtomicU64::new(0), rooms: Rooms::new(messaging) })
     }
 
     /// Takes a session in under its id, as one of the caller's where that is known. It stays until its place is dropped. Those who have
-    /// shown a key already do not wait for those who have not, and nobody waits for one tenant.
-    pub(crate) fn take_in(self: &Arc<Self>, id: String, link: Arc<Link>, caller: Option<&Caller>) -> ApiResult<Place> {
-        let holder = Holder::of(caller);
-        self.sessions.lock().take_in(id.clone(), Arc::clone(&link), &holder).map_err(overloaded)?;
+    /// shown a key already do not wait for those who have not, and nobody waits for one tenant, or for one address.
+    pub(crate) fn take_in(self: &Arc<Self>, id: String, link: Arc<Link>, knocker: &Knocker) -> ApiResult<Place> {
+        let stranger = || Holder::Unknown(knocker.client.as_ref().and_then(rates::network));
+        let holder = knocker.caller.as_ref().map_or_else(stranger, Holder::of);
+        self.sessions.lock().take_in(id.clone(), Arc::clone(&link), &holder).map_err(ApiError::overloaded)?;
         Ok(Place { hub: Arc::clone(self), id, link, key: self.keys.fetch_add(1, Ordering::Relaxed), holder })
     }
 
@@ -48,22 +53,18 @@ impl Hub {
     }
 }
 
-fn overloaded(message: &str) -> ApiError {
-    ApiError::from(ServiceError::Overloaded { message: message.to_owned(), retry_after: Duration::from_secs(5) })
-}
-
 /// Whose a session is.
 #[derive(Debug, PartialEq, Eq)]
 enum Holder {
-    /// Nobody's who is known: it has shown no key yet.
-    Unknown,
+    /// Nobody's who is known: it has shown no key yet, and comes from here.
+    Unknown(Option<IpAddr>),
     /// A tenant's, or the owner's.
     Known(Option<Tenant>),
 }
 
 impl Holder {
-    fn of(caller: Option<&Caller>) -> Self {
-        caller.map_or(Self::Unknown, |caller| Self::Known(caller.makes_for()))
+    fn of(caller: &Caller) -> Self {
+        Self::Known(caller.makes_for())
     }
 }
 
@@ -75,12 +76,15 @@ struct Sessions {
     /// How many of them may have shown no key yet.
     most_unknown: usize,
     unknown: usize,
-    shares: Shares,
+    /// How many of these come from where.
+    addresses: Holdings<IpAddr>,
+    holdings: Holdings,
 }
 
 impl Sessions {
     fn new(most: usize, most_unknown: usize) -> Self {
-        Self { links: HashMap::new(), most, most_unknown, unknown: 0, shares: Shares::new(most) }
+        let (addresses, holdings) = (Holdings::new(most_unknown), Holdings::new(most));
+        Self { links: HashMap::new(), most, most_unknown, unknown: 0, addresses, holdings }
     }
 
     fn take_in(&mut self, id: String, link: Arc<Link>, holder: &Holder) -> Result<(), &'static str> {
@@ -108,19 +112,25 @@ impl Sessions {
 
     fn count(&mut self, holder: &Holder) -> Result<(), &'static str> {
         match holder {
-            Holder::Unknown if self.unknown >= self.most_unknown => Err(FULL),
-            Holder::Unknown => {
+            Holder::Unknown(_) if self.unknown >= self.most_unknown => Err(FULL),
+            Holder::Unknown(address) => {
+                if !self.addresses.take(address.as_ref()) {
+                    return Err(ADDRESS_FULL);
+                }
                 self.unknown += 1;
                 Ok(())
             }
-            Holder::Known(tenant) => self.shares.take(tenant.as_ref()).then_some(()).ok_or(SHARE_FULL),
+            Holder::Known(tenant) => self.holdings.take(tenant.as_ref()).then_some(()).ok_or(SHARE_FULL),
         }
     }
 
     fn forget(&mut self, holder: &Holder) {
         match holder {
-            Holder::Unknown => self.unknown -= 1,
-            Holder::Known(tenant) => self.shares.give_back(tenant.as_ref()),
+            Holder::Unknown(address) => {
+                self.unknown -= 1;
+                self.addresses.give_back(address.as_ref());
+            }
+            Holder::Known(tenant) => self.holdings.give_back(tenant.as_ref()),
         }
     }
 }
@@ -147,8 +157,8 @@ impl Place {
 
     /// The session's client connects as this caller, whose it is from now on, unless that one has too many.
     pub(crate) fn known(&mut self, caller: &Caller) -> ApiResult<()> {
-        let holder = Holder::of(Some(caller));
-        self.hub.sessions.lock().pass(&self.holder, &holder).map_err(overloaded)?;
+        let holder = Holder::of(caller);
+        self.hub.sessions.lock().pass(&self.holder, &holder).map_err(ApiError::overloaded)?;
         self.holder = holder;
         Ok(())
     }
@@ -173,6 +183,10 @@ mod tests {
         Holder::Known(Tenant::new(name))
     }
 
+    fn stranger(number: u8) -> Holder {
+        Holder::Unknown(Some(IpAddr::from([192, 0, 2, number])))
+    }
+
     /// Takes in a session of this number.
     fn open(sessions: &mut Sessions, number: usize, holder: &Holder) -> Result<(), &'static str> {
         sessions.take_in(number.to_string(), Arc::new(Link::new(Via::Polling, mpsc::channel(1).0)), holder)
@@ -195,19 +209,34 @@ mod tests {
     fn a_socket_counts_as_a_tenants_from_when_that_is_known() {
         let mut sessions = Sessions::new(8, 2);
         let one = tenant("one");
-        assert_eq!([0, 1, 2].map(|number| open(&mut sessions, number, &Holder::Unknown)), [Ok(()), Ok(()), Err(FULL)]);
-        for _ in 0..2 {
-            assert_eq!(sessions.pass(&Holder::Unknown, &one), Ok(()));
+        assert_eq!([0, 1, 2].map(|number| open(&mut sessions, number.into(), &stranger(number))), [Ok(()), Ok(()), Err(FULL)]);
+        for number in 0..2 {
+            assert_eq!(sessions.pass(&stranger(number), &one), Ok(()));
         }
         assert_eq!(sessions.unknown, 0);
-        assert_eq!(open(&mut sessions, 2, &Holder::Unknown), Ok(()));
-        assert_eq!(sessions.pass(&Holder::Unknown, &one), Err(SHARE_FULL));
+        assert_eq!(open(&mut sessions, 2, &stranger(0)), Ok(()));
+        assert_eq!(sessions.pass(&stranger(0), &one), Err(SHARE_FULL));
         assert_eq!(sessions.unknown, 1, "it may still show another key");
         // Whoever needed no key may show one.
         assert_eq!(open(&mut sessions, 3, &OWNER), Ok(()));
         assert_eq!(sessions.pass(&OWNER, &one), Err(SHARE_FULL));
         assert_eq!(sessions.pass(&one, &OWNER), Ok(()));
-        assert_eq!(sessions.pass(&Holder::Unknown, &one), Ok(()));
+        assert_eq!(sessions.pass(&stranger(0), &one), Ok(()));
         assert_eq!(sessions.pass(&one, &one), Ok(()), "it has that one already");
+    }
+
+    #[test]
+    fn one_address_does_not_take_the_places_of_all_who_have_shown_no_key() {
+        let mut sessions = Sessions::new(64, 8);
+        let opened: Vec<_> = (0..3).map(|number| open(&mut sessions, number, &stranger(1))).collect();
+        assert_eq!(opened, [Ok(()), Ok(()), Err(ADDRESS_FULL)]);
+        assert_eq!(open(&mut sessions, 3, &stranger(2)), Ok(()));
+        sessions.end("0", &stranger(1));
+        assert_eq!(open(&mut sessions, 4, &stranger(1)), Ok(()));
+        // Whoever has shown a key is counted as somebody else.
+        assert_eq!(sessions.pass(&stranger(1), &tenant("one")), Ok(()));
+        assert_eq!(open(&mut sessions, 5, &stranger(1)), Ok(()));
+        assert_eq!(open(&mut sessions, 6, &stranger(1)), Err(ADDRESS_FULL));
+        assert_eq!(sessions.unknown, 3);
     }
 }

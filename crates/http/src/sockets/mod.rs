@@ -31,7 +31,6 @@ mod driver;
 pub(crate) mod hub;
 mod outbox;
 mod rooms;
-mod shares;
 mod websocket;
 
 /// The version of Engine.IO that is spoken.
@@ -182,7 +181,7 @@ fn open(state: &State, request: &HttpRequest, via: Via) -> ApiResult<Arc<Link>> 
     let id = token(state)?;
     let (session, greeting) = Session::open(&id, via, Instant::now().into_std());
     let link = Arc::new(Link::new(via, sender));
-    let place = state.sockets.take_in(id, Arc::clone(&link), knocker.caller.as_ref())?;
+    let place = state.sockets.take_in(id, Arc::clone(&link), &knocker)?;
     link.outbox.push(greeting);
     actix_web::rt::spawn(Driver::new(state.clone(), place, session, inputs, knocker).run());
     Ok(link)

@@ -13,9 +13,9 @@ use parking_lot::Mutex;
 use realtime::Frame;
 use tokio::task::AbortHandle;
 
+use crate::holdings::Holdings;
 use crate::limits;
 use crate::sockets::outbox::Outbox;
-use crate::sockets::shares::Shares;
 use crate::wire::sockets::{Told, broadcast, channel_deleted, chunk, gap, stream_error, told};
 
 /// One who hears a room.
@@ -50,12 +50,12 @@ struct Directory {
     /// How many there may be.
     most: usize,
     rooms: HashMap<Place, Arc<Room>>,
-    shares: Shares,
+    holdings: Holdings,
 }
 
 impl Directory {
     fn new(most: usize) -> Self {
-        Self { most, rooms: HashMap::new(), shares: Shares::new(most) }
+        Self { most, rooms: HashMap::new(), holdings: Holdings::new(most) }
     }
 
     /// Adds a room at a place that has none.
@@ -63,7 +63,7 @@ impl Directory {
         if self.rooms.len() >= self.most {
             return Err(overloaded("Too many channels are heard by sockets; try again later"));
         }
-        if !self.shares.take(tenant(&place)) {
+        if !self.holdings.take(tenant(&place)) {
             return Err(overloaded("The sockets of this tenant hear too many channels; leave some, or try again later"));
         }
         self.rooms.insert(place, room);
@@ -72,7 +72,7 @@ impl Directory {
 
     fn remove(&mut self, place: &Place) {
         if self.rooms.remove(place).is_some() {
-            self.shares.give_back(tenant(place));
+            self.holdings.give_back(tenant(place));
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct ListedAgent<'a> {
     name: &'a str,
     #[schema(example = "Eliza")]
     character_name: &'a str,
-    /// The text, or the first of several.
+    /// The text, or the first of several; of a long one the first 1,000 characters and an ellipsis.
     #[schema(example = "A therapist of the old school.")]
     bio: &'a str,
     #[schema(value_type = AgentStatus)]

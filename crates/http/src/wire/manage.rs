@@ -90,9 +90,12 @@ struct DebugData<'a> {
 #[derive(Serialize, ToSchema)]
 struct DebugRuntime<'a> {
     agents: Vec<ListedAgent<'a>>,
-    /// Streams and requests that wait for something to happen.
-    connections: usize,
-    memory: MemoryWire,
+    /// Streams and requests that wait for something to happen, on the whole server; with `system:read`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<usize>,
+    /// With `system:read`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<MemoryWire>,
 }
 
 /// Where it runs: texts alone, and nothing of the settings.
@@ -110,10 +113,10 @@ pub(crate) struct Seen<'a> {
     pub(crate) servers: &'a [MessageServer],
     /// Agents.
     pub(crate) agents: &'a [AgentSummary],
-    /// Streams and waiters.
-    pub(crate) connections: usize,
-    /// Memory.
-    pub(crate) memory: MemoryUse,
+    /// Streams and waiters, for whoever may know of the whole server.
+    pub(crate) connections: Option<usize>,
+    /// Memory, likewise.
+    pub(crate) memory: Option<MemoryUse>,
     /// The server's version.
     pub(crate) version: &'a str,
 }
@@ -126,7 +129,7 @@ impl<'a> ServersWire<'a> {
         let runtime = DebugRuntime {
             agents: seen.agents.iter().map(ListedAgent::from).collect(),
             connections: seen.connections,
-            memory: MemoryWire::of(seen.memory.used, seen.memory.total),
+            memory: seen.memory.map(|memory| MemoryWire::of(memory.used, memory.total)),
         };
         let environment = DebugEnvironment { version: seen.version, environment: "production" };
         let data = DebugData { servers: servers.clone(), count, runtime, environment };

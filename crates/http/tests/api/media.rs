@@ -109,6 +109,17 @@ async fn a_form_must_have_one_file_and_little_else() {
 }
 
 #[actix_web::test]
+async fn what_is_no_form_is_not_called_a_file_that_is_too_large() {
+    let path = format!("/api/media/agents/{AGENT}/upload-media");
+    for nonsense in [["--edge\r\n", &"X-Head: er\r\n".repeat(300_000)].concat(), "--".repeat(1_000_000)] {
+        let api = Api::open();
+        let message = post(&api, &path, nonsense.into_bytes()).await.error(400, "INVALID_REQUEST");
+        assert!(message.contains("cannot be read"), "{message}");
+        assert!(!api.fakes.calls().iter().any(|call| matches!(call, Call::Keep(..))));
+    }
+}
+
+#[actix_web::test]
 async fn ids_in_paths_and_forms_must_be_well_formed() {
     let api = Api::open();
     for path in ["/api/media/agents/x/upload-media", "/api/media/channels/x/upload-media", "/api/messaging/channels/x/upload-media"] {

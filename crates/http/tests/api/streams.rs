@@ -9,6 +9,7 @@ use core_types::bus::ReplyChunk;
 use core_types::deliveries::DeliveryState;
 use core_types::messaging::{ChannelEvent, Completion, EventBody, ReplyEvent, StreamItem};
 use core_types::{ServiceError, ServiceResult, Thing, Timestamp};
+use doolittle_http::HttpSettings;
 use serde_json::{Value, json};
 
 use crate::fakes::{AGENT, CHANNEL, Call, MESSAGE, NOW, REPLY, SERVER, USER, channel, message};
@@ -234,4 +235,27 @@ async fn streams_end_when_the_server_stops() {
     let last = next(&mut waiter).await.unwrap();
     assert!(last.starts_with("event: error\n") && last.contains("UNAVAILABLE"), "{last}");
     assert_eq!(next(&mut waiter).await, None);
+}
+
+#[actix_web::test]
+async fn streams_leave_connections_to_others() {
+    let api = Api::with(None, HttpSettings { workers: Some(1), connections_per_worker: 8, ..HttpSettings::default() });
+    let events = || local(TestRequest::get().uri(&format!("/api/messaging/channels/{CHANNEL}/events")));
+    let mut open = Vec::new();
+    for request in [events(), post_for_stream()] {
+        let answer = api.raw(request).await;
+        assert_eq!(answer.status().as_u16(), 200);
+        open.push(answer.into_body());
+    }
+    let begun = api.fakes.calls().len();
+    for request in [events(), post_for_stream()] {
+        let refused = api.send(request).await;
+        refused.error(503, "OVERLOADED");
+        assert_eq!(refused.header("retry-after"), Some("5"));
+    }
+    assert_eq!(api.fakes.calls().len(), begun, "nothing was done whose answer could not be given");
+    assert_eq!(api.get("/api/agents").await.status, 200);
+    open.pop();
+    let answer = api.raw(post_for_stream()).await;
+    assert_eq!(answer.status().as_u16(), 200);
 }

@@ -88,6 +88,13 @@ macro_rules! table {
     };
 }
 
+/// How many bytes a column of JSON has, as a piece of SQL.
+macro_rules! json_bytes {
+    ($column:literal) => {
+        concat!("octet_length(", $column, "::text)")
+    };
+}
+
 /// A key of a JSON object as the text of its value, or null.
 macro_rules! json_key {
     ($column:literal, $key:expr) => {
@@ -116,6 +123,8 @@ mod edits;
 mod events;
 #[path = "../repos/finish.rs"]
 mod finish;
+#[path = "../repos/gone.rs"]
+mod gone;
 #[path = "../repos/idempotency.rs"]
 mod idempotency;
 #[path = "../repos/jobs.rs"]

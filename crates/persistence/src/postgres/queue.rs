@@ -5,7 +5,7 @@ use core_types::deliveries::{ClaimRequest, DeliveryState, Loads};
 use core_types::messaging::Channel;
 use diesel::prelude::*;
 
-use super::claims::{BusyIds, Candidate, admitted, of_nobody_busy};
+use super::claims::{BusyIds, CANDIDATE, Candidate, Whose, admitted, candidates, of_nobody_busy};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::memories::{MemoryRow, Wordless, without_words};
@@ -177,26 +177,31 @@ pub(super) async fn open_of_message(conn: &mut Conn, message: Id) -> QueryResult
     open.order(deliveries::id).select(DeliveryRow::as_select()).for_update().load(conn).await
 }
 
+/// Heads that are due and whose agents run, the longest due first, locked until the transaction ends.
+pub(super) async fn due(conn: &mut Conn, now: i64, whose: Whose<'_>, full: &BusyIds, limit: i64) -> QueryResult<Vec<Candidate>> {
+    let running = agents::table.filter(agents::running.eq(true)).select(agents::id);
+    let due = deliveries::table
+        .filter(deliveries::due_at.le(now))
+        .filter(deliveries::agent_id.eq_any(running))
+        .filter(of_nobody_busy!(full))
+        .order((deliveries::due_at, deliveries::ordinal))
+        .limit(limit)
+        .select(CANDIDATE);
+    match whose {
+        Whose::Anybodys => due.for_update().skip_locked().load(conn).await,
+        Whose::Owners => due.filter(deliveries::tenant.is_null()).for_update().skip_locked().load(conn).await,
+        Whose::Tenants(tenant) => due.filter(deliveries::tenant.eq(tenant)).for_update().skip_locked().load(conn).await,
+    }
+}
+
 /// Claims heads that are due, the longest due first, and returns their ids. What another worker claims at the same
 /// moment is passed over.
 pub(super) async fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<Id>> {
-    let running = agents::table.filter(agents::running.eq(true)).select(agents::id);
-    let held: Vec<Id> = request.held.iter().map(|held| Id::from(held.delivery)).collect();
     let loads: Loads = request.held.iter().collect();
     let full = BusyIds::from(loads.busy(request.shares));
-    let due: Vec<Candidate> = deliveries::table
-        .filter(deliveries::due_at.le(request.now.millis()))
-        .filter(deliveries::agent_id.eq_any(running))
-        .filter(of_nobody_busy!(full))
-        .filter(deliveries::id.ne_all(held))
-        .order((deliveries::due_at, deliveries::ordinal))
-        .limit(request.limit.into())
-        .select((deliveries::id, deliveries::agent_id, deliveries::tenant))
-        .for_update()
-        .skip_locked()
-        .load(conn)
-        .await?;
-    let taken = admitted(request, loads, due);
+    // What is held already is left out afterwards.
+    let limit = i64::from(request.limit).saturating_add(i64::try_from(request.held.len()).unwrap_or(i64::MAX));
+    let taken = admitted(request, loads, candidates(conn, request, &full, limit).await?);
     if !taken.is_empty() {
         let claim = (
             deliveries::state.eq(DeliveryState::Claimed.to_string()),

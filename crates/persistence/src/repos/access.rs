@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use core_types::access::{AccessRepository, Wanted};
-use core_types::{AgentId, EntityId, MessageServerId, Reach, StoreResult};
+use core_types::{AgentId, EntityId, MessageServerId, Reach, StoreResult, Thing};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 
@@ -46,14 +46,6 @@ impl From<&Reach> for Sight {
             people: reach.person.map(|person: EntityId| Id::from(person)).into_iter().collect(),
         }
     }
-}
-
-/// The agents that a tenant sees, as a condition.
-macro_rules! agents_within {
-    ($sight:expr) => {
-        agents::owner.eq($sight.tenant.clone()).assume_not_null().or(agents::id
-            .eq_any(server_agents::table.filter(server_agents::server_id.eq_any($sight.servers.clone())).select(server_agents::agent_id)))
-    };
 }
 
 // SQLite looks up each part of a condition in its own index only where every part has one, which a list of values that is empty has not;
@@ -124,7 +116,7 @@ macro_rules! channels_within {
     };
 }
 
-pub(super) use {agents_within, channels_made, channels_ruled, channels_seen, channels_within, parts_taken, servers_within};
+pub(super) use {channels_made, channels_ruled, channels_seen, channels_within, parts_taken, servers_within};
 
 work! {
     pub(super) fn sees_channel(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
@@ -158,15 +150,42 @@ work! {
 }
 
 work! {
+    /// What the tenant made under this id, a channel or a session, where that went with its share of the message server. What is gone
+    /// altogether is not lost.
+    pub(super) fn lost(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<Option<Thing>> {
+        let session: Option<Id> = run!(sessions::table.find(id).select(sessions::channel_id).first(conn)).optional()?;
+        let (channel, thing) = session.map_or((id, Thing::Channel), |channel| (channel, Thing::Session));
+        let own = channels::table.find(channel).filter(channels::owner.eq(sight.tenant.clone()));
+        let is_there: bool = run!(diesel::select(exists(own)).get_result(conn))?;
+        Ok((is_there && !run!(made_channel(conn, sight, channel))?).then_some(thing))
+    }
+}
+
+work! {
+    /// Asks an index alone: in the row an owner lies behind a character of any length.
+    fn made_agent(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
+        let own = agents::table.filter(agents::owner.eq(sight.tenant.clone())).filter(agents::id.eq(id)).select(agents::id);
+        run!(diesel::select(exists(own)).get_result(conn))
+    }
+}
+
+work! {
+    /// An agent that listens on a message server which the tenant shares.
+    fn shares_agent(conn: &mut Conn, sight: &Sight, id: Id) -> QueryResult<bool> {
+        let listening = server_agents::table
+            .filter(server_agents::server_id.eq_any(sight.servers.clone()))
+            .filter(server_agents::agent_id.eq(id))
+            .select(server_agents::agent_id);
+        run!(diesel::select(exists(listening)).get_result(conn))
+    }
+}
+
+work! {
     fn within(conn: &mut Conn, sight: Sight, wanted: Wanted) -> Result<bool, Fault> {
         let tenant = sight.tenant.clone();
         Ok(match wanted {
-            Wanted::Agent(id) => {
-                run!(diesel::select(exists(agents::table.find(Id::from(id)).filter(agents_within!(sight)))).get_result(conn))?
-            }
-            Wanted::OwnAgent(id) => {
-                run!(diesel::select(exists(agents::table.find(Id::from(id)).filter(agents::owner.eq(tenant)))).get_result(conn))?
-            }
+            Wanted::Agent(id) => run!(made_agent(conn, &sight, id.into()))? || run!(shares_agent(conn, &sight, id.into()))?,
+            Wanted::OwnAgent(id) => run!(made_agent(conn, &sight, id.into()))?,
             Wanted::Server(id) => run!(sees_server(conn, &sight, id.into()))?,
             Wanted::OwnServer(id) => {
                 let own = message_servers::table.find(Id::from(id)).filter(message_servers::owner.eq(tenant));
@@ -204,8 +223,7 @@ work! {
 
 work! {
     fn meeting_place(conn: &mut Conn, sight: Sight, agent: Id) -> Result<Option<MessageServerId>, Fault> {
-        let own = agents::table.find(agent).filter(agents::owner.eq(sight.tenant));
-        if run!(diesel::select(exists(own)).get_result(conn))? {
+        if run!(made_agent(conn, &sight, agent))? {
             return Ok(Some(MessageServerId::DEFAULT));
         }
         let shared = server_agents::table

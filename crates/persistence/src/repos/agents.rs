@@ -1,17 +1,20 @@
 //! Agents and their sealed secrets.
 
 use async_trait::async_trait;
-use core_types::agents::{Added, Agent, AgentCount, AgentRepository, AgentSummary, MAX_LISTED};
+use core_types::agents::{Added, Agent, AgentCount, AgentRepository, AgentSummary, LISTED_BIO, MAX_LISTED};
 use core_types::memory::AgentPlane;
-use core_types::messaging::ChannelEvent;
+use core_types::messaging::{ChannelEvent, PAGE_BYTES};
 use core_types::secrets::{SealedSecret, SecretChange, SecretRepository};
 use core_types::{AgentId, MessageServerId, Reach, StoreError, StoreResult, Tenant, Timestamp};
-use diesel::dsl;
+use diesel::dsl::{self, sql};
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 use diesel::upsert::excluded;
 
-use super::access::{Sight, agents_within};
+use super::access::Sight;
 use super::columns::{Id, Json, json, meaning, owned, owner, time};
+use super::memories::within;
 use super::schema::{agent_secrets, agents, channel_participants, server_agents};
 use super::{Conn, Db, RunQueryDsl, deliveries, plane, queue, servers};
 use crate::error::{Fault, Undo, settled};
@@ -80,44 +83,94 @@ work! {
     }
 }
 
+// What a list shows of an agent is in an index of SQLite's. In the row, whose an agent is and whether it runs lie behind its character,
+// which may have megabytes.
+
+/// As much of a bio as a list shows, and one character more where there is more.
+const BIO: &str = "substr(agents.bio, 1, 1001)";
+/// The bytes of an agent in a list that may be many.
+const LISTED_BYTES: &str = "CAST(octet_length(agents.name) + octet_length(substr(agents.bio, 1, 1001)) AS BIGINT)";
+
+/// Whose an agent is; empty for the owner's.
+fn whose() -> SqlLiteral<Text> {
+    sql("coalesce(agents.owner, '')")
+}
+
+/// The beginning of a bio that is long.
+fn shortened(mut bio: String) -> String {
+    if let Some((end, _)) = bio.char_indices().nth(LISTED_BIO) {
+        bio.truncate(end);
+        bio.push('…');
+    }
+    bio
+}
+
+fn summary((id, name, bio, running, whose): (Id, String, String, bool, String)) -> AgentSummary {
+    AgentSummary { id: id.to(), name, bio: shortened(bio), running, owner: Tenant::new(&whose) }
+}
+
+/// The agents that listen on one of these message servers, as a condition.
+macro_rules! listening_on {
+    ($servers:expr) => {
+        agents::id.eq_any(server_agents::table.filter(server_agents::server_id.eq_any($servers.clone())).select(server_agents::agent_id))
+    };
+}
+
 work! {
+    /// Own agents come first, so that others never keep them from the list, and of either those that run, and the oldest, so that none makes
+    /// room for new ones. The sizes are looked at first, so that no more is read than is shown.
     fn list(conn: &mut Conn, sight: Option<Sight>) -> Result<Vec<AgentSummary>, Fault> {
-        let mut first = agents::table.order(agents::running.desc()).limit(MAX_LISTED.into()).into_boxed();
-        if let Some(sight) = sight {
-            first = first.filter(agents_within!(sight));
-        }
-        let rows: Vec<(Id, String, String, bool, Option<String>)> =
-            run!(first.select((agents::id, agents::name, agents::bio, agents::running, agents::owner)).load(conn))?;
-        let summary = |(id, name, bio, running, owner): (Id, _, _, _, Option<String>)| AgentSummary {
-            id: id.to(),
-            name,
-            bio,
-            running,
-            owner: owner.as_deref().and_then(Tenant::new),
+        let own = sight.as_ref().map_or_else(String::new, |sight| sight.tenant.clone());
+        let part = |is_own: bool| {
+            let all = agents::table.into_boxed();
+            match &sight {
+                // Either value of `running` is asked for, so that SQLite takes the index that has it and the owner.
+                Some(sight) if !is_own => all
+                    .filter(agents::running.eq_any([false, true]))
+                    .filter(listening_on!(sight.servers))
+                    .filter(whose().ne(own.clone()))
+                    .order((agents::running.desc(), agents::id)),
+                None if !is_own => all.filter(whose().gt(own.clone())).order((agents::running.desc(), agents::created_at, agents::id)),
+                _ => all.filter(whose().eq(own.clone())).order((agents::running.desc(), agents::created_at, agents::id)),
+            }
         };
-        Ok(rows.into_iter().map(summary).collect())
+        let (mut count, mut bytes, mut listed) = (i64::from(MAX_LISTED), PAGE_BYTES, Vec::new());
+        for is_own in [true, false] {
+            let sizes: Vec<i64> = run!(part(is_own).limit(count).select(sql::<BigInt>(LISTED_BYTES)).load(conn))?;
+            let fitting = within(sizes.iter().copied(), bytes);
+            let shown = i64::try_from(fitting).unwrap_or(i64::MAX);
+            let columns = (agents::id, agents::name, sql::<Text>(BIO), agents::running, whose());
+            let rows: Vec<(Id, String, String, bool, String)> = run!(part(is_own).limit(shown).select(columns).load(conn))?;
+            listed.extend(rows.into_iter().map(summary));
+            if fitting < sizes.len() {
+                break;
+            }
+            count = count.saturating_sub(shown);
+            bytes = bytes.saturating_sub(usize::try_from(sizes.iter().sum::<i64>()).unwrap_or(usize::MAX));
+        }
+        Ok(listed)
     }
 }
 
 work! {
     fn exists(conn: &mut Conn, id: Id) -> Result<bool, Fault> {
-        Ok(run!(diesel::select(dsl::exists(agents::table.find(id))).get_result(conn))?)
+        Ok(run!(diesel::select(dsl::exists(agents::table.find(id).select(agents::id))).get_result(conn))?)
     }
 }
 
 work! {
+    /// Looks in the index of the list, where those of one owner that run are by age.
     fn first_running(conn: &mut Conn, sight: Option<Sight>) -> Result<Option<AgentId>, Fault> {
-        let running = || agents::table.filter(agents::running.eq(true)).select(agents::id);
-        let owners = || running().filter(agents::owner.is_null()).order((agents::created_at, agents::id)).into_boxed();
+        let oldest = |of: String| {
+            let running = agents::table.filter(whose().eq(of)).filter(agents::running.eq(true));
+            running.order((agents::created_at, agents::id)).select(agents::id).into_boxed()
+        };
         let first: Option<Id> = match sight {
-            None => run!(owners().first(conn)).optional()?,
-            Some(sight) => {
-                let own = running().filter(agents::owner.eq(sight.tenant.clone())).order((agents::created_at, agents::id));
-                match run!(own.first(conn)).optional()? {
-                    Some(own) => Some(own),
-                    None => run!(owners().filter(agents_within!(sight)).first(conn)).optional()?,
-                }
-            }
+            None => run!(oldest(String::new()).first(conn)).optional()?,
+            Some(sight) => match run!(oldest(sight.tenant.clone()).first(conn)).optional()? {
+                Some(own) => Some(own),
+                None => run!(oldest(String::new()).filter(listening_on!(sight.servers)).first(conn)).optional()?,
+            },
         };
         Ok(first.map(Id::to))
     }
@@ -277,7 +330,7 @@ impl AgentRepository for Db {
 
     async fn list(&self, reach: Option<&Reach>) -> StoreResult<Vec<AgentSummary>> {
         let sight = reach.map(Sight::from);
-        Ok(in_read!(self, |conn| list(conn, sight))?)
+        Ok(in_snapshot!(self, |conn| list(conn, sight))?)
     }
 
     async fn exists(&self, id: AgentId) -> StoreResult<bool> {
@@ -286,7 +339,7 @@ impl AgentRepository for Db {
 
     async fn first_running(&self, reach: Option<&Reach>) -> StoreResult<Option<AgentId>> {
         let sight = reach.map(Sight::from);
-        Ok(in_read!(self, |conn| first_running(conn, sight))?)
+        Ok(in_snapshot!(self, |conn| first_running(conn, sight))?)
     }
 
     async fn count(&self) -> StoreResult<AgentCount> {
@@ -331,5 +384,23 @@ impl SecretRepository for Db {
 
     async fn reseal(&self, agent: AgentId, was: SealedSecret, now: Vec<u8>) -> StoreResult<bool> {
         Ok(in_tx!(self, |conn| reseal(conn, agent.into(), was, now))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_bio_is_listed_by_its_beginning() {
+        for (bio, shown) in [
+            (String::new(), String::new()),
+            ("é".repeat(LISTED_BIO), "é".repeat(LISTED_BIO)),
+            ("é".repeat(LISTED_BIO + 1), format!("{}…", "é".repeat(LISTED_BIO))),
+        ] {
+            assert_eq!(shortened(bio), shown);
+        }
+        assert_eq!(BIO, format!("substr(agents.bio, 1, {})", LISTED_BIO + 1));
+        assert!(LISTED_BYTES.contains(BIO));
     }
 }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use core_types::messaging::{Channel, ChannelAdded, ChannelChange, ChannelEvent, ChannelRepository, ChannelVersion, EventBody, Membership};
 use core_types::{ChannelId, EntityId, Ids, Listed, MessageServerId, Page, Reach, StoreResult, Tenant, Timestamp};
-use diesel::dsl::case_when;
+use diesel::dsl::{case_when, sql};
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::access::{Sight, channels_within};
-use super::columns::{Id, Object, known_total, listed, owned, owner, time};
+use super::columns::{Id, Object, fitting, known_total, listed, owned, owner, time};
 use super::edits::{Home, rooms_of};
 use super::prepared::fixed;
 use super::schema::{channel_participants, channels, memories, rooms};
-use super::{Conn, Db, RunQueryDsl, deliveries, events, members, queue};
+use super::{Conn, Db, RunQueryDsl, deliveries, events, gone, members, queue};
 use crate::error::Fault;
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -173,6 +174,11 @@ work! {
             let existing = run!(find_channel(conn, id))?;
             return existing.map(ChannelAdded::Existing).ok_or_else(|| Fault::Defect("a channel vanished while it was added".to_owned()));
         }
+        // Only now: one that is removed at the same moment is waited for by then.
+        if run!(gone::was_anothers(conn, id, row.owner.as_deref(), row.created_at))? {
+            run!(diesel::delete(channels::table.find(id)).execute(conn))?;
+            return Ok(ChannelAdded::WasAnothers);
+        }
         run!(members::add_all(conn, id, participants))?;
         Ok(ChannelAdded::New(row.into()))
     }
@@ -190,7 +196,11 @@ work! {
     }
 }
 
+/// The bytes of a channel that may be many.
+const BYTES: &str = concat!("CAST(", json_bytes!("channels.metadata"), " + coalesce(octet_length(channels.topic), 0) AS BIGINT)");
+
 work! {
+    /// The sizes are looked at first, so that no more is read than is in the page.
     fn list_channels(conn: &mut Conn, sight: Option<Sight>, server: Id, page: Page) -> Result<Listed<Channel>, Fault> {
         let of_server = || {
             let of_server = channels::table.filter(channels::server_id.eq(server)).into_boxed();
@@ -199,15 +209,10 @@ work! {
                 None => of_server,
             }
         };
-        let rows: Vec<ChannelRow> = run!(
-            of_server()
-                .order((channels::created_at, channels::ordinal))
-                .offset(page.offset.into())
-                .limit(page.limit.into())
-                .select(ChannelRow::as_select())
-                .load(conn)
-        )?;
-        let total = match known_total(page, rows.len()) {
+        let in_order = || of_server().order((channels::created_at, channels::ordinal)).offset(page.offset.into());
+        let sizes: Vec<i64> = run!(in_order().limit(page.limit.into()).select(sql::<BigInt>(BYTES)).load(conn))?;
+        let rows: Vec<ChannelRow> = run!(in_order().limit(fitting(&sizes)).select(ChannelRow::as_select()).load(conn))?;
+        let total = match known_total(page, sizes.len()) {
             Some(total) => total,
             None => run!(of_server().count().get_result(conn))?,
         };
@@ -268,7 +273,7 @@ work! {
             let there = match run!(add_channel(conn, channel.clone(), Vec::new()))? {
                 ChannelAdded::Existing(there) if is_meant(&there) => Some(there),
                 // Ids can be chosen: who guessed one has a channel that is not the one that is meant, which is known by its source then.
-                ChannelAdded::Existing(_) => {
+                ChannelAdded::Existing(_) | ChannelAdded::WasAnothers => {
                     let there = run!(of_source(conn, &channel))?;
                     if there.is_none() {
                         run!(add_channel(conn, Channel { id: ids.uuid().into(), ..channel.clone() }, Vec::new()))?;
@@ -291,10 +296,11 @@ work! {
     /// The channel's row goes first: posts and finishes hold it while they write deliveries, so that none is missed.
     /// Messages, events and participants go with it; agents' rooms and what they remember there do not hang on it.
     fn remove_channel(conn: &mut Conn, id: Id, now: i64) -> Result<Option<ChannelEvent>, Fault> {
-        let removed = diesel::delete(channels::table.find(id)).returning((channels::last_seq, (channels::owner, channels::server_id)));
+        let removed = diesel::delete(channels::table.find(id)).returning((channels::last_seq, (channels::owner, channels::created_at)));
         let removed: Option<(i64, Home)> = run!(removed.get_result(conn)).optional()?;
         run!(deliveries::cancel_of_channel(conn, id, now))?;
         let Some((last_seq, home)) = removed else { return Ok(None) };
+        run!(gone::note(conn, id, home.0.clone(), now))?;
         let rooms: Vec<Id> = run!(rooms_of(conn, id, home))?.into_iter().map(|(room, _)| room).collect();
         run!(diesel::delete(memories::table.filter(memories::room_id.eq_any(rooms.clone()))).execute(conn))?;
         run!(diesel::delete(rooms::table.filter(rooms::id.eq_any(rooms))).execute(conn))?;

@@ -19,19 +19,34 @@ use crate::error::{Fault, Undo};
 /// That neither the agent of a delivery is busy, nor the tenant for whom it works, nor the agent with this tenant, as a condition.
 macro_rules! of_nobody_busy {
     ($busy:expr) => {
-        super::schema::deliveries::agent_id.ne_all($busy.agents).and(
+        super::schema::deliveries::agent_id.ne_all(&$busy.agents).and(
             super::schema::deliveries::tenant.is_null().or(super::schema::deliveries::tenant
                 .assume_not_null()
-                .ne_all($busy.tenants)
-                .and(diesel::dsl::sql::<diesel::sql_types::Text>(super::queue::PAIR).ne_all($busy.pairs))),
+                .ne_all(&$busy.tenants)
+                .and(diesel::dsl::sql::<diesel::sql_types::Text>(super::queue::PAIR).ne_all(&$busy.pairs))),
         )
     };
 }
 
 pub(super) use of_nobody_busy;
 
-/// A delivery that could be claimed, its agent, and the tenant for whom it works.
-pub(super) type Candidate = (Id, Id, Option<String>);
+/// A delivery that could be claimed, its agent, the tenant for whom it works, since when it is due, and its ordinal.
+pub(super) type Candidate = (Id, Id, Option<String>, Option<i64>, i64);
+
+/// The columns of a [`Candidate`].
+pub(super) const CANDIDATE: (deliveries::id, deliveries::agent_id, deliveries::tenant, deliveries::due_at, deliveries::ordinal) =
+    (deliveries::id, deliveries::agent_id, deliveries::tenant, deliveries::due_at, deliveries::ordinal);
+
+/// Of so many tenants what is due is looked for by itself in one claim.
+const TENANTS: usize = 64;
+
+/// Whose deliveries are looked for.
+#[derive(Clone, Copy)]
+pub(super) enum Whose<'a> {
+    Anybodys,
+    Owners,
+    Tenants(&'a str),
+}
 
 /// Those who are busy, as queries take them.
 pub(super) struct BusyIds {
@@ -67,8 +82,78 @@ pub(super) fn admitted(request: &ClaimRequest, mut loads: Loads, candidates: Vec
     };
     let held: HashSet<Id> = request.held.iter().map(|held| Id::from(held.delivery)).collect();
     let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-    let fitting = candidates.into_iter().filter(|(id, _, _)| !held.contains(id));
-    fitting.filter_map(|(id, agent, tenant)| admit(agent, tenant).then_some(id)).take(limit).collect()
+    let fitting = candidates.into_iter().filter(|(id, ..)| !held.contains(id));
+    fitting.filter_map(|(id, agent, tenant, ..)| admit(agent, tenant).then_some(id)).take(limit).collect()
+}
+
+/// The one of each tenant that is due longest, the owner being one of them, then another one of each.
+fn in_turn(mut due: Vec<Candidate>) -> Vec<Candidate> {
+    due.sort_unstable_by_key(|(_, _, _, due_at, ordinal)| (*due_at, *ordinal));
+    due.dedup_by_key(|(.., ordinal)| *ordinal);
+    let mut counts: HashMap<Option<String>, usize> = HashMap::new();
+    let mut ranked: Vec<(usize, Candidate)> = due
+        .into_iter()
+        .map(|candidate| {
+            let rank = counts.entry(candidate.2.clone()).or_default();
+            *rank += 1;
+            (*rank, candidate)
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Whether more may be due than was found, and more than half of what was is one tenant's, or the owner's.
+fn is_one_sided(due: &[Candidate], limit: usize) -> bool {
+    let mut counts: HashMap<Option<&str>, usize> = HashMap::new();
+    for (_, _, tenant, ..) in due {
+        *counts.entry(tenant.as_deref()).or_default() += 1;
+    }
+    due.len() >= limit && counts.into_values().any(|count| count * 2 > due.len())
+}
+
+work! {
+    /// The tenants for whom something is due at some time, from one end of their names or the other by turns: of more than so many, each
+    /// is among them in one of both, or behind those that are.
+    fn tenants_with_due(conn: &mut Conn, now: i64) -> QueryResult<Vec<String>> {
+        let mut tenants: Vec<String> = Vec::new();
+        let is_forward = now % 2 == 0;
+        while tenants.len() < TENANTS {
+            let some = deliveries::table.filter(deliveries::due_at.is_not_null()).filter(deliveries::tenant.is_not_null());
+            let mut some = some.select(deliveries::tenant.assume_not_null()).limit(1).into_boxed();
+            some = if is_forward { some.order(deliveries::tenant) } else { some.order(deliveries::tenant.desc()) };
+            if let Some(last) = tenants.last() {
+                let last = last.clone();
+                some = if is_forward { some.filter(deliveries::tenant.gt(last)) } else { some.filter(deliveries::tenant.lt(last)) };
+            }
+            let Some(tenant) = run!(some.get_result(conn)).optional()? else { break };
+            tenants.push(tenant);
+        }
+        Ok(tenants)
+    }
+}
+
+work! {
+    /// What is due and could be claimed, what is due longest first. Where one has so much that nobody else is seen behind it, or may have
+    /// no more, the others are looked for one by one, and come in turn: whoever floods the server is not before everybody else.
+    pub(super) fn candidates(conn: &mut Conn, request: &ClaimRequest, full: &BusyIds, limit: i64) -> QueryResult<Vec<Candidate>> {
+        let now = request.now.millis();
+        let nobody_is_full = full.tenants.is_empty();
+        let mut due = if nobody_is_full { run!(queue::due(conn, now, Whose::Anybodys, full, limit))? } else { Vec::new() };
+        if nobody_is_full && !is_one_sided(&due, usize::try_from(limit).unwrap_or(usize::MAX)) {
+            return Ok(due);
+        }
+        let tenants = run!(tenants_with_due(conn, now))?;
+        // Where nobody else is, all has been seen.
+        if tenants.is_empty() && !due.is_empty() {
+            return Ok(due);
+        }
+        due.extend(run!(queue::due(conn, now, Whose::Owners, full, limit))?);
+        for tenant in tenants.iter().filter(|tenant| !full.tenants.contains(tenant)) {
+            due.extend(run!(queue::due(conn, now, Whose::Tenants(tenant), full, limit))?);
+        }
+        Ok(in_turn(due))
+    }
 }
 
 work! {
@@ -178,8 +263,8 @@ work! {
 work! {
     pub(super) fn requeue(conn: &mut Conn, requeue: Requeue) -> Result<bool, Fault> {
         let Requeue { fence, not_before, counts, trace } = requeue;
-        let Some((_, agent, _)) = run!(held(conn, fence))? else { return Ok(false) };
-        if !run!(queue::hold_agent(conn, agent))? {
+        let Some(held) = run!(held(conn, fence))? else { return Ok(false) };
+        if !run!(queue::hold_agent(conn, held.agent_id))? {
             return Ok(false);
         }
         if !run!(change_held(conn, fence, DeliveryState::Pending, i32::from(!counts), not_before.millis()))? {

@@ -1,5 +1,6 @@
 //! What a column holds, in Rust. How each database stores it is in its `types.rs`.
 
+use core_types::messaging::PAGE_BYTES;
 use core_types::{JsonObject, Listed, Page, Tenant, Timestamp};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
@@ -7,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::memories::within;
 use super::types::{IdSql, JsonSql};
 use crate::error::Fault;
 
@@ -95,6 +97,11 @@ pub(super) fn known_total(page: Page, shown: usize) -> Option<i64> {
     let shown = u32::try_from(shown).ok()?;
     let is_last = shown < page.limit && (shown > 0 || page.offset == 0);
     is_last.then(|| i64::from(page.offset) + i64::from(shown))
+}
+
+/// How many entries of a page are shown, by their sizes: as many as come to [`PAGE_BYTES`], and one at least.
+pub(super) fn fitting(sizes: &[i64]) -> i64 {
+    i64::try_from(within(sizes.iter().copied(), PAGE_BYTES)).unwrap_or(i64::MAX)
 }
 
 /// A page of a list.

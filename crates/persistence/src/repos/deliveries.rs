@@ -22,7 +22,7 @@ use super::channels::Place;
 use super::columns::{Id, time, word};
 use super::finish::finish;
 use super::prepared::fixed;
-use super::schema::deliveries;
+use super::schema::{deliveries, messages};
 use super::writes::write;
 use super::{Conn, Db, RunQueryDsl, claims, events, queue};
 use crate::error::{Fault, settled};
@@ -173,15 +173,34 @@ work! {
     }
 }
 
+/// A delivery that somebody works on.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = deliveries)]
+pub(super) struct Held {
+    pub(super) channel_id: Id,
+    pub(super) agent_id: Id,
+    pub(super) message_id: Id,
+    /// For whom the agent works.
+    pub(super) tenant: Option<String>,
+    /// What the message says, where it was changed since it was said.
+    #[diesel(select_expression = messages::content.nullable())]
+    pub(super) edited: Option<String>,
+}
+
 work! {
-    /// The channel and the agent of a delivery and for whom it is, if this very attempt still holds it.
-    pub(super) fn held(conn: &mut Conn, fence: Fence) -> QueryResult<Option<(Id, Id, Option<String>)>> {
+    /// A delivery, if this very attempt still holds it.
+    pub(super) fn held(conn: &mut Conn, fence: Fence) -> QueryResult<Option<Held>> {
+        let edited = messages::table.on(messages::id
+            .eq(deliveries::message_id)
+            .and(messages::channel_id.eq(deliveries::channel_id))
+            .and(messages::updated_at.gt(messages::created_at)));
         run!(
             deliveries::table
-                .find(Id::from(fence.delivery))
+                .left_join(edited)
+                .filter(deliveries::id.eq(Id::from(fence.delivery)))
                 .filter(deliveries::attempt.eq(fence.attempt))
                 .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()))
-                .select((deliveries::channel_id, deliveries::agent_id, deliveries::tenant))
+                .select(Held::as_select())
                 .first(conn)
         )
         .optional()

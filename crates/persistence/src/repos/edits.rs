@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use core_types::memory::MESSAGES;
 use core_types::messaging::{ChannelEvent, EventBody, Message, MessageChange};
-use core_types::{AgentId, MessageId, MessageServerId};
+use core_types::{AgentId, MessageId};
 use diesel::prelude::*;
 
 use super::columns::{Id, Opaque};
 use super::messages::{MessageRow, answered, find};
-use super::schema::{agents, channels, memories, messages, rooms, server_agents};
+use super::schema::{agents, channels, memories, messages, rooms};
 use super::{Conn, RunQueryDsl, deliveries, events, queue};
 use crate::error::Fault;
 
@@ -35,7 +35,7 @@ work! {
         if !run!(queue::hold_channel(conn, known.channel_id.into()))? {
             return Ok(None);
         }
-        let Some(known) = run!(find(conn, id))? else { return Ok(None) };
+        let Some(known) = run!(find(conn, id))?.filter(|now| now.channel_id == known.channel_id) else { return Ok(None) };
         let mut metadata = change.metadata.unwrap_or(known.metadata);
         let in_reply_to = run!(answered(conn, known.channel_id.into(), change.in_reply_to, &mut metadata))?;
         let changes = MessageChanges {
@@ -45,7 +45,8 @@ work! {
             metadata: Some(Opaque(metadata)),
             author_id: change.author_id.map(Id::from),
             in_reply_to: in_reply_to.map(Id::from),
-            updated_at: now.max(known.created_at.millis()),
+            // Later, so that it shows.
+            updated_at: now.max(known.created_at.millis() + 1),
         };
         let update = diesel::update(messages::table.find(id)).set(changes).returning(MessageRow::as_returning());
         let row: Option<MessageRow> = run!(update.get_result(conn)).optional()?;
@@ -116,32 +117,27 @@ work! {
     }
 }
 
-/// Whose a channel is, and its message server.
-pub(super) type Home = (Option<String>, Id);
+/// Whose a channel is, and since when there is it.
+pub(super) type Home = (Option<String>, i64);
 
 work! {
     /// The rooms of a channel that is there.
     pub(super) fn rooms_of_held(conn: &mut Conn, channel: Id) -> QueryResult<Vec<(Id, Id)>> {
-        let home: Home = run!(channels::table.find(channel).select((channels::owner, channels::server_id)).first(conn))?;
+        let home: Home = run!(channels::table.find(channel).select((channels::owner, channels::created_at)).first(conn))?;
         run!(rooms_of(conn, channel, home))
     }
 }
 
 work! {
     /// The rooms in which agents remember a channel, and these agents. A room that came with an agent from elsewhere may name a channel
-    /// that another tenant has made since: of a tenant's channel, those count that are its own and those that listen on the message server.
-    pub(super) fn rooms_of(conn: &mut Conn, channel: Id, (owner, server): Home) -> QueryResult<Vec<(Id, Id)>> {
+    /// that another tenant has made since: of a tenant's channel, those count that are its own agents', and those that are no older.
+    pub(super) fn rooms_of(conn: &mut Conn, channel: Id, (owner, created_at): Home) -> QueryResult<Vec<(Id, Id)>> {
         let known = rooms::table
             .inner_join(agents::table.on(agents::id.eq(rooms::agent_id)))
             .filter(rooms::channel_id.eq(channel))
-            .select((rooms::id, rooms::agent_id, agents::owner));
-        let mut known: Vec<(Id, Id, Option<String>)> = run!(known.load(conn))?;
-        if owner.is_some() && known.iter().any(|(_, _, other)| *other != owner) {
-            let tied = server_agents::table.filter(server_agents::server_id.eq(server)).select(server_agents::agent_id);
-            let tied: Vec<Id> = run!(tied.load(conn))?;
-            let is_default = server == MessageServerId::DEFAULT.into();
-            known.retain(|(_, agent, other)| *other == owner || !is_default && tied.contains(agent));
-        }
-        Ok(known.into_iter().map(|(room, agent, _)| (room, agent)).collect())
+            .select((rooms::id, rooms::agent_id, agents::owner, rooms::created_at));
+        let known: Vec<(Id, Id, Option<String>, i64)> = run!(known.load(conn))?;
+        let of_channel = known.into_iter().filter(|(_, _, other, since)| owner.is_none() || *other == owner || *since >= created_at);
+        Ok(of_channel.map(|(room, agent, ..)| (room, agent)).collect())
     }
 }

@@ -1,8 +1,8 @@
 //! The end of a delivery: everything that it writes, at once or not at all.
 
-use core_types::Ids;
 use core_types::deliveries::{Finish, Finished};
 use core_types::messaging::{ChannelEvent, EventBody, EventKind, Wake};
+use core_types::{AgentId, Ids, MessageId};
 use diesel::prelude::*;
 
 use super::channels::{Turn, event_place, message_place};
@@ -16,7 +16,8 @@ work! {
     /// Locks are taken in the order channel, agents, delivery; only then it is certain that this attempt still holds the
     /// delivery. The reply comes before the delivery's end, since it locks the agents that it wakes.
     pub(super) fn finish(conn: &mut Conn, end: Finish, ids: &dyn Ids) -> Result<Option<Finished>, Undo<Option<Finished>>> {
-        let Some((channel, agent, tenant)) = run!(deliveries::held(conn, end.fence))? else { return Ok(None) };
+        let Some(held) = run!(deliveries::held(conn, end.fence))? else { return Ok(None) };
+        let (channel, agent, tenant) = (held.channel_id, held.agent_id, held.tenant);
         check(&end, channel)?;
         let now = end.now.millis();
         let reply_place = if end.reply.is_some() { run!(message_place(conn, channel, Turn::Agent, now))? } else { None };
@@ -25,7 +26,14 @@ work! {
             return Err(Undo::Answer(None));
         }
         let mut finished = Finished { events: Vec::with_capacity(2), woken: Vec::new(), frees_next: false };
-        let Finish { fence, completion, reply, plane, memories, room_state, trace, .. } = end;
+        let Finish { fence, completion, reply, plane, mut memories, room_state, trace, .. } = end;
+        // What the message says now is what is remembered of it, whatever it said when the agent was asked.
+        if let Some(text) = held.edited {
+            let memory = agent.to::<AgentId>().memory_of(held.message_id.to::<MessageId>());
+            for memory in memories.iter_mut().filter(|heard| heard.id == memory) {
+                memory.content.insert("text".to_owned(), text.clone().into());
+            }
+        }
         if let (Some(draft), Some(reply_place)) = (reply, reply_place) {
             // Who finished it before has posted the reply already.
             if run!(deliveries::held(conn, fence))?.is_none() {

@@ -4,11 +4,12 @@
 use async_trait::async_trait;
 use core_types::messaging::IdempotencyKey;
 use core_types::repeats::{Claimed, KeptAnswer, RepeatRepository};
-use core_types::{StoreResult, Timestamp};
+use core_types::{Reach, StoreResult, Timestamp};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use uuid::Uuid;
 
+use super::access::{self, Sight};
 use super::columns::Id;
 use super::prepared::fixed;
 use super::schema::idempotency;
@@ -61,7 +62,7 @@ work! {
 
 work! {
     /// What a key stands for whose request makes neither a message nor a file.
-    fn open(conn: &mut Conn, key: &IdempotencyKey, id: Id, now: i64) -> Result<Claimed, Fault> {
+    fn open(conn: &mut Conn, key: &IdempotencyKey, id: Id, sight: Option<&Sight>, now: i64) -> Result<Claimed, Fault> {
         let first = match run!(claim(conn, key, id, now))? {
             Claim::Ours => return Ok(Claimed::Open(id.to())),
             Claim::OtherBody => return Ok(Claimed::OtherBody),
@@ -71,6 +72,11 @@ work! {
             idempotency::table.find((&key.caller, &key.route, &key.key)).select((idempotency::status, idempotency::answer)).first(conn)
         )?;
         let (Some(status), Some(body)) = (status, body) else { return Ok(Claimed::Open(first.to())) };
+        if let Some(sight) = sight
+            && let Some(thing) = run!(access::lost(conn, sight, first))?
+        {
+            return Ok(Claimed::OutOfReach(thing));
+        }
         let status = u16::try_from(status).map_err(|_| Fault::Defect("idempotency.status is no status".to_owned()))?;
         Ok(Claimed::Answered(KeptAnswer { status, body }))
     }
@@ -110,8 +116,9 @@ work! {
 
 #[async_trait]
 impl RepeatRepository for Db {
-    async fn claim(&self, key: IdempotencyKey, id: Uuid, now: Timestamp) -> StoreResult<Claimed> {
-        Ok(in_tx!(self, |conn| open(conn, &key, id.into(), now.millis()))?)
+    async fn claim(&self, key: IdempotencyKey, id: Uuid, reach: Option<&Reach>, now: Timestamp) -> StoreResult<Claimed> {
+        let sight = reach.map(Sight::from);
+        Ok(in_tx!(self, |conn| open(conn, &key, id.into(), sight.as_ref(), now.millis()))?)
     }
 
     async fn answer(&self, key: IdempotencyKey, answer_given: KeptAnswer) -> StoreResult<()> {

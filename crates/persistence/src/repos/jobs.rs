@@ -6,42 +6,43 @@ use async_trait::async_trait;
 use core_types::deliveries::{Delivery, DeliveryState};
 use core_types::jobs::{Job, JobAnswer, JobDraft, JobFigures, JobList, JobRepository, JobStatus, JobTicket};
 use core_types::messaging::{Completion, EventKind, Message};
-use core_types::{DeliveryId, JobId, MessageId, Page, StoreResult, Tenant, Timestamp};
+use core_types::{DeliveryId, JobId, MessageId, Page, Reach, StoreResult, Timestamp};
+use diesel::backend::Backend;
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Untyped};
 
-use super::columns::{Id, Json, meaning, owned, time, word};
+use super::access::{Sight, channels_made};
+use super::columns::{Id, Json, meaning, time, word};
 use super::prepared::fixed;
-use super::schema::{channel_events, jobs};
+use super::schema::{channel_events, channels, jobs};
 use super::types::IdSql;
 use super::writes::write;
 use super::{Conn, Db, RunQueryDsl, messages, queue};
 use crate::error::Fault;
 
-/// Jobs as they stand at `$1`. An answer in the very moment in which it begins to be late is late, so that whoever saw a timeout
-/// sees it ever after.
-macro_rules! standing {
-    ($select:literal, $rest:literal) => {
-        concat!(
-            "SELECT ", $select, " FROM (",
-            "SELECT j.ordinal, j.id, j.message_id, m.channel_id, c.owner, j.delivery_id, j.reply_id, j.agent_id, j.created_at, j.expires_at, d.state, d.ended_at, ",
-            "CASE WHEN d.ended_at < j.expires_at THEN ",
-            "CASE WHEN d.state = 'replied' AND EXISTS (SELECT 1 FROM messages r WHERE r.id = j.reply_id AND r.channel_id = m.channel_id) THEN 'completed' ELSE 'failed' END ",
-            "WHEN j.expires_at <= $1 THEN 'timeout' ELSE 'processing' END AS status ",
-            "FROM jobs j LEFT JOIN deliveries d ON d.id = j.delivery_id ",
-            // Another message may have the id of one that is gone, in another channel.
-            "LEFT JOIN messages m ON m.id = j.message_id AND (d.id IS NULL OR m.channel_id = d.channel_id) ",
-            "LEFT JOIN channels c ON c.id = m.channel_id) standing ",
-            $rest
-        )
-    };
-}
-
-const FOUND: &str = standing!("*", "WHERE id = $2");
-const LISTED: &str = standing!("*", "WHERE ($2 = '' OR status = $2) AND ($3 = '' OR owner = $3) ORDER BY ordinal DESC LIMIT $4 OFFSET $5");
-const FIGURES: &str = standing!(
-    "status, COUNT(*) AS number, CAST(COALESCE(SUM(CASE WHEN status = 'completed' THEN ended_at - created_at END), 0) AS BIGINT) AS millis",
-    "WHERE $2 = '' OR owner = $2 GROUP BY status"
+/// What is told of a job as it stands at the moment that comes next. An answer in the very moment in which it begins to be late is late,
+/// so that whoever saw a timeout sees it ever after.
+const STANDING: &str = concat!(
+    "SELECT j.ordinal, j.id, j.message_id, m.channel_id, j.delivery_id, j.reply_id, j.agent_id, j.created_at, j.expires_at, ",
+    "d.state, d.ended_at, CASE WHEN d.ended_at < j.expires_at THEN CASE WHEN d.state = 'replied' ",
+    "AND EXISTS (SELECT 1 FROM messages r WHERE r.id = j.reply_id AND r.channel_id = m.channel_id) THEN 'completed' ELSE 'failed' END ",
+    "WHEN j.expires_at <= "
+);
+/// The end of that, and of which jobs.
+const OF_ALL: &str = concat!(
+    " THEN 'timeout' ELSE 'processing' END AS status ",
+    "FROM jobs j LEFT JOIN deliveries d ON d.id = j.delivery_id ",
+    // Another message may have the id of one that is gone, in another channel.
+    "LEFT JOIN messages m ON m.id = j.message_id AND (d.id IS NULL OR m.channel_id = d.channel_id) ",
+    "LEFT JOIN channels ON channels.id = m.channel_id"
+);
+/// How many there are, and how long they took.
+const COUNTS: &str = concat!(
+    "status, COUNT(*) AS number, ",
+    "CAST(COALESCE(SUM(CASE WHEN status = 'completed' THEN ended_at - created_at END), 0) AS BIGINT) AS millis"
 );
 /// Those that are over, oldest first.
 const MAKE_ROOM: &str = concat!(
@@ -86,6 +87,47 @@ struct Standing {
     #[diesel(sql_type = Text)]
     status: String,
 }
+
+/// Jobs as they stand at a moment: those whose channels fit a condition, where there is one, and what is asked of them. What is a
+/// tenant's is said in one place only (`access`), in Diesel's words, and so it is written into this text by Diesel.
+struct AsTheyStand<Within, Asked> {
+    now: i64,
+    within: Option<Within>,
+    shown: &'static str,
+    asked: Asked,
+}
+
+impl<Within, Asked> Query for AsTheyStand<Within, Asked> {
+    type SqlType = Untyped;
+}
+
+/// Its text is not that of its type.
+impl<Within, Asked> QueryId for AsTheyStand<Within, Asked> {
+    type QueryId = ();
+
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Within: QueryFragment<DB>, Asked: QueryFragment<DB>, DB: Backend> QueryFragment<DB> for AsTheyStand<Within, Asked>
+where
+    i64: ToSql<BigInt, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        for text in ["SELECT ", self.shown, " FROM (", STANDING] {
+            out.push_sql(text);
+        }
+        out.push_bind_param::<BigInt, _>(&self.now)?;
+        out.push_sql(OF_ALL);
+        if let Some(within) = &self.within {
+            out.push_sql(" WHERE ");
+            within.walk_ast(out.reborrow())?;
+        }
+        out.push_sql(") standing ");
+        self.asked.walk_ast(out)
+    }
+}
+
+impl<Within, Asked, Conn> diesel::RunQueryDsl<Conn> for AsTheyStand<Within, Asked> {}
 
 #[derive(QueryableByName)]
 struct Figure {
@@ -141,7 +183,8 @@ work! {
 
 work! {
     fn find(conn: &mut Conn, id: Id, now: i64) -> Result<Option<Job>, Fault> {
-        let rows: Vec<Standing> = run!(diesel::sql_query(FOUND).bind::<BigInt, _>(now).bind::<IdSql, _>(id).load(conn))?;
+        let asked = sql::<Bool>("WHERE id = ").bind::<IdSql, _>(id);
+        let rows: Vec<Standing> = run!(AsTheyStand { now, within: None::<()>, shown: "*", asked }.load(conn))?;
         Ok(run!(told(conn, rows))?.pop())
     }
 }
@@ -155,21 +198,28 @@ work! {
 }
 
 work! {
-    fn list(conn: &mut Conn, tenant: String, status: Option<JobStatus>, page: Page, now: i64) -> Result<JobList, Fault> {
+    fn list(conn: &mut Conn, sight: Option<Sight>, status: Option<JobStatus>, page: Page, now: i64) -> Result<JobList, Fault> {
         let wanted = status.map(|status| status.to_string()).unwrap_or_default();
-        let query = diesel::sql_query(LISTED).bind::<BigInt, _>(now).bind::<Text, _>(wanted).bind::<Text, _>(&tenant);
-        let rows: Vec<Standing> =
-            run!(query.bind::<BigInt, _>(i64::from(page.limit)).bind::<BigInt, _>(i64::from(page.offset)).load(conn))?;
+        let asked = sql::<Bool>("WHERE ")
+            .bind::<Text, _>(wanted)
+            .sql(" IN ('', status) ORDER BY ordinal DESC LIMIT ")
+            .bind::<BigInt, _>(i64::from(page.limit))
+            .sql(" OFFSET ")
+            .bind::<BigInt, _>(i64::from(page.offset));
+        let within = sight.as_ref().map(|sight| channels_made!(sight));
+        let rows: Vec<Standing> = run!(AsTheyStand { now, within, shown: "*", asked }.load(conn))?;
         let jobs = run!(told(conn, rows))?;
-        let figures = run!(figures(conn, tenant, now))?;
+        let figures = run!(figures(conn, sight, now))?;
         let total = figures.total();
         Ok(JobList { jobs, filtered: status.map_or(total, |status| figures.of(status)), total })
     }
 }
 
 work! {
-    fn figures(conn: &mut Conn, tenant: String, now: i64) -> Result<JobFigures, Fault> {
-        let rows: Vec<Figure> = run!(diesel::sql_query(FIGURES).bind::<BigInt, _>(now).bind::<Text, _>(tenant).load(conn))?;
+    fn figures(conn: &mut Conn, sight: Option<Sight>, now: i64) -> Result<JobFigures, Fault> {
+        let within = sight.map(|sight| channels_made!(sight));
+        let asked = sql::<Bool>("GROUP BY status");
+        let rows: Vec<Figure> = run!(AsTheyStand { now, within, shown: COUNTS, asked }.load(conn))?;
         let completed_millis = rows.iter().map(|row| row.millis.unsigned_abs()).sum();
         let counts = rows.into_iter().map(|row| Ok((word("the status of jobs", &row.status)?, row.number.unsigned_abs())));
         Ok(JobFigures { counts: counts.collect::<Result<_, Fault>>()?, completed_millis })
@@ -267,14 +317,14 @@ impl JobRepository for Db {
         Ok(in_read!(self, |conn| ticket(conn, message.into()))?)
     }
 
-    async fn list(&self, tenant: Option<&Tenant>, status: Option<JobStatus>, page: Page, now: Timestamp) -> StoreResult<JobList> {
-        let tenant = owned(tenant).unwrap_or_default();
-        Ok(in_snapshot!(self, |conn| list(conn, tenant, status, page, now.millis()))?)
+    async fn list(&self, reach: Option<&Reach>, status: Option<JobStatus>, page: Page, now: Timestamp) -> StoreResult<JobList> {
+        let sight = reach.map(Sight::from);
+        Ok(in_snapshot!(self, |conn| list(conn, sight, status, page, now.millis()))?)
     }
 
-    async fn figures(&self, tenant: Option<&Tenant>, now: Timestamp) -> StoreResult<JobFigures> {
-        let tenant = owned(tenant).unwrap_or_default();
-        Ok(in_read!(self, |conn| figures(conn, tenant, now.millis()))?)
+    async fn figures(&self, reach: Option<&Reach>, now: Timestamp) -> StoreResult<JobFigures> {
+        let sight = reach.map(Sight::from);
+        Ok(in_read!(self, |conn| figures(conn, sight, now.millis()))?)
     }
 
     async fn prune(&self, before: Timestamp, limit: u32) -> StoreResult<u64> {

@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use core_types::error::chain;
 use core_types::memory::{
-    COUNTED, Entity, FACTS, KeywordSearch, ListedMemories, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository, Origin, Ranked,
-    Remembered, RoomContext, RoomQuery, RoomState, Source,
+    AloneWith, COUNTED, Entity, FACTS, KeywordSearch, ListedMemories, MESSAGES, Memory, MemoryChange, MemoryFilter, MemoryRepository,
+    Origin, Ranked, Remembered, RoomContext, RoomQuery, RoomState, Source,
 };
 use core_types::messaging::PAGE_BYTES;
 use core_types::{AgentId, EntityId, JsonObject, MemoryId, Page, StoreError, StoreResult, Timestamp};
-use diesel::dsl::{exists, sql};
+use diesel::dsl::sql;
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
@@ -21,6 +21,7 @@ use super::plane::EntityRow;
 use super::prepared::{fixed, prepared};
 use super::queue;
 use super::schema::{entities, memories, participants};
+use super::types::IdSql;
 use super::vectors::renew;
 use super::words;
 use super::{Conn, Db, RunQueryDsl, keywords};
@@ -262,14 +263,21 @@ work! {
     }
 }
 
+/// That the room of a memory is of a channel whose owner is that of another one, which is bound. A room whose channel is not there came
+/// with the agent, and is its owner's.
+const OF_OWNER: &str = "EXISTS (SELECT 1 FROM channels here JOIN agents a ON a.id = memories.agent_id \
+     LEFT JOIN rooms r ON r.id = memories.room_id LEFT JOIN channels c ON c.id = r.channel_id \
+     WHERE CASE WHEN c.id IS NULL THEN a.owner ELSE c.owner END IS NOT DISTINCT FROM here.owner AND here.id = ";
+
 work! {
     /// The newest facts that somebody told in other rooms. The table is named by a literal, so that its index serves.
-    fn facts_told_elsewhere(conn: &mut Conn, agent: Id, room: Id, author: Id, limit: u32) -> Result<Vec<Memory>, Fault> {
+    fn facts_told_elsewhere(conn: &mut Conn, agent: Id, room: Id, with: AloneWith, limit: u32) -> Result<Vec<Memory>, Fault> {
         let told = memories::table
             .filter(sql::<Bool>("memories.table_name = 'facts'"))
             .filter(memories::agent_id.eq(agent))
-            .filter(memories::source_author_id.eq(author))
+            .filter(memories::source_author_id.eq(Id::from(with.person)))
             .filter(memories::room_id.ne(room))
+            .filter(sql::<Bool>(OF_OWNER).bind::<IdSql, _>(Id::from(with.channel)).sql(")"))
             .order(memories::created_at.desc())
             .limit(limit.into())
             .select(MemoryRow::as_select());
@@ -298,8 +306,8 @@ work! {
         let state = state.flatten().map_or(Ok(RoomState::None), |state| word("participants.room_state", &state))?;
         let recent = run!(recent(conn, agent, room, query.recent))?;
         let mut facts = run!(facts(conn, agent, room, query.facts))?;
-        if let Some(person) = query.alone_with {
-            facts.extend(run!(facts_told_elsewhere(conn, agent, room, person.into(), query.facts))?);
+        if let Some(with) = query.alone_with {
+            facts.extend(run!(facts_told_elsewhere(conn, agent, room, with, query.facts))?);
         }
         let knowledge = run!(keywords::knowledge_about(conn, agent, &query.about, query.knowledge))?;
         let entities = run!(entities_of(conn, agent, recent.iter().map(|memory| memory.entity_id)))?;

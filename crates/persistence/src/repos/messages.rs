@@ -248,6 +248,7 @@ work! {
             match run!(add_channel(conn, channel, participants))? {
                 ChannelAdded::New(_) => created_channel = true,
                 ChannelAdded::Existing(_) => {}
+                ChannelAdded::WasAnothers => return Err(Undo::Answer(PostOutcome::ChannelWasAnothers)),
                 ChannelAdded::NoServer => return Err(Undo::Answer(PostOutcome::NoServer)),
             }
             place = run!(message_place(conn, channel_id, turn, now))?;

@@ -6,14 +6,19 @@ use core_types::memory::{AgentPlane, Room, RoomState};
 use core_types::rooms::{GROUP_KIND, PlacedRoom, RoomRepository};
 use core_types::worlds::World;
 use core_types::{AgentId, Listed, MessageServerId, Page, RoomId, StoreResult};
+use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
-use super::columns::{Id, known_total};
+use super::columns::{Id, fitting, known_total};
 use super::plane::{self, RoomRow};
 use super::schema::{participants, rooms, worlds};
 use super::worlds::WorldRow;
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::Fault;
+
+/// The bytes of a room and its world that may be many.
+const BYTES: &str = concat!("CAST(", json_bytes!("rooms.metadata"), " + coalesce(", json_bytes!("worlds.metadata"), ", 0) AS BIGINT)");
 
 /// The rooms of an agent with their worlds, ready for another condition.
 macro_rules! placed {
@@ -54,20 +59,18 @@ work! {
 }
 
 work! {
+    /// The sizes are looked at first, so that no more is read than is in the page. Of each room it is asked whether the agent takes part:
+    /// the rooms of all agents would be gone through for those in which it does.
     fn list(conn: &mut Conn, agent: Id, page: Page) -> Result<Listed<PlacedRoom>, Fault> {
-        let joined = participants::table.filter(participants::entity_id.eq(agent)).select(participants::room_id);
-        let rows: Vec<(RoomRow, Option<WorldRow>)> = run!(
-            placed!(agent)
-                .filter(rooms::id.eq_any(joined))
-                .order((rooms::created_at, rooms::id))
-                .offset(page.offset.into())
-                .limit(page.limit.into())
-                .select((RoomRow::as_select(), Option::<WorldRow>::as_select()))
-                .load(conn)
-        )?;
-        let total = match known_total(page, rows.len()) {
+        let joined =
+            || exists(participants::table.filter(participants::room_id.eq(rooms::id)).filter(participants::entity_id.eq(agent)));
+        let in_order = || placed!(agent).filter(joined()).order((rooms::created_at, rooms::id)).offset(page.offset.into());
+        let sizes: Vec<i64> = run!(in_order().limit(page.limit.into()).select(sql::<BigInt>(BYTES)).load(conn))?;
+        let shown = (RoomRow::as_select(), Option::<WorldRow>::as_select());
+        let rows: Vec<(RoomRow, Option<WorldRow>)> = run!(in_order().limit(fitting(&sizes)).select(shown).load(conn))?;
+        let total = match known_total(page, sizes.len()) {
             Some(total) => total,
-            None => run!(rooms::table.filter(rooms::agent_id.eq(agent)).filter(rooms::id.eq_any(joined)).count().get_result(conn))?,
+            None => run!(rooms::table.filter(rooms::agent_id.eq(agent)).filter(joined()).count().get_result(conn))?,
         };
         Ok(Listed { items: rows.into_iter().map(place).collect(), total: total.unsigned_abs() })
     }

@@ -57,6 +57,11 @@ tables! {
         created_at -> BigInt,
         updated_at -> BigInt,
     }
+    channels_gone (id) {
+        id -> IdSql,
+        owner -> Nullable<Text>,
+        gone_at -> BigInt,
+    }
     channel_participants (channel_id, entity_id) {
         channel_id -> IdSql,
         entity_id -> IdSql,

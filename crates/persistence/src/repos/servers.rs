@@ -4,14 +4,19 @@ use async_trait::async_trait;
 use core_types::agents::Added;
 use core_types::messaging::{ChannelEvent, Linked, MessageServer, ServerChange, ServerRepository};
 use core_types::{AgentId, Listed, MessageServerId, Page, Reach, StoreResult, Timestamp};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::access::{Sight, servers_within};
 use super::channels::remove_channels_of;
-use super::columns::{Id, Object, known_total, listed, owned, owner, time};
+use super::columns::{Id, Object, fitting, known_total, listed, owned, owner, time};
 use super::schema::{agents, message_servers, server_agents};
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::Fault;
+
+/// The bytes of a message server that may be many.
+const BYTES: &str = concat!("CAST(", json_bytes!("message_servers.metadata"), " AS BIGINT)");
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = message_servers, treat_none_as_default_value = false)]
@@ -76,6 +81,7 @@ work! {
 }
 
 work! {
+    /// The sizes are looked at first, so that no more is read than is in the page.
     fn list(conn: &mut Conn, sight: Option<Sight>, page: Page) -> Result<Listed<MessageServer>, Fault> {
         let all = || {
             let all = message_servers::table.into_boxed();
@@ -84,15 +90,10 @@ work! {
                 None => all,
             }
         };
-        let rows: Vec<ServerRow> = run!(
-            all()
-                .order((message_servers::created_at, message_servers::ordinal))
-                .offset(page.offset.into())
-                .limit(page.limit.into())
-                .select(ServerRow::as_select())
-                .load(conn)
-        )?;
-        let total = match known_total(page, rows.len()) {
+        let in_order = || all().order((message_servers::created_at, message_servers::ordinal)).offset(page.offset.into());
+        let sizes: Vec<i64> = run!(in_order().limit(page.limit.into()).select(sql::<BigInt>(BYTES)).load(conn))?;
+        let rows: Vec<ServerRow> = run!(in_order().limit(fitting(&sizes)).select(ServerRow::as_select()).load(conn))?;
+        let total = match known_total(page, sizes.len()) {
             Some(total) => total,
             None => run!(all().count().get_result(conn))?,
         };

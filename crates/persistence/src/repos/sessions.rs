@@ -5,12 +5,14 @@ use core_types::messaging::{Channel, ChannelAdded};
 use core_types::sessions::{
     Renewal, Session, SessionAdded, SessionChange, SessionChanged, SessionCount, SessionRepository, SessionTimeout,
 };
-use core_types::{EntityId, Listed, Page, SessionId, StoreResult, Tenant, Timestamp};
+use core_types::{EntityId, Listed, Page, Reach, SessionId, StoreResult, Timestamp};
+use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::BigInt;
 
+use super::access::{Sight, channels_made};
 use super::channels::add_channel;
-use super::columns::{Id, Object, known_total, listed, owned, time};
+use super::columns::{Id, Object, known_total, listed, time};
 use super::schema::{channels, sessions};
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::{Fault, Undo, settled};
@@ -83,7 +85,7 @@ work! {
         let (agent, now) = (session.agent_id, session.created_at.millis());
         match run!(add_channel(conn, channel, vec![EntityId::from(agent)]))? {
             ChannelAdded::New(_) => {}
-            ChannelAdded::Existing(_) => return Err(Undo::Fault(Fault::Defect("a session's channel is there already".to_owned()))),
+            ChannelAdded::Existing(_) | ChannelAdded::WasAnothers => return Err(Undo::Fault(Fault::Defect("a session's channel is there already".to_owned()))),
             ChannelAdded::NoServer => return Err(Undo::Answer(SessionAdded::NoServer)),
         }
         if !run!(queue::hold_agent(conn, agent.into()))? {
@@ -107,18 +109,23 @@ work! {
     }
 }
 
-work! {
-    fn list(conn: &mut Conn, tenant: Option<String>, page: Page, now: i64) -> Result<Listed<Session>, Fault> {
-        let going_on = || {
-            let going_on = sessions::table.filter(sessions::expires_at.gt(now)).into_boxed();
-            match &tenant {
-                Some(tenant) => {
-                    let own = channels::table.filter(channels::owner.eq(tenant.clone())).select(channels::id);
-                    going_on.filter(sessions::channel_id.eq_any(own))
-                }
-                None => going_on,
+/// The sessions of the channels that a tenant made; all, where nobody's reach ends.
+macro_rules! sessions_made {
+    ($sight:expr) => {{
+        let all = sessions::table.into_boxed();
+        match $sight {
+            Some(sight) => {
+                let of_session = channels::table.filter(channels::id.eq(sessions::channel_id));
+                all.filter(exists(of_session.filter(channels_made!(sight))))
             }
-        };
+            None => all,
+        }
+    }};
+}
+
+work! {
+    fn list(conn: &mut Conn, sight: Option<Sight>, page: Page, now: i64) -> Result<Listed<Session>, Fault> {
+        let going_on = || sessions_made!(&sight).filter(sessions::expires_at.gt(now));
         let rows: Vec<SessionRow> = run!(
             going_on()
                 .order(sessions::ordinal)
@@ -135,26 +142,19 @@ work! {
     }
 }
 
-#[derive(QueryableByName)]
-struct Counted {
-    #[diesel(sql_type = BigInt)]
-    active: i64,
-    #[diesel(sql_type = BigInt)]
-    near_end: i64,
-    #[diesel(sql_type = BigInt)]
-    over: i64,
-}
-
-const COUNT: &str = "SELECT COUNT(CASE WHEN expires_at > $1 THEN 1 END) AS active, \
-    COUNT(CASE WHEN expires_at > $1 AND expires_at - CAST(warning_threshold_minutes AS BIGINT) * 60000 <= $1 THEN 1 END) AS near_end, \
-    COUNT(CASE WHEN expires_at <= $1 THEN 1 END) AS over \
-    FROM sessions WHERE $2 = '' OR EXISTS (SELECT 1 FROM channels c WHERE c.id = sessions.channel_id AND c.owner = $2)";
-
 work! {
-    fn count(conn: &mut Conn, tenant: Option<String>, now: i64) -> Result<SessionCount, Fault> {
-        let tenant = tenant.unwrap_or_default();
-        let counted: Counted = run!(diesel::sql_query(COUNT).bind::<BigInt, _>(now).bind::<Text, _>(tenant).get_result(conn))?;
-        let [active, near_end, over] = [counted.active, counted.near_end, counted.over].map(i64::unsigned_abs);
+    fn count(conn: &mut Conn, sight: Option<Sight>, now: i64) -> Result<SessionCount, Fault> {
+        let counts = (
+            sql::<BigInt>("COUNT(CASE WHEN sessions.expires_at > ").bind::<BigInt, _>(now).sql(" THEN 1 END)"),
+            sql::<BigInt>("COUNT(CASE WHEN sessions.expires_at > ")
+                .bind::<BigInt, _>(now)
+                .sql(" AND sessions.expires_at - CAST(sessions.warning_threshold_minutes AS BIGINT) * 60000 <= ")
+                .bind::<BigInt, _>(now)
+                .sql(" THEN 1 END)"),
+            sql::<BigInt>("COUNT(CASE WHEN sessions.expires_at <= ").bind::<BigInt, _>(now).sql(" THEN 1 END)"),
+        );
+        let (active, near_end, over): (i64, i64, i64) = run!(sessions_made!(&sight).select(counts).get_result(conn))?;
+        let [active, near_end, over] = [active, near_end, over].map(i64::unsigned_abs);
         Ok(SessionCount { active, near_end, over })
     }
 }
@@ -219,14 +219,14 @@ impl SessionRepository for Db {
         Ok(in_read!(self, |conn| find(conn, id.into()))?)
     }
 
-    async fn list(&self, tenant: Option<&Tenant>, page: Page, now: Timestamp) -> StoreResult<Listed<Session>> {
-        let tenant = owned(tenant);
-        Ok(in_snapshot!(self, |conn| list(conn, tenant, page, now.millis()))?)
+    async fn list(&self, reach: Option<&Reach>, page: Page, now: Timestamp) -> StoreResult<Listed<Session>> {
+        let sight = reach.map(Sight::from);
+        Ok(in_snapshot!(self, |conn| list(conn, sight, page, now.millis()))?)
     }
 
-    async fn count(&self, tenant: Option<&Tenant>, now: Timestamp) -> StoreResult<SessionCount> {
-        let tenant = owned(tenant);
-        Ok(in_read!(self, |conn| count(conn, tenant, now.millis()))?)
+    async fn count(&self, reach: Option<&Reach>, now: Timestamp) -> StoreResult<SessionCount> {
+        let sight = reach.map(Sight::from);
+        Ok(in_read!(self, |conn| count(conn, sight, now.millis()))?)
     }
 
     async fn change(&self, id: SessionId, wanted: SessionChange, now: Timestamp) -> StoreResult<SessionChanged> {

@@ -12,7 +12,7 @@ use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::Fault;
 
 /// How many rows of a kind are deleted in one transaction, which others wait for.
-const STEP: i64 = 200;
+const STEP: u16 = 200;
 
 /// What the next step takes.
 #[derive(Clone, Default)]
@@ -29,7 +29,7 @@ impl Step {
     /// There is less of everything than a step takes.
     fn is_little(&self) -> bool {
         let most = [&self.messages, &self.memories, &self.runs, &self.logs].into_iter().map(Vec::len).max();
-        most.unwrap_or_default() < STEP as usize && self.events.is_none()
+        most.unwrap_or_default() < usize::from(STEP) && self.events.is_none()
     }
 }
 
@@ -44,28 +44,25 @@ work! {
             .filter(messages::channel_id.eq(channel))
             .filter(messages::id.ne_all(open.select(deliveries::message_id)))
             .order(messages::created_at)
-            .limit(STEP)
+            .limit(STEP.into())
             .select(messages::id);
         let rooms: Vec<Id> = run!(rooms_of_held(conn, channel))?.into_iter().map(|(room, _)| room).collect();
         let conversation = memories::table
             .filter(memories::room_id.eq_any(rooms))
             .filter(memories::table_name.eq(MESSAGES))
-            .limit(STEP)
+            .limit(STEP.into())
             .select(memories::id);
         let told = channel_events::table.filter(channel_events::channel_id.eq(channel)).order(channel_events::seq);
-        let events = match with_events {
-            true => run!(told.offset(STEP).select(channel_events::seq).first(conn)).optional()?,
-            false => None,
-        };
+        let events = if with_events { run!(told.offset(STEP.into()).select(channel_events::seq).first(conn)).optional()? } else { None };
         Ok(Step { messages: run!(settled.load(conn))?, memories: run!(conversation.load(conn))?, events, ..Step::default() })
     }
 }
 
 work! {
     fn of_agent(conn: &mut Conn, agent: Id) -> Result<Step, Fault> {
-        let memories = memories::table.filter(memories::agent_id.eq(agent)).limit(STEP).select(memories::id);
-        let runs = runs::table.filter(runs::agent_id.eq(agent)).limit(STEP).select(runs::id);
-        let logs = logs::table.filter(logs::agent_id.eq(agent)).limit(STEP).select(logs::id);
+        let memories = memories::table.filter(memories::agent_id.eq(agent)).limit(STEP.into()).select(memories::id);
+        let runs = runs::table.filter(runs::agent_id.eq(agent)).limit(STEP.into()).select(runs::id);
+        let logs = logs::table.filter(logs::agent_id.eq(agent)).limit(STEP.into()).select(logs::id);
         let (memories, runs, logs) = (run!(memories.load(conn))?, run!(runs.load(conn))?, run!(logs.load(conn))?);
         Ok(Step { memories, runs, logs, ..Step::default() })
     }
@@ -95,7 +92,7 @@ work! {
 work! {
     /// Channels of a message server in which much may have been said.
     fn long_channels(conn: &mut Conn, server: Id) -> Result<Vec<Id>, Fault> {
-        let long = channels::table.filter(channels::server_id.eq(server)).filter(channels::last_seq.gt(STEP));
+        let long = channels::table.filter(channels::server_id.eq(server)).filter(channels::last_seq.gt(i64::from(STEP)));
         Ok(run!(long.select(channels::id).load(conn))?)
     }
 }

@@ -4,13 +4,18 @@ use async_trait::async_trait;
 use core_types::agents::Added;
 use core_types::worlds::{World, WorldChange, WorldRepository};
 use core_types::{AgentId, Listed, Page, Reach, StoreResult, WorldId};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use super::access::Sight;
-use super::columns::{Id, Object, known_total, listed, time};
+use super::columns::{Id, Object, fitting, known_total, listed, time};
 use super::schema::{agents, worlds};
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::Fault;
+
+/// The bytes of a world that may be many.
+const BYTES: &str = concat!("CAST(", json_bytes!("worlds.metadata"), " AS BIGINT)");
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = worlds, treat_none_as_default_value = false)]
@@ -79,17 +84,13 @@ work! {
 }
 
 work! {
+    /// The sizes are looked at first, so that no more is read than is in the page.
     fn list(conn: &mut Conn, agent: Id, page: Page) -> Result<Listed<World>, Fault> {
         let of_agent = worlds::table.filter(worlds::agent_id.eq(agent));
-        let rows: Vec<WorldRow> = run!(
-            of_agent
-                .order((worlds::created_at, worlds::ordinal))
-                .offset(page.offset.into())
-                .limit(page.limit.into())
-                .select(WorldRow::as_select())
-                .load(conn)
-        )?;
-        let total = match known_total(page, rows.len()) {
+        let in_order = || of_agent.order((worlds::created_at, worlds::ordinal)).offset(page.offset.into());
+        let sizes: Vec<i64> = run!(in_order().limit(page.limit.into()).select(sql::<BigInt>(BYTES)).load(conn))?;
+        let rows: Vec<WorldRow> = run!(in_order().limit(fitting(&sizes)).select(WorldRow::as_select()).load(conn))?;
+        let total = match known_total(page, sizes.len()) {
             Some(total) => total,
             None => run!(of_agent.count().get_result(conn))?,
         };
@@ -98,6 +99,7 @@ work! {
 }
 
 work! {
+    /// The same for all agents that run.
     fn of_running(conn: &mut Conn, sight: Option<Sight>, page: Page) -> Result<Listed<World>, Fault> {
         let of_running = || {
             let running = agents::table.filter(agents::running.eq(true)).select(agents::id);
@@ -111,15 +113,10 @@ work! {
                 None => of_running,
             }
         };
-        let rows: Vec<WorldRow> = run!(
-            of_running()
-                .order(worlds::ordinal)
-                .offset(page.offset.into())
-                .limit(page.limit.into())
-                .select(WorldRow::as_select())
-                .load(conn)
-        )?;
-        let total = match known_total(page, rows.len()) {
+        let in_order = || of_running().order(worlds::ordinal).offset(page.offset.into());
+        let sizes: Vec<i64> = run!(in_order().limit(page.limit.into()).select(sql::<BigInt>(BYTES)).load(conn))?;
+        let rows: Vec<WorldRow> = run!(in_order().limit(fitting(&sizes)).select(WorldRow::as_select()).load(conn))?;
+        let total = match known_total(page, sizes.len()) {
             Some(total) => total,
             None => run!(of_running().count().get_result(conn))?,
         };

@@ -72,6 +72,13 @@ macro_rules! table {
     };
 }
 
+/// How many bytes a column of JSON has, as a piece of SQL. Only the heads of the rows are read for it.
+macro_rules! json_bytes {
+    ($column:literal) => {
+        concat!("octet_length(", $column, ")")
+    };
+}
+
 /// A key of a JSON object as the text of its value, or null.
 macro_rules! json_key {
     ($column:literal, $key:expr) => {
@@ -100,6 +107,8 @@ mod edits;
 mod events;
 #[path = "../repos/finish.rs"]
 mod finish;
+#[path = "../repos/gone.rs"]
+mod gone;
 #[path = "../repos/idempotency.rs"]
 mod idempotency;
 #[path = "../repos/jobs.rs"]

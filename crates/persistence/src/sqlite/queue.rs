@@ -9,7 +9,7 @@ use diesel::sql_types::Bool;
 
 use super::Conn;
 pub(super) use super::along::falls_due;
-use super::claims::{BusyIds, Candidate, admitted, of_nobody_busy};
+use super::claims::{BusyIds, CANDIDATE, Candidate, Whose, admitted, candidates, of_nobody_busy};
 use super::columns::Id;
 use super::deliveries::DeliveryRow;
 use super::memories::{MemoryRow, Wordless, without_words};
@@ -148,22 +148,31 @@ pub(super) fn open_of_message(conn: &mut Conn, message: Id) -> QueryResult<Vec<D
     open.select(DeliveryRow::as_select()).load(conn)
 }
 
+/// Heads that are due and whose agents run, the longest due first. The statement without lists is always the same text, and so is
+/// prepared once.
+pub(super) fn due(conn: &mut Conn, now: i64, whose: Whose<'_>, full: &BusyIds, limit: i64) -> QueryResult<Vec<Candidate>> {
+    let due = deliveries::table
+        .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
+        .filter(agents::running.eq(true))
+        .filter(deliveries::due_at.le(now))
+        .order((deliveries::due_at, deliveries::ordinal))
+        .limit(limit)
+        .select(CANDIDATE);
+    match whose {
+        Whose::Anybodys if full.is_empty() => due.load(conn),
+        Whose::Anybodys => due.filter(of_nobody_busy!(full)).load(conn),
+        Whose::Owners => due.filter(deliveries::tenant.is_null()).filter(of_nobody_busy!(full)).load(conn),
+        Whose::Tenants(tenant) => due.filter(deliveries::tenant.eq(tenant)).filter(of_nobody_busy!(full)).load(conn),
+    }
+}
+
 /// Claims heads that are due, the longest due first, and returns their ids.
 pub(super) fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<Id>> {
     let loads: Loads = request.held.iter().collect();
     let full = BusyIds::from(loads.busy(request.shares));
     // What is held already is left out afterwards, so that the statement needs no list of it.
-    let candidates = i64::from(request.limit).saturating_add(i64::try_from(request.held.len()).unwrap_or(i64::MAX));
-    let due = deliveries::table
-        .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
-        .filter(agents::running.eq(true))
-        .filter(deliveries::due_at.le(request.now.millis()))
-        .order((deliveries::due_at, deliveries::ordinal))
-        .limit(candidates)
-        .select((deliveries::id, deliveries::agent_id, deliveries::tenant));
-    // The statement without lists is always the same text, and so is prepared once.
-    let due: Vec<Candidate> = if full.is_empty() { due.load(conn)? } else { due.filter(of_nobody_busy!(full)).load(conn)? };
-    let taken = admitted(request, loads, due);
+    let limit = i64::from(request.limit).saturating_add(i64::try_from(request.held.len()).unwrap_or(i64::MAX));
+    let taken = admitted(request, loads, candidates(conn, request, &full, limit)?);
     for id in &taken {
         let claim = (
             deliveries::state.eq(DeliveryState::Claimed.to_string()),

@@ -2,7 +2,7 @@
 
 use core_types::deliveries::Claimed;
 use core_types::memory::{RoomContext, RoomState};
-use core_types::messaging::always_answers;
+use core_types::messaging::is_direct;
 use core_types::models::TextResponse;
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub(super) fn by_rule(ready: &ReadyAgent, claimed: &Claimed, room: &RoomContext)
     };
     let answers = named
         || room.state == RoomState::Followed
-        || always_answers(&kind)
+        || is_direct(&kind)
         || source.contains("client_chat")
         || is_mentioned(claimed)
         || answers_the_agent(claimed, room)

@@ -2,7 +2,7 @@
 
 use core_types::actions::{ActionContext, Effect};
 use core_types::deliveries::Claimed;
-use core_types::memory::{RoomContext, RoomQuery};
+use core_types::memory::{AloneWith, RoomContext, RoomQuery};
 use core_types::models::{ModelSize, Purpose, Role, TextRequest, TextResponse, TextSink, ToolCall, Turn};
 use core_types::{JsonObject, MemoryId};
 use serde_json::{Value, json};
@@ -100,7 +100,12 @@ impl Mind<'_> {
             recent: RECENT,
             facts: FACTS,
             // By what the channel is, whatever the message says of it: what somebody told elsewhere is for their ears only.
-            alone_with: self.claimed.channel.kind.eq_ignore_ascii_case("DM").then_some(self.claimed.message.author_id),
+            alone_with: self
+                .claimed
+                .channel
+                .kind
+                .eq_ignore_ascii_case("DM")
+                .then_some(AloneWith { person: self.claimed.message.author_id, channel: self.claimed.channel.id }),
             // Both rankings are read deeper than is used, so that what both have comes first.
             knowledge: if self.ports.vectors.is_some() { knowledge::DEPTH } else { KNOWLEDGE },
             about: about.clone(),

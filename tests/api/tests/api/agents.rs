@@ -45,6 +45,16 @@ async fn ann_creates_agents_in_the_three_ways_of_the_reference() {
 }
 
 #[tokio::test]
+async fn a_long_bio_is_listed_by_its_beginning_and_shown_as_a_whole() {
+    let (_server, ann) = open().await;
+    let bio = "é".repeat(1_500);
+    let id = text(&ann.post("/api/agents", &character(json!({"name": "Long", "bio": bio}))).await.data(201)["id"]);
+    let listed = ann.get("/api/agents").await.data(200);
+    assert_eq!(listed["agents"][0]["bio"], format!("{}…", "é".repeat(1_000)));
+    assert_eq!(ann.get(&format!("/api/agents/{id}")).await.data(200)["bio"], bio);
+}
+
+#[tokio::test]
 async fn an_agents_id_is_its_own_or_follows_from_its_name() {
     let (_server, ann) = open().await;
     let derived = create_agent(&ann, "Conf one").await;
@@ -178,6 +188,57 @@ async fn a_change_that_leaves_no_character_is_refused() {
     ];
     let cases = bad.iter().map(|body| (Request::new("PATCH", &path).json(body), 400, "UPDATE_ERROR"));
     refused(&ann, cases).await;
+}
+
+#[tokio::test]
+async fn an_agent_grows_up_to_a_bound_however_many_changes_there_are() {
+    let (_server, ann) = open().await;
+    let path = format!("/api/agents/{}", create_agent(&ann, "Growing").await);
+    let settings = |key: &str, bytes: usize| json!({"settings": {key: "v".repeat(bytes)}});
+    ann.patch(&path, &settings("k0", 1_900_000)).await.data(200);
+    let message = ann.patch(&path, &settings("k1", 300_000)).await.error(400, "UPDATE_ERROR");
+    assert_eq!(message, "character: must have at most 2097152 bytes as JSON, all its settings and texts together");
+    ann.patch(&path, &settings("k0", 1_000)).await.data(200);
+    let changed = ann.patch(&path, &settings("k1", 300_000)).await.data(200);
+    assert_eq!(changed["settings"]["k1"].as_str().map(str::len), Some(300_000), "there is room again");
+
+    let many = json!({"list": vec![0; 60_000]});
+    for (answer, code) in [
+        (ann.patch(&path, &json!({"settings": many})).await, "UPDATE_ERROR"),
+        (ann.post("/api/agents", &character(json!({"name": "Many", "bio": "b", "settings": many}))).await, "CREATE_ERROR"),
+    ] {
+        let message = answer.error(400, code);
+        assert_eq!(message, "character: must have at most 50000 values, all its settings and lists together");
+    }
+    assert_eq!(ann.get(&path).await.data(200), changed);
+}
+
+#[tokio::test]
+async fn an_agents_secrets_are_bounded_however_many_changes_there_are() {
+    let (_server, ann) = open().await;
+    let named = |numbers: std::ops::Range<usize>, bytes: usize| -> Value {
+        Value::Object(numbers.map(|number| (format!("S{number}"), json!("v".repeat(bytes)))).collect())
+    };
+    let body = character(json!({"name": "Keeper", "bio": "b", "secrets": named(0..1_000, 8)}));
+    let path = format!("/api/agents/{}", text(&ann.post("/api/agents", &body).await.data(201)["id"]));
+    let new = json!({"NEW_TOKEN": "v"});
+    for patch in [json!({"secrets": new}), json!({"settings": {"secrets": new}}), json!({"settings": new})] {
+        let message = ann.patch(&path, &patch).await.error(400, "UPDATE_ERROR");
+        assert_eq!(message, "secrets: must have at most 1000 entries in all", "{patch}");
+    }
+    ann.patch(&path, &json!({"secrets": {"S0": "other"}})).await.data(200);
+    let changed = ann.patch(&path, &json!({"secrets": {"S0": null, "NEW": "v"}})).await.data(200);
+    let kept = changed["settings"]["secrets"].as_object().unwrap();
+    assert!(kept.len() == 1_000 && kept.contains_key("NEW") && !kept.contains_key("S0"));
+
+    let too_large = "secrets: must have at most 1048576 bytes in all, with their names and encrypted";
+    let body = |secrets: Value| character(json!({"name": "Large", "bio": "b", "settings": {"secrets": secrets}}));
+    assert_eq!(ann.post("/api/agents", &body(named(0..700, 1_900))).await.error(400, "CREATE_ERROR"), too_large);
+    let path = format!("/api/agents/{}", text(&ann.post("/api/agents", &body(named(0..500, 1_900))).await.data(201)["id"]));
+    assert_eq!(ann.patch(&path, &json!({"secrets": named(500..600, 1_900)})).await.error(400, "UPDATE_ERROR"), too_large);
+    ann.patch(&path, &json!({"secrets": null, "settings": {"secrets": {"ONLY": "v"}}})).await.data(200);
+    let changed = ann.patch(&path, &json!({"secrets": named(500..600, 1_900)})).await.data(200);
+    assert_eq!(changed["settings"]["secrets"].as_object().map(serde_json::Map::len), Some(101));
 }
 
 #[tokio::test]

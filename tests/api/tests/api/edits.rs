@@ -3,10 +3,11 @@
 use serde_json::json;
 use testkit::caller::{Events, Request};
 use testkit::scripted::{Reply, ScriptedModel};
+use testkit::server::TestServer;
 
 use crate::support::{
-    ANN, BEN, DEFAULT, NOTHING, create_channel, dm, exchange, messages, messages_of, names, open, post, refused, saying, snapshot,
-    speaking, text, texts, watch, with_field,
+    ANN, BEN, DEFAULT, NOTHING, create_channel, dm, exchange, messages, messages_of, names, open, post, refused, running_agent, saying,
+    snapshot, speaking, text, texts, watch, with_field,
 };
 
 async fn next_events(events: &mut Events, count: usize) -> Vec<testkit::caller::Event> {
@@ -128,6 +129,25 @@ async fn a_conversation_gets_a_title_from_its_agents_small_model() {
     for agent in [agent.as_str(), NOTHING] {
         ann.post(&path, &json!({"agentId": agent})).await.error(404, "AGENT_NOT_FOUND");
     }
+}
+
+#[tokio::test]
+async fn a_title_is_told_to_whoever_may_read_what_it_is_of() {
+    let server = TestServer::keyed().await;
+    let owner = server.key_holder();
+    let mut bearers = Vec::new();
+    for scopes in [json!(["agents:write", "messages:read", "messages:write"]), json!(["messages:write"]), json!(["messages:read"])] {
+        let key = json!({"name": "key", "tenant": "shop", "scopes": scopes});
+        bearers.push(server.caller().with_key(&text(&owner.post("/api/keys", &key).await.data(201)["key"])));
+    }
+    let [both, writer, reader] = bearers.as_slice() else { panic!("there are three") };
+    let agent = running_agent(both, "Alice").await;
+    let channel = create_channel(both, "DM", &[ANN, &agent]).await;
+    let path = format!("/api/messaging/channels/{channel}/generate-title");
+    for bearer in [writer, reader] {
+        bearer.post(&path, &json!({"agentId": agent})).await.error(403, "FORBIDDEN");
+    }
+    assert_eq!(both.post(&path, &json!({"agentId": agent})).await.data(200)["title"], json!(null));
 }
 
 #[tokio::test]

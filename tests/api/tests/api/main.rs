@@ -30,6 +30,7 @@ mod routes;
 mod secrets;
 mod servers;
 mod sessions;
+mod sharing;
 mod snapshots;
 mod sockets;
 mod support;

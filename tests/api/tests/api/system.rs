@@ -2,8 +2,9 @@
 
 use serde_json::json;
 use testkit::caller::{Answer, Request};
+use testkit::server::TestServer;
 
-use crate::support::{dm, exchange, open, running_agent, saying, snapshot, with};
+use crate::support::{dm, exchange, open, running_agent, saying, snapshot, text, with};
 
 /// The answer without what changes from release to release and from second to second.
 fn shown(answer: &Answer) -> String {
@@ -59,6 +60,22 @@ async fn health_depends_on_a_running_agent() {
     snapshot!("health_with_an_agent", shown(&ann.get("/api/server/health").await));
     assert_eq!(ann.get("/health").await.status, 200);
     assert_eq!(ann.get("/api/server/status").await.json()["agents"], json!({"active": 1, "inactive": 0, "total": 1}));
+}
+
+#[tokio::test]
+async fn how_the_whole_server_does_is_told_to_whoever_may_know_it() {
+    let server = TestServer::keyed().await;
+    let owner = server.key_holder();
+    for (more, may_know) in [("memories:read", false), ("system:read", true)] {
+        let scopes = ["agents:read", "messages:read", more];
+        let key = text(&owner.post("/api/keys", &json!({"name": "reader", "scopes": scopes})).await.data(201)["key"]);
+        let reader = server.caller().with_key(&key);
+        assert_eq!(reader.get("/api/server/status").await.status, if may_know { 200 } else { 403 });
+        let told = reader.get("/api/server/debug/servers").await.data(200);
+        let runtime = told["runtime"].as_object().unwrap();
+        assert_eq!((runtime.contains_key("memory"), runtime.contains_key("connections")), (may_know, may_know), "{told}");
+        assert_eq!((&told["count"], &runtime["agents"]), (&json!(1), &json!([])), "{told}");
+    }
 }
 
 #[tokio::test]

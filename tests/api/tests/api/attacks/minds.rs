@@ -7,7 +7,9 @@ use testkit::caller::Caller;
 use testkit::house::PATIENCE;
 use testkit::scripted::{Reply, ScriptedModel};
 
-use crate::support::{ANN, BEN, DEFAULT, create_channel, dm, messages_of, open, post, running_agent, speaking, speaking_with, text};
+use crate::support::{
+    ANN, BEN, DEFAULT, create_channel, dm, exchange, messages_of, open, post, running_agent, speaking, speaking_with, text,
+};
 
 /// What must not come out.
 const TREASURE: &str = "treasure-a8e05b1c";
@@ -220,4 +222,43 @@ async fn a_poisoned_character_can_neither_spend_nor_go_on_for_ever() {
     }
     let shown = ann.get(&format!("/api/agents/{agent}")).await.data(200);
     assert_eq!((&shown["name"], &shown["settings"]), (&before["name"], &before["settings"]));
+}
+
+/// Class 22: a character's template that would end the server, or take it for itself, is refused where it comes in, and what is taken is gone
+/// through once.
+#[tokio::test]
+async fn a_poisoned_template_neither_ends_the_server_nor_holds_it_up() {
+    let model = ScriptedModel::answering(|_| Reply::text("pong")).await.unwrap();
+    let (server, ann) = speaking(&model).await;
+    let (agent, channel) = dm(&server, &ann).await;
+    let path = format!("/api/agents/{agent}");
+    let nested = |open: &str, close: &str| [open.repeat(3_000), close.repeat(3_000)].concat();
+    let tenfold = |number: usize| {
+        let next = format!("{{{{> p{}}}}}", number + 1).repeat(10);
+        format!("{{{{#*inline \"p{number}\"}}}}{next}{{{{/inline}}}}")
+    };
+    for template in [
+        "{{#*inline \"a\"}}{{> a}}{{/inline}}{{> a}}".to_owned(),
+        (0..9).map(tenfold).collect::<String>() + "{{> p0}}",
+        format!("{{{{#if {}}}}}{{{{/if}}}}", nested("(lookup this ", ")")),
+        format!("{{{{#if {}}}}}{{{{/if}}}}", nested("[", "]")),
+        format!("{{{{#if this}}}}{}{{{{/if}}}}", "{{else if this}}".repeat(3_000)),
+        nested("{{#if this}}", "{{/if}}"),
+        "{{this}}".repeat(8_000),
+        "{{!-- a }}".repeat(6_000),
+        "a".repeat(1 << 20),
+    ] {
+        let templates = json!({"replyTemplate": template});
+        let character = json!({"name": "Poisoned", "bio": "b", "templates": templates});
+        let created = ann.post("/api/agents", &json!({"characterJson": character})).await.error(400, "CREATE_ERROR");
+        let changed = ann.patch(&path, &json!({"templates": templates})).await.error(400, "UPDATE_ERROR");
+        for message in [created, changed] {
+            assert!(message.contains("templates.replyTemplate: must"), "{template:.80}: {message}");
+        }
+    }
+    let each = |inside: &str| format!("{{{{#each @root.this}}}}{inside}{{{{/each}}}}");
+    let again = format!("{}I am {{{{agentName}}}}.", each(&each(&each(&each(&each("{{providers}}"))))));
+    ann.patch(&path, &json!({"templates": {"replyTemplate": again}})).await.data(200);
+    exchange(&ann, &channel, "ping", "http").await.data(201);
+    assert!(model.requests().iter().any(|request| request.body.to_string().contains("I am Alice.")), "the template is not used");
 }

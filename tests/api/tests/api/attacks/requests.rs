@@ -8,13 +8,19 @@ use core_types::{Secret, Timestamp};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use testkit::caller::{Caller, Request};
+use testkit::house::PATIENCE;
 use testkit::scripted::{Reply, ScriptedModel};
 use testkit::server::{KEY, TestServer};
 use testkit::socket::Socket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+use tokio::time::timeout;
 
 use super::Estate;
 use crate::routes::{ROUTES, with_bodies};
-use crate::support::{ANN, DEFAULT, NOTHING, asked, create_agent, create_channel, messages_of, open, running_agent, says, with, world};
+use crate::support::{
+    ANN, DEFAULT, NOTHING, asked, create_agent, create_channel, messages_of, open, running_agent, says, texts, with, with_field, world,
+};
 
 /// No single request may take longer, even where the machine is busy. What grows with the square of its size takes far longer.
 const SOON: Duration = Duration::from_secs(10);
@@ -296,4 +302,85 @@ async fn no_tenant_takes_the_places_of_all() {
     assert!(refused.header("retry-after").is_some(), "{refused}");
     let (path, body) = untitled(victim, "hello").await;
     assert_eq!(victim.post(&path, &body).await.data(200)["title"], "Short Talk");
+}
+
+/// Class 20: of whoever sends request upon request and reads no answer, no more is taken in, and no answer is lost.
+#[tokio::test]
+async fn whoever_reads_no_answers_is_left_to_wait_with_its_requests() {
+    const MANY: usize = 50_000;
+    let (server, ann) = open().await;
+    // Answers without a body and answers with one are sent by different ways.
+    for (line, answer) in [("OPTIONS / HTTP/1.1", "HTTP/1.1 204 "), ("GET /healthz HTTP/1.1", "HTTP/1.1 200 ")] {
+        let request = format!("{line}\r\nHost: a\r\n");
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(4_096).unwrap();
+        let (mut reading, mut writing) = socket.connect(server.address()).await.unwrap().into_split();
+        let requests = [format!("{request}\r\n").repeat(MANY), format!("{request}Connection: close\r\n\r\n")].concat().into_bytes();
+        // Where nothing of it is taken for so long, nothing more will be.
+        let mut sent = 0;
+        while let Ok(written) = timeout(Duration::from_secs(1), writing.write(&requests[sent..])).await {
+            sent += written.unwrap();
+            assert!(sent < requests.len(), "the server took in all of it");
+        }
+        assert_eq!(ann.get("/healthz").await.status, 200);
+        let mut answers = Vec::new();
+        let (written, read) = tokio::join!(writing.write_all(&requests[sent..]), reading.read_to_end(&mut answers));
+        written.unwrap();
+        read.unwrap();
+        assert_eq!(String::from_utf8(answers).unwrap().matches(answer).count(), MANY + 1, "{line}");
+    }
+}
+
+/// Class 20: streams of one tenant leave connections to others, and one that ends makes room.
+#[tokio::test]
+async fn no_tenant_keeps_all_connections_by_streams() {
+    let estate = Estate::new().await;
+    let Estate { victim, attacker, .. } = &estate;
+    let channel = create_channel(attacker, "GROUP", &[ANN]).await;
+    let opened = async || {
+        let events = Request::get(&format!("/api/messaging/central-channels/{channel}/events"));
+        attacker.attempt_events(events, PATIENCE).await.unwrap()
+    };
+    let mut held = Vec::new();
+    let refused = loop {
+        match opened().await {
+            Ok(events) => held.push(events),
+            Err(refused) => break refused,
+        }
+    };
+    refused.error(503, "OVERLOADED");
+    assert!(refused.header("retry-after").is_some(), "{refused}");
+    let body = with_field(says("not stored"), "transport", json!("sse"));
+    attacker.post(&messages_of(&channel), &body).await.error(503, "OVERLOADED");
+    assert_eq!(texts(attacker, &channel).await, Vec::<String>::new());
+    let others = create_channel(victim, "GROUP", &[ANN]).await;
+    let mut events = victim.events(Request::get(&format!("/api/messaging/central-channels/{others}/events"))).await;
+    victim.post(&messages_of(&others), &says("heard")).await.data(201);
+    assert_eq!(events.next().await.unwrap().data["content"], "heard");
+    held.clear();
+    let again = async {
+        while opened().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, again).await.expect("a place that was left");
+}
+
+/// Class 20: one address has a part of the places of those who have shown no key yet.
+#[tokio::test]
+async fn no_address_takes_the_places_of_all_strangers() {
+    let server = TestServer::keyed().await;
+    let here = server.caller();
+    let elsewhere = here.speaking_from([127, 0, 0, 2].into());
+    let door = "/socket.io/?EIO=4&transport=polling";
+    let refused = loop {
+        let answer = here.get(door).await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    refused.error(503, "OVERLOADED");
+    assert!(refused.header("retry-after").is_some(), "{refused}");
+    assert_eq!(elsewhere.get(door).await.status, 200);
+    assert_eq!(server.key_holder().get(door).await.status, 200, "whoever shows a key is no stranger");
 }

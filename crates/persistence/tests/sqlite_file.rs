@@ -10,7 +10,7 @@ use std::time::Duration;
 use core_types::access::Wanted;
 use core_types::media::{MediaFile, MediaPlace, MediaType};
 use core_types::memory::{AloneWith, KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryFilter, RoomQuery};
-use core_types::messaging::{PostMessage, PostOutcome};
+use core_types::messaging::PostOutcome;
 use core_types::{
     AgentId, ChannelId, EntityId, JsonObject, MediaId, MemoryId, MessageId, MessageServerId, Page, Reach, RoomId, StoreError, Tenant,
     Timestamp,
@@ -331,8 +331,8 @@ async fn no_list_of_agents_and_no_check_goes_through_their_characters() {
     }
     assert_eq!((agents.count().await.unwrap().total, agents.exists(one).await.unwrap()), (1, true));
     assert!(!store.access().within(&reach, Wanted::Agent(one)).await.unwrap());
-    // Its author has an agent's id.
-    let said = PostMessage { author_may_be_agent: true, ..posts::post(1, 1, Vec::new(), "hello") };
+    let mut said = posts::post(1, 1, Vec::new(), "hello");
+    said.draft.author_id = EntityId::new(Uuid::from_u128(77));
     store.messages().post(said).await.unwrap();
 
     let statements = STATEMENTS.lock().unwrap().clone();

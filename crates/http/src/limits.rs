@@ -21,8 +21,8 @@ pub(crate) const UPGRADE_TIME: Duration = Duration::from_secs(10);
 pub(crate) const IDLE_TIME: Duration = Duration::from_secs(15);
 /// A connection whose peer takes nothing of what is sent for so long is given up.
 pub(crate) const UNREAD_TIME: Duration = Duration::from_mins(1);
-/// How many bytes of what a client sends behind a request are taken in before that is answered, beside its body. The rest waits where it
-/// is, and its sender with it.
+/// How many bytes of a connection are read at once in search of the end of a request's head. What comes behind that waits, and its sender
+/// with it.
 pub(crate) const AHEAD_BYTES: usize = 2 * 1024;
 /// How long a connection is still read after an answer that ends it, so that the answer is not lost.
 pub(crate) const PARTING_TIME: Duration = Duration::from_secs(1);

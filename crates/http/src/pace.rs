@@ -2,8 +2,9 @@
 //!
 //! What speaks HTTP on it takes in whatever a client has sent, parses all of it, and keeps each request until its turn comes and each
 //! answer until the client takes it: megabytes, for a client that sends request upon request and reads nothing. Here such a client's
-//! requests stay with the kernel, which lets it wait. Nothing is read while an answer is stuck, and while a request is served only its
-//! body and [`limits::AHEAD_BYTES`] behind it.
+//! requests stay with the kernel, which lets it wait. Nothing is read while an answer is stuck, and one request is handed on at a time:
+//! its head up to the empty line, then its body, and what came behind it once it is answered. Who speaks HTTP so never has to tell the
+//! body, the method or the end of one request from those of the next.
 
 use std::cell::Cell;
 use std::io;
@@ -27,6 +28,8 @@ use crate::limits;
 pub(crate) struct Paced {
     stream: TcpStream,
     pace: Rc<Pace>,
+    /// What was read behind a request, with it: no more than [`limits::AHEAD_BYTES`].
+    held: Vec<u8>,
 }
 
 /// How much may be read of a connection, by what it knows itself and by what those say who serve its requests.
@@ -38,10 +41,14 @@ pub(crate) struct Pace {
     stuck: Cell<bool>,
     /// Whether something was read since what there was to send was last sent.
     read: Cell<bool>,
-    /// How many bytes may be read ahead.
+    /// How many bytes may be read, up to the next empty line.
     ahead: Cell<usize>,
-    /// How many bytes of the body may be read beside, as its request announced it.
+    /// How many bytes of the body may be read instead, as its request announced it.
     body: Cell<usize>,
+    /// How many bytes of the body came with the head, and are read already.
+    early: Cell<usize>,
+    /// The last bytes that were read in search of an empty line.
+    last: Cell<[u8; 3]>,
     /// Whoever would read, and may not.
     reader: Cell<Option<Waker>>,
 }
@@ -49,7 +56,8 @@ pub(crate) struct Pace {
 impl Pace {
     fn begin(&self, body: usize) {
         self.busy.set(true);
-        self.body.set(body);
+        self.ahead.set(0);
+        self.body.set(body.saturating_sub(self.early.take()));
     }
 
     /// How many bytes may be read now.
@@ -63,14 +71,34 @@ impl Pace {
         if begins && !self.busy.get() {
             self.ahead.set(limits::AHEAD_BYTES);
             self.body.set(0);
+            self.early.set(0);
         }
-        self.ahead.get().saturating_add(self.body.get())
+        match self.body.get() {
+            0 => self.ahead.get(),
+            body => body,
+        }
     }
 
-    fn count(&self, bytes: usize) {
+    /// How many of the bytes that were read are handed on now: what else came is behind a request.
+    fn count(&self, read: &[u8]) -> usize {
         let body = self.body.get();
-        self.body.set(body.saturating_sub(bytes));
-        self.ahead.set(self.ahead.get().saturating_sub(bytes.saturating_sub(body)));
+        if body > 0 {
+            self.body.set(body.saturating_sub(read.len()));
+            return read.len();
+        }
+        let last = self.last.get();
+        let Some(end) = end_of_head(last, read) else {
+            self.ahead.set(self.ahead.get().saturating_sub(read.len()));
+            self.last.set(last_three(last, read));
+            return read.len();
+        };
+        self.ahead.set(0);
+        self.last.set([0; 3]);
+        // Where the head is here as a whole, the body goes along with it, and need not be asked for.
+        let (head, behind) = read.split_at(end);
+        let early = if self.busy.get() { 0 } else { announced(head).min(behind.len()) };
+        self.early.set(early);
+        end + early
     }
 
     /// Whoever takes a body has all of it that was read.
@@ -96,7 +124,7 @@ impl Pace {
 
 impl Paced {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, pace: Rc::default() }
+        Self { stream, pace: Rc::default(), held: Vec::new() }
     }
 
     /// What requests of this connection are served by.
@@ -112,7 +140,7 @@ impl Paced {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if !stuck.get() {
+        if !stuck.get() && self.held.is_empty() {
             let mut byte = [0_u8];
             if ready!(self.stream.poll_peek(context, &mut ReadBuf::new(&mut byte)))? == 0 {
                 return Poll::Ready(Ok(()));
@@ -123,6 +151,53 @@ impl Paced {
     }
 }
 
+impl Paced {
+    /// Reads at most so many bytes.
+    fn poll_some(&mut self, context: &mut Context<'_>, space: &mut ReadBuf<'_>, most: usize) -> Poll<io::Result<()>> {
+        // A part of the space has to be cleared first, which is not done for nothing.
+        ready!(self.stream.poll_read_ready(context))?;
+        let stream = Pin::new(&mut self.stream);
+        if space.remaining() <= most {
+            return stream.poll_read(context, space);
+        }
+        let mut part = ReadBuf::new(space.initialize_unfilled_to(most));
+        ready!(stream.poll_read(context, &mut part))?;
+        let read = part.filled().len();
+        space.advance(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Where the empty line ends that a head ends with, or the last chunk of a body; some bytes of it may have been read before.
+fn end_of_head(last: [u8; 3], read: &[u8]) -> Option<usize> {
+    const END: &[u8; 4] = b"\r\n\r\n";
+    let begun = (1..END.len()).rev().find(|begun| {
+        let (before, rest) = END.split_at(*begun);
+        last.ends_with(before) && read.starts_with(rest)
+    });
+    begun.map(|begun| END.len() - begun).or_else(|| read.windows(END.len()).position(|bytes| bytes == END).map(|at| at + END.len()))
+}
+
+/// The last three of these bytes.
+fn last_three(last: [u8; 3], read: &[u8]) -> [u8; 3] {
+    let mut newest = [0; 3];
+    let mut all = read.iter().rev().chain(last.iter().rev());
+    for byte in newest.iter_mut().rev() {
+        *byte = all.next().copied().unwrap_or_default();
+    }
+    newest
+}
+
+/// How long the body is that a head announces; 0 where it says so in no simple way. It only matters for how much is handed on at once.
+fn announced(head: &[u8]) -> usize {
+    let value = |line: &[u8], name: &str| -> Option<usize> {
+        let (field, value) = line.split_at_checked(name.len())?;
+        let value = field.eq_ignore_ascii_case(name.as_bytes()).then(|| value.strip_prefix(b":"))??;
+        std::str::from_utf8(value).ok()?.trim().parse().ok()
+    };
+    head.split(|byte| *byte == b'\n').find_map(|line| value(line, CONTENT_LENGTH.as_str())).unwrap_or_default()
+}
+
 impl AsyncRead for Paced {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
@@ -130,19 +205,19 @@ impl AsyncRead for Paced {
         if most == 0 {
             return this.poll_wait(context);
         }
-        // A part of the space has to be cleared first, which is not done for nothing.
-        ready!(this.stream.poll_read_ready(context))?;
         let filled = space.filled().len();
-        let stream = Pin::new(&mut this.stream);
-        if space.remaining() <= most {
-            ready!(stream.poll_read(context, space))?;
+        if this.held.is_empty() {
+            ready!(this.poll_some(context, space, most))?;
         } else {
-            let mut part = ReadBuf::new(space.initialize_unfilled_to(most));
-            ready!(stream.poll_read(context, &mut part))?;
-            let read = part.filled().len();
-            space.advance(read);
+            let count = this.held.len().min(most).min(space.remaining());
+            space.put_slice(&this.held.drain(..count).collect::<Vec<_>>());
         }
-        this.pace.count(space.filled().len() - filled);
+        let read = space.filled().get(filled..).unwrap_or_default();
+        let count = this.pace.count(read);
+        if let Some(behind) = read.get(count..).filter(|behind| !behind.is_empty()) {
+            this.held.splice(..0, behind.iter().copied());
+            space.set_filled(filled + count);
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -353,7 +428,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_is_read_as_it_was_announced_and_little_behind_it() {
+    async fn a_body_is_read_as_it_was_announced_and_nothing_behind_it() {
         const BODY: usize = 20_000;
         let (mut connection, mut client) = connected().await;
         client.write_all(&[b'x'; 100]).await.unwrap();
@@ -361,14 +436,53 @@ mod tests {
         assert_eq!(a_turn(&mut connection).await, Some(100));
         let _served = serving(&connection, BODY);
         client.write_all(&vec![b'x'; BODY + AHEAD_BYTES]).await.unwrap();
-        let most = BODY + AHEAD_BYTES - 100;
         let mut taken = 0;
-        while taken < most {
+        while taken < BODY {
             connection.stream.readable().await.unwrap();
             taken += a_turn(&mut connection).await.unwrap();
         }
-        assert_eq!(taken, most);
+        assert_eq!(taken, BODY);
         assert_eq!(a_turn(&mut connection).await, Some(0));
+    }
+
+    #[tokio::test]
+    async fn requests_are_handed_on_one_at_a_time_wherever_they_are_cut() {
+        let requests: [&[u8]; 4] = [
+            b"POST /a HTTP/1.1\r\nHost: a\r\ncontent-LENGTH: 5\r\n\r\n12345",
+            b"HEAD /b HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"POST /c HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\r\n\r\n",
+            b"GET /d HTTP/1.1\r\nHost: a\r\n\r\n",
+        ];
+        let bodies = [5, 0, 4, 0];
+        let all = requests.concat();
+        for cut in 0..all.len() {
+            let (mut connection, mut client) = connected().await;
+            let (first, second) = all.split_at(cut);
+            client.write_all(first).await.unwrap();
+            if !first.is_empty() {
+                connection.stream.readable().await.unwrap();
+            }
+            let mut rest = Some(second);
+            for (request, body) in requests.iter().zip(bodies) {
+                let (mut taken, mut served) = (0, None);
+                while taken < request.len() {
+                    let some = a_turn(&mut connection).await.unwrap();
+                    taken += some;
+                    if some == 0
+                        && let Some(rest) = rest.take()
+                    {
+                        client.write_all(rest).await.unwrap();
+                        connection.stream.readable().await.unwrap();
+                    }
+                    if served.is_none() && taken >= request.len() - body {
+                        served = Some(serving(&connection, body));
+                    }
+                }
+                assert_eq!((taken, a_turn(&mut connection).await), (request.len(), Some(0)), "cut at {cut}");
+                drop(served);
+                assert!(poll_fn(|context| Poll::Ready(Pin::new(&mut connection).poll_flush(context))).await.is_ready());
+            }
+        }
     }
 
     #[tokio::test]

@@ -26,6 +26,7 @@ mod media;
 mod memories;
 mod messages;
 mod models;
+mod pipelines;
 mod routes;
 mod secrets;
 mod servers;

@@ -1,0 +1,2 @@
+-- PostgreSQL cleans up its index behind those who write.
+SELECT 1;

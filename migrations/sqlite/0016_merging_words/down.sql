@@ -1,0 +1,1 @@
+INSERT INTO memory_words (memory_words, rank) VALUES ('deletemerge', 10);

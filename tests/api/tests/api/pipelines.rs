@@ -39,8 +39,7 @@ async fn requests_with_bodies_that_come_at_once_are_answered_one_by_one() {
     assert_eq!(answers.matches("HTTP/1.1 201 ").count(), MANY, "{answers}");
     assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 1, "{answers}");
     assert_eq!(answers.to_lowercase().matches("connection: close").count(), 1, "only the last one ends it: {answers}");
-    let mut stored = texts(&ann, &channel).await;
-    stored.reverse();
+    let stored = texts(&ann, &channel).await;
     assert_eq!(stored, said, "each once, in their order");
 }
 

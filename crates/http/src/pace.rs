@@ -149,9 +149,7 @@ impl Paced {
         reader.set(Some(context.waker().clone()));
         Poll::Pending
     }
-}
 
-impl Paced {
     /// Reads at most so many bytes.
     fn poll_some(&mut self, context: &mut Context<'_>, space: &mut ReadBuf<'_>, most: usize) -> Poll<io::Result<()>> {
         // A part of the space has to be cleared first, which is not done for nothing.

@@ -2,8 +2,8 @@
 
 use core_types::deliveries::DeliveryState;
 use core_types::memory::{FACTS, MESSAGES, Memory, MemoryFilter};
-use core_types::messaging::{EventBody, MessageChange, MessageSearch};
-use core_types::{AgentId, ChannelId, MessageId, Page};
+use core_types::messaging::{ChannelEvent, EventBody, MessageChange, MessageSearch};
+use core_types::{AgentId, ChannelId, DeliveryId, MessageId, Page};
 use serde_json::json;
 
 use super::Stores;
@@ -136,6 +136,15 @@ pub async fn removing_a_message_cancels_its_open_deliveries(stores: Stores) {
     assert_eq!(only(stores.claim(10, at(9)).await).delivery.id, waiting.id);
 }
 
+/// Readers behind `last` are told that what was open is cancelled, and that the channel is cleared.
+#[track_caller]
+pub(super) fn assert_cleared(told: &[ChannelEvent], open: DeliveryId, last: i64) {
+    let bodies: Vec<_> = told.iter().map(|event| &event.body).collect();
+    let [EventBody::Complete(Some(end)), EventBody::ChannelCleared] = bodies[..] else { panic!("{told:?}") };
+    assert_eq!((end.delivery_id, end.state), (open, DeliveryState::Cancelled));
+    assert_eq!(told.iter().map(|event| event.seq).collect::<Vec<_>>(), [last + 1, last + 2]);
+}
+
 /// The channel stays, with its order; facts stay too.
 pub async fn clearing_a_channel_forgets_the_conversation(stores: Stores) {
     let (agent, channel, _, _) = answered(&stores).await;
@@ -148,10 +157,7 @@ pub async fn clearing_a_channel_forgets_the_conversation(stores: Stores) {
 
     let told = stores.messages.clear(channel, at(5)).await.sure();
 
-    let bodies: Vec<_> = told.iter().map(|event| &event.body).collect();
-    let [EventBody::Complete(Some(end)), EventBody::ChannelCleared] = bodies[..] else { panic!("{told:?}") };
-    assert_eq!((end.delivery_id, end.state), (open.id, DeliveryState::Cancelled));
-    assert_eq!(told.iter().map(|event| event.seq).collect::<Vec<_>>(), [last + 1, last + 2]);
+    assert_cleared(&told, open.id, last);
     assert_eq!(stores.messages.list(channel, None, 10).await.sure(), []);
     assert_eq!(remembered(&stores, agent).await, [""; 0]);
     assert_eq!(only(stores.memories.list(agent, MemoryFilter::table(FACTS), Page::first(10)).await.sure().items).text(), "a fact");

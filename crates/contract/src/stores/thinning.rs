@@ -1,11 +1,11 @@
 //! Promises about removals that take much along, which stores may make in several transactions.
 
-use core_types::deliveries::DeliveryState;
 use core_types::memory::{FACTS, MESSAGES, Memory, MemoryFilter};
 use core_types::messaging::EventBody;
 use core_types::{AgentId, ChannelId, Page};
 
 use super::Stores;
+use super::edits::assert_cleared;
 use super::scene::{Sure, at, channel_id, finish_with_reply, memory, memory_id, only, person};
 
 /// More than a store takes away at once.
@@ -34,10 +34,7 @@ pub async fn a_long_conversation_is_cleared_as_a_short_one(stores: Stores) {
     let open = only(stores.say(8, channel, person(1)).await.deliveries);
     let last = stores.messages.last_seq(channel).await.sure().sure();
     let told = stores.messages.clear(channel, at(5)).await.sure();
-    let bodies: Vec<_> = told.iter().map(|event| &event.body).collect();
-    let [EventBody::Complete(Some(end)), EventBody::ChannelCleared] = bodies[..] else { panic!("{told:?}") };
-    assert_eq!((end.delivery_id, end.state), (open.id, DeliveryState::Cancelled));
-    assert_eq!(told.iter().map(|event| event.seq).collect::<Vec<_>>(), [last + 1, last + 2]);
+    assert_cleared(&told, open.id, last);
     assert_eq!(stores.messages.list(channel, None, 10).await.sure(), []);
     assert_eq!((remembers(&stores, agent, MESSAGES).await, remembers(&stores, agent, FACTS).await), (0, 1));
     assert_eq!(stores.messages.events(channel, 0, 1).await.sure().first().map(|event| event.seq), Some(1));

@@ -1,5 +1,6 @@
 //! Tenants that share a message server: what is between two there, and what is left when a share ends.
 
+use core_types::MessageServerId;
 use core_types::ids::string_to_uuid;
 use serde_json::{Value, json};
 use testkit::caller::Caller;
@@ -141,4 +142,20 @@ async fn what_was_made_in_a_share_that_ended_is_not_answered_again() {
         let again = guest.post(path, &body).await;
         assert_eq!((again.status, again.header("idempotency-replayed")), (201, Some("true")), "{path}: {again}");
     }
+}
+
+/// To the owner too; to those who had it before it is free at once.
+#[tokio::test]
+async fn the_id_of_a_deleted_channel_is_refused_to_everybody_else() {
+    let place = Place::new().await;
+    let (one, other) = (place.tenant("one", &[]).await, place.tenant("other", &[]).await);
+    let id = "33333333-3333-4333-8333-333333333333";
+    let said = json!({"author_id": ANN, "content": "mine", "message_server_id": MessageServerId::DEFAULT});
+    one.post(&messages_of(id), &said).await.data(201);
+    one.delete(&format!("{CHANNELS}/{id}")).await.empty(204);
+    for caller in [&other, &place.owner] {
+        let refusal = caller.post(&messages_of(id), &said).await.error(409, "CONFLICT");
+        assert!(refusal.contains("Choose another id"), "{refusal}");
+    }
+    one.post(&messages_of(id), &said).await.data(201);
 }

@@ -9,7 +9,7 @@ mod tokens;
 mod vault;
 
 pub use keyring::{Keyring, hash};
-pub use limiter::{Class, Client, Limiter, RateLimits, Standing};
+pub use limiter::{Class, Client, Limiter, RateLimits, Standing, customer};
 pub use signing::{InvalidSeed, SigningKey};
 pub use tokens::{InvalidTokenKey, TokenSettings, Tokens};
 pub use vault::{KEY_BYTES, SecretVault};

@@ -160,15 +160,24 @@ impl Client {
                     let [a, b, ..] = address.octets();
                     IpAddr::from([a, b, 0, 0])
                 }
-                IpAddr::V4(address) => address.into(),
-                IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & network(if crowded { 32 } else { 56 })).into(),
+                IpAddr::V6(address) if crowded => network(address, 32).into(),
+                address => customer(address),
             })),
         }
     }
 }
 
-const fn network(bits: u32) -> u128 {
-    !(u128::MAX >> bits)
+/// An address as requests are counted by it: an IPv6 address by its /56, which is what one customer gets.
+pub fn customer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => network(address, 56).into(),
+    }
+}
+
+/// The first address of the network of so many bits that an address is in.
+const fn network(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(address.to_bits() & !(u128::MAX >> bits))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 
-use crate::{AgentId, ChannelId, JobId, MessageId, MessageServerId, Reach, SessionId, StoreResult, Thing};
+use crate::{AgentId, ChannelId, JobId, MessageServerId, Reach, SessionId, StoreResult, Thing};
 
 /// A thing that a caller names, and what is to be done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +22,6 @@ pub enum Wanted {
     Channel(ChannelId),
     /// To change, to clear or to delete it.
     OwnChannel(ChannelId),
-    /// To read a message, which is to read its channel.
-    Message(MessageId),
     /// To use a session.
     Session(SessionId),
     /// To see a job.
@@ -37,7 +35,6 @@ impl Wanted {
             Self::Agent(_) | Self::OwnAgent(_) => Thing::Agent,
             Self::Server(_) | Self::OwnServer(_) => Thing::Server,
             Self::Channel(_) | Self::OwnChannel(_) => Thing::Channel,
-            Self::Message(_) => Thing::Message,
             Self::Session(_) => Thing::Session,
             Self::Job(_) => Thing::Job,
         }

@@ -76,7 +76,7 @@ impl<T> Added<T> {
     }
 }
 
-/// Where agents are kept. Every method is one transaction.
+/// Where agents are kept. Every method is one transaction, but that what is removed may go in several, its parts first.
 #[async_trait]
 pub trait AgentRepository: Send + Sync {
     /// Stores a new agent with its secrets; where the id is taken, changes nothing and returns what is there.
@@ -88,6 +88,10 @@ pub trait AgentRepository: Send + Sync {
     /// All agents within reach, in no particular order; beyond [`MAX_LISTED`], or [`PAGE_BYTES`](crate::messaging::PAGE_BYTES) of them, own
     /// ones rather than others, and of either those that run.
     async fn list(&self, reach: Option<&Reach>) -> StoreResult<Vec<AgentSummary>>;
+
+    /// The ids of all agents, in their order: up to `limit` of those after this one. What has to reach every agent goes by these, since
+    /// [`Self::list`] ends somewhere.
+    async fn ids_after(&self, after: Option<AgentId>, limit: u32) -> StoreResult<Vec<AgentId>>;
 
     /// Whether there is an agent of this id.
     async fn exists(&self, id: AgentId) -> StoreResult<bool>;

@@ -11,7 +11,7 @@ use crate::{AgentId, JsonObject, Secret, secrets::MASK};
 mod check;
 mod template;
 
-pub use template::{InvalidTemplate, check_template, check_templates};
+pub use template::{InvalidTemplate, TemplateEngine, check_template, check_templates};
 
 /// The most entries a list of a character may have.
 pub const MAX_LIST: usize = 1_000;

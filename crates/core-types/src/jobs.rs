@@ -9,7 +9,7 @@ use crate::messaging::Message;
 use crate::page::Page;
 use crate::{AgentId, Caller, EntityId, JobId, Json, JsonObject, MessageId, Reach, ServiceResult, StoreResult, Timestamp};
 
-/// The most jobs that are kept at once.
+/// The most jobs that are kept at once. Of these a tenant has its part (`Tenant::part_of`).
 pub const MAX_JOBS: u32 = 10_000;
 
 /// How a job stands.
@@ -54,7 +54,8 @@ pub struct JobDraft {
     pub id: JobId,
     /// How many milliseconds after the message the answer is late.
     pub timeout_millis: i64,
-    /// How many jobs there may be with it; those that are over make room, the oldest first.
+    /// How many jobs there may be with it, of which its tenant has a part (`Tenant::part_of`); those that are over make room, the oldest
+    /// first: of the tenant's own where it has its part, then of all.
     pub most: u32,
 }
 

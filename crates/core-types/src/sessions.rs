@@ -7,7 +7,7 @@ use crate::messaging::{Channel, Message, MessageWindow, PostReceipt, ReplyForm, 
 use crate::page::{Listed, Page};
 use crate::{AgentId, Caller, ChannelId, EntityId, JsonObject, Reach, ServiceResult, SessionId, StoreResult, Timestamp};
 
-/// The most sessions that are kept at once.
+/// The most sessions that are kept at once. Of these a tenant has its part (`Tenant::part_of`).
 pub const MAX_SESSIONS: u32 = 100_000;
 
 const MINUTE: i64 = 60_000;

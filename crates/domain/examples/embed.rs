@@ -102,6 +102,7 @@ async fn main() -> Result<(), Failure> {
         secrets: store.secrets(),
         vault: Arc::<auth::SecretVault>::clone(&vault),
         library: Arc::new(NoFiles),
+        templates: Arc::new(runtime::CharacterTemplates::default()),
         knowledge: Arc::new(Knowledge::new(KnowledgePorts {
             agents: store.agents(),
             access: Access::new(store.access()),

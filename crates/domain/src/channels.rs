@@ -153,7 +153,8 @@ impl ChannelService for Channels {
         // Whoever is one person may come in where it sees in, and lets nobody in but where it made the channel.
         let wanted = if caller.may_speak_as(who) { Wanted::Channel(id) } else { Wanted::OwnChannel(id) };
         self.access.to(caller, wanted).await?;
-        match self.channels.join(id, who).await? {
+        // Who was sent away meanwhile does not come back by this.
+        match self.channels.join(id, who, caller.reach()).await? {
             Membership::Changed(_) | Membership::AsBefore => Ok(()),
             Membership::Full => {
                 Err(ServiceError::conflict(format!("The channel has {MAX_PARTICIPANTS} participants, the most that it may have")))

@@ -203,7 +203,7 @@ impl SessionService for Sessions {
             SessionAdded::NoAgent => Err(ServiceError::NotFound(Thing::Agent)),
             SessionAdded::NoServer => Err(ServiceError::NotFound(Thing::Server)),
             SessionAdded::Full => Err(ServiceError::Overloaded {
-                message: format!("{} sessions are open, the most that there may be", self.limits.sessions),
+                message: format!("As many sessions are open as there may be: {}, of which one tenant has a quarter", self.limits.sessions),
                 retry_after: Duration::from_mins(1),
             }),
         }

@@ -2,9 +2,15 @@
 
 #![expect(clippy::expect_used, reason = "a helper of a test fails by panicking, like the test")]
 
-use core_types::agents::{AgentService, CreateAgent};
+use std::sync::Arc;
+
+use core_types::agents::{Added, Agent, AgentCount, AgentRepository, AgentService, AgentSummary, CreateAgent};
 use core_types::bus::BusEvent;
-use core_types::{AgentId, Caller, InvalidCode, JsonObject, ServiceError, Thing};
+use core_types::memory::AgentPlane;
+use core_types::messaging::ChannelEvent;
+use core_types::secrets::{SealedSecret, SecretChange};
+use core_types::{AgentId, Caller, InvalidCode, JsonObject, Reach, ServiceError, StoreError, StoreResult, Thing, Timestamp};
+use doolittle_domain::Agents;
 use serde_json::{Value, json};
 use testkit::house::{House, Plan};
 use testkit::scripted_provider::ScriptedProvider;
@@ -108,6 +114,83 @@ async fn what_was_stored_as_a_setting_before_it_counted_as_a_secret_is_one_after
     assert_eq!(view.secret_names, ["OPENAI_API_KEY"]);
     house.agents.follow_all().await.expect("followed");
     assert_eq!(house.agents.get(&owner, id).await.expect("an agent"), view, "there is nothing more to do");
+}
+
+/// The agents of a store, one of which cannot be read. A list shows none, and no more than one is told at once.
+struct Torn {
+    store: Arc<dyn AgentRepository>,
+    torn: AgentId,
+}
+
+#[async_trait::async_trait]
+impl AgentRepository for Torn {
+    async fn add(&self, agent: Agent, secrets: Vec<SealedSecret>) -> StoreResult<Added<Agent>> {
+        self.store.add(agent, secrets).await
+    }
+
+    async fn find(&self, id: AgentId) -> StoreResult<Option<Agent>> {
+        if id == self.torn { Err(StoreError::Defect("torn".into())) } else { self.store.find(id).await }
+    }
+
+    async fn list(&self, _: Option<&Reach>) -> StoreResult<Vec<AgentSummary>> {
+        Ok(Vec::new())
+    }
+
+    async fn ids_after(&self, after: Option<AgentId>, _: u32) -> StoreResult<Vec<AgentId>> {
+        self.store.ids_after(after, 1).await
+    }
+
+    async fn exists(&self, id: AgentId) -> StoreResult<bool> {
+        self.store.exists(id).await
+    }
+
+    async fn first_running(&self, reach: Option<&Reach>) -> StoreResult<Option<AgentId>> {
+        self.store.first_running(reach).await
+    }
+
+    async fn count(&self) -> StoreResult<AgentCount> {
+        self.store.count().await
+    }
+
+    async fn replace(&self, agent: Agent, read_at: Timestamp, secrets: Vec<SecretChange>) -> StoreResult<bool> {
+        self.store.replace(agent, read_at, secrets).await
+    }
+
+    async fn start(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>> {
+        self.store.start(id, own, now).await
+    }
+
+    async fn stop(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<bool>> {
+        self.store.stop(id, now).await
+    }
+
+    async fn remove(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>> {
+        self.store.remove(id, now).await
+    }
+}
+
+#[tokio::test]
+async fn after_a_start_all_agents_are_looked_at_also_behind_one_that_cannot_be_read() {
+    let house = house().await;
+    let mut ids = Vec::new();
+    for name in ["One", "Two", "Three"] {
+        ids.push(named(&house, name).await);
+    }
+    ids.sort_unstable();
+    let (agents, owner) = (house.store.agents(), Caller::owner());
+    for id in &ids {
+        let mut stored = agents.find(*id).await.expect("a store").expect("an agent");
+        stored.character.settings.insert("OPENAI_API_KEY".to_owned(), json!("sk-old"));
+        let read_at = stored.updated_at;
+        assert!(agents.replace(stored, read_at, Vec::new()).await.expect("a store"));
+    }
+    let torn = Torn { store: agents, torn: ids[0] };
+    Agents { agents: Arc::new(torn), ..house.agents.clone() }.follow_all().await.expect("followed");
+    let mut kept = Vec::new();
+    for id in ids {
+        kept.push(house.agents.get(&owner, id).await.expect("an agent").secret_names.len());
+    }
+    assert_eq!(kept, [0, 1, 1]);
 }
 
 #[tokio::test]

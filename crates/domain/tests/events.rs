@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use core_types::messaging::{ChannelService, EventBody, EventStream, Message, MessageChange, MessagingService, StreamItem};
+use core_types::messaging::{ChannelService, EVENTS_BYTES, EventBody, EventStream, Message, MessageChange, MessagingService, StreamItem};
 use core_types::{Caller, ChannelId, ServiceError, Thing, Timestamp};
 use serde_json::json;
 use testkit::house::{House, PATIENCE, Plan, person};
@@ -107,10 +107,10 @@ async fn large_messages_are_read_a_few_at_a_time_and_all_are_told() {
     let house = house().await;
     let channel = silent_channel(&house).await;
     for _ in 0..5 {
-        house.post(channel, person(1), &"x".repeat(3 << 20)).await;
+        house.post(channel, person(1), &"x".repeat(EVENTS_BYTES * 2 / 5)).await;
     }
     let page = house.store.messages().events(channel, 0, 50).await.expect("a store");
-    assert_eq!(page.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2], "a page has 8 MiB");
+    assert_eq!(page.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2], "a page has so many bytes");
     let mut events = subscribe(&house, channel, Some(0)).await;
     assert_eq!(seqs(&mut events, 5).await, [1, 2, 3, 4, 5]);
 }
@@ -121,7 +121,7 @@ async fn a_message_that_was_edited_often_is_read_once() {
     let channel = silent_channel(&house).await;
     let id = house.post(channel, person(1), "first").await.message.id;
     for number in 0..20 {
-        let content = Some(format!("{number} {}", "x".repeat(1 << 20)));
+        let content = Some(format!("{number} {}", "x".repeat(EVENTS_BYTES / 2)));
         let change = MessageChange { content, ..MessageChange::default() };
         house.messaging.edit(&Caller::owner(), id, change).await.expect("an edit");
     }

@@ -36,6 +36,7 @@ use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::sockets::hub::Hub;
 use crate::streams::Streams;
+use crate::unread::Unread;
 use crate::{
     agents, audio, channels, documents, events, figures, gate, home, jobs, keys, layer, limits, manage, media, memories, messages, openapi,
     rooms, runs, secrets, servers, sessions, sockets, system, tee, ui, worlds,
@@ -159,7 +160,8 @@ pub(crate) struct Shared {
     pub(crate) document_lines: Arc<Lines>,
     pub(crate) pages: Pages,
     pub(crate) sockets: Arc<Hub>,
-    pub(crate) streams: Arc<Streams>,
+    pub(crate) streams: Streams,
+    pub(crate) unread: Unread,
     /// Documents that may be uploaded at once.
     pub(crate) documents: Semaphore,
     closing: watch::Sender<bool>,
@@ -228,6 +230,7 @@ impl AppState {
             pages: Pages::new(),
             sockets,
             streams: Streams::new(limits::streams(connections)),
+            unread: Unread::new(limits::UNREAD_BYTES),
             documents: Semaphore::new(limits::DOCUMENT_UPLOADS),
             closing: watch::Sender::new(false),
         }))

@@ -53,6 +53,15 @@ impl OfPath {
     }
 }
 
+thread_local! {
+    /// Preflights, which are answered for any path.
+    pub(crate) static PREFLIGHTS: Rc<OfPath> = OfPath::new("(preflight)");
+    /// Requests that no route took: those that were refused before, those of paths that there are not, and those for files of a web UI.
+    pub(crate) static UNROUTED: Rc<OfPath> = OfPath::new("(other)");
+    /// Requests that failed as a whole, as by a panic; which route they took is lost with them.
+    pub(crate) static FAILED: Rc<OfPath> = OfPath::new("(failed)");
+}
+
 /// The route, behind a check of its own.
 pub(crate) fn public_routes(routes: &mut Routes) {
     routes.at("/metrics", [get().to(figures).wrap(from_fn(check))]);

@@ -27,10 +27,13 @@ pub(crate) async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Resul
         Ok(caller) => match state.lines.turn(&caller).await {
             // It may have waited for long.
             Ok(_served) if !state.counts(&caller) => Ok(request.into_response(ApiError::unknown_caller().error_response())),
-            Ok(_served) => {
-                request.extensions_mut().insert(caller);
-                caught(next.call(request)).await.map(|response| state.streams.place(response))
-            }
+            Ok(_served) => match state.unread.check(&caller) {
+                Ok(()) => {
+                    request.extensions_mut().insert(caller);
+                    caught(next.call(request)).await.map(|response| state.streams.place(response))
+                }
+                Err(error) => Ok(request.into_response(error.error_response())),
+            },
             Err(error) => Ok(request.into_response(error.error_response())),
         },
         Err(error) => Ok(request.into_response(error.error_response())),

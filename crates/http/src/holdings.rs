@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use core_types::Tenant;
+use parking_lot::Mutex;
 
 /// How much each holds. None holds more than a quarter of all, so that there is some for others; who is not told from others, as the
 /// owner, who is no tenant, may hold what is left.
@@ -21,24 +23,119 @@ impl<K: Clone + Eq + Hash> Holdings<K> {
     /// Counts one more as this holder's. Says whether it may hold that; where not, nothing is counted.
     #[must_use]
     pub(crate) fn take(&mut self, holder: Option<&K>) -> bool {
-        let Some(holder) = holder else { return true };
-        let held = self.held.get(holder).copied().unwrap_or_default();
-        if held >= self.share {
-            return false;
-        }
-        self.held.insert(holder.clone(), held + 1);
-        true
+        self.take_some(holder, 1)
     }
 
     /// Counts one of them no longer.
     pub(crate) fn give_back(&mut self, holder: Option<&K>) {
+        self.give_some_back(holder, 1);
+    }
+
+    fn take_some(&mut self, holder: Option<&K>, amount: usize) -> bool {
+        let fits = holder.is_none_or(|holder| self.of(holder).saturating_add(amount) <= self.share);
+        if fits {
+            self.add(holder, amount);
+        }
+        fits
+    }
+
+    fn of(&self, holder: &K) -> usize {
+        self.held.get(holder).copied().unwrap_or_default()
+    }
+
+    fn has_its_share(&self, holder: Option<&K>) -> bool {
+        holder.is_some_and(|holder| self.of(holder) >= self.share)
+    }
+
+    fn add(&mut self, holder: Option<&K>, amount: usize) {
+        if let Some(holder) = holder {
+            *self.held.entry(holder.clone()).or_default() += amount;
+        }
+    }
+
+    fn give_some_back(&mut self, holder: Option<&K>, amount: usize) {
         let Some(holder) = holder else { return };
         if let Some(held) = self.held.get_mut(holder) {
-            *held -= 1;
+            *held -= amount;
             if *held == 0 {
                 self.held.remove(holder);
             }
         }
+    }
+}
+
+/// Something of which there is only so much, and which is given out in parts.
+pub(crate) struct Stock {
+    most: usize,
+    given: Mutex<Given>,
+}
+
+struct Given {
+    all: usize,
+    holdings: Holdings,
+}
+
+/// A part of a stock, which is given back when this is dropped.
+pub(crate) struct Part {
+    stock: Arc<Stock>,
+    tenant: Option<Tenant>,
+    amount: usize,
+}
+
+/// Why there is no part for somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// There is not so much left.
+    Everybodys,
+    /// The tenant holds its share.
+    Tenants,
+}
+
+impl Stock {
+    /// Of so much.
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, given: Mutex::new(Given { all: 0, holdings: Holdings::new(most) }) })
+    }
+
+    /// A part, if there is one now. The owner, who is no tenant, may have what is left.
+    pub(crate) fn take(self: &Arc<Self>, tenant: Option<Tenant>, amount: usize) -> Result<Part, Lack> {
+        let mut given = self.given.lock();
+        let all = given.all.saturating_add(amount);
+        if all > self.most {
+            return Err(Lack::Everybodys);
+        }
+        if !given.holdings.take_some(tenant.as_ref(), amount) {
+            return Err(Lack::Tenants);
+        }
+        given.all = all;
+        drop(given);
+        Ok(Part { stock: Arc::clone(self), tenant, amount })
+    }
+
+    /// Whether a tenant, or the owner, could have any part now; else why not.
+    pub(crate) fn check(&self, tenant: Option<&Tenant>) -> Result<(), Lack> {
+        let given = self.given.lock();
+        if given.all >= self.most {
+            return Err(Lack::Everybodys);
+        }
+        if given.holdings.has_its_share(tenant) { Err(Lack::Tenants) } else { Ok(()) }
+    }
+
+    /// A part for what is there already, also where there should not be so much.
+    pub(crate) fn take_beyond(self: &Arc<Self>, tenant: Option<Tenant>, amount: usize) -> Part {
+        let mut given = self.given.lock();
+        given.all = given.all.saturating_add(amount);
+        given.holdings.add(tenant.as_ref(), amount);
+        drop(given);
+        Part { stock: Arc::clone(self), tenant, amount }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let mut given = self.stock.given.lock();
+        given.all -= self.amount;
+        given.holdings.give_some_back(self.tenant.as_ref(), self.amount);
     }
 }
 
@@ -61,6 +158,32 @@ mod tests {
             holdings.give_back(tenant.as_ref());
         }
         assert!(holdings.held.is_empty());
+    }
+
+    #[test]
+    fn a_tenant_has_a_quarter_of_a_stock_and_the_owner_what_is_left() {
+        let stock = Stock::new(80);
+        let take = |tenant: &str, amount: usize| stock.take(Tenant::new(tenant), amount);
+        let mut held = vec![take("one", 15).ok().unwrap(), take("one", 5).ok().unwrap()];
+        assert_eq!(take("one", 1).err(), Some(Lack::Tenants));
+        assert_eq!(take("other", 21).err(), Some(Lack::Tenants));
+        held.push(take("other", 20).ok().unwrap());
+        let owners = stock.take(None, 40).ok().unwrap();
+        assert_eq!(stock.take(None, 1).err(), Some(Lack::Everybodys));
+        assert_eq!(take("third", 1).err(), Some(Lack::Everybodys));
+        drop(owners);
+        assert_eq!(take("one", 1).err(), Some(Lack::Tenants));
+        held.clear();
+        assert!(take("one", 20).is_ok());
+        assert_eq!(stock.check(Tenant::new("one").as_ref()), Ok(()));
+        let beyond = stock.take_beyond(Tenant::new("one"), 30);
+        assert_eq!(stock.check(Tenant::new("one").as_ref()), Err(Lack::Tenants));
+        assert_eq!(stock.check(None), Ok(()));
+        let all = stock.take_beyond(None, 60);
+        assert_eq!(stock.check(None), Err(Lack::Everybodys));
+        drop((beyond, all));
+        let given = stock.given.lock();
+        assert!(given.all == 0 && given.holdings.held.is_empty(), "nobody is remembered who holds nothing");
     }
 
     #[test]

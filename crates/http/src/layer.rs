@@ -20,23 +20,25 @@ use futures_util::FutureExt;
 use crate::app::State;
 use crate::errors::ApiError;
 use crate::etag::{Known, tagged};
-use crate::figures::OfPath;
+use crate::figures::{FAILED, OfPath, PREFLIGHTS, UNROUTED};
 use crate::headers::{Decoration, allow_methods};
 use crate::pace;
 use crate::paths;
 use crate::sockets;
 use crate::ui;
+use crate::unread;
 
 /// Says on the connection that it is served, spells the path, serves HEAD by GET where reading changes nothing, answers preflights,
 /// turns a panic into a 500 for that request alone, tags what was read, and puts the headers on whatever comes out.
 pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let serving = pace::serve(&mut request);
+    let (serving, began) = (pace::serve(&mut request), Instant::now());
     let origins = request.app_data::<State>().map_or(&[][..], |state| &state.settings.cors_origins);
     let decoration = Decoration::of(&request, origins);
     if request.method() == Method::OPTIONS {
         let mut response = HttpResponse::NoContent().finish();
         allow_methods(response.headers_mut());
         decoration.put_on(response.headers_mut());
+        PREFLIGHTS.with(|figures| figures.count(request.method(), response.status(), began.elapsed()));
         return Ok(request.into_response(response));
     }
     let has_ui = request.app_data::<State>().is_some_and(|state| state.settings.ui.is_some());
@@ -50,17 +52,21 @@ pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) 
     if head_only && request.match_info().as_str() != sockets::PATH {
         request.head_mut().method = Method::GET;
     }
-    let (method, began) = (request.method().clone(), Instant::now());
+    let method = request.method().clone();
     match caught(next.call(request)).await {
         Ok(response) => {
-            if let Some(figures) = response.request().app_data::<Rc<OfPath>>() {
-                figures.count(&method, response.status(), began.elapsed());
-            }
-            let mut response = known.iter().fold(response, tagged);
+            let count = |figures: &Rc<OfPath>| figures.count(&method, response.status(), began.elapsed());
+            response.request().app_data::<Rc<OfPath>>().map_or_else(|| UNROUTED.with(count), count);
+            let tagged = known.iter().fold(response, tagged);
+            let mut response = if head_only { without_stream(tagged) } else { unread::counted(&method, tagged) };
             decoration.put_on(response.headers_mut());
-            Ok(pace::answered(if head_only { without_stream(response) } else { response }, serving))
+            Ok(pace::answered(response, serving))
         }
-        Err(error) => Err(decorated(&error, |headers| decoration.put_on(headers))),
+        Err(error) => {
+            let status = error.as_response_error().status_code();
+            FAILED.with(|figures| figures.count(&method, status, began.elapsed()));
+            Err(decorated(&error, |headers| decoration.put_on(headers)))
+        }
     }
 }
 

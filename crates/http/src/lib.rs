@@ -50,6 +50,7 @@ mod streams;
 mod system;
 mod tee;
 mod ui;
+mod unread;
 mod uploads;
 mod wire;
 mod worlds;

@@ -21,6 +21,8 @@ pub(crate) const UPGRADE_TIME: Duration = Duration::from_secs(10);
 pub(crate) const IDLE_TIME: Duration = Duration::from_secs(15);
 /// A connection whose peer takes nothing of what is sent for so long is given up.
 pub(crate) const UNREAD_TIME: Duration = Duration::from_mins(1);
+/// The most bytes of large answers that clients have not taken yet, all together.
+pub(crate) const UNREAD_BYTES: usize = 256 * 1024 * 1024;
 /// How many bytes of a connection are read at once in search of the end of a request's head. What comes behind that waits, and its sender
 /// with it.
 pub(crate) const AHEAD_BYTES: usize = 2 * 1024;

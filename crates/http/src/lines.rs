@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use core_types::Caller;
@@ -18,28 +17,25 @@ use crate::limits;
 pub(crate) struct Lines {
     /// How many of a caller are served at once.
     at_once: usize,
-    lines: Mutex<HashMap<String, Arc<Line>>>,
+    lines: Mutex<HashMap<String, Line>>,
 }
 
 struct Line {
     places: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    /// How many are in it: those that are served, and those that wait.
+    count: usize,
 }
 
-/// A place among the requests that are worked on.
+/// A place among the requests that are worked on. What it holds is given up before its line is left.
 pub(crate) struct Served {
+    _permit: Option<OwnedSemaphorePermit>,
+    _line: InLine,
+}
+
+/// Keeps a caller's line for as long as somebody is in it.
+struct InLine {
     lines: Arc<Lines>,
     name: String,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-/// A place in a line.
-struct Waiting<'l>(&'l AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Lines {
@@ -53,47 +49,43 @@ impl Lines {
         if caller.credential().is_none() {
             return Ok(None);
         }
-        let name = caller.name();
-        let line = self.line(&name);
-        let mut served = Served { lines: Arc::clone(self), name, permit: Arc::clone(&line.places).try_acquire_owned().ok() };
-        if served.permit.is_none() {
-            let place = line.waiting.fetch_add(1, Ordering::Relaxed) + 1;
-            let _waiting = Waiting(&line.waiting);
-            if place > limits::CALLER_WAITING {
-                let message = format!(
-                    "{} requests of this key are worked on and {} wait: send them one after the other",
-                    self.at_once,
-                    limits::CALLER_WAITING
-                );
-                return Err(ApiError::new(Code::RateLimitExceeded, message)
-                    .retry_after(Duration::from_secs(1))
-                    .detailed(json!({ "place": place })));
-            }
-            served.permit = Arc::clone(&line.places).acquire_owned().await.ok();
+        let (places, count, line) = self.enter(caller.name());
+        if let Ok(permit) = Arc::clone(&places).try_acquire_owned() {
+            return Ok(Some(Served { _permit: Some(permit), _line: line }));
         }
-        Ok(Some(served))
+        let place = count.saturating_sub(self.at_once);
+        if place > limits::CALLER_WAITING {
+            let message = format!(
+                "{} requests of this key are worked on and {} wait: send them one after the other",
+                self.at_once,
+                limits::CALLER_WAITING
+            );
+            return Err(ApiError::new(Code::RateLimitExceeded, message)
+                .retry_after(Duration::from_secs(1))
+                .detailed(json!({ "place": place })));
+        }
+        let permit = places.acquire_owned().await.ok();
+        Ok(Some(Served { _permit: permit, _line: line }))
     }
 
-    fn line(&self, name: &str) -> Arc<Line> {
+    /// Puts one more into a caller's line. Returns how many are in it then.
+    fn enter(self: &Arc<Self>, name: String) -> (Arc<Semaphore>, usize, InLine) {
         let mut lines = self.lines.lock();
-        if let Some(line) = lines.get(name) {
-            return Arc::clone(line);
-        }
-        let line = Arc::new(Line { places: Arc::new(Semaphore::new(self.at_once)), waiting: AtomicUsize::new(0) });
-        lines.insert(name.to_owned(), Arc::clone(&line));
-        line
+        let line = lines.entry(name.clone()).or_insert_with(|| Line { places: Arc::new(Semaphore::new(self.at_once)), count: 0 });
+        line.count += 1;
+        (Arc::clone(&line.places), line.count, InLine { lines: Arc::clone(self), name })
     }
 }
 
-impl Drop for Served {
+impl Drop for InLine {
     /// A line in which nobody is left is forgotten.
     fn drop(&mut self) {
-        drop(self.permit.take());
         let mut lines = self.lines.lines.lock();
-        let left =
-            lines.get(&self.name).is_some_and(|line| line.places.available_permits() == self.lines.at_once && Arc::strong_count(line) == 1);
-        if left {
-            lines.remove(&self.name);
+        if let Some(line) = lines.get_mut(&self.name) {
+            line.count -= 1;
+            if line.count == 0 {
+                lines.remove(&self.name);
+            }
         }
     }
 }
@@ -130,7 +122,23 @@ mod tests {
         served.pop();
         assert!(waiting.remove(0).now_or_never().unwrap().unwrap().is_some());
         drop((served, waiting));
-        drop(lines.turn(&flood).now_or_never().unwrap().unwrap());
+        assert!(lines.lines.lock().is_empty(), "no line is left");
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_waiting_is_in_no_line_any_more() {
+        let lines = Lines::new(1);
+        let caller = caller("one");
+        let served = lines.turn(&caller).now_or_never().unwrap().unwrap();
+        for _ in 0..2 * limits::CALLER_WAITING {
+            let mut waiting = Box::pin(lines.turn(&caller));
+            assert!(waiting.as_mut().now_or_never().is_none(), "those who gave up are in nobody's way");
+        }
+        let mut last = Box::pin(lines.turn(&caller));
+        assert!(last.as_mut().now_or_never().is_none());
+        drop(served);
+        assert_eq!(lines.lines.lock().len(), 1, "somebody waits still");
+        drop(last);
         assert!(lines.lines.lock().is_empty(), "no line is left");
     }
 }

@@ -1,6 +1,6 @@
 //! How often a client may ask: who is counted, and what every answer says of it.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::dev::ServiceRequest;
@@ -59,14 +59,10 @@ fn address(request: &ServiceRequest, shared: &Shared) -> Option<IpAddr> {
     Some(client)
 }
 
-/// Where a client comes from: an address as requests are counted by it, an IPv6 address by its /56, which is what one customer gets.
+/// Where a client comes from: an address as requests are counted by it.
 pub(crate) fn network(client: &Client) -> Option<IpAddr> {
-    const CUSTOMER: u128 = u128::MAX << (128 - 56);
     let Client::Address(address) = client else { return None };
-    Some(match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & CUSTOMER).into(),
-    })
+    Some(auth::customer(*address))
 }
 
 /// An address as proxies write it: bare, or with a port.

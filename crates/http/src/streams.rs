@@ -5,11 +5,10 @@ use std::sync::Arc;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::{HttpMessage, HttpRequest, ResponseError};
-use core_types::{Caller, Tenant};
-use parking_lot::Mutex;
+use core_types::Caller;
 
 use crate::errors::{ApiError, ApiResult};
-use crate::holdings::Holdings;
+use crate::holdings::{Lack, Part, Stock};
 use crate::layer;
 
 /// Why there is no place for a stream.
@@ -18,39 +17,28 @@ const FULL: &str = "Too many event streams are open; try again later";
 const SHARE_FULL: &str = "Too many event streams of this tenant are open; close some, or try again later";
 
 /// The places of all streams.
-pub(crate) struct Streams {
-    /// How many there may be.
-    most: usize,
-    open: Mutex<Open>,
-}
-
-/// How many streams there are, and whose.
-struct Open {
-    count: usize,
-    holdings: Holdings,
-}
+pub(crate) struct Streams(Arc<Stock>);
 
 /// A stream's place among all, until it is dropped.
 pub(crate) struct StreamPlace {
-    streams: Arc<Streams>,
-    tenant: Option<Tenant>,
+    _part: Part,
 }
 
 impl Streams {
     /// So many places.
-    pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, open: Mutex::new(Open { count: 0, holdings: Holdings::new(most) }) })
+    pub(crate) fn new(most: usize) -> Self {
+        Self(Stock::new(most))
     }
 
     /// Keeps a place for the answer to this request, which will be a stream, so that nothing is done whose answer could not be given.
-    pub(crate) fn reserve(self: &Arc<Self>, request: &HttpRequest, caller: &Caller) -> ApiResult<()> {
+    pub(crate) fn reserve(&self, request: &HttpRequest, caller: &Caller) -> ApiResult<()> {
         let place = self.take(caller)?;
         request.extensions_mut().insert(place);
         Ok(())
     }
 
     /// The answer in its place, if it is a stream; a refusal where there is none.
-    pub(crate) fn place(self: &Arc<Self>, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    pub(crate) fn place(&self, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         if response.response().body().size() != BodySize::Stream {
             return response;
         }
@@ -61,7 +49,7 @@ impl Streams {
     }
 
     /// What was kept for the answer to a request, or a new place.
-    fn place_of(self: &Arc<Self>, request: &HttpRequest) -> ApiResult<StreamPlace> {
+    fn place_of(&self, request: &HttpRequest) -> ApiResult<StreamPlace> {
         let reserved = request.extensions_mut().remove::<StreamPlace>();
         reserved.map_or_else(
             || {
@@ -73,33 +61,19 @@ impl Streams {
         )
     }
 
-    /// Nobody waits for one tenant; the owner may have what is left.
-    fn take(self: &Arc<Self>, caller: &Caller) -> ApiResult<StreamPlace> {
-        let tenant = caller.makes_for();
-        let mut open = self.open.lock();
-        if open.count >= self.most {
-            return Err(ApiError::overloaded(FULL));
-        }
-        if !open.holdings.take(tenant.as_ref()) {
-            return Err(ApiError::overloaded(SHARE_FULL));
-        }
-        open.count += 1;
-        drop(open);
-        Ok(StreamPlace { streams: Arc::clone(self), tenant })
-    }
-}
-
-impl Drop for StreamPlace {
-    fn drop(&mut self) {
-        let mut open = self.streams.open.lock();
-        open.count -= 1;
-        open.holdings.give_back(self.tenant.as_ref());
+    /// Nobody waits for one tenant.
+    fn take(&self, caller: &Caller) -> ApiResult<StreamPlace> {
+        let part = self.0.take(caller.makes_for(), 1).map_err(|lack| match lack {
+            Lack::Everybodys => ApiError::overloaded(FULL),
+            Lack::Tenants => ApiError::overloaded(SHARE_FULL),
+        })?;
+        Ok(StreamPlace { _part: part })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use core_types::{Credential, Permission, Reach};
+    use core_types::{Credential, Permission, Reach, Tenant};
 
     use super::*;
 
@@ -109,20 +83,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_has_a_quarter_of_the_streams_and_the_owner_what_is_left() {
-        let streams = Streams::new(8);
-        let (one, other, owner) = (caller("one"), caller("other"), Caller::owner());
+    fn a_refusal_says_whose_streams_are_too_many() {
+        let streams = Streams::new(4);
         let take = |caller: &Caller| streams.take(caller).map_err(|error| error.to_string());
-        let mut held = vec![take(&one).unwrap(), take(&one).unwrap()];
-        assert_eq!(take(&one).err().as_deref(), Some(SHARE_FULL));
-        held.push(take(&other).unwrap());
-        let owners: Vec<_> = (0..5).map(|_| take(&owner).unwrap()).collect();
-        assert_eq!(take(&owner).err().as_deref(), Some(FULL));
-        assert_eq!(take(&other).err().as_deref(), Some(FULL));
-        drop(owners);
-        assert_eq!(take(&one).err().as_deref(), Some(SHARE_FULL));
-        held.clear();
-        assert!(take(&one).is_ok());
-        assert_eq!(streams.open.lock().count, 0);
+        let one = take(&caller("one")).unwrap();
+        assert_eq!(take(&caller("one")).err().as_deref(), Some(SHARE_FULL));
+        let owners: Vec<_> = (0..3).map(|_| take(&Caller::owner()).unwrap()).collect();
+        assert_eq!(take(&caller("other")).err().as_deref(), Some(FULL));
+        drop((one, owners));
+        assert!(take(&caller("one")).is_ok());
     }
 }

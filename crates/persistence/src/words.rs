@@ -1,10 +1,13 @@
 //! The words of a text, by which memories are found. Both databases are given the same words, so that the same memories
 //! are found with both, and neither ever parses what a person wrote.
 
+use core_types::JsonObject;
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_normalizer::properties::CanonicalCombiningClassMapBorrowed;
 
-/// Names this way of taking words out of a text. Another way is another number, with which everything is indexed anew.
+/// Names this way of taking words out of a text. No number is compared with it: whoever takes words out in another way gives that another
+/// number, and adds a migration that empties `memory_words` and has every memory wait in its queue (`words_version = 0`), as 0010 does on
+/// SQLite. What was indexed in the way before would not be found by the new words otherwise.
 pub(crate) const VERSION: i32 = 1;
 
 /// So many words of a memory are indexed; PostgreSQL counts places no further.
@@ -30,8 +33,14 @@ pub(crate) fn scope(agent: uuid::Uuid, table: &str) -> String {
     core_types::ids::create_unique_uuid(core_types::AgentId::new(agent), &format!("table:{table}")).simple().to_string()
 }
 
+/// The words by which a memory of this content is found, in their order, with repetitions. None where it has no text, or one without
+/// letters and digits: then the index has no entry for it.
+pub(crate) fn of_content(content: &JsonObject) -> Vec<String> {
+    indexed(content.get("text").and_then(|text| text.as_str()).unwrap_or_default())
+}
+
 /// The words by which a text is found, in their order, with repetitions.
-pub(crate) fn indexed(text: &str) -> Vec<String> {
+fn indexed(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     each(text, |piece| {
         match piece {
@@ -179,6 +188,20 @@ mod tests {
         assert_eq!(asked(&many).len(), ASKED);
         assert_eq!(asked(&"é".repeat(QUESTION)), ["e".repeat(LONGEST)]);
         assert_eq!(indexed(&"字".repeat(100_000)).len(), INDEXED);
+    }
+
+    #[test]
+    fn content_may_have_no_words() {
+        for (content, words) in [
+            (r#"{"text":"One owl"}"#, vec!["one", "owl"]),
+            (r#"{"text":"\ud83d\udc4d"}"#, vec![]),
+            (r#"{"text":"..."}"#, vec![]),
+            (r#"{"text":""}"#, vec![]),
+            (r#"{"text":5}"#, vec![]),
+            (r#"{"thought":"owl"}"#, vec![]),
+        ] {
+            assert_eq!(of_content(&serde_json::from_str(content).unwrap()), words, "{content}");
+        }
     }
 
     #[test]

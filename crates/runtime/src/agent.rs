@@ -126,7 +126,7 @@ struct Cache {
     /// What they take together.
     bytes: usize,
     uses: u64,
-    /// How often everything was forgotten, so that what was begun before is not kept after.
+    /// How often something was forgotten, so that what was read before is not kept after.
     forgotten: u64,
 }
 
@@ -168,25 +168,18 @@ impl ReadyAgents {
         }
         let ready = Arc::new(ReadyAgent { agent, settings, provider: choice.provider });
         let bytes = ready.bytes();
-        let mut cache = self.ready.lock();
-        if cache.forgotten == forgotten {
-            cache.keep(id, Arc::clone(&ready), bytes);
-        }
-        drop(cache);
+        self.ready.lock().keep_since(forgotten, id, Arc::clone(&ready), bytes);
         Ok(ready)
     }
 
     /// Forgets an agent that has changed or is gone, and with it its opened secrets.
     pub(crate) fn forget(&self, id: AgentId) {
-        self.ready.lock().remove(id);
+        self.ready.lock().forget(id);
     }
 
     /// Forgets all agents, since what they are made ready with has changed.
     pub fn forget_all(&self) {
-        let mut ready = self.ready.lock();
-        ready.agents.clear();
-        ready.bytes = 0;
-        ready.forgotten += 1;
+        self.ready.lock().forget_all();
     }
 
     async fn secrets(&self, agent: &Agent) -> Result<HashMap<String, Secret>, NotReady> {
@@ -249,6 +242,24 @@ impl Cache {
         }
         kept.used = self.uses;
         Some(Arc::clone(&kept.ready))
+    }
+
+    /// Keeps an agent that began to be read when things had been forgotten so often, unless something was since: it may have been this one.
+    fn keep_since(&mut self, forgotten: u64, id: AgentId, ready: Arc<ReadyAgent>, bytes: usize) {
+        if self.forgotten == forgotten {
+            self.keep(id, ready, bytes);
+        }
+    }
+
+    fn forget(&mut self, id: AgentId) {
+        self.remove(id);
+        self.forgotten += 1;
+    }
+
+    fn forget_all(&mut self) {
+        self.agents.clear();
+        self.bytes = 0;
+        self.forgotten += 1;
     }
 
     /// Keeps an agent that takes so many bytes in the place of its version before; those that ran longest ago make room.

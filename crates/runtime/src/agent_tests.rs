@@ -74,6 +74,23 @@ fn an_agent_that_is_too_large_is_not_kept_nor_its_version_before() {
 }
 
 #[test]
+fn what_was_read_before_an_agent_was_forgotten_is_not_kept_after() {
+    let mut cache = Cache::default();
+    let ready = ready(agent(0, &json!({"name": "A", "bio": "b"})));
+    let (id, bytes) = (ready.agent.id, ready.bytes());
+    let ways: [fn(&mut Cache, AgentId); 2] = [Cache::forget, |cache, _| cache.forget_all()];
+    for forget in ways {
+        let begun = cache.forgotten;
+        forget(&mut cache, id);
+        cache.keep_since(begun, id, Arc::clone(&ready), bytes);
+        assert!(cache.find(id, FIRST).is_none(), "it may have been deleted meanwhile");
+        let begun = cache.forgotten;
+        cache.keep_since(begun, id, Arc::clone(&ready), bytes);
+        assert!(cache.find(id, FIRST).is_some());
+    }
+}
+
+#[test]
 fn what_an_agent_takes_is_counted_and_what_no_run_reads_is_not_kept() {
     let with = |settings: Value| ready(agent(0, &json!({"name": "A", "bio": "b", "settings": settings})));
     let nothing = with(json!({})).bytes();

@@ -22,3 +22,4 @@ pub use models::ModelRegistry;
 pub use ports::{Limits, Ports};
 pub use speech::SpeechRegistry;
 pub use think::actions::ActionRegistry;
+pub use think::template::CharacterTemplates;

@@ -94,6 +94,12 @@ enum End {
     Stopped(Stop),
 }
 
+/// What is said of a delivery whose attempts are used up when it is claimed. The last one may have ended with the server, without a lease
+/// that could be renewed, or with an end that the store did not take: none of that is known here.
+fn gave_out() -> String {
+    format!("given up after {MAX_ATTEMPTS} attempts, the last of which came to no end")
+}
+
 /// What the end of a run makes due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -123,7 +129,7 @@ impl Runner {
         let (fence, began) = (active.fence, Instant::now());
         let mut recorder = Recorder::begin(&claimed, Arc::clone(&self.ports.ids), self.ports.clock.as_ref());
         let end = if claimed.delivery.tries() > MAX_ATTEMPTS {
-            let reason = format!("given up after {MAX_ATTEMPTS} attempts, the last of which the server did not survive");
+            let reason = gave_out();
             self.finish(&claimed, fence, Outcome::failed(reason), &mut recorder).await
         } else {
             match self.attempt(&claimed, active, &mut recorder).await {

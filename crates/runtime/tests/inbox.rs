@@ -9,7 +9,7 @@ use core_types::agents::AgentService;
 use core_types::bus::{BusEvent, Topic};
 use core_types::deliveries::{
     Busy, ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, MAX_ATTEMPTS,
-    Requeue, Waiting,
+    Requeue, Shares, Waiting,
 };
 use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{MessageDraft, MessagingService, PostMessage, PostOutcome, ReplyEvent, ReplyForm, Wake};
@@ -142,6 +142,27 @@ async fn after_five_attempts_a_delivery_is_given_up_and_the_next_one_goes_on() {
     assert_eq!((completion.state, completion.error.as_deref()), (DeliveryState::Failed, Some("scripted is busy (503)")));
     assert_eq!(house.delivery(&completion).await.tries(), MAX_ATTEMPTS);
     assert_eq!(watch.reply().await.content, "fine");
+}
+
+#[tokio::test]
+async fn a_delivery_whose_last_attempt_came_to_no_end_is_given_up_for_that_reason() {
+    let mut house = House::open(Plan::with(Arc::new(echo()))).await;
+    let (_, channel) = dm(&house).await;
+    let mut watch = house.watch(channel).await;
+    house.stop_runtime(Duration::ZERO).await;
+    house.post(channel, person(1), "ping").await;
+    let deliveries = house.store.deliveries();
+    for _ in 0..MAX_ATTEMPTS {
+        let now = house.clock.now();
+        let shares = Shares { per_agent: 1, per_tenant: 1, per_agent_of_tenants: 1 };
+        let request = ClaimRequest { limit: 1, shares, held: Vec::new(), now, lease_until: now.plus_millis(LONG) };
+        assert_eq!(deliveries.claim(request).await.unwrap().len(), 1);
+        assert_eq!(deliveries.recover(now).await.unwrap(), 1, "as after a kill");
+    }
+    house.start_runtime().await;
+    let (completion, reply) = watch.end().await;
+    let reason = "given up after 5 attempts, the last of which came to no end";
+    assert_eq!((completion.state, completion.error.as_deref(), reply), (DeliveryState::Failed, Some(reason), None));
 }
 
 struct Bomb;

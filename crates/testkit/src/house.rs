@@ -27,7 +27,7 @@ use domain::{
 };
 use media_files::MediaFiles;
 use persistence::{Options, Store, Target};
-use runtime::{ActionRegistry, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
+use runtime::{ActionRegistry, CharacterTemplates, Limits, ModelRegistry, Ports, ReadyAgents, Runtime};
 use serde_json::{Value, json};
 
 use crate::clock::{SeqIds, SteppedClock};
@@ -214,6 +214,7 @@ impl House {
             secrets: store.secrets(),
             vault: Arc::<SecretVault>::clone(&vault),
             library: Arc::new(NoLibrary),
+            templates: Arc::new(CharacterTemplates::default()),
             knowledge: Arc::new(knowledge(&store, &plan, &shared_clock)),
             bus: Arc::clone(&bus),
             clock: Arc::clone(&shared_clock),

@@ -4,8 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use core_types::agents::AgentSummary;
-use core_types::{AgentId, Clock as _};
+use core_types::agents::{Agent, AgentRepository, AgentSummary};
+use core_types::error::chain;
+use core_types::{AgentId, Clock as _, StoreError};
 use domain::{Left, MovingPorts};
 
 use super::{failed, ports, progress};
@@ -15,6 +16,9 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::lock::DataLock;
 use crate::{data_dir, terminal, wiring};
+
+/// How many agents are asked for at once.
+const PORTION: u32 = 500;
 
 const PROGRAM: &str = concat!("doolittle ", env!("CARGO_PKG_VERSION"));
 
@@ -34,8 +38,7 @@ pub async fn run(config: &Config, args: ExportArgs) -> Result<(), Failure> {
 }
 
 async fn write(ports: &MovingPorts, args: &ExportArgs) -> Result<(AgentSummary, Left), Failure> {
-    let listed = ports.agents.list(None).await.map_err(|error| failed(&error.into(), ""))?;
-    let agent = find(&listed, &args.agent)?;
+    let agent = look_up(ports.agents.as_ref(), &args.agent).await?;
     let left = if let Some(path) = &args.out {
         to_file(ports, agent.id, path).await?
     } else {
@@ -71,6 +74,42 @@ fn finish(out: BufWriter<File>, partial: &Path, path: &Path) -> io::Result<()> {
     std::fs::rename(partial, path)
 }
 
+/// The agent that is meant. The list that is made for display ends somewhere; here all agents are gone through, and only those are kept
+/// that may be meant.
+async fn look_up(agents: &dyn AgentRepository, wanted: &str) -> Result<AgentSummary, Failure> {
+    let unread = |error: StoreError| failed(&error.into(), "");
+    let sought = wanted.trim().to_lowercase();
+    if let Ok(id) = sought.parse::<AgentId>()
+        && let Some(agent) = agents.find(id).await.map_err(unread)?
+    {
+        return Ok(summary(agent));
+    }
+    let (mut fitting, mut last) = (Vec::new(), None);
+    loop {
+        let ids = agents.ids_after(last, PORTION).await.map_err(unread)?;
+        if ids.is_empty() {
+            return find(&fitting, wanted);
+        }
+        last = ids.last().copied();
+        for id in ids {
+            match agents.find(id).await {
+                Ok(found) => fitting.extend(found.map(summary).filter(|agent| may_be(agent, &sought))),
+                Err(error) => log::warn!("agent {id} cannot be read and is passed over: {}", chain(&error)),
+            }
+        }
+    }
+}
+
+/// An agent without its bio, which is not looked at here.
+fn summary(agent: Agent) -> AgentSummary {
+    AgentSummary { id: agent.id, name: agent.character.name, bio: String::new(), running: agent.running, owner: agent.owner }
+}
+
+/// Whether an agent has this id or name, or an id that begins so.
+fn may_be(agent: &AgentSummary, sought: &str) -> bool {
+    !sought.is_empty() && agent.id.to_string().starts_with(sought) || agent.name.to_lowercase() == sought
+}
+
 /// The agent of this id, else of this name in any case, else of a beginning of an id that only one has. Tenants name their agents as they
 /// like, so that an id comes first, and the owner's agents come before theirs.
 fn find(agents: &[AgentSummary], wanted: &str) -> Result<AgentSummary, Failure> {
@@ -96,11 +135,99 @@ fn find(agents: &[AgentSummary], wanted: &str) -> Result<AgentSummary, Failure> 
 
 #[cfg(test)]
 mod tests {
-    use core_types::agents::AgentSummary;
-    use core_types::{AgentId, Tenant};
+    use async_trait::async_trait;
+    use core_types::agents::{Added, Agent, AgentCount, AgentRepository, AgentSummary};
+    use core_types::character::Character;
+    use core_types::memory::AgentPlane;
+    use core_types::messaging::ChannelEvent;
+    use core_types::secrets::{SealedSecret, SecretChange};
+    use core_types::{AgentId, Reach, StoreError, StoreResult, Tenant, Timestamp};
     use uuid::Uuid;
 
-    use super::find;
+    use super::{find, look_up};
+
+    /// Agents of these numbers, which their names have too. A list shows none of them, no more than two are told at once, and the first
+    /// cannot be read.
+    struct Numbered(Vec<u128>);
+
+    /// The answer to what an export does not ask.
+    fn unasked<T>() -> StoreResult<T> {
+        Err(StoreError::Defect("an export does not ask that".into()))
+    }
+
+    impl Numbered {
+        fn agent(number: u128) -> Agent {
+            let character = Character { name: format!("Agent {number}"), ..Character::default() };
+            let (id, at) = (AgentId::new(Uuid::from_u128(number)), Timestamp::from_millis(0));
+            Agent { id, character, enabled: true, running: false, owner: None, created_at: at, updated_at: at }
+        }
+    }
+
+    #[async_trait]
+    impl AgentRepository for Numbered {
+        async fn find(&self, id: AgentId) -> StoreResult<Option<Agent>> {
+            match self.0.iter().position(|number| *number == id.uuid().as_u128()) {
+                Some(0) => Err(StoreError::Defect("torn".into())),
+                Some(at) => Ok(Some(Self::agent(self.0[at]))),
+                None => Ok(None),
+            }
+        }
+
+        async fn list(&self, _: Option<&Reach>) -> StoreResult<Vec<AgentSummary>> {
+            Ok(Vec::new())
+        }
+
+        async fn ids_after(&self, after: Option<AgentId>, _: u32) -> StoreResult<Vec<AgentId>> {
+            let ids = self.0.iter().map(|number| AgentId::new(Uuid::from_u128(*number)));
+            Ok(ids.filter(|id| after.is_none_or(|after| *id > after)).take(2).collect())
+        }
+
+        async fn add(&self, _: Agent, _: Vec<SealedSecret>) -> StoreResult<Added<Agent>> {
+            unasked()
+        }
+
+        async fn exists(&self, _: AgentId) -> StoreResult<bool> {
+            unasked()
+        }
+
+        async fn first_running(&self, _: Option<&Reach>) -> StoreResult<Option<AgentId>> {
+            unasked()
+        }
+
+        async fn count(&self) -> StoreResult<AgentCount> {
+            unasked()
+        }
+
+        async fn replace(&self, _: Agent, _: Timestamp, _: Vec<SecretChange>) -> StoreResult<bool> {
+            unasked()
+        }
+
+        async fn start(&self, _: AgentId, _: AgentPlane, _: Timestamp) -> StoreResult<Option<Agent>> {
+            unasked()
+        }
+
+        async fn stop(&self, _: AgentId, _: Timestamp) -> StoreResult<Option<bool>> {
+            unasked()
+        }
+
+        async fn remove(&self, _: AgentId, _: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>> {
+            unasked()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_agent_is_looked_up_among_all_and_not_only_among_those_that_are_listed() {
+        let agents = Numbered(vec![1, 2, 3, 4, 0xcc_u128 << 120]);
+        let id = |number: u128| Uuid::from_u128(number).to_string();
+        for (wanted, number) in [("agent 4", 4), (" AGENT 3 ", 3), ("cc", 0xcc_u128 << 120), (id(2).as_str(), 2)] {
+            assert_eq!(look_up(&agents, wanted).await.unwrap().id.uuid().as_u128(), number, "{wanted}");
+        }
+        for (wanted, message) in [("agent 9", "no agent"), (id(9).as_str(), "no agent"), ("00000000-", "3 agents are meant")] {
+            let failure = look_up(&agents, wanted).await.unwrap_err();
+            assert!(failure.message.contains(message), "{wanted}: {failure}");
+        }
+        assert!(look_up(&agents, &id(1)).await.is_err(), "it is there, and cannot be read");
+    }
 
     fn agent(id: u128, name: &str, tenant: Option<&str>) -> AgentSummary {
         let owner = tenant.and_then(Tenant::new);

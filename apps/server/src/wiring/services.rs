@@ -17,7 +17,7 @@ use domain::{
 };
 use http_api::{HttpSettings, Services};
 use persistence::Store;
-use runtime::{Limits, ReadyAgents};
+use runtime::{CharacterTemplates, Limits, ReadyAgents};
 use tokio::task::JoinSet;
 
 use crate::characters::CharacterDirectory;
@@ -59,6 +59,7 @@ pub(super) fn agents(
         secrets: store.secrets(),
         vault: Arc::<auth::SecretVault>::clone(vault),
         library: Arc::new(CharacterDirectory::new(config.characters_dir.clone(), remote)),
+        templates: Arc::new(CharacterTemplates::default()),
         knowledge: Arc::clone(knowledge),
         bus: Arc::clone(bus),
         clock: Arc::clone(clock),

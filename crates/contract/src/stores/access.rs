@@ -3,7 +3,7 @@
 use core_types::access::Wanted;
 use core_types::agents::Agent;
 use core_types::keys::{ApiKey, KeyAdded};
-use core_types::messaging::{Channel, MessageSearch, MessageServer, PostMessage, PostOutcome};
+use core_types::messaging::{Channel, Membership, MessageSearch, MessageServer, PostMessage, PostOutcome};
 use core_types::{AgentId, EntityId, KeyId, MessageServerId, Permission, Reach};
 use uuid::Uuid;
 
@@ -157,6 +157,17 @@ pub async fn one_person_sees_the_channels_it_takes_part_in(stores: Stores) {
     ] {
         assert_eq!(stores.access.within(&one_person(1), wanted).await.sure(), within, "{wanted:?}");
     }
+}
+
+/// Also where it asked before, and was let to ask.
+pub async fn one_person_who_was_sent_away_does_not_come_back_by_itself(stores: Stores) {
+    three_owners(&stores).await;
+    let (channel, sent_away) = (channel_id(1), one_person(1));
+    assert_eq!(stores.channels.join(channel, person(1), Some(&sent_away)).await.sure(), Membership::AsBefore);
+    stores.channels.leave(channel, person(1), at(1)).await.sure();
+    assert_eq!(stores.channels.join(channel, person(1), Some(&sent_away)).await.sure(), Membership::NoChannel);
+    assert!(!stores.channels.participants(channel).await.sure().contains(&person(1)));
+    assert_eq!(stores.channels.join(channel, person(1), None).await.sure(), Membership::Changed(Vec::new()));
 }
 
 /// A post out of reach finds no channel, and writes nothing.

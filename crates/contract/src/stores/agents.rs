@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::Stores;
-use super::scene::{Sure, agent, agent_id, at, channel_id, finish_as, memory, object, only, person, plane, trace};
+use super::scene::{Sure, agent, agent_id, at, channel_id, finish_as, memory, object, only, person, plane, tenant, trace};
 
 fn secret(name: &str, byte: u8) -> SealedSecret {
     SealedSecret { name: name.to_owned(), sealed: vec![byte, 0, 255] }
@@ -55,6 +55,26 @@ pub async fn the_list_shows_names_bios_and_who_runs(stores: Stores) {
     list.sort_by(|one, other| one.name.cmp(&other.name));
     let seen: Vec<_> = list.iter().map(|agent| (agent.id, agent.name.as_str(), agent.bio.as_str(), agent.running)).collect();
     assert_eq!(seen, [(agent_id(1), "Agent 1", "Knows things.", false), (agent_id(2), "Agent 2", "Knows things.", true)]);
+}
+
+/// Each once, in the order of their ids, whoever owns them and whether they run or not.
+pub async fn all_agents_are_gone_through_in_portions(stores: Stores) {
+    assert_eq!(stores.agents.ids_after(None, 10).await.sure(), []);
+    for number in [5, 1, 4, 2] {
+        let owner = (number == 4).then(|| tenant("a"));
+        stores.agents.add(core_types::agents::Agent { owner, ..agent(number) }, Vec::new()).await.sure();
+    }
+    stores.running_agent(3).await;
+    let mut seen: Vec<core_types::AgentId> = Vec::new();
+    loop {
+        let portion = stores.agents.ids_after(seen.last().copied(), 2).await.sure();
+        assert!(portion.len() <= 2, "{portion:?}");
+        if portion.is_empty() {
+            break;
+        }
+        seen.extend(portion);
+    }
+    assert_eq!(seen, [1, 2, 3, 4, 5].map(agent_id));
 }
 
 /// Of two who read the same version, one wins.

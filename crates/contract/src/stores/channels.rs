@@ -236,13 +236,13 @@ pub async fn a_change_of_a_channel_replaces_what_it_names(stores: Stores) {
 /// The last to join comes last; joining twice is joining once.
 pub async fn whoever_joins_takes_part_until_leaving(stores: Stores) {
     let channel = stores.open_channel(1, &[person(1), person(2)]).await;
-    assert_eq!(stores.channels.join(channel, person(3)).await.sure(), Membership::Changed(Vec::new()));
-    assert_eq!(stores.channels.join(channel, person(3)).await.sure(), Membership::AsBefore);
+    assert_eq!(stores.channels.join(channel, person(3), None).await.sure(), Membership::Changed(Vec::new()));
+    assert_eq!(stores.channels.join(channel, person(3), None).await.sure(), Membership::AsBefore);
     assert_eq!(stores.channels.leave(channel, person(1), at(1)).await.sure(), Membership::Changed(Vec::new()));
     assert_eq!(stores.channels.leave(channel, person(1), at(1)).await.sure(), Membership::AsBefore);
-    assert_eq!(stores.channels.join(channel, person(1)).await.sure(), Membership::Changed(Vec::new()));
+    assert_eq!(stores.channels.join(channel, person(1), None).await.sure(), Membership::Changed(Vec::new()));
     assert_eq!(stores.channels.participants(channel).await.sure(), [person(2), person(3), person(1)]);
-    assert_eq!(stores.channels.join(channel_id(9), person(1)).await.sure(), Membership::NoChannel);
+    assert_eq!(stores.channels.join(channel_id(9), person(1), None).await.sure(), Membership::NoChannel);
     assert_eq!(stores.channels.leave(channel_id(9), person(1), at(1)).await.sure(), Membership::NoChannel);
 }
 
@@ -250,8 +250,8 @@ pub async fn whoever_joins_takes_part_until_leaving(stores: Stores) {
 pub async fn a_channel_has_room_for_so_many(stores: Stores) {
     let most: Vec<_> = (0..MAX_PARTICIPANTS as u128).map(person).collect();
     let channel = stores.open_channel(1, &most).await;
-    assert_eq!(stores.channels.join(channel, person(5_000)).await.sure(), Membership::Full);
-    assert_eq!(stores.channels.join(channel, person(0)).await.sure(), Membership::AsBefore);
+    assert_eq!(stores.channels.join(channel, person(5_000), None).await.sure(), Membership::Full);
+    assert_eq!(stores.channels.join(channel, person(0), None).await.sure(), Membership::AsBefore);
     assert_eq!(stores.channels.participants(channel).await.sure(), most);
 }
 
@@ -272,7 +272,7 @@ pub async fn an_agent_that_takes_part_no_more_answers_no_more(stores: Stores) {
         assert_eq!((end.delivery_id, end.state), (asked.id, DeliveryState::Cancelled));
         assert_eq!(stores.deliveries.find(asked.id).await.sure().sure().state, DeliveryState::Cancelled);
         assert_eq!(stores.say(number + 10, channel, person(1)).await.deliveries, []);
-        stores.channels.join(channel, agent.into()).await.sure();
+        stores.channels.join(channel, agent.into(), None).await.sure();
         let again = only(stores.say(number + 20, channel, person(1)).await.deliveries);
         assert_eq!(only(stores.claim(10, at(9)).await).delivery.id, again.id);
     }

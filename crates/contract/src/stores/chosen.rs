@@ -49,9 +49,9 @@ pub async fn a_message_with_the_id_of_a_memory_changes_and_removes_none(stores: 
     for place in [elsewhere, channel] {
         for id in ids.map(|id| MessageId::new(id.uuid())) {
             written(taken(&stores, id, place).await);
-            stores.messages.update(id, text.clone(), at(6)).await.sure().sure();
+            stores.messages.update(stores.place(id).await, text.clone(), at(6)).await.sure().sure();
             assert_eq!(texts(&stores, agent, ids).await, ["said", "read"]);
-            assert!(!stores.messages.remove(place, id, at(7)).await.sure().is_empty());
+            assert!(!stores.messages.remove(stores.place(id).await, at(7)).await.sure().is_empty());
             assert_eq!(texts(&stores, agent, ids).await, ["said", "read"]);
         }
     }
@@ -70,11 +70,11 @@ pub async fn a_channel_that_another_tenant_makes_is_not_the_one_that_is_remember
         stores.channels.add(channel, vec![person(9)]).await.sure();
         stores.say(1, channel_id(7), person(9)).await;
         let text = MessageChange { content: Some("changed".to_owned()), ..MessageChange::default() };
-        stores.messages.update(message_id(1), text, at(1)).await.sure().sure();
+        stores.messages.update(stores.place(message_id(1)).await, text, at(1)).await.sure().sure();
         let text = stores.memories.find(id, known).await.sure().sure().text().to_owned();
         assert_eq!(text == "said", remembers, "{owner:?}: {text}");
         if remembers {
-            stores.messages.remove(channel_id(7), message_id(1), at(2)).await.sure();
+            stores.messages.remove(stores.place(message_id(1)).await, at(2)).await.sure();
             stores.messages.clear(channel_id(7), at(3)).await.sure();
         }
         stores.channels.remove(channel_id(7), at(4)).await.sure().sure();
@@ -101,10 +101,10 @@ pub async fn a_channel_is_forgotten_by_an_agent_that_has_left_its_server(stores:
 pub async fn a_message_with_the_id_of_one_that_is_gone_is_not_told_in_its_place(stores: Stores) {
     let (channel, other) = (stores.open_channel(1, &[]).await, stores.open_channel(2, &[]).await);
     let gone = stores.say(1, channel, person(1)).await.message;
-    assert!(!stores.messages.remove(channel, gone.id, at(2)).await.sure().is_empty());
+    assert!(!stores.messages.remove(stores.place(gone.id).await, at(2)).await.sure().is_empty());
     written(taken(&stores, gone.id, other).await);
     // Nor of a later one in the same channel.
-    assert!(!stores.messages.remove(other, gone.id, at(6)).await.sure().is_empty());
+    assert!(!stores.messages.remove(stores.place(gone.id).await, at(6)).await.sure().is_empty());
     written(taken(&stores, gone.id, channel).await);
     let mut events = stores.messages.events(channel, 0, 10).await.sure();
     let last = events.pop().sure();
@@ -120,7 +120,7 @@ pub async fn a_repeat_is_not_answered_with_a_message_of_another_channel(stores: 
     let post = |number| PostMessage { idempotency: vec![key.clone()], ..post_of(draft(number, channel, person(1), "hello"), at(0)) };
     let first = written(stores.messages.post(post(1)).await.sure()).message;
     assert_eq!(repeated(stores.messages.post(post(2)).await.sure()).message.id, first.id);
-    assert!(!stores.messages.remove(channel, first.id, at(2)).await.sure().is_empty());
+    assert!(!stores.messages.remove(stores.place(first.id).await, at(2)).await.sure().is_empty());
     written(taken(&stores, first.id, other).await);
     let again = written(stores.messages.post(post(3)).await.sure()).message;
     assert_eq!((again.id, again.channel_id), (message_id(3), channel));
@@ -146,7 +146,7 @@ pub async fn a_job_whose_message_is_gone_tells_nothing_of_another_with_its_id(st
     let agent = stores.running_agent(1).await;
     let asked = written(stores.messages.post(asked(1, agent, 10, at(0))).await.sure()).message;
     assert_eq!(stores.jobs.find(job_id(1), at(1)).await.sure().sure().prompt, asked.content);
-    assert!(!stores.messages.remove(asked.channel_id, asked.id, at(1)).await.sure().is_empty());
+    assert!(!stores.messages.remove(stores.place(asked.id).await, at(1)).await.sure().is_empty());
     let elsewhere = stores.open_channel(2, &[person(9)]).await;
     written(taken(&stores, asked.id, elsewhere).await);
     assert_eq!(stores.jobs.find(job_id(1), at(6)).await.sure(), None);
@@ -164,7 +164,7 @@ pub async fn nobody_takes_the_id_of_a_reply(stores: Stores) {
     stores.deliveries.finish(finish_with_reply(&claimed, "a reply", at(2))).await.sure().sure();
     assert_eq!(stores.messages.find(reply).await.sure().sure().content, "a reply");
     // Not even after it was removed.
-    assert!(!stores.messages.remove(channel, reply, at(3)).await.sure().is_empty());
+    assert!(!stores.messages.remove(stores.place(reply).await, at(3)).await.sure().is_empty());
     assert_eq!(taken(&stores, reply, channel).await, PostOutcome::Conflict);
     assert_eq!(stores.state_of(&claimed).await, DeliveryState::Replied);
 }

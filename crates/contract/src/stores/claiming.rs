@@ -199,6 +199,26 @@ pub async fn stopped_and_full_agents_are_passed_over(stores: Stores) {
     assert_eq!(only(stores.claim(10, at(2)).await).delivery.agent_id, one);
 }
 
+/// What is due is due, in its order; what is claimed is held as long as it was.
+pub async fn what_waits_for_a_stopped_agent_is_as_it_was_when_it_starts(stores: Stores) {
+    let (agent, _, first) = stores.claimed_message().await;
+    for number in [3, 2] {
+        let channel = stores.open_channel(number, &[agent.into()]).await;
+        let age = i64::try_from(number).sure();
+        written(stores.messages.post(post_of(draft(number, channel, person(1), "hello"), at(age))).await.sure());
+    }
+    for moment in [4, 5] {
+        stores.agents.stop(agent, at(moment)).await.sure();
+        assert_eq!(stores.claim(9, at(2 * LEASE_MILLIS)).await, []);
+        assert_eq!(stores.deliveries.next_due(Busy::default()).await.sure(), None);
+    }
+    stores.agents.start(agent, super::scene::plane(agent, channel_id(9), &[]), at(6)).await.sure();
+    let claimed: Vec<_> = stores.claim(9, at(6)).await.iter().map(|claimed| claimed.message.id).collect();
+    assert_eq!(claimed, [message_id(2), message_id(3)]);
+    assert_eq!(stores.claim(9, at(LEASE_MILLIS - 1)).await, []);
+    assert_eq!(only(stores.claim(9, at(LEASE_MILLIS)).await).delivery.id, first.delivery.id);
+}
+
 /// Those that wait longest come first.
 pub async fn a_claim_takes_the_oldest_up_to_its_limit(stores: Stores) {
     let agent = stores.running_agent(1).await;
@@ -449,13 +469,45 @@ pub async fn whoever_floods_an_agent_is_not_before_everybody_else(stores: Stores
     }
     // Nor where one may have no more at all.
     said_by(&stores, agent, 14, Some("b")).await;
-    let held = (0..2).map(|number| Held {
-        delivery: DeliveryId::new(Uuid::from_u128(0xdead + number)),
-        agent: agent_id(99),
-        tenant: Some(tenant("a")),
-    });
-    let request = ClaimRequest { shares: Shares { per_tenant: 2, ..NO_BOUND }, held: held.collect(), ..claim_request(3, at(23)) };
+    let request = beside_a_flood(agent_id(99), 23);
     assert_eq!(only(stores.deliveries.claim(request).await.sure()).message.channel_id, channel_id(14));
+}
+
+/// What many others wait for is not due yet, at whichever end of the names one begins.
+pub async fn whoever_is_due_is_found_among_many_who_are_not(stores: Stores) {
+    let agent = agent_of_tenants(&stores).await;
+    for number in 0..130 {
+        said_by(&stores, agent, number, Some(&format!("t{number:03}"))).await;
+    }
+    assert_eq!(stores.claim(130, at(150)).await.len(), 130);
+    for (number, moment) in [(200, 300), (201, 301)] {
+        said_by(&stores, agent, number, Some("t065 and a half")).await;
+        let claimed = stores.deliveries.claim(beside_a_flood(agent_id(99), moment)).await.sure();
+        assert_eq!(only(claimed).message.channel_id, channel_id(number));
+    }
+}
+
+/// What many others wait for is due, and nobody has time for it.
+pub async fn of_many_tenants_each_has_its_turn_within_a_few_claims(stores: Stores) {
+    let agent = agent_of_tenants(&stores).await;
+    let idle = stores.running_agent(2).await;
+    stores.servers.link(server(1).id, idle).await.sure();
+    for number in 0..130 {
+        said_by(&stores, agent, number, Some(&format!("t{number:03}"))).await;
+    }
+    said_by(&stores, idle, 200, Some("t065 and a half")).await;
+    let mut claimed = Vec::new();
+    for moment in 300..303 {
+        claimed.extend(stores.deliveries.claim(beside_a_flood(agent, moment)).await.sure());
+    }
+    assert_eq!(only(claimed).message.channel_id, channel_id(200));
+}
+
+/// A claim where this agent and the tenant `a` have as much as they may.
+fn beside_a_flood(agent: AgentId, moment: i64) -> ClaimRequest {
+    let held = (0..2).map(|number| Held { delivery: DeliveryId::new(Uuid::from_u128(0xdead + number)), agent, tenant: Some(tenant("a")) });
+    let shares = Shares { per_agent: 2, per_tenant: 2, ..NO_BOUND };
+    ClaimRequest { shares, held: held.collect(), ..claim_request(3, at(moment)) }
 }
 
 /// Of another's time nothing is taken, whoever speaks to it most.

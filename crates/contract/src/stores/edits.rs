@@ -2,7 +2,7 @@
 
 use core_types::deliveries::DeliveryState;
 use core_types::memory::{FACTS, MESSAGES, Memory, MemoryFilter};
-use core_types::messaging::{ChannelEvent, EventBody, MessageChange, MessageSearch};
+use core_types::messaging::{ChannelEvent, EventBody, MessageChange, MessagePlace, MessageSearch};
 use core_types::{AgentId, ChannelId, DeliveryId, MessageId, Page};
 use serde_json::json;
 
@@ -49,7 +49,7 @@ pub async fn a_change_of_a_message_replaces_what_it_names(stores: Stores) {
         raw: Some(json!({"actionStatus": "completed"}).into()),
         ..MessageChange::default()
     };
-    let (after, event) = stores.messages.update(before.id, change, at(9)).await.sure().sure();
+    let (after, event) = stores.messages.update(stores.place(before.id).await, change, at(9)).await.sure().sure();
     assert_eq!((after.content.as_str(), &after.raw), ("done", &Some(json!({"actionStatus": "completed"}).into())));
     assert_eq!((&after.metadata, &after.source_type, after.author_id), (&before.metadata, &before.source_type, before.author_id));
     assert_eq!((after.seq, after.created_at, after.updated_at), (before.seq, before.created_at, at(9)));
@@ -65,17 +65,17 @@ pub async fn a_change_of_a_message_replaces_what_it_names(stores: Stores) {
         in_reply_to: Some(message_id(77)),
         ..MessageChange::default()
     };
-    let (after, _) = stores.messages.update(before.id, rest, at(10)).await.sure().sure();
+    let (after, _) = stores.messages.update(stores.place(before.id).await, rest, at(10)).await.sure().sure();
     assert_eq!((after.source_type.as_deref(), after.author_id, after.in_reply_to), (Some("other"), person(2), None));
     assert_eq!(after.metadata, json!({"n": 2, "inReplyTo": message_id(77)}).into(), "an unknown answered message is kept as metadata");
-    assert_eq!(stores.messages.update(message_id(99), MessageChange::default(), at(11)).await.sure(), None);
+    assert_eq!(stores.messages.update(stores.place(message_id(99)).await, MessageChange::default(), at(11)).await.sure(), None);
 }
 
 /// What was taken back while an agent was asked is not remembered.
 pub async fn a_message_that_is_changed_while_it_is_answered_is_remembered_as_it_is_now(stores: Stores) {
     let (agent, channel, claimed) = stores.claimed_message().await;
     let text = MessageChange { content: Some("redacted".to_owned()), ..MessageChange::default() };
-    stores.messages.update(claimed.message.id, text, at(0)).await.sure().sure();
+    stores.messages.update(stores.place(claimed.message.id).await, text, at(0)).await.sure().sure();
     let mut finish = finish_with_reply(&claimed, "a reply", at(1));
     let heard = Memory { id: agent.memory_of(claimed.message.id), ..memory(1, agent, channel, person(1), "a secret") };
     finish.memories = vec![heard, memory(2, agent, channel, agent.into(), "a reply")];
@@ -87,16 +87,15 @@ pub async fn a_message_that_is_changed_while_it_is_answered_is_remembered_as_it_
 pub async fn agents_remember_a_changed_message_as_it_is_now(stores: Stores) {
     let (agent, _, message, reply) = answered(&stores).await;
     let text = |text: &str| MessageChange { content: Some(text.to_owned()), ..MessageChange::default() };
-    stores.messages.update(message, text("changed"), at(2)).await.sure().sure();
-    stores.messages.update(reply, text("taken back"), at(3)).await.sure().sure();
+    stores.messages.update(stores.place(message).await, text("changed"), at(2)).await.sure().sure();
+    stores.messages.update(stores.place(reply).await, text("taken back"), at(3)).await.sure().sure();
     assert_eq!(remembered(&stores, agent).await, ["changed", "taken back"]);
     // Whoever is named as its author since: it was the agent that said it.
     let named = MessageChange { author_id: Some(person(2)), ..text("said by another") };
-    stores.messages.update(reply, named, at(4)).await.sure().sure();
-    stores.messages.update(reply, text("changed again"), at(5)).await.sure().sure();
+    stores.messages.update(stores.place(reply).await, named, at(4)).await.sure().sure();
+    stores.messages.update(stores.place(reply).await, text("changed again"), at(5)).await.sure().sure();
     assert_eq!(remembered(&stores, agent).await, ["changed", "changed again"]);
-    let channel = stores.messages.find(reply).await.sure().sure().channel_id;
-    stores.messages.remove(channel, reply, at(6)).await.sure();
+    stores.messages.remove(stores.place(reply).await, at(6)).await.sure();
     assert_eq!(remembered(&stores, agent).await, ["changed"]);
 }
 
@@ -104,7 +103,7 @@ pub async fn agents_remember_a_changed_message_as_it_is_now(stores: Stores) {
 pub async fn removing_a_message_forgets_it(stores: Stores) {
     let (agent, channel, message, reply) = answered(&stores).await;
     let last = stores.messages.last_seq(channel).await.sure().sure();
-    let told = only(stores.messages.remove(channel, message, at(2)).await.sure());
+    let told = only(stores.messages.remove(stores.place(message).await, at(2)).await.sure());
     assert_eq!((told.seq, &told.body), (last + 1, &EventBody::MessageDeleted(message)));
     assert_eq!(stores.messages.find(message).await.sure(), None);
     assert_eq!(remembered(&stores, agent).await, ["a reply"]);
@@ -112,7 +111,23 @@ pub async fn removing_a_message_forgets_it(stores: Stores) {
     let events = stores.messages.events(channel, 0, 10).await.sure();
     assert_eq!(events.first().sure().body, EventBody::Message(None), "its event tells nothing of it any more");
     assert_eq!(events.last().sure(), &told);
-    assert_eq!(stores.messages.remove(channel, message, at(3)).await.sure(), []);
+    assert_eq!(stores.messages.remove(stores.place(message).await, at(3)).await.sure(), []);
+}
+
+/// Clients choose ids: who was let to change a message does nothing to another that has its id by now, there or elsewhere.
+pub async fn what_was_read_is_what_is_changed(stores: Stores) {
+    let (channel, other) = (stores.open_channel(1, &[]).await, stores.open_channel(2, &[]).await);
+    let mut read = stores.say(1, channel, person(1)).await.message.place();
+    for elsewhere in [other, channel] {
+        assert!(!stores.messages.remove(read, at(1)).await.sure().is_empty());
+        let another = stores.say(1, elsewhere, person(2)).await.message;
+        let change = MessageChange { content: Some("changed".to_owned()), ..MessageChange::default() };
+        assert_eq!(stores.messages.update(read, change, at(2)).await.sure(), None);
+        assert_eq!(stores.messages.remove(read, at(2)).await.sure(), []);
+        let still = stores.messages.find(another.id).await.sure().sure();
+        assert_eq!((still.content.as_str(), still.place()), ("message 1", another.place()));
+        read = another.place();
+    }
 }
 
 /// A message of another channel is not there.
@@ -120,7 +135,7 @@ pub async fn a_message_is_removed_from_its_own_channel_only(stores: Stores) {
     let (channel, other) = (stores.open_channel(1, &[]).await, stores.open_channel(2, &[]).await);
     let message = stores.say(1, channel, person(1)).await.message;
     for elsewhere in [other, channel_id(9)] {
-        assert_eq!(stores.messages.remove(elsewhere, message.id, at(2)).await.sure(), []);
+        assert_eq!(stores.messages.remove(MessagePlace { channel_id: elsewhere, ..message.place() }, at(2)).await.sure(), []);
     }
     assert!(stores.messages.find(message.id).await.sure().is_some());
 }
@@ -129,7 +144,7 @@ pub async fn a_message_is_removed_from_its_own_channel_only(stores: Stores) {
 pub async fn removing_a_message_cancels_its_open_deliveries(stores: Stores) {
     let (_, channel, claimed) = stores.claimed_message().await;
     let waiting = only(stores.say(2, channel, person(1)).await.deliveries);
-    let told = stores.messages.remove(channel, claimed.message.id, at(2)).await.sure();
+    let told = stores.messages.remove(stores.place(claimed.message.id).await, at(2)).await.sure();
     let EventBody::Complete(Some(end)) = &told.first().sure().body else { panic!("{told:?}") };
     assert_eq!((end.delivery_id, end.state), (claimed.delivery.id, DeliveryState::Cancelled));
     assert_eq!(stores.deliveries.finish(finish_as(&claimed, DeliveryState::Ignored, at(3))).await.sure(), None);

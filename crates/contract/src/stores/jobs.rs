@@ -93,7 +93,7 @@ pub async fn a_job_without_an_answer_says_why(stores: Stores) {
     }
     let claimed = stores.claimed_job(5, agent).await;
     stores.deliveries.finish(finish_with_reply(&claimed, "answer", at(40))).await.sure().sure();
-    stores.messages.remove(channel_id(5), claimed.delivery.reply_id, at(41)).await.sure();
+    stores.messages.remove(stores.place(claimed.delivery.reply_id).await, at(41)).await.sure();
     assert_eq!(stores.job(5, at(50)).await.sure().error.as_deref(), Some("The answer has been deleted"));
     stores.ask(6, agent, at(0)).await;
     stores.agents.remove(agent, at(60)).await.sure().sure();
@@ -125,7 +125,7 @@ pub async fn a_job_goes_with_its_message(stores: Stores) {
     for number in 1..=4 {
         stores.ask(number, agent, at(0)).await;
     }
-    stores.messages.remove(channel_id(1), message_id(1), at(1)).await.sure();
+    stores.messages.remove(stores.place(message_id(1)).await, at(1)).await.sure();
     stores.messages.clear(channel_id(2), at(1)).await.sure();
     stores.channels.remove(channel_id(3), at(1)).await.sure().sure();
     for number in 1..=3 {
@@ -240,6 +240,42 @@ pub async fn jobs_that_are_over_make_room(stores: Stores) {
     assert_eq!(stores.jobs.prune(at(2 * TIMEOUT), 10).await.sure(), 1);
     assert!(stores.messages.find(message_id(3)).await.sure().is_some(), "the messages stay");
     assert_eq!(stores.jobs.figures(None, at(2 * TIMEOUT)).await.sure().total(), 1);
+}
+
+/// One tenant's jobs push out its own and nobody else's, and where all of its part are waited for, it alone is refused.
+pub async fn a_tenants_jobs_make_room_for_its_own(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    stores.servers.add(server(1)).await.sure();
+    stores.servers.link(server(1).id, agent).await.sure();
+    // Of eight jobs a tenant has two.
+    let of = |name: &str, number: u128, now: Timestamp| {
+        let mut post = asked(number, agent, 8, now);
+        let (made_for_it, _) = post.create_channel.as_mut().sure();
+        made_for_it.server_id = server(1).id;
+        made_for_it.owner = Some(tenant(name));
+        post.reach = Some(Reach { servers: vec![server(1).id], ..reach(name) });
+        stores.messages.post(post)
+    };
+    written(of("b", 1, at(0)).await.sure());
+    stores.ask(2, agent, at(0)).await;
+    for number in [3, 4] {
+        written(of("a", number, at(0)).await.sure());
+    }
+    assert_eq!(of("a", 5, at(10)).await.sure(), PostOutcome::TooManyJobs);
+    assert_eq!((stores.messages.find(message_id(5)).await.sure(), stores.channels.find(channel_id(5)).await.sure()), (None, None));
+    written(of("b", 6, at(10)).await.sure());
+    for claimed in stores.claim(10, at(20)).await {
+        stores.deliveries.finish(finish_with_reply(&claimed, "answer", at(30))).await.sure().sure();
+    }
+    for number in 7..=20 {
+        written(of("a", number, at(40)).await.sure());
+        let claimed = only(stores.claim(10, at(41)).await);
+        stores.deliveries.finish(finish_with_reply(&claimed, "answer", at(42))).await.sure().sure();
+    }
+    for (number, is_there) in [(1, true), (2, true), (3, false), (4, false), (6, true), (18, false), (19, true), (20, true)] {
+        assert_eq!(stores.job(number, at(50)).await.is_some(), is_there, "{number}");
+    }
+    assert_eq!(stores.jobs.figures(None, at(50)).await.sure().total(), 5);
 }
 
 /// How a job stands is seen by its delivery.

@@ -127,7 +127,7 @@ pub async fn an_unknown_answered_message_is_kept_as_metadata(stores: Stores) {
     let own = written(stores.messages.post(post_of(own, at(0))).await.sure()).message;
     assert_eq!(own.metadata, json!({"inReplyTo": "mine"}).into());
 
-    stores.messages.remove(here, message_id(1), at(1)).await.sure();
+    stores.messages.remove(stores.place(message_id(1)).await, at(1)).await.sure();
     assert_eq!(stores.messages.find(known.id).await.sure().sure().in_reply_to, None);
 }
 
@@ -202,9 +202,9 @@ pub async fn a_page_is_known_until_its_channel_changes(stores: Stores) {
     stores.say(2, channel, person(1)).await;
     changed(2).await;
     let text = MessageChange { content: Some("changed".to_owned()), ..MessageChange::default() };
-    stores.messages.update(message_id(1), text, at(1)).await.sure().sure();
+    stores.messages.update(stores.place(message_id(1)).await, text, at(1)).await.sure().sure();
     changed(2).await;
-    stores.messages.remove(channel, message_id(1), at(2)).await.sure();
+    stores.messages.remove(stores.place(message_id(1)).await, at(2)).await.sure();
     changed(1).await;
     stores.messages.clear(channel, at(3)).await.sure();
     changed(0).await;

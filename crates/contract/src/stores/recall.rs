@@ -1,6 +1,7 @@
 //! Promises about finding memories by their words.
 
 use core_types::AgentId;
+use core_types::deliveries::DeliveryState;
 use core_types::memory::{FACTS, KNOWLEDGE, KeywordSearch, MESSAGES, Memory, MemoryChange, MemoryFilter, RoomQuery};
 use core_types::messaging::MessageChange;
 use serde_json::json;
@@ -155,14 +156,14 @@ pub async fn filters_count_before_the_ranking(stores: Stores) {
 /// After every way by which a memory changes or goes.
 pub async fn only_what_is_remembered_now_is_found(stores: Stores) {
     let (agent, channel, claimed) = stores.claimed_message().await;
-    let mut finish = finish_as(&claimed, core_types::deliveries::DeliveryState::Ignored, at(1));
+    let mut finish = finish_as(&claimed, DeliveryState::Ignored, at(1));
     let heard = agent.memory_of(claimed.message.id);
     finish.memories = vec![Memory { id: heard, ..memory(1, agent, channel, person(1), "the first kangaroo") }];
     stores.deliveries.finish(finish).await.sure().sure();
     assert_eq!(found(&stores, agent, "kangaroo").await, ["the first kangaroo"]);
 
     let change = MessageChange { content: Some("the second wombat".to_owned()), ..MessageChange::default() };
-    stores.messages.update(claimed.message.id, change, at(2)).await.sure().sure();
+    stores.messages.update(stores.place(claimed.message.id).await, change, at(2)).await.sure().sure();
     assert_eq!(found(&stores, agent, "kangaroo").await, [""; 0]);
     assert_eq!(found(&stores, agent, "wombat").await, ["the second wombat"]);
 
@@ -176,7 +177,7 @@ pub async fn only_what_is_remembered_now_is_found(stores: Stores) {
     assert_eq!(found(&stores, agent, "quokka").await, [""; 0]);
     stores.memories.update(agent, heard, content("a fourth koala")).await.sure().sure();
 
-    stores.messages.remove(channel, claimed.message.id, at(3)).await.sure();
+    stores.messages.remove(stores.place(claimed.message.id).await, at(3)).await.sure();
     assert_eq!(found(&stores, agent, "koala").await, [""; 0]);
     for round in 0..3 {
         stores.memories.add(vec![memory(9, agent, channel, person(1), "an emu")]).await.sure();
@@ -218,10 +219,36 @@ pub async fn a_room_context_brings_knowledge_that_bears_on_the_message(stores: S
     assert_eq!(recalled(about("cheese", 10)).await, [""; 0]);
 }
 
-/// Here there is nothing to be done: what is stored is findable at once.
+/// Finishes a delivery that keeps these texts as memories, numbered from 1.
+async fn keep(stores: &Stores, texts: &[&str]) -> AgentId {
+    let (agent, channel, claimed) = stores.claimed_message().await;
+    let mut finish = finish_as(&claimed, DeliveryState::Ignored, at(1));
+    finish.memories = (1..).zip(texts).map(|(number, text)| memory(number, agent, channel, person(1), text)).collect();
+    stores.deliveries.finish(finish).await.sure().sure();
+    agent
+}
+
+/// What a finish keeps waits for it, and is done once, also where it has no words. What is added is findable at once.
 pub async fn what_was_kept_before_can_be_made_findable(stores: Stores) {
-    let agent = stores.running_agent(1).await;
-    remember(&stores, agent, MESSAGES, &["found already"]).await;
+    let agent = keep(&stores, &["a kangaroo", "\u{1f44d}", "a wombat"]).await;
+    stores.memories.add(vec![memory(9, agent, channel_id(1), person(1), "found already")]).await.sure();
+    for (limit, count) in [(2, 2), (10, 1), (10, 0)] {
+        assert_eq!(stores.memories.index_words(limit).await.sure(), count, "of {limit}");
+    }
+    for (asked, text) in [("kangaroo", "a kangaroo"), ("wombats", "a wombat"), ("found", "found already")] {
+        assert_eq!(found(&stores, agent, asked).await, [text]);
+    }
+    assert_eq!(found(&stores, agent, "\u{1f44d}").await, [""; 0]);
+}
+
+/// Other metadata makes no words: what waits for the index waits on, and what is in it stays there.
+pub async fn a_change_of_metadata_alone_leaves_it_to_be_made_findable(stores: Stores) {
+    let agent = keep(&stores, &["a kangaroo"]).await;
+    let change = |seen: bool| MemoryChange { content: None, metadata: Some(object(json!({"seen": seen}))) };
+    stores.memories.update(agent, memory_id(1), change(true)).await.sure().sure();
+    assert_eq!(stores.memories.index_words(10).await.sure(), 1);
+    assert_eq!(found(&stores, agent, "kangaroo").await, ["a kangaroo"]);
+    stores.memories.update(agent, memory_id(1), change(false)).await.sure().sure();
     assert_eq!(stores.memories.index_words(10).await.sure(), 0);
-    assert_eq!(found(&stores, agent, "found").await, ["found already"]);
+    assert_eq!(found(&stores, agent, "kangaroo").await, ["a kangaroo"]);
 }

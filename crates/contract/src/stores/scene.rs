@@ -6,7 +6,9 @@ use core_types::agents::Agent;
 use core_types::character::{Character, OneOrMany};
 use core_types::deliveries::{ClaimRequest, Claimed, DeliveryState, Fence, Finish, Held, LEASE_MILLIS, Shares, Trace};
 use core_types::memory::{AgentPlane, Entity, MESSAGES, Memory, Origin, Room};
-use core_types::messaging::{Channel, ChannelAdded, Completion, MessageDraft, MessageServer, PostMessage, PostOutcome, Posted, Wake};
+use core_types::messaging::{
+    Channel, ChannelAdded, Completion, MessageDraft, MessagePlace, MessageServer, PostMessage, PostOutcome, Posted, Wake,
+};
 use core_types::runs::{LogEntry, Run, RunFilter, RunStatus};
 use core_types::worlds::World;
 use core_types::{
@@ -261,6 +263,12 @@ impl Stores {
     pub(super) async fn say(&self, number: u128, channel: ChannelId, author: EntityId) -> Posted {
         let draft = draft(number, channel, author, &format!("message {number}"));
         written(self.messages.post(post_of(draft, at(0))).await.sure())
+    }
+
+    /// Where a message stands; one that is not there stands nowhere.
+    pub(super) async fn place(&self, id: MessageId) -> MessagePlace {
+        let message = self.messages.find(id).await.sure();
+        message.map_or(MessagePlace { id, channel_id: channel_id(0), seq: 0 }, |message| message.place())
     }
 
     /// Claims what is due at `now`, for the usual time.

@@ -270,6 +270,30 @@ pub async fn sessions_that_are_over_make_room(stores: Stores) {
     assert_eq!(stores.sessions.count(None, at(41 * MINUTE)).await.sure(), SessionCount { active: 3, near_end: 0, over: 0 });
 }
 
+/// One tenant's sessions push out its own and nobody else's, and where all of its part go on, it alone is refused.
+pub async fn a_tenants_sessions_make_room_for_its_own(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    // Of eight sessions a tenant has two.
+    let open = |name: &str, number: u128, minutes: i64| {
+        let place = Channel { owner: Some(tenant(name)), ..channel(number) };
+        stores.sessions.add(session(number, agent, at(minutes * MINUTE)), place, 8)
+    };
+    stores.open_session(1, agent, at(0)).await;
+    for (name, number) in [("b", 2), ("a", 3), ("a", 4)] {
+        assert_eq!(open(name, number, 1).await.sure(), SessionAdded::Added);
+    }
+    assert_eq!(open("a", 5, 2).await.sure(), SessionAdded::Full);
+    assert_eq!(stores.channels.find(channel_id(5)).await.sure(), None);
+    assert_eq!(open("b", 6, 2).await.sure(), SessionAdded::Added);
+    // All those are over by then.
+    for (number, minutes) in [(7, 100), (8, 101), (9, 140)] {
+        assert_eq!(open("a", number, minutes).await.sure(), SessionAdded::Added);
+    }
+    for (number, is_there) in [(1, true), (2, true), (3, false), (4, false), (6, true), (7, false), (8, true), (9, true)] {
+        assert_eq!(stores.found(number).await.is_some(), is_there, "{number}");
+    }
+}
+
 /// Those that go on stay.
 pub async fn sessions_that_are_over_are_forgotten_in_portions(stores: Stores) {
     let agent = stores.running_agent(1).await;

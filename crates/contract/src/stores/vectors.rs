@@ -130,7 +130,7 @@ pub async fn a_vector_goes_with_its_memory(stores: Stores) {
         assert!(here.iter().all(|number| !all.contains(number)), "no number is used twice");
         all.extend(here);
         match round {
-            0 => drop(stores.messages.remove(channel, claimed.message.id, at(3)).await.sure()),
+            0 => drop(stores.messages.remove(stores.place(claimed.message.id).await, at(3)).await.sure()),
             1 => drop(stores.memories.remove_all(agent, MemoryFilter::default()).await.sure()),
             2 => {
                 stores.messages.clear(channel, at(4)).await.sure();
@@ -173,7 +173,7 @@ pub async fn a_memory_of_another_content_wants_another_vector(stores: Stores) {
             0 => drop(stores.memories.update(agent, heard, content("second")).await.sure().sure()),
             1 => {
                 let change = MessageChange { content: Some("third".to_owned()), ..MessageChange::default() };
-                stores.messages.update(claimed.message.id, change, at(2)).await.sure().sure();
+                stores.messages.update(stores.place(claimed.message.id).await, change, at(2)).await.sure().sure();
             }
             _ => {
                 let metadata = MemoryChange { content: None, metadata: Some(object(json!({"a": 1}))) };

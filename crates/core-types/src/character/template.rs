@@ -7,6 +7,10 @@ use derive_more::{Display, Error};
 use serde_json::Value;
 
 use super::InvalidCharacter;
+use crate::JsonObject;
+
+/// The most templates that come in at once: elizaOS has some thirty.
+const MAX_TEMPLATES: usize = 100;
 
 /// The most bytes of a template.
 const MAX_BYTES: usize = 64 << 10;
@@ -45,14 +49,25 @@ pub enum InvalidTemplate {
     Unclosed,
 }
 
-/// Refuses templates that must not be filled in; the first of them is named. Those of a character that is there already, and of one that is
-/// brought from elsewhere, are whatever they are, until they are to be filled in.
-pub fn check_templates(templates: &Value) -> Result<(), InvalidCharacter> {
-    for (name, template) in templates.as_object().into_iter().flatten() {
-        let checked = template.as_str().map_or(Ok(()), check_template);
+/// What fills templates in, and says beforehand which it cannot.
+pub trait TemplateEngine: Send + Sync {
+    /// Whether a template can be filled in, whatever with. What is wrong with it is said as what it must be, or as what is found where.
+    fn check(&self, template: &str) -> Result<(), String>;
+}
+
+/// Refuses templates that cannot or must not be filled in; the first of them is named. Those that the character `has` already are whatever
+/// they are, until they are to be filled in; so are those of one that is brought from elsewhere.
+pub fn check_templates(templates: &Value, has: &JsonObject, engine: &dyn TemplateEngine) -> Result<(), InvalidCharacter> {
+    let given = templates.as_object().into_iter().flatten();
+    let mut new = given.filter(|(name, template)| has.get(*name) != Some(*template));
+    for (name, template) in new.by_ref().take(MAX_TEMPLATES) {
+        let checked = template.as_str().map_or(Ok(()), |template| engine.check(template));
         checked.map_err(|error| InvalidCharacter(format!("templates.{name}: {error}")))?;
     }
-    Ok(())
+    match new.next() {
+        Some(_) => Err(InvalidCharacter(format!("templates: must have at most {MAX_TEMPLATES} entries"))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a template that must not be parsed, let alone filled in. It need not be valid otherwise.
@@ -253,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_template_and_says_what_to_do() {
-        let error = check_templates(&json!({"a": "{{b}}", "replyTemplate": "{{> c}}"})).unwrap_err().to_string();
+        let error = checked(&json!({"a": "{{b}}", "replyTemplate": "{{> c}}"}), &json!({})).unwrap_err().to_string();
         let advice = "must not have partials or decorators (`{{>`, `{{*`): put the text itself in their place";
         assert_eq!(error, format!("templates.replyTemplate: {advice}"));
         assert_eq!(InvalidTemplate::TooLong.to_string(), "must have at most 64 KiB");
@@ -263,7 +278,37 @@ mod tests {
     #[test]
     fn what_is_no_template_is_left_to_the_schema() {
         for other in [json!(null), json!([]), json!({"a": 7})] {
-            assert_eq!(check_templates(&other), Ok(()));
+            assert_eq!(checked(&other, &json!({})), Ok(()));
         }
+    }
+
+    #[test]
+    fn what_a_character_has_already_is_left_alone() {
+        let has = json!({"replyTemplate": "{{> a}}"});
+        assert_eq!(checked(&json!({"replyTemplate": "{{> a}}", "b": "{{c}}"}), &has), Ok(()));
+        assert!(checked(&json!({"replyTemplate": "{{> a}} "}), &has).is_err());
+        assert!(checked(&json!({"b": "{{> a}}"}), &has).is_err());
+    }
+
+    #[test]
+    fn there_is_a_bound_for_the_templates_that_come_in_at_once() {
+        let named = |count: usize| Value::Object((0..count).map(|number| (format!("t{number}"), json!("{{a}}"))).collect());
+        assert_eq!(checked(&named(MAX_TEMPLATES), &json!({})), Ok(()));
+        let error = checked(&named(MAX_TEMPLATES + 1), &json!({})).unwrap_err().to_string();
+        assert_eq!(error, "templates: must have at most 100 entries");
+        assert_eq!(checked(&named(MAX_TEMPLATES + 1), &named(1)), Ok(()));
+    }
+
+    /// Takes whatever may be parsed.
+    struct NoEngine;
+
+    impl TemplateEngine for NoEngine {
+        fn check(&self, template: &str) -> Result<(), String> {
+            check_template(template).map_err(|error| error.to_string())
+        }
+    }
+
+    fn checked(templates: &Value, has: &Value) -> Result<(), InvalidCharacter> {
+        check_templates(templates, has.as_object().unwrap(), &NoEngine)
     }
 }

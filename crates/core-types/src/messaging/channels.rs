@@ -80,11 +80,12 @@ pub enum Membership {
     AsBefore,
     /// The channel has [`MAX_PARTICIPANTS`](crate::messaging::MAX_PARTICIPANTS) already. Nothing was written.
     Full,
-    /// There is no such channel.
+    /// There is no such channel, or none within reach any more.
     NoChannel,
 }
 
-/// Where channels and their participants are kept. Every method is one transaction.
+/// Where channels and their participants are kept. Every method is one transaction, but that what is removed may go in several, its parts
+/// first.
 ///
 /// An agent that leaves a channel answers nothing more there: its open deliveries end as cancelled.
 #[async_trait]
@@ -113,8 +114,9 @@ pub trait ChannelRepository: Send + Sync {
     /// Who takes part in a channel, by join order. Empty for an unknown channel.
     async fn participants(&self, id: ChannelId) -> StoreResult<Vec<EntityId>>;
 
-    /// Lets somebody take part in a channel, as the last to join.
-    async fn join(&self, id: ChannelId, who: EntityId) -> StoreResult<Membership>;
+    /// Lets somebody take part in a channel, as the last to join, where whoever asks has this reach and the channel is within it at that
+    /// moment.
+    async fn join(&self, id: ChannelId, who: EntityId, reach: Option<&Reach>) -> StoreResult<Membership>;
 
     /// Lets somebody take part no more.
     async fn leave(&self, id: ChannelId, who: EntityId, now: Timestamp) -> StoreResult<Membership>;

@@ -139,10 +139,31 @@ pub struct ChannelVersion {
     pub created_at: Timestamp,
 }
 
+/// Where a message stands, which tells it from another that had its id before or will have it: clients choose ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessagePlace {
+    /// Its id.
+    pub id: MessageId,
+    /// Its channel.
+    pub channel_id: ChannelId,
+    /// Its place in the channel.
+    pub seq: i64,
+}
+
+impl Message {
+    /// Where it stands.
+    pub fn place(&self) -> MessagePlace {
+        MessagePlace { id: self.id, channel_id: self.channel_id, seq: self.seq }
+    }
+}
+
 /// The most bytes of a page of messages: their texts, forms of their sources and metadata together. A page that would have more is
 /// shorter than was asked for, and has at least one message, whatever its size. So it is with pages of other things, by what of them may
 /// be long; whoever goes on behind the last of each page gets all.
 pub const PAGE_BYTES: usize = 8 << 20;
+
+/// The same for events: each reader of a channel has a page of them before it, for as long as its client takes.
+pub const EVENTS_BYTES: usize = 512 << 10;
 
 /// A page of a channel's messages, for a reader who may know it.
 #[derive(Debug, Clone, PartialEq)]
@@ -196,12 +217,17 @@ pub trait MessageRepository: Send + Sync {
     async fn search(&self, reach: Option<&Reach>, search: MessageSearch) -> StoreResult<FoundMessages>;
 
     /// Changes a message, and the text that agents remember of it. Returns it as it is afterwards with what the readers
-    /// of its channel are told; `None` for an unknown id.
-    async fn update(&self, id: MessageId, change: MessageChange, now: Timestamp) -> StoreResult<Option<(Arc<Message>, ChannelEvent)>>;
+    /// of its channel are told; `None` where it stands there no more.
+    async fn update(
+        &self,
+        message: MessagePlace,
+        change: MessageChange,
+        now: Timestamp,
+    ) -> StoreResult<Option<(Arc<Message>, ChannelEvent)>>;
 
-    /// Deletes a message of a channel, and what agents remember of it; its open deliveries end as cancelled. Returns what
-    /// the channel's readers are told, in order; nothing where the channel has no such message.
-    async fn remove(&self, channel: ChannelId, id: MessageId, now: Timestamp) -> StoreResult<Vec<ChannelEvent>>;
+    /// Deletes a message, and what agents remember of it; its open deliveries end as cancelled. Returns what its channel's readers are
+    /// told, in order; nothing where it stands there no more.
+    async fn remove(&self, message: MessagePlace, now: Timestamp) -> StoreResult<Vec<ChannelEvent>>;
 
     /// Deletes all messages of a channel, and the conversation that agents remember of it; its open deliveries end as
     /// cancelled. Returns what the channel's readers are told, in order; nothing for an unknown channel.
@@ -210,7 +236,7 @@ pub trait MessageRepository: Send + Sync {
     /// Adds an event to a channel's order; `None` for an unknown channel.
     async fn announce(&self, channel: ChannelId, body: EventBody, now: Timestamp) -> StoreResult<Option<ChannelEvent>>;
 
-    /// Up to `limit` events of a channel after `seq`, oldest first, and no more than [`PAGE_BYTES`] of messages, but one event at least;
+    /// Up to `limit` events of a channel after `seq`, oldest first, and no more than [`EVENTS_BYTES`] of messages, but one event at least;
     /// so none are left only where there are none in the answer.
     async fn events(&self, channel: ChannelId, after: i64, limit: u32) -> StoreResult<Vec<ChannelEvent>>;
 

@@ -12,8 +12,8 @@ pub use channels::{
 };
 pub use events::{ChannelEvent, Completion, EventBody, EventKind, EventStream, StreamItem};
 pub use messages::{
-    ChannelVersion, FoundMessages, Message, MessageChange, MessageDraft, MessagePage, MessageRepository, MessageSearch, MessageWindow,
-    MessagingService, PAGE_BYTES, SEARCHED, SEARCHED_BYTES, TITLE_MESSAGES, Title,
+    ChannelVersion, EVENTS_BYTES, FoundMessages, Message, MessageChange, MessageDraft, MessagePage, MessagePlace, MessageRepository,
+    MessageSearch, MessageWindow, MessagingService, PAGE_BYTES, SEARCHED, SEARCHED_BYTES, TITLE_MESSAGES, Title,
 };
 pub use posting::{Beside, Door, IdempotencyKey, NewMessage, PostMessage, PostOutcome, PostReceipt, Posted, Wake};
 pub use replies::{ReplyEvent, ReplyForm, ReplyStream};

@@ -48,7 +48,7 @@ pub enum Linked {
     NoAgent,
 }
 
-/// Where message servers are kept. Every method is one transaction.
+/// Where message servers are kept. Every method is one transaction, but that what is removed may go in several, its parts first.
 #[async_trait]
 pub trait ServerRepository: Send + Sync {
     /// Stores a message server; where the id is taken, changes nothing and returns what is there.

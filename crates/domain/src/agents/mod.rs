@@ -8,7 +8,7 @@ use core_types::agents::{
     Added, Agent, AgentRepository, AgentService, AgentSummary, AgentView, CharacterLibrary, CreateAgent, CreatedAgent,
 };
 use core_types::bus::{BusEvent, EventBus, Topic};
-use core_types::character::{self, Character, ParsedCharacter};
+use core_types::character::{self, Character, ParsedCharacter, TemplateEngine};
 use core_types::error::chain;
 use core_types::secrets::{ElizaOsSecret, SealedSecret, Secret, SecretRepository, Vault};
 use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Tenant, Thing};
@@ -29,6 +29,9 @@ mod plane;
 /// How often an update is tried again when another one came in between.
 const UPDATE_TRIES: usize = 100;
 
+/// How many agents are asked for at once where all are gone through.
+const PORTION: u32 = 500;
+
 /// Keeps agents and their secrets.
 #[derive(Clone)]
 pub struct Agents {
@@ -42,6 +45,8 @@ pub struct Agents {
     pub vault: Arc<dyn Vault>,
     /// Reads characters that are named by path.
     pub library: Arc<dyn CharacterLibrary>,
+    /// Says which templates of characters cannot be filled in.
+    pub templates: Arc<dyn TemplateEngine>,
     /// Takes in what characters know.
     pub knowledge: Arc<Knowledge>,
     /// Who is told of changes.
@@ -85,7 +90,8 @@ impl AgentService for Agents {
             CreateAgent::Path(path) => self.read_character(&path).await?,
         };
         let bio = value.get("bio").map_or(Ok(()), character::check_bio);
-        let templates = value.get("templates").map_or(Ok(()), character::check_templates);
+        let given = value.get("templates");
+        let templates = given.map_or(Ok(()), |given| character::check_templates(given, &JsonObject::new(), self.templates.as_ref()));
         let checked = bio.and(templates).and_then(|()| character::parse(&value));
         let parsed = checked.map_err(|error| ServiceError::invalid(InvalidCode::Create, error.to_string()))?;
         self.store(parsed, caller.makes_for()).await
@@ -155,7 +161,7 @@ impl Agents {
         for _ in 0..UPDATE_TRIES {
             let stored = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
             let read_at = stored.updated_at;
-            let change = patch::apply(&stored, patch, self.vault.as_ref())?;
+            let change = patch::apply(&stored, patch, self.vault.as_ref(), self.templates.as_ref())?;
             if change.is_empty() {
                 return self.view(change.agent).await;
             }
@@ -206,19 +212,33 @@ impl Agents {
     }
 
     /// After a start of the server: keeps as secrets what was stored as a setting before it counted as one, and brings up to date what
-    /// the agents that run know of their characters.
+    /// the agents that run know of their characters. One that cannot be read does not keep the others from it.
     pub async fn follow_all(&self) -> ServiceResult<()> {
-        for summary in self.agents.list(None).await? {
-            let Some(mut agent) = self.agents.find(summary.id).await? else { continue };
-            if !character::loose_secrets(&mut agent.character.settings).is_empty() {
-                self.keep_as_secrets(agent.id).await;
+        let mut last = None;
+        loop {
+            let ids = self.agents.ids_after(last, PORTION).await?;
+            if ids.is_empty() {
+                return Ok(());
             }
-            if agent.running {
-                self.follow(&agent).await;
-                take_in_files(Arc::clone(&self.knowledge), agent.id).await;
+            last = ids.last().copied();
+            for id in ids {
+                match self.agents.find(id).await {
+                    Ok(Some(agent)) => self.bring_up_to_date(agent).await,
+                    Ok(None) => {}
+                    Err(error) => log::error!("agent {id} cannot be read and is left as it is: {}", chain(&error)),
+                }
             }
         }
-        Ok(())
+    }
+
+    async fn bring_up_to_date(&self, mut agent: Agent) {
+        if !character::loose_secrets(&mut agent.character.settings).is_empty() {
+            self.keep_as_secrets(agent.id).await;
+        }
+        if agent.running {
+            self.follow(&agent).await;
+            take_in_files(Arc::clone(&self.knowledge), agent.id).await;
+        }
     }
 
     /// Any update does that, also one that changes nothing else.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use core_types::agents::Agent;
-use core_types::character::{self, MAX_SECRETS};
+use core_types::character::{self, MAX_SECRETS, TemplateEngine};
 use core_types::secrets::{MASK, SealedSecret, Secret, SecretChange, Vault};
 use core_types::{InvalidCode, JsonObject, ServiceError, ServiceResult, settings};
 use serde_json::Value;
@@ -80,7 +80,7 @@ fn after<'s>(kept: &'s [SealedSecret], changes: &'s [SecretChange]) -> HashMap<&
 
 /// Applies a patch: `settings` merges, the columns in [`REPLACED`] replace, everything else is ignored (an id, times and
 /// the server are not the caller's to set).
-pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> ServiceResult<Change> {
+pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault, templates: &dyn TemplateEngine) -> ServiceResult<Change> {
     let mut columns = match serde_json::to_value(&stored.character) {
         Ok(Value::Object(columns)) => columns,
         Ok(_) => JsonObject::new(),
@@ -98,9 +98,9 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> Se
             }
         }
     }
-    let bio = patch.get("bio").map_or(Ok(()), character::check_bio);
-    let templates = patch.get("templates").map_or(Ok(()), character::check_templates);
-    bio.and(templates).map_err(|error| invalid(&error.to_string()))?;
+    patch.get("bio").map_or(Ok(()), character::check_bio).map_err(|error| invalid(&error.to_string()))?;
+    let (given, has) = (patch.get("templates"), &stored.character.templates);
+    given.map_or(Ok(()), |given| character::check_templates(given, has, templates)).map_err(|error| invalid(&error.to_string()))?;
     let mut secrets = Vec::new();
     if let Some(given) = patch.get("settings") {
         merge_settings(&mut columns, given, &mut secrets)?;
@@ -204,7 +204,12 @@ mod tests {
     }
 
     fn patched(patch: &Value) -> ServiceResult<Change> {
-        apply(&stored(), patch.as_object().unwrap(), &auth::SecretVault::with_key([7; 32]))
+        patched_of(&stored(), patch)
+    }
+
+    fn patched_of(stored: &Agent, patch: &Value) -> ServiceResult<Change> {
+        let (vault, templates) = (auth::SecretVault::with_key([7; 32]), runtime::CharacterTemplates::default());
+        apply(stored, patch.as_object().unwrap(), &vault, &templates)
     }
 
     #[test]
@@ -276,10 +281,7 @@ mod tests {
 
     #[test]
     fn settings_grow_up_to_a_bound_however_many_patches_there_are() {
-        let vault = auth::SecretVault::with_key([7; 32]);
-        let patch = |agent: &Agent, patch: Value| {
-            apply(agent, patch.as_object().unwrap(), &vault).map(|change| change.agent).map_err(|error| error.to_string())
-        };
+        let patch = |agent: &Agent, patch: Value| patched_of(agent, &patch).map(|change| change.agent).map_err(|error| error.to_string());
         let too_large = "character: must have at most 2097152 bytes";
         let refused = |patched: Result<Agent, String>| patched.is_err_and(|error| error.starts_with(too_large));
         let grown = patch(&stored(), json!({"settings": {"k0": "v".repeat(1_900_000)}})).unwrap();
@@ -316,9 +318,8 @@ mod tests {
 
         let mut before = stored();
         before.character.settings.insert("OLD_API_KEY".to_owned(), json!("k"));
-        let vault = auth::SecretVault::with_key([7; 32]);
         for (patch, kept) in [(json!({"system": "new"}), Some("k")), (json!({"settings": {"secrets": {"OLD_API_KEY": "n"}}}), Some("n"))] {
-            let change = apply(&before, patch.as_object().unwrap(), &vault).unwrap();
+            let change = patched_of(&before, &patch).unwrap();
             assert_eq!(set(&change), [("OLD_API_KEY".to_owned(), kept.map(str::to_owned))], "{patch}");
             assert!(!change.agent.character.settings.contains_key("OLD_API_KEY"));
         }
@@ -337,11 +338,16 @@ mod tests {
     fn a_template_is_checked_where_it_is_given_and_left_alone_where_it_is_not() {
         let mut before = stored();
         before.character.templates.insert("replyTemplate".to_owned(), json!("{{> a}}"));
-        let patched = |patch: Value| apply(&before, patch.as_object().unwrap(), &auth::SecretVault::with_key([7; 32]));
-        let change = patched(json!({"system": "new", "settings": {"a": 2}})).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(change.agent.character.templates, before.character.templates);
-        let refused = patched(json!({"templates": before.character.templates})).err().unwrap().to_string();
-        assert!(refused.starts_with("templates.replyTemplate: must not have partials"), "{refused}");
+        let patched = |patch: Value| patched_of(&before, &patch);
+        for elsewhere in [json!({"system": "new", "settings": {"a": 2}}), json!({"system": "new", "templates": before.character.templates})]
+        {
+            let change = patched(elsewhere).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(change.agent.character.templates, before.character.templates);
+        }
+        for (template, problem) in [("{{> b}}", "must not have partials"), ("{{#if a}}", "line 1"), ("a {{b c}}", "line 1, column 3: ")] {
+            let refused = patched(json!({"templates": {"replyTemplate": template}})).err().unwrap().to_string();
+            assert!(refused.starts_with(&format!("templates.replyTemplate: {problem}")), "{refused}");
+        }
         for mended in [json!({"templates": {"replyTemplate": "I am {{agentName}}."}}), json!({"templates": null})] {
             assert!(patched(mended).is_ok_and(|change| !change.is_empty()));
         }

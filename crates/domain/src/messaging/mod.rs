@@ -81,22 +81,24 @@ pub struct Messaging {
 }
 
 impl Messaging {
-    /// Lets a caller that is one person on to its own messages only, any other on to those within reach.
-    async fn own_message(&self, caller: &Caller, id: MessageId) -> ServiceResult<()> {
-        self.ports.access.to(caller, Wanted::Message(id)).await?;
-        if caller.reach().is_some_and(|reach| reach.person.is_some()) {
-            let message = self.ports.messages.find(id).await?.ok_or(ServiceError::NotFound(Thing::Message))?;
-            require_voice(caller, message.author_id)?;
-        }
-        Ok(())
+    /// A message within reach. It is the one that was read whose channel is asked about: its id may be another's a moment later.
+    async fn message(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message> {
+        let not_found = || ServiceError::NotFound(Thing::Message);
+        let message = self.ports.messages.find(id).await?.ok_or_else(not_found)?;
+        if self.ports.access.reaches(caller, Wanted::Channel(message.channel_id)).await? { Ok(message) } else { Err(not_found()) }
+    }
+
+    /// Refuses a caller that is one person and did not say this.
+    fn require_own(caller: &Caller, message: &Message) -> ServiceResult<()> {
+        if caller.reach().is_some_and(|reach| reach.person.is_some()) { require_voice(caller, message.author_id) } else { Ok(()) }
     }
 
     /// Refuses a tenant that would change what another's agent said, and by it what that agent remembers to have said.
-    async fn own_words(&self, caller: &Caller, id: MessageId) -> ServiceResult<()> {
+    async fn own_words(&self, caller: &Caller, message: &Message) -> ServiceResult<()> {
         if caller.reach().is_none() {
             return Ok(());
         }
-        let author = self.ports.messages.find(id).await?.ok_or(ServiceError::NotFound(Thing::Message))?.author_id.as_agent();
+        let author = message.author_id.as_agent();
         if self.ports.agents.exists(author).await? && !self.ports.access.reaches(caller, Wanted::OwnAgent(author)).await? {
             return Err(ServiceError::forbidden("What another's agent said can be removed, and not changed"));
         }
@@ -159,7 +161,7 @@ impl Messaging {
             PostOutcome::NoSession => Err(ServiceError::NotFound(Thing::Session)),
             PostOutcome::SessionOver => Err(ServiceError::SessionExpired),
             PostOutcome::TooManyJobs => Err(ServiceError::Overloaded {
-                message: format!("{MAX_JOBS} jobs are under way, the most that there may be"),
+                message: format!("As many jobs are under way as there may be: {MAX_JOBS}, of which one tenant has a quarter"),
                 retry_after: Duration::from_secs(5),
             }),
             PostOutcome::ChannelWasAnothers => Err(ServiceError::conflict(
@@ -248,8 +250,7 @@ impl MessagingService for Messaging {
 
     async fn get(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message> {
         require(caller, Permission::MessagesRead)?;
-        self.ports.access.to(caller, Wanted::Message(id)).await?;
-        self.ports.messages.find(id).await?.ok_or(ServiceError::NotFound(Thing::Message))
+        self.message(caller, id).await
     }
 
     async fn search(&self, caller: &Caller, search: MessageSearch) -> ServiceResult<FoundMessages> {
@@ -260,17 +261,18 @@ impl MessagingService for Messaging {
 
     async fn edit(&self, caller: &Caller, id: MessageId, change: MessageChange) -> ServiceResult<Arc<Message>> {
         require(caller, Permission::MessagesWrite)?;
-        self.own_message(caller, id).await?;
-        self.own_words(caller, id).await?;
+        let message = self.message(caller, id).await?;
+        Self::require_own(caller, &message)?;
+        self.own_words(caller, &message).await?;
         if let Some(author) = change.author_id {
             require_voice(caller, author)?;
             if !caller.may_speak_as_agent() && self.ports.agents.exists(author.as_agent()).await? {
                 return Err(ServiceError::forbidden("An agent of this server cannot be made the author"));
             }
         }
-        let ports = self.ports.clone();
+        let (ports, place) = (self.ports.clone(), message.place());
         whole(async move {
-            let updated = ports.messages.update(id, change, ports.clock.now()).await?;
+            let updated = ports.messages.update(place, change, ports.clock.now()).await?;
             let (message, event) = updated.ok_or(ServiceError::NotFound(Thing::Message))?;
             tell(ports.bus.as_ref(), vec![event]).await;
             Ok(message)
@@ -281,10 +283,13 @@ impl MessagingService for Messaging {
     async fn remove(&self, caller: &Caller, channel: ChannelId, id: MessageId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
         self.ports.access.to(caller, Wanted::Channel(channel)).await?;
-        self.own_message(caller, id).await?;
-        let ports = self.ports.clone();
+        // To whom everything is within reach, what is not there is gone already.
+        let found = if caller.reach().is_none() { self.ports.messages.find(id).await? } else { Some(self.message(caller, id).await?) };
+        let Some(message) = found.filter(|message| message.channel_id == channel) else { return Ok(()) };
+        Self::require_own(caller, &message)?;
+        let (ports, place) = (self.ports.clone(), message.place());
         whole(async move {
-            let told = ports.messages.remove(channel, id, ports.clock.now()).await?;
+            let told = ports.messages.remove(place, ports.clock.now()).await?;
             tell(ports.bus.as_ref(), told).await;
             Ok(())
         })
@@ -340,8 +345,7 @@ impl MessagingService for Messaging {
 
     async fn complete_message(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message> {
         require(caller, Permission::MessagesWrite)?;
-        self.ports.access.to(caller, Wanted::Message(id)).await?;
-        let message = self.ports.messages.find(id).await?.ok_or(ServiceError::NotFound(Thing::Message))?;
+        let message = self.message(caller, id).await?;
         self.complete(caller, message.channel_id).await?;
         Ok(message)
     }

@@ -377,7 +377,10 @@ impl Room {
     /// The channel is another one now.
     fn begin_again(&self) {
         let mut inner = self.inner.lock();
-        inner.tell_end(self.channel);
+        // Of a channel of which nothing was ever told it may be another's end.
+        if inner.position > 0 {
+            inner.tell_end(self.channel);
+        }
         inner.position = 0;
         inner.memory = Memory::default();
         inner.epoch += 1;

@@ -14,6 +14,7 @@ mod clients;
 mod edits;
 mod envelope;
 mod fakes;
+mod figures;
 mod gate;
 mod headers;
 mod manage;

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use core_types::MediaId;
 use core_types::media::{MediaName, MediaType};
+use core_types::{JsonObject, MediaId};
 use rusqlite::{Connection, ErrorCode};
 
 use super::{Access, CareError, open, schema_of};
+use crate::words;
 
 /// So many findings of a kind are told; of a damaged database each row may be one.
 const TOLD: usize = 100;
@@ -72,11 +73,6 @@ pub struct Checked {
 const PROMISES: &[(Check, &str)] = &[
     (
         Check::Words,
-        "SELECT 'the memory ' || hex(id) || ' should be found by its words, and is not in their index' FROM memories \
-         WHERE words_version > 0 AND ordinal NOT IN (SELECT id FROM memory_words_docsize)",
-    ),
-    (
-        Check::Words,
         "SELECT 'the index of words has an entry ' || id || ' that is no memory''s' FROM memory_words_docsize \
          WHERE id NOT IN (SELECT ordinal FROM memories WHERE words_version > 0)",
     ),
@@ -115,6 +111,12 @@ const PROMISES: &[(Check, &str)] = &[
         "SELECT 'the open deliveries to the agent ' || hex(agent_id) || ' in the channel ' || hex(channel_id) || ' have ' \
          || count(due_at) || ' that may be claimed, not one' FROM deliveries WHERE ended_at IS NULL \
          GROUP BY channel_id, agent_id HAVING count(due_at) <> 1",
+    ),
+    (
+        // Put away, as `repos/deliveries.rs` has it.
+        Check::Deliveries,
+        "SELECT 'the delivery ' || hex(d.id) || ' is put away, and its agent runs' FROM deliveries d JOIN agents a ON a.id = d.agent_id \
+         WHERE d.due_at >= 1000000000000000000 AND a.running",
     ),
     (
         Check::Deliveries,
@@ -170,6 +172,10 @@ pub fn check(path: &Path, access: Access) -> Result<Checked, CareError> {
     if checked.schema.is_none() {
         checked.find(Check::Structure, "it has no tables of this program".to_owned());
         return Ok(checked);
+    }
+    match not_indexed(&conn) {
+        Ok(broken) => checked.find_all(Check::Words, broken),
+        Err(error) => checked.fail(Check::Words, &error),
     }
     for (check, statement) in PROMISES {
         match texts(&conn, statement) {
@@ -243,6 +249,27 @@ fn texts(conn: &Connection, statement: &str) -> rusqlite::Result<Vec<String>> {
     statement.query_map([], |row| row.get(0))?.take(TOLD).collect()
 }
 
+/// Memories that the index of words should have and does not, each as one text. It has none for those without words (an emoji, dots), and
+/// what a word is SQLite does not know.
+fn not_indexed(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = conn.prepare(
+        "SELECT hex(id), content FROM memories WHERE words_version > 0 AND ordinal NOT IN (SELECT id FROM memory_words_docsize)",
+    )?;
+    let mut broken = Vec::new();
+    let mut rows = statement.query([])?;
+    while broken.len() < TOLD
+        && let Some(row) = rows.next()?
+    {
+        let content = row.get_ref(1)?.as_bytes().ok().and_then(|json| serde_json::from_slice::<JsonObject>(json).ok());
+        // Content that cannot be read may have had words.
+        if content.is_none_or(|content| !words::of_content(&content).is_empty()) {
+            let id: String = row.get(0)?;
+            broken.push(format!("the memory {id} should be found by its words, and is not in their index"));
+        }
+    }
+    Ok(broken)
+}
+
 /// The files that rows speak of, and what is wrong with rows that speak of none.
 fn files(conn: &Connection) -> rusqlite::Result<(Vec<KnownFile>, Vec<String>)> {
     let mut statement = conn.prepare("SELECT id, media_type, size, sha256, hex(id) FROM media ORDER BY id")?;
@@ -267,4 +294,57 @@ pub fn known_files(path: &Path) -> Result<Vec<KnownFile>, CareError> {
     let failed = CareError::database(path);
     let conn = open(path, Access::Frozen)?;
     Ok(files(&conn).map_err(failed)?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_memory_with_words_must_be_in_their_index() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(
+            "CREATE TABLE memories (ordinal INTEGER PRIMARY KEY, id BLOB NOT NULL, content TEXT NOT NULL, words_version INTEGER NOT NULL); \
+             CREATE VIRTUAL TABLE memory_words USING fts5 (words, content = '', contentless_delete = 1);",
+        )
+        .unwrap();
+        for (content, version, is_indexed, is_broken) in [
+            (r#"{"text":"an owl"}"#, 1, false, true),
+            (r#"{"text":"an owl"}"#, 1, true, false),
+            (r#"{"text":"an owl"}"#, 0, false, false),
+            (r#"{"text":"👍"}"#, 1, false, false),
+            (r#"{"text":"..."}"#, 1, false, false),
+            (r#"{"text":""}"#, 1, false, false),
+            (r#"{"text":null}"#, 1, false, false),
+            ("{}", 1, false, false),
+            ("{", 1, false, true),
+            (r#""owl""#, 1, false, true),
+        ] {
+            conn.execute_batch("DELETE FROM memories; DELETE FROM memory_words;").unwrap();
+            conn.execute("INSERT INTO memories VALUES (7, x'ab', ?1, ?2)", (content, version)).unwrap();
+            if is_indexed {
+                conn.execute("INSERT INTO memory_words (rowid, words) VALUES (7, 'an owl')", []).unwrap();
+            }
+            let broken = not_indexed(&conn).unwrap();
+            assert_eq!(broken.len(), usize::from(is_broken), "{content} in version {version}: {broken:?}");
+            assert!(broken.iter().all(|what| what.starts_with("the memory AB ")), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn memories_without_words_hide_none_that_is_missing() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(
+            "CREATE TABLE memories (ordinal INTEGER PRIMARY KEY, id BLOB NOT NULL, content TEXT NOT NULL, words_version INTEGER NOT NULL); \
+             CREATE TABLE memory_words_docsize (id INTEGER PRIMARY KEY); \
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150) \
+             INSERT INTO memories SELECT i, x'01', '{\"text\":\"...\"}', 1 FROM n; \
+             WITH RECURSIVE n (i) AS (SELECT 151 UNION ALL SELECT i + 1 FROM n WHERE i < 300) \
+             INSERT INTO memories SELECT i, x'02', '{\"text\":\"an owl\"}', 1 FROM n;",
+        )
+        .unwrap();
+        let broken = not_indexed(&conn).unwrap();
+        assert_eq!(broken.len(), TOLD);
+        assert!(broken.iter().all(|what| what.starts_with("the memory 02 ")), "{broken:?}");
+    }
 }

@@ -5,9 +5,9 @@ use core_types::deliveries::{ClaimRequest, DeliveryState, Loads};
 use core_types::messaging::Channel;
 use diesel::prelude::*;
 
-use super::claims::{BusyIds, CANDIDATE, Candidate, Whose, admitted, candidates, of_nobody_busy};
+use super::claims::{BusyIds, DueDelivery, Whose, admitted, candidates, of_nobody_busy};
 use super::columns::Id;
-use super::deliveries::DeliveryRow;
+use super::deliveries::{DeliveryRow, PUT_AWAY, are_put_away};
 use super::memories::{MemoryRow, Wordless, without_words};
 use super::prepared::{fixed, prepared};
 use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents, sessions};
@@ -103,23 +103,7 @@ pub(super) async fn lock_number_of(conn: &mut Conn, things: &str) -> QueryResult
 /// order of their numbers.
 pub(super) async fn hold_memories(conn: &mut Conn, ids: Vec<Id>) -> QueryResult<Vec<Held>> {
     diesel::sql_query("SELECT pg_advisory_xact_lock(hashtext('doolittle.memory_vectors'))").execute(conn).await?;
-    memories::table
-        .filter(memories::id.eq_any(ids))
-        .select((
-            memories::ordinal,
-            memories::id,
-            memories::agent_id,
-            memories::table_name,
-            memories::room_id,
-            memories::world_id,
-            memories::entity_id,
-            memories::created_at,
-            memories::content,
-        ))
-        .for_update()
-        .skip_locked()
-        .load(conn)
-        .await
+    memories::table.filter(memories::id.eq_any(ids)).select(Held::as_select()).for_update().skip_locked().load(conn).await
 }
 
 /// The oldest memories that cannot be found by their words yet. Nobody else changes them before the transaction ends: who changes one locks
@@ -177,8 +161,26 @@ pub(super) async fn open_of_message(conn: &mut Conn, message: Id) -> QueryResult
     open.order(deliveries::id).select(DeliveryRow::as_select()).for_update().load(conn).await
 }
 
+/// Puts the heads of an agent away.
+pub(super) async fn put_away(conn: &mut Conn, agent: Id) -> QueryResult<()> {
+    let heads = deliveries::table.filter(deliveries::agent_id.eq(agent)).filter(deliveries::due_at.lt(PUT_AWAY));
+    let heads: Vec<Id> = heads.order(deliveries::id).select(deliveries::id).for_update().load(conn).await?;
+    let heads = deliveries::table.filter(deliveries::id.eq_any(heads));
+    diesel::update(heads).set(deliveries::due_at.eq(deliveries::due_at + PUT_AWAY)).execute(conn).await?;
+    Ok(())
+}
+
+/// Brings the heads of an agent back that were put away.
+pub(super) async fn bring_back(conn: &mut Conn, agent: Id) -> QueryResult<()> {
+    let heads = deliveries::table.filter(deliveries::agent_id.eq(agent)).filter(are_put_away());
+    let heads: Vec<Id> = heads.order(deliveries::id).select(deliveries::id).for_update().load(conn).await?;
+    let heads = deliveries::table.filter(deliveries::id.eq_any(heads));
+    diesel::update(heads).set(deliveries::due_at.eq(deliveries::due_at - PUT_AWAY)).execute(conn).await?;
+    Ok(())
+}
+
 /// Heads that are due and whose agents run, the longest due first, locked until the transaction ends.
-pub(super) async fn due(conn: &mut Conn, now: i64, whose: Whose<'_>, full: &BusyIds, limit: i64) -> QueryResult<Vec<Candidate>> {
+pub(super) async fn due(conn: &mut Conn, now: i64, whose: Whose<'_>, full: &BusyIds, limit: i64) -> QueryResult<Vec<DueDelivery>> {
     let running = agents::table.filter(agents::running.eq(true)).select(agents::id);
     let due = deliveries::table
         .filter(deliveries::due_at.le(now))
@@ -186,7 +188,7 @@ pub(super) async fn due(conn: &mut Conn, now: i64, whose: Whose<'_>, full: &Busy
         .filter(of_nobody_busy!(full))
         .order((deliveries::due_at, deliveries::ordinal))
         .limit(limit)
-        .select(CANDIDATE);
+        .select(DueDelivery::as_select());
     match whose {
         Whose::Anybodys => due.for_update().skip_locked().load(conn).await,
         Whose::Owners => due.filter(deliveries::tenant.is_null()).for_update().skip_locked().load(conn).await,

@@ -193,14 +193,6 @@ work! {
             }
             Wanted::Channel(id) => run!(sees_channel(conn, &sight, id.into()))?,
             Wanted::OwnChannel(id) => run!(rules_channel(conn, &sight, id.into()))?,
-            Wanted::Message(id) => {
-                let channel: Option<Id> =
-                    run!(messages::table.find(Id::from(id)).select(messages::channel_id).first(conn)).optional()?;
-                match channel {
-                    Some(channel) => run!(sees_channel(conn, &sight, channel))?,
-                    None => false,
-                }
-            }
             Wanted::Session(id) => {
                 let channel: Option<Id> =
                     run!(sessions::table.find(Id::from(id)).select(sessions::channel_id).first(conn)).optional()?;

@@ -153,6 +153,17 @@ work! {
 }
 
 work! {
+    fn ids_after(conn: &mut Conn, after: Option<Id>, limit: i64) -> Result<Vec<AgentId>, Fault> {
+        let mut page = agents::table.order(agents::id).limit(limit).select(agents::id).into_boxed();
+        if let Some(after) = after {
+            page = page.filter(agents::id.gt(after));
+        }
+        let ids: Vec<Id> = run!(page.load(conn))?;
+        Ok(ids.into_iter().map(Id::to).collect())
+    }
+}
+
+work! {
     fn exists(conn: &mut Conn, id: Id) -> Result<bool, Fault> {
         Ok(run!(diesel::select(dsl::exists(agents::table.find(id).select(agents::id))).get_result(conn))?)
     }
@@ -239,6 +250,7 @@ work! {
 work! {
     fn start(conn: &mut Conn, id: Id, own: AgentPlane, now: i64) -> Result<Option<Agent>, Fault> {
         run!(set_running(conn, id, true, now))?;
+        run!(queue::bring_back(conn, id))?;
         let agent = run!(find(conn, id))?;
         if agent.is_some() {
             run!(plane::ensure(conn, own))?;
@@ -249,8 +261,12 @@ work! {
 }
 
 work! {
-    fn stop(conn: &mut Conn, id: Id, now: i64) -> Result<Option<bool>, Fault> {
+    pub(super) fn stop(conn: &mut Conn, id: Id, now: i64) -> Result<Option<bool>, Fault> {
         let ran = run!(set_running(conn, id, false, now))?;
+        // Only who has just stopped it keeps others from starting it until the transaction ends.
+        if ran {
+            run!(queue::put_away(conn, id))?;
+        }
         let known: bool = run!(diesel::select(dsl::exists(agents::table.find(id))).get_result(conn))?;
         Ok(known.then_some(ran))
     }
@@ -331,6 +347,11 @@ impl AgentRepository for Db {
     async fn list(&self, reach: Option<&Reach>) -> StoreResult<Vec<AgentSummary>> {
         let sight = reach.map(Sight::from);
         Ok(in_snapshot!(self, |conn| list(conn, sight))?)
+    }
+
+    async fn ids_after(&self, after: Option<AgentId>, limit: u32) -> StoreResult<Vec<AgentId>> {
+        let after = after.map(Id::from);
+        Ok(in_read!(self, |conn| ids_after(conn, after, limit.into()))?)
     }
 
     async fn exists(&self, id: AgentId) -> StoreResult<bool> {

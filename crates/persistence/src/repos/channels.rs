@@ -295,7 +295,7 @@ work! {
 work! {
     /// The channel's row goes first: posts and finishes hold it while they write deliveries, so that none is missed.
     /// Messages, events and participants go with it; agents' rooms and what they remember there do not hang on it.
-    fn remove_channel(conn: &mut Conn, id: Id, now: i64) -> Result<Option<ChannelEvent>, Fault> {
+    pub(super) fn remove_channel(conn: &mut Conn, id: Id, now: i64) -> Result<Option<ChannelEvent>, Fault> {
         let removed = diesel::delete(channels::table.find(id)).returning((channels::last_seq, (channels::owner, channels::created_at)));
         let removed: Option<(i64, Home)> = run!(removed.get_result(conn)).optional()?;
         run!(deliveries::cancel_of_channel(conn, id, now))?;
@@ -310,10 +310,17 @@ work! {
 }
 
 work! {
+    /// The channels of a message server, in the order of their ids.
+    pub(super) fn ids_of(conn: &mut Conn, server: Id) -> Result<Vec<Id>, Fault> {
+        let of_server = channels::table.filter(channels::server_id.eq(server));
+        Ok(run!(of_server.order(channels::id).select(channels::id).load(conn))?)
+    }
+}
+
+work! {
     /// Removes all channels of a message server that is locked; returns their ends.
     pub(super) fn remove_channels_of(conn: &mut Conn, server: Id, now: i64) -> Result<Vec<ChannelEvent>, Fault> {
-        let of_server = channels::table.filter(channels::server_id.eq(server));
-        let ids: Vec<Id> = run!(of_server.order(channels::id).select(channels::id).load(conn))?;
+        let ids = run!(ids_of(conn, server))?;
         let mut ends = Vec::with_capacity(ids.len());
         for id in ids {
             ends.extend(run!(remove_channel(conn, id, now))?);
@@ -355,8 +362,9 @@ impl ChannelRepository for Db {
         Ok(in_read!(self, |conn| members::list(conn, id.into()))?)
     }
 
-    async fn join(&self, id: ChannelId, who: EntityId) -> StoreResult<Membership> {
-        Ok(in_tx!(self, |conn| members::join(conn, id.into(), who.into()))?)
+    async fn join(&self, id: ChannelId, who: EntityId, reach: Option<&Reach>) -> StoreResult<Membership> {
+        let sight = reach.map(Sight::from);
+        Ok(in_tx!(self, |conn| members::join(conn, id.into(), who.into(), sight.as_ref()))?)
     }
 
     async fn leave(&self, id: ChannelId, who: EntityId, now: Timestamp) -> StoreResult<Membership> {
@@ -364,7 +372,7 @@ impl ChannelRepository for Db {
     }
 
     async fn remove(&self, id: ChannelId, now: Timestamp) -> StoreResult<Option<ChannelEvent>> {
-        self.thin_channel(id.into(), true).await?;
+        self.thin_channel(id.into()).await?;
         Ok(in_tx!(self, |conn| remove_channel(conn, id.into(), now.millis()))?)
     }
 }

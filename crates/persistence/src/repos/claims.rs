@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use core_types::Tenant;
 use core_types::deliveries::{Busy, ClaimRequest, Claimed, DeliveryState, Fence, Loads, Requeue};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use parking_lot::Mutex;
 
 use super::channels::ChannelRow;
 use super::columns::{Id, time};
-use super::deliveries::{DeliveryRow, cancel, held, promote};
+use super::deliveries::{DeliveryRow, PUT_AWAY, cancel, held, promote};
 use super::messages::MessageRow;
-use super::prepared::prepared;
+use super::prepared::{fixed, prepared};
 use super::schema::{agents, channels, deliveries, messages};
 use super::{Conn, RunQueryDsl, queue, runs};
 use crate::error::{Fault, Undo};
@@ -30,15 +33,19 @@ macro_rules! of_nobody_busy {
 
 pub(super) use of_nobody_busy;
 
-/// A delivery that could be claimed, its agent, the tenant for whom it works, since when it is due, and its ordinal.
-pub(super) type Candidate = (Id, Id, Option<String>, Option<i64>, i64);
-
-/// The columns of a [`Candidate`].
-pub(super) const CANDIDATE: (deliveries::id, deliveries::agent_id, deliveries::tenant, deliveries::due_at, deliveries::ordinal) =
-    (deliveries::id, deliveries::agent_id, deliveries::tenant, deliveries::due_at, deliveries::ordinal);
+/// A delivery that is due, as far as it has to be known to choose among them.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = deliveries)]
+pub(super) struct DueDelivery {
+    id: Id,
+    agent_id: Id,
+    tenant: Option<String>,
+    due_at: Option<i64>,
+    ordinal: i64,
+}
 
 /// Of so many tenants what is due is looked for by itself in one claim.
-const TENANTS: usize = 64;
+const TENANTS: u16 = 64;
 
 /// Whose deliveries are looked for.
 #[derive(Clone, Copy)]
@@ -75,59 +82,84 @@ impl BusyIds {
 }
 
 /// Of deliveries that could be claimed, in order, those that the request may have beside what it holds.
-pub(super) fn admitted(request: &ClaimRequest, mut loads: Loads, candidates: Vec<Candidate>) -> Vec<Id> {
-    let mut admit = |agent: Id, tenant: Option<String>| {
-        let tenant = tenant.as_deref().and_then(Tenant::new);
-        loads.admit(agent.to(), tenant.as_ref(), request.shares)
+pub(super) fn admitted(request: &ClaimRequest, mut loads: Loads, candidates: Vec<DueDelivery>) -> Vec<Id> {
+    let mut admits = |candidate: &DueDelivery| {
+        let tenant = candidate.tenant.as_deref().and_then(Tenant::new);
+        loads.admit(candidate.agent_id.to(), tenant.as_ref(), request.shares)
     };
     let held: HashSet<Id> = request.held.iter().map(|held| Id::from(held.delivery)).collect();
     let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-    let fitting = candidates.into_iter().filter(|(id, ..)| !held.contains(id));
-    fitting.filter_map(|(id, agent, tenant, ..)| admit(agent, tenant).then_some(id)).take(limit).collect()
+    let fitting = candidates.into_iter().filter(|candidate| !held.contains(&candidate.id) && admits(candidate));
+    fitting.map(|candidate| candidate.id).take(limit).collect()
 }
 
 /// The one of each tenant that is due longest, the owner being one of them, then another one of each.
-fn in_turn(mut due: Vec<Candidate>) -> Vec<Candidate> {
-    due.sort_unstable_by_key(|(_, _, _, due_at, ordinal)| (*due_at, *ordinal));
-    due.dedup_by_key(|(.., ordinal)| *ordinal);
+fn in_turn(mut due: Vec<DueDelivery>) -> Vec<DueDelivery> {
+    due.sort_unstable_by_key(|delivery| (delivery.due_at, delivery.ordinal));
+    due.dedup_by_key(|delivery| delivery.ordinal);
     let mut counts: HashMap<Option<String>, usize> = HashMap::new();
-    let mut ranked: Vec<(usize, Candidate)> = due
+    let mut ranked: Vec<(usize, DueDelivery)> = due
         .into_iter()
-        .map(|candidate| {
-            let rank = counts.entry(candidate.2.clone()).or_default();
+        .map(|delivery| {
+            let rank = counts.entry(delivery.tenant.clone()).or_default();
             *rank += 1;
-            (*rank, candidate)
+            (*rank, delivery)
         })
         .collect();
     ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, candidate)| candidate).collect()
+    ranked.into_iter().map(|(_, delivery)| delivery).collect()
 }
 
 /// Whether more may be due than was found, and more than half of what was is one tenant's, or the owner's.
-fn is_one_sided(due: &[Candidate], limit: usize) -> bool {
+fn is_one_sided(due: &[DueDelivery], limit: usize) -> bool {
     let mut counts: HashMap<Option<&str>, usize> = HashMap::new();
-    for (_, _, tenant, ..) in due {
-        *counts.entry(tenant.as_deref()).or_default() += 1;
+    for delivery in due {
+        *counts.entry(delivery.tenant.as_deref()).or_default() += 1;
     }
     due.len() >= limit && counts.into_values().any(|count| count * 2 > due.len())
 }
 
+// The tenants behind one in the order of names for whom something is due. Each step is one in the index of what is due for each: to the
+// next name, and to what is due first of that name, however much there is of it. Neither is a join, which might come in another order.
+const NAMES: &str = "WITH RECURSIVE names (tenant) AS (\
+    SELECT min(deliveries.tenant) FROM deliveries WHERE deliveries.due_at IS NOT NULL AND deliveries.tenant > ";
+const WITH_DUE: &str = " UNION ALL SELECT (SELECT min(deliveries.tenant) FROM deliveries \
+    WHERE deliveries.due_at IS NOT NULL AND deliveries.tenant > names.tenant) FROM names WHERE names.tenant IS NOT NULL) \
+    SELECT names.tenant FROM names WHERE names.tenant IS NOT NULL \
+    AND (SELECT min(deliveries.due_at) FROM deliveries WHERE deliveries.due_at IS NOT NULL AND deliveries.tenant = names.tenant) <= ";
+
+/// Behind this one the tenants are looked for in the next claim. Where a process has several stores, they share it: it says no more than
+/// where to begin.
+static BEHIND: Mutex<String> = Mutex::new(String::new());
+
 work! {
-    /// The tenants for whom something is due at some time, from one end of their names or the other by turns: of more than so many, each
-    /// is among them in one of both, or behind those that are.
+    /// Some tenants behind this one for whom something is due, in the order of their names.
+    fn tenants_behind(conn: &mut Conn, behind: String, now: i64) -> QueryResult<Vec<String>> {
+        let names = sql::<Text>(NAMES)
+            .bind::<Text, _>(behind)
+            .sql(WITH_DUE)
+            .bind::<BigInt, _>(now)
+            .sql(" LIMIT ")
+            .bind::<BigInt, _>(i64::from(TENANTS));
+        run!(fixed!(names).load(conn))
+    }
+}
+
+work! {
+    /// The tenants for whom something is due. Where there are too many for one claim, the next goes on behind those of this one, so that
+    /// each has its turn within a few, whatever keeps the others from having what is due for them.
     fn tenants_with_due(conn: &mut Conn, now: i64) -> QueryResult<Vec<String>> {
-        let mut tenants: Vec<String> = Vec::new();
-        let is_forward = now % 2 == 0;
-        while tenants.len() < TENANTS {
-            let some = deliveries::table.filter(deliveries::due_at.is_not_null()).filter(deliveries::tenant.is_not_null());
-            let mut some = some.select(deliveries::tenant.assume_not_null()).limit(1).into_boxed();
-            some = if is_forward { some.order(deliveries::tenant) } else { some.order(deliveries::tenant.desc()) };
-            if let Some(last) = tenants.last() {
-                let last = last.clone();
-                some = if is_forward { some.filter(deliveries::tenant.gt(last)) } else { some.filter(deliveries::tenant.lt(last)) };
-            }
-            let Some(tenant) = run!(some.get_result(conn)).optional()? else { break };
-            tenants.push(tenant);
+        let behind = BEHIND.lock().clone();
+        let is_begun = !behind.is_empty();
+        let mut tenants = run!(tenants_behind(conn, behind, now))?;
+        let room = usize::from(TENANTS).saturating_sub(tenants.len());
+        if is_begun && room > 0 {
+            let from_the_first = run!(tenants_behind(conn, String::new(), now))?;
+            let seen = tenants.as_slice().first().cloned();
+            tenants.extend(from_the_first.into_iter().take_while(|tenant| Some(tenant) != seen.as_ref()).take(room));
+        }
+        if tenants.len() >= usize::from(TENANTS) && let Some(last) = tenants.last() {
+            BEHIND.lock().clone_from(last);
         }
         Ok(tenants)
     }
@@ -136,7 +168,7 @@ work! {
 work! {
     /// What is due and could be claimed, what is due longest first. Where one has so much that nobody else is seen behind it, or may have
     /// no more, the others are looked for one by one, and come in turn: whoever floods the server is not before everybody else.
-    pub(super) fn candidates(conn: &mut Conn, request: &ClaimRequest, full: &BusyIds, limit: i64) -> QueryResult<Vec<Candidate>> {
+    pub(super) fn candidates(conn: &mut Conn, request: &ClaimRequest, full: &BusyIds, limit: i64) -> QueryResult<Vec<DueDelivery>> {
         let now = request.now.millis();
         let nobody_is_full = full.tenants.is_empty();
         let mut due = if nobody_is_full { run!(queue::due(conn, now, Whose::Anybodys, full, limit))? } else { Vec::new() };
@@ -293,7 +325,7 @@ work! {
         let mut query = deliveries::table
             .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
             .filter(agents::running.eq(true))
-            .filter(deliveries::due_at.is_not_null())
+            .filter(deliveries::due_at.lt(PUT_AWAY))
             .order(deliveries::due_at)
             .select(deliveries::due_at)
             .into_boxed();

@@ -77,6 +77,12 @@ pub(super) fn owned(owner: Option<&Tenant>) -> Option<String> {
     owner.map(Tenant::to_string)
 }
 
+/// How many of so many a tenant may have.
+pub(super) fn part_of(most: u32) -> i64 {
+    let part = usize::try_from(most).map(Tenant::part_of);
+    part.ok().and_then(|part| i64::try_from(part).ok()).unwrap_or(i64::MAX)
+}
+
 /// A stored word as what it stands for.
 pub(super) fn word<T: std::str::FromStr>(column: &str, word: &str) -> Result<T, Fault> {
     word.parse().map_err(|_| Fault::Defect(format!("`{word}` is stored in {column} and means nothing there")))

@@ -4,6 +4,11 @@
 //! claimed, and the next becomes the head when it ends. Heads are made and moved under the channel's lock; a unique
 //! index holds that there is one. Rows are locked in the order idempotency record, channel, agent, delivery everywhere, and
 //! several of one kind in the order of their ids.
+//!
+//! While an agent is stopped, its heads are put away: due later than anything ever is. They would be the oldest, and every
+//! claim would go through them to what is behind. The transaction that stops the agent puts them away, and the one that
+//! starts it brings them back, so that none is put away whose agent runs. A few may come up while it is stopped, from behind
+//! a delivery that ends or out of the hands of a worker; so claims look at the agent all the same.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -16,7 +21,10 @@ use core_types::deliveries::{
 use core_types::error::chain;
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, ChannelEvent, Completion, EventBody, MAX_AGENT_TURNS, Message, Wake};
 use core_types::{DeliveryId, Ids, MessageId, StoreResult, Tenant, Timestamp};
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::channels::Place;
 use super::columns::{Id, time, word};
@@ -26,6 +34,14 @@ use super::schema::{deliveries, messages};
 use super::writes::write;
 use super::{Conn, Db, RunQueryDsl, claims, events, queue};
 use crate::error::{Fault, settled};
+
+/// How much later, in milliseconds, a head is due that is put away.
+pub(super) const PUT_AWAY: i64 = 1_000_000_000_000_000_000;
+
+/// Which heads are put away, in the words of the partial index.
+pub(super) fn are_put_away() -> SqlLiteral<Bool> {
+    sql::<Bool>("deliveries.due_at >= 1000000000000000000")
+}
 
 /// A delivery as it is stored.
 #[derive(Queryable, Selectable, Insertable)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use core_types::memory::MESSAGES;
-use core_types::messaging::{ChannelEvent, EventBody, Message, MessageChange};
+use core_types::messaging::{ChannelEvent, EventBody, Message, MessageChange, MessagePlace};
 use core_types::{AgentId, MessageId};
 use diesel::prelude::*;
 
@@ -29,13 +29,13 @@ struct MessageChanges {
 type Updated = Option<(Arc<Message>, ChannelEvent)>;
 
 work! {
-    /// The channel is locked first, and then the message is read again.
-    pub(super) fn update(conn: &mut Conn, id: Id, change: MessageChange, now: i64) -> Result<Updated, Fault> {
-        let Some(known) = run!(find(conn, id))? else { return Ok(None) };
-        if !run!(queue::hold_channel(conn, known.channel_id.into()))? {
+    /// The channel is locked before the message is read.
+    pub(super) fn update(conn: &mut Conn, place: MessagePlace, change: MessageChange, now: i64) -> Result<Updated, Fault> {
+        let id = Id::from(place.id);
+        if !run!(queue::hold_channel(conn, place.channel_id.into()))? {
             return Ok(None);
         }
-        let Some(known) = run!(find(conn, id))?.filter(|now| now.channel_id == known.channel_id) else { return Ok(None) };
+        let Some(known) = run!(find(conn, id))?.filter(|message| message.place() == place) else { return Ok(None) };
         let mut metadata = change.metadata.unwrap_or(known.metadata);
         let in_reply_to = run!(answered(conn, known.channel_id.into(), change.in_reply_to, &mut metadata))?;
         let changes = MessageChanges {
@@ -63,12 +63,13 @@ work! {
 }
 
 work! {
-    pub(super) fn remove(conn: &mut Conn, channel: Id, id: Id, now: i64) -> Result<Vec<ChannelEvent>, Fault> {
+    pub(super) fn remove(conn: &mut Conn, place: MessagePlace, now: i64) -> Result<Vec<ChannelEvent>, Fault> {
+        let (channel, id) = (Id::from(place.channel_id), Id::from(place.id));
         if !run!(queue::hold_channel(conn, channel))? {
             return Ok(Vec::new());
         }
-        let of_channel = messages::table.find(id).filter(messages::channel_id.eq(channel));
-        let author: Option<Id> = run!(diesel::delete(of_channel).returning(messages::author_id).get_result(conn)).optional()?;
+        let in_place = messages::table.find(id).filter(messages::channel_id.eq(channel)).filter(messages::seq.eq(place.seq));
+        let author: Option<Id> = run!(diesel::delete(in_place).returning(messages::author_id).get_result(conn)).optional()?;
         let Some(author) = author else { return Ok(Vec::new()) };
         let mut told = run!(deliveries::cancel_of_message(conn, channel, id, now))?;
         let remembered = run!(memories_of(conn, channel, id, author))?;

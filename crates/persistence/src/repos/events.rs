@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use core_types::messaging::{Channel, ChannelEvent, EventBody, EventKind, Message, PAGE_BYTES};
+use core_types::messaging::{Channel, ChannelEvent, EVENTS_BYTES, EventBody, EventKind, Message};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable};
@@ -85,14 +85,14 @@ work! {
 /// An event with the message that it is of, where that one is still there, and the bytes of that.
 type Marked = (EventRow, Option<Id>, Option<i64>);
 
-/// Keeps what is a page: events whose messages come to no more than [`PAGE_BYTES`], each counted once, and one event at least.
+/// Keeps what is a page: events whose messages come to no more than [`EVENTS_BYTES`], each counted once, and one event at least.
 fn cut(marked: &mut Vec<Marked>) {
     let mut known = HashSet::new();
     let sizes = marked.iter().map(|(_, message, bytes)| match message {
         Some(message) if known.insert(*message) => bytes.unwrap_or_default(),
         _ => 0,
     });
-    let count = within(sizes, PAGE_BYTES);
+    let count = within(sizes, EVENTS_BYTES);
     marked.truncate(count);
 }
 
@@ -169,7 +169,7 @@ mod tests {
             let event = EventRow { channel_id, seq, kind, message_id: message, payload: None, created_at: 0 };
             (event, message, i64::try_from(bytes).ok())
         };
-        let (half, whole) = (PAGE_BYTES / 2, PAGE_BYTES + 1);
+        let (half, whole) = (EVENTS_BYTES / 2, EVENTS_BYTES + 1);
         for (mut events, count) in [
             ((1..=50).map(|seq| marked(seq, 1, half)).collect::<Vec<_>>(), 50),
             (vec![marked(1, 1, half), marked(2, 2, half), marked(3, 1, half), marked(4, 3, 1)], 3),

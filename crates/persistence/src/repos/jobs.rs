@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use core_types::deliveries::{Delivery, DeliveryState};
 use core_types::jobs::{Job, JobAnswer, JobDraft, JobFigures, JobList, JobRepository, JobStatus, JobTicket};
 use core_types::messaging::{Completion, EventKind, Message};
-use core_types::{DeliveryId, JobId, MessageId, Page, Reach, StoreResult, Timestamp};
+use core_types::{DeliveryId, JobId, MessageId, Page, Reach, StoreResult, Tenant, Timestamp};
 use diesel::backend::Backend;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -15,7 +15,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Untyped};
 
 use super::access::{Sight, channels_made};
-use super::columns::{Id, Json, meaning, time, word};
+use super::columns::{Id, Json, meaning, owned, part_of, time, word};
 use super::prepared::fixed;
 use super::schema::{channel_events, channels, jobs};
 use super::types::IdSql;
@@ -48,6 +48,13 @@ const COUNTS: &str = concat!(
 const MAKE_ROOM: &str = concat!(
     "DELETE FROM jobs WHERE ordinal IN (SELECT j.ordinal FROM jobs j LEFT JOIN deliveries d ON d.id = j.delivery_id ",
     "WHERE j.expires_at <= $1 OR d.ended_at IS NOT NULL ORDER BY j.ordinal LIMIT $2",
+    passing_over_locked!("j"),
+    ")"
+);
+/// The same of one tenant's. The values are numbered as they come: SQLite counts them so.
+const MAKE_ROOM_OF_TENANT: &str = concat!(
+    "DELETE FROM jobs WHERE ordinal IN (SELECT j.ordinal FROM jobs j LEFT JOIN deliveries d ON d.id = j.delivery_id ",
+    "WHERE j.tenant = $1 AND (j.expires_at <= $2 OR d.ended_at IS NOT NULL) ORDER BY j.ordinal LIMIT $3",
     passing_over_locked!("j"),
     ")"
 );
@@ -155,10 +162,15 @@ impl From<TicketRow> for JobTicket {
 
 work! {
     /// Writes the job of a message that one agent must answer. `false`, and the transaction must be undone, where there are as
-    /// many as there may be and none of them is over.
+    /// many as there may be, in all or of its tenant, and none of them is over.
     pub(super) fn add(conn: &mut Conn, draft: JobDraft, message: &Message, answers: &Delivery) -> Result<bool, Fault> {
         run!(queue::lock_number_of(conn, "doolittle.jobs"))?;
         let now = message.created_at.millis();
+        if let Some(tenant) = &answers.tenant
+            && !run!(make_room_of(conn, tenant, draft.most, now))?
+        {
+            return Ok(false);
+        }
         let there: i64 = run!(jobs::table.count().get_result(conn))?;
         let too_many = there + 1 - i64::from(draft.most);
         if too_many > 0 {
@@ -175,9 +187,25 @@ work! {
             jobs::agent_id.eq(Id::from(answers.agent_id)),
             jobs::created_at.eq(now),
             jobs::expires_at.eq(now.saturating_add(draft.timeout_millis)),
+            jobs::tenant.eq(owned(answers.tenant.as_ref())),
         );
         run!(write(conn, fixed!(diesel::insert_into(jobs::table).values(row))))?;
         Ok(true)
+    }
+}
+
+work! {
+    /// Makes room for one more job of a tenant among its own, where it has its part of so many. Returns whether there is room.
+    fn make_room_of(conn: &mut Conn, tenant: &Tenant, most: u32, now: i64) -> Result<bool, Fault> {
+        let tenant = tenant.to_string();
+        let own: i64 = run!(jobs::table.filter(jobs::tenant.eq(tenant.clone())).count().get_result(conn))?;
+        let too_many = own + 1 - part_of(most);
+        if too_many <= 0 {
+            return Ok(true);
+        }
+        let made = diesel::sql_query(MAKE_ROOM_OF_TENANT).bind::<Text, _>(tenant).bind::<BigInt, _>(now).bind::<BigInt, _>(too_many);
+        let gone = run!(made.execute(conn))?;
+        Ok(i64::try_from(gone).unwrap_or(i64::MAX) >= too_many)
     }
 }
 

@@ -7,6 +7,7 @@ use core_types::messaging::{ChannelEvent, MAX_PARTICIPANTS, Membership};
 use diesel::dsl::{count_star, exists, max};
 use diesel::prelude::*;
 
+use super::access::{self, Sight};
 use super::columns::Id;
 use super::schema::channel_participants;
 use super::{Conn, RunQueryDsl, deliveries, queue};
@@ -65,8 +66,11 @@ work! {
 }
 
 work! {
-    pub(super) fn join(conn: &mut Conn, channel_id: Id, entity_id: Id) -> Result<Membership, Fault> {
+    pub(super) fn join(conn: &mut Conn, channel_id: Id, entity_id: Id, sight: Option<&Sight>) -> Result<Membership, Fault> {
         if !run!(queue::hold_channel(conn, channel_id))? {
+            return Ok(Membership::NoChannel);
+        }
+        if let Some(sight) = sight && !run!(access::sees_channel(conn, sight, channel_id))? {
             return Ok(Membership::NoChannel);
         }
         let members = channel_participants::table.filter(channel_participants::channel_id.eq(channel_id));

@@ -26,7 +26,7 @@ use super::vectors::renew;
 use super::words;
 use super::{Conn, Db, RunQueryDsl, keywords};
 use crate::error::Fault;
-use crate::words::{VERSION, indexed, scope};
+use crate::words::{VERSION, of_content, scope};
 
 /// How many memories are deleted in one transaction.
 const STEP: u32 = 500;
@@ -129,11 +129,6 @@ pub(super) fn within(sizes: impl IntoIterator<Item = i64>, most: usize) -> usize
     sizes.into_iter().enumerate().take_while(fits).count()
 }
 
-/// The words by which a memory is found.
-fn words_of(content: &JsonObject) -> Vec<String> {
-    indexed(content.get("text").and_then(|text| text.as_str()).unwrap_or_default())
-}
-
 /// The memories of an agent that a filter lets pass, ready for another condition or an order.
 macro_rules! filtered {
     ($agent:expr, $filter:expr, $query:expr) => {{
@@ -216,7 +211,7 @@ work! {
             if findable == Findable::Soon {
                 continue;
             }
-            let words = words_of(&row.content.0);
+            let words = of_content(&row.content.0);
             if !words.is_empty() {
                 run!(words::put(conn, ordinal, &scope(row.agent_id.0, &row.table_name), &words))?;
             }
@@ -229,7 +224,7 @@ work! {
     /// Makes a memory findable by the words of this content alone.
     fn reword(conn: &mut Conn, ordinal: i64, agent: Id, table: &str, content: &JsonObject) -> QueryResult<()> {
         run!(words::forget(conn, ordinal))?;
-        let words = words_of(content);
+        let words = of_content(content);
         if words.is_empty() { Ok(()) } else { run!(words::put(conn, ordinal, &scope(agent.0, table), &words)) }
     }
 }
@@ -375,14 +370,15 @@ work! {
 }
 
 work! {
-    /// The row is locked by writing its table, so that two who change it do not lose each other's change.
+    /// The row is locked by writing its table, so that two who change it do not lose each other's change. One that waits to be findable
+    /// by its words waits on, unless its content is new.
     fn update(conn: &mut Conn, agent: Id, id: Id, change: MemoryChange) -> Result<Option<Memory>, Fault> {
         let own = memories::table.find(id).filter(memories::agent_id.eq(agent));
         let locked = diesel::update(own)
             .set(memories::table_name.eq(memories::table_name))
-            .returning((memories::ordinal, MemoryRow::as_returning()));
-        let row: Option<(i64, MemoryRow)> = run!(locked.get_result(conn)).optional()?;
-        let Some((ordinal, mut row)) = row else { return Ok(None) };
+            .returning((memories::ordinal, memories::words_version, MemoryRow::as_returning()));
+        let row: Option<(i64, i32, MemoryRow)> = run!(locked.get_result(conn)).optional()?;
+        let Some((ordinal, mut version, mut row)) = row else { return Ok(None) };
         if let Some(metadata) = change.metadata {
             row.metadata = Object(metadata);
         }
@@ -390,8 +386,9 @@ work! {
             row.content = Object(content);
             run!(reword(conn, ordinal, agent, &row.table_name, &row.content.0))?;
             run!(renew(conn, ordinal))?;
+            version = VERSION;
         }
-        let changes = (memories::content.eq(&row.content), memories::metadata.eq(&row.metadata), memories::words_version.eq(VERSION));
+        let changes = (memories::content.eq(&row.content), memories::metadata.eq(&row.metadata), memories::words_version.eq(version));
         run!(diesel::update(memories::table.find(id)).set(changes).execute(conn))?;
         row.into_memory().map(Some)
     }

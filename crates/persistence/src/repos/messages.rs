@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use core_types::messaging::{
     Beside, ChannelAdded, ChannelEvent, ChannelVersion, EventBody, EventKind, FoundMessages, IdempotencyKey, Message, MessageChange,
-    MessageDraft, MessagePage, MessageRepository, MessageSearch, MessageWindow, PAGE_BYTES, PostMessage, PostOutcome, Posted, Wake,
+    MessageDraft, MessagePage, MessagePlace, MessageRepository, MessageSearch, MessageWindow, PAGE_BYTES, PostMessage, PostOutcome, Posted,
+    Wake,
 };
 use core_types::sessions::{Renewal, SessionChange, SessionChanged};
 use core_types::{ChannelId, Ids, Json, MessageId, Reach, StoreResult, Timestamp};
@@ -315,8 +316,10 @@ work! {
 /// A source's ids are unique within a channel at best: chat platforms count messages per chat. Whoever else speaks there has sources of
 /// its own, so that nobody takes the id of what another is going to bring.
 fn source_key(draft: &MessageDraft, reach: Option<&Reach>) -> Option<String> {
-    let id = draft.source_id.as_deref()?;
-    let source = draft.source_type.as_deref().unwrap_or_default();
+    // What parts them is in none of them.
+    let parted = |part: &str| part.replace('\n', "\u{1f}");
+    let id = parted(draft.source_id.as_deref()?);
+    let source = parted(draft.source_type.as_deref().unwrap_or_default());
     Some(match reach {
         None => format!("{source}\n{id}"),
         Some(Reach { tenant, person: None, .. }) => format!("{source}\n{id}\n{tenant}"),
@@ -451,17 +454,23 @@ impl MessageRepository for Db {
         Ok(in_snapshot!(self, |conn| search::search(conn, sight, search))?)
     }
 
-    async fn update(&self, id: MessageId, change: MessageChange, now: Timestamp) -> StoreResult<Option<(Arc<Message>, ChannelEvent)>> {
-        Ok(in_tx!(self, |conn| edits::update(conn, id.into(), change, now.millis()))?)
+    async fn update(
+        &self,
+        message: MessagePlace,
+        change: MessageChange,
+        now: Timestamp,
+    ) -> StoreResult<Option<(Arc<Message>, ChannelEvent)>> {
+        Ok(in_tx!(self, |conn| edits::update(conn, message, change, now.millis()))?)
     }
 
-    async fn remove(&self, channel: ChannelId, id: MessageId, now: Timestamp) -> StoreResult<Vec<ChannelEvent>> {
-        Ok(in_tx!(self, |conn| edits::remove(conn, channel.into(), id.into(), now.millis()))?)
+    async fn remove(&self, message: MessagePlace, now: Timestamp) -> StoreResult<Vec<ChannelEvent>> {
+        Ok(in_tx!(self, |conn| edits::remove(conn, message, now.millis()))?)
     }
 
     async fn clear(&self, channel: ChannelId, now: Timestamp) -> StoreResult<Vec<ChannelEvent>> {
-        self.thin_channel(channel.into(), false).await?;
-        Ok(in_tx!(self, |conn| edits::clear(conn, channel.into(), now.millis()))?)
+        let announced = self.thin_conversation(channel.into(), now.millis()).await?;
+        let told = in_tx!(self, |conn| edits::clear(conn, channel.into(), now.millis()))?;
+        Ok(announced.into_iter().chain(told).collect())
     }
 
     async fn announce(&self, channel: ChannelId, body: EventBody, now: Timestamp) -> StoreResult<Option<ChannelEvent>> {

@@ -226,6 +226,7 @@ tables! {
         created_at -> BigInt,
         last_activity_at -> BigInt,
         expires_at -> BigInt,
+        tenant -> Nullable<Text>,
     }
     jobs (id) {
         ordinal -> BigInt,
@@ -236,6 +237,7 @@ tables! {
         agent_id -> IdSql,
         created_at -> BigInt,
         expires_at -> BigInt,
+        tenant -> Nullable<Text>,
     }
     api_keys (id) {
         ordinal -> BigInt,

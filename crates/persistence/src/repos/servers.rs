@@ -224,8 +224,14 @@ impl ServerRepository for Db {
     }
 
     async fn remove(&self, id: MessageServerId, now: Timestamp) -> StoreResult<Option<Vec<ChannelEvent>>> {
-        self.thin_channels_of(id.into()).await?;
-        Ok(in_tx!(self, |conn| remove(conn, id.into(), now.millis()))?)
+        let mut ends = self.remove_channels_before(id.into(), now.millis()).await?;
+        let last = in_tx!(self, |conn| remove(conn, id.into(), now.millis()))?;
+        // Two may remove it at once: then one of them finds it gone, and has ends to tell that the other has not.
+        if last.is_none() && ends.is_empty() {
+            return Ok(None);
+        }
+        ends.extend(last.into_iter().flatten());
+        Ok(Some(ends))
     }
 
     async fn link(&self, id: MessageServerId, agent: AgentId) -> StoreResult<Linked> {

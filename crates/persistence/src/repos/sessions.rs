@@ -8,11 +8,11 @@ use core_types::sessions::{
 use core_types::{EntityId, Listed, Page, Reach, SessionId, StoreResult, Timestamp};
 use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 
 use super::access::{Sight, channels_made};
 use super::channels::add_channel;
-use super::columns::{Id, Object, known_total, listed, time};
+use super::columns::{Id, Object, known_total, listed, owned, part_of, time};
 use super::schema::{channels, sessions};
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::{Fault, Undo, settled};
@@ -80,9 +80,9 @@ impl From<SessionRow> for Session {
 
 work! {
     /// The agent is held, so that it is there until its session is; how many there are is counted last, since on PostgreSQL
-    /// nobody else may add one from then on.
+    /// nobody else may add one from then on. Room is made among a tenant's own first, where it has its part of them.
     fn open(conn: &mut Conn, session: Session, channel: Channel, most: u32) -> Result<SessionAdded, Undo<SessionAdded>> {
-        let (agent, now) = (session.agent_id, session.created_at.millis());
+        let (agent, now, tenant) = (session.agent_id, session.created_at.millis(), owned(channel.owner.as_ref()));
         match run!(add_channel(conn, channel, vec![EntityId::from(agent)]))? {
             ChannelAdded::New(_) => {}
             ChannelAdded::Existing(_) | ChannelAdded::WasAnothers => return Err(Undo::Fault(Fault::Defect("a session's channel is there already".to_owned()))),
@@ -92,12 +92,20 @@ work! {
             return Err(Undo::Answer(SessionAdded::NoAgent));
         }
         run!(queue::lock_number_of(conn, "doolittle.sessions"))?;
+        if let Some(tenant) = &tenant {
+            let own: i64 = run!(sessions::table.filter(sessions::tenant.eq(tenant.clone())).count().get_result(conn))?;
+            let too_many = own + 1 - part_of(most);
+            if too_many > 0 && run!(forget_over_of(conn, tenant.clone(), now, too_many))? < too_many {
+                return Err(Undo::Answer(SessionAdded::Full));
+            }
+        }
         let there: i64 = run!(sessions::table.count().get_result(conn))?;
         let too_many = there + 1 - i64::from(most);
         if too_many > 0 && run!(forget_over(conn, now, too_many))? < too_many {
             return Err(Undo::Answer(SessionAdded::Full));
         }
-        run!(diesel::insert_into(sessions::table).values(&SessionRow::from(session)).execute(conn))?;
+        let row = SessionRow::from(session);
+        run!(diesel::insert_into(sessions::table).values((&row, sessions::tenant.eq(tenant))).execute(conn))?;
         Ok(SessionAdded::Added)
     }
 }
@@ -198,6 +206,23 @@ const FORGET_OVER: &str = concat!(
     passing_over_locked!("s"),
     ")"
 );
+
+/// The same of one tenant's. The values are numbered as they come: SQLite counts them so.
+const FORGET_OVER_OF_TENANT: &str = concat!(
+    "DELETE FROM sessions WHERE ordinal IN (SELECT s.ordinal FROM sessions s WHERE s.tenant = $1 AND s.expires_at <= $2 ",
+    "ORDER BY s.expires_at LIMIT $3",
+    passing_over_locked!("s"),
+    ")"
+);
+
+work! {
+    /// Forgets those of a tenant that are over, the first ended first; returns how many.
+    fn forget_over_of(conn: &mut Conn, tenant: String, now: i64, limit: i64) -> Result<i64, Fault> {
+        let forgetting = diesel::sql_query(FORGET_OVER_OF_TENANT).bind::<Text, _>(tenant).bind::<BigInt, _>(now).bind::<BigInt, _>(limit);
+        let forgotten = run!(forgetting.execute(conn))?;
+        Ok(i64::try_from(forgotten).unwrap_or(i64::MAX))
+    }
+}
 
 work! {
     /// Forgets those that are over, the first ended first; returns how many.

@@ -1,5 +1,7 @@
 //! The vectors of what agents remember.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use core_types::embeddings::{NewVector, Quantised, Space, SpaceId, VectorCounts, VectorGone, VectorRepository, VectorRow, Wanting};
 use core_types::memory::{MemoryFilter, Source};
@@ -16,8 +18,20 @@ use super::writes::write;
 use super::{Conn, Db, RunQueryDsl, queue};
 use crate::error::Fault;
 
-/// What a new vector takes over from its memory.
-pub(super) type Held = (i64, Id, Id, String, Id, Option<Id>, Id, i64, Object);
+/// What a new vector takes over from its memory, and the content that it must be of.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = memories)]
+pub(super) struct Held {
+    ordinal: i64,
+    id: Id,
+    agent_id: Id,
+    table_name: String,
+    room_id: Id,
+    world_id: Option<Id>,
+    entity_id: Id,
+    created_at: i64,
+    content: Object,
+}
 
 #[derive(Insertable)]
 #[diesel(table_name = memory_vectors, treat_none_as_default_value = false)]
@@ -143,23 +157,29 @@ work! {
     /// A memory that somebody else works on at this moment is left out, and goes on wanting a vector.
     fn put(conn: &mut Conn, space: SpaceId, vectors: Vec<NewVector>) -> Result<u64, Fault> {
         let ids: Vec<Id> = vectors.iter().map(|new| Id::from(new.of.memory)).collect();
-        let mut held: std::collections::HashMap<Id, Held> =
-            run!(queue::hold_memories(conn, ids))?.into_iter().map(|held| (held.1, held)).collect();
+        let held = run!(queue::hold_memories(conn, ids))?;
+        let mut held: HashMap<Id, Held> = held.into_iter().map(|memory| (memory.id, memory)).collect();
         let (mut done, mut rows) = (Vec::new(), Vec::new());
         for NewVector { of, vector } in vectors {
-            let Some((ordinal, memory_id, agent_id, table_name, room_id, world_id, entity_id, created_at, content)) =
-                held.remove(&Id::from(of.memory))
-            else {
-                continue;
-            };
-            if content.0 != of.content {
+            let Some(memory) = held.remove(&Id::from(of.memory)) else { continue };
+            if memory.content.0 != of.content {
                 continue;
             }
-            done.push(ordinal);
+            done.push(memory.ordinal);
             if let Some(Quantised { numbers, scale }) = vector {
                 let numbers = numbers.into_iter().map(i8::cast_unsigned).collect();
                 rows.push(NewRow {
-                    memory_ordinal: ordinal, memory_id, agent_id, space_id: space.0, table_name, room_id, world_id, entity_id, created_at, scale, numbers,
+                    memory_ordinal: memory.ordinal,
+                    memory_id: memory.id,
+                    agent_id: memory.agent_id,
+                    space_id: space.0,
+                    table_name: memory.table_name,
+                    room_id: memory.room_id,
+                    world_id: memory.world_id,
+                    entity_id: memory.entity_id,
+                    created_at: memory.created_at,
+                    scale,
+                    numbers,
                 });
             }
         }

@@ -9,9 +9,9 @@ use diesel::sql_types::Bool;
 
 use super::Conn;
 pub(super) use super::along::falls_due;
-use super::claims::{BusyIds, CANDIDATE, Candidate, Whose, admitted, candidates, of_nobody_busy};
+use super::claims::{BusyIds, DueDelivery, Whose, admitted, candidates, of_nobody_busy};
 use super::columns::Id;
-use super::deliveries::DeliveryRow;
+use super::deliveries::{DeliveryRow, PUT_AWAY, are_put_away};
 use super::memories::{MemoryRow, Wordless, without_words};
 use super::prepared::fixed;
 use super::schema::{agents, channel_participants, channels, deliveries, memories, message_servers, server_agents, sessions};
@@ -83,20 +83,7 @@ pub(super) const fn lock_number_of(_conn: &mut Conn, _things: &str) -> QueryResu
 
 /// What vectors of these memories are kept with.
 pub(super) fn hold_memories(conn: &mut Conn, ids: Vec<Id>) -> QueryResult<Vec<Held>> {
-    memories::table
-        .filter(memories::id.eq_any(ids))
-        .select((
-            memories::ordinal,
-            memories::id,
-            memories::agent_id,
-            memories::table_name,
-            memories::room_id,
-            memories::world_id,
-            memories::entity_id,
-            memories::created_at,
-            memories::content,
-        ))
-        .load(conn)
+    memories::table.filter(memories::id.eq_any(ids)).select(Held::as_select()).load(conn)
 }
 
 /// The oldest memories that cannot be found by their words yet.
@@ -148,16 +135,30 @@ pub(super) fn open_of_message(conn: &mut Conn, message: Id) -> QueryResult<Vec<D
     open.select(DeliveryRow::as_select()).load(conn)
 }
 
+/// Puts the heads of an agent away.
+pub(super) fn put_away(conn: &mut Conn, agent: Id) -> QueryResult<()> {
+    let heads = deliveries::table.filter(deliveries::agent_id.eq(agent)).filter(deliveries::due_at.lt(PUT_AWAY));
+    diesel::update(heads).set(deliveries::due_at.eq(deliveries::due_at + PUT_AWAY)).execute(conn)?;
+    Ok(())
+}
+
+/// Brings the heads of an agent back that were put away.
+pub(super) fn bring_back(conn: &mut Conn, agent: Id) -> QueryResult<()> {
+    let heads = deliveries::table.filter(deliveries::agent_id.eq(agent)).filter(are_put_away());
+    diesel::update(heads).set(deliveries::due_at.eq(deliveries::due_at - PUT_AWAY)).execute(conn)?;
+    Ok(())
+}
+
 /// Heads that are due and whose agents run, the longest due first. The statement without lists is always the same text, and so is
 /// prepared once.
-pub(super) fn due(conn: &mut Conn, now: i64, whose: Whose<'_>, full: &BusyIds, limit: i64) -> QueryResult<Vec<Candidate>> {
+pub(super) fn due(conn: &mut Conn, now: i64, whose: Whose<'_>, full: &BusyIds, limit: i64) -> QueryResult<Vec<DueDelivery>> {
     let due = deliveries::table
         .inner_join(agents::table.on(agents::id.eq(deliveries::agent_id)))
         .filter(agents::running.eq(true))
         .filter(deliveries::due_at.le(now))
         .order((deliveries::due_at, deliveries::ordinal))
         .limit(limit)
-        .select(CANDIDATE);
+        .select(DueDelivery::as_select());
     match whose {
         Whose::Anybodys if full.is_empty() => due.load(conn),
         Whose::Anybodys => due.filter(of_nobody_busy!(full)).load(conn),
@@ -183,4 +184,55 @@ pub(super) fn take(conn: &mut Conn, request: &ClaimRequest) -> QueryResult<Vec<I
         let _: Id = fixed!(claim).get_result(conn)?;
     }
     Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection as _;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::options::Options;
+    use crate::sqlite::{agents as agent_repository, connect};
+
+    const UP: &str = include_str!("../../../../migrations/sqlite/0018_put_away/up.sql");
+    const DOWN: &str = include_str!("../../../../migrations/sqlite/0018_put_away/down.sql");
+
+    /// Two agents that run: one for which three deliveries wait, and one for which one does.
+    const WAITING: &str = "
+        INSERT INTO agents (id, name, bio, character, enabled, running, created_at, updated_at)
+            SELECT unhex(printf('%032x', value)), 'Agent', '', '{}', 1, 1, 1, 1 FROM json_each('[1, 2]');
+        INSERT INTO deliveries (id, message_id, agent_id, channel_id, author_id, seq, reply_id, must_answer, state, attempt, given_back,
+                due_at, created_at)
+            SELECT randomblob(16), randomblob(16), unhex(printf('%032x', CASE WHEN value < 4 THEN 1 ELSE 2 END)), randomblob(16),
+                randomblob(16), 1, randomblob(16), 0, 'pending', 0, 0, value, value FROM json_each('[1, 2, 3, 4]');";
+
+    fn due_times(conn: &mut Conn) -> Vec<Option<i64>> {
+        deliveries::table.order(deliveries::due_at).select(deliveries::due_at).load(conn).unwrap()
+    }
+
+    /// They would be looked at by every claim, before all that is newer.
+    #[test]
+    fn heads_of_a_stopped_agent_are_out_of_the_way_until_it_starts() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("queue.db");
+        let mut conn = connect::for_writing(&path, &Options::default()).unwrap();
+        connect::migrate(&path, &mut conn, false).unwrap();
+        conn.batch_execute(WAITING).unwrap();
+        let stopped = Id(Uuid::from_u128(1));
+        let before = [1, 2, 3, 4].map(Some);
+        let away = [4, PUT_AWAY + 1, PUT_AWAY + 2, PUT_AWAY + 3].map(Some);
+        assert_eq!(due_times(&mut conn), before);
+        for _ in 0..2 {
+            agent_repository::stop(&mut conn, stopped, 9).unwrap();
+            assert_eq!(due_times(&mut conn), away);
+        }
+        // Those of agents that were stopped before there was this are put away with the migration.
+        conn.batch_execute(DOWN).unwrap();
+        assert_eq!(due_times(&mut conn), before);
+        conn.batch_execute(UP).unwrap();
+        assert_eq!(due_times(&mut conn), away);
+        bring_back(&mut conn, stopped).unwrap();
+        assert_eq!(due_times(&mut conn), before);
+    }
 }

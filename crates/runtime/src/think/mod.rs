@@ -21,7 +21,7 @@ mod knowledge;
 mod recall;
 mod response;
 mod show;
-mod template;
+pub(crate) mod template;
 
 use actions::ActionRegistry;
 use response::ResponseReader;

@@ -4,11 +4,11 @@
 
 use std::io;
 
-use core_types::character::check_template;
+use core_types::character::{TemplateEngine, check_template};
 use handlebars::template::TemplateElement;
 use handlebars::{
-    Context, Handlebars, Helper, HelperDef, HelperResult, Output, PathAndJson, RenderContext, RenderError, Renderable, ScopedJson,
-    Template, TemplateError, no_escape,
+    BlockContext, Context, Handlebars, Helper, HelperDef, HelperResult, Output, PathAndJson, RenderContext, RenderError, RenderErrorReason,
+    Renderable, ScopedJson, Template, no_escape,
 };
 use serde_json::Value;
 
@@ -19,6 +19,86 @@ const NAMES: [&str; 10] = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gia", "H
 /// The most bytes that come of a template, and that a variable has in it. What is more is cut, as it is for the model's context afterwards,
 /// and is no error: it may be others who have written so much.
 const MAX_TEXT: usize = 512 << 10;
+/// What the crate calls for a block that nothing else is registered for.
+const SECTION: &str = "blockHelperMissing";
+/// What decides whether its block is shown, and how many parameters each needs.
+const DECIDING: [(&str, usize); 13] = [
+    ("if", 1),
+    ("unless", 1),
+    ("with", 1),
+    ("each", 1),
+    ("eq", 2),
+    ("ne", 2),
+    ("gt", 2),
+    ("gte", 2),
+    ("lt", 2),
+    ("lte", 2),
+    ("and", 0),
+    ("or", 0),
+    ("not", 1),
+];
+
+/// Tells which templates of characters can be filled in.
+pub struct CharacterTemplates {
+    engine: Handlebars<'static>,
+}
+
+impl Default for CharacterTemplates {
+    fn default() -> Self {
+        let mut engine = engine();
+        for (name, needs) in DECIDING {
+            engine.register_helper(name, Box::new(WhateverIsSo { needs }));
+        }
+        engine.register_helper(SECTION, Box::new(Section { is_checked: true }));
+        Self { engine }
+    }
+}
+
+impl TemplateEngine for CharacterTemplates {
+    /// Goes through all of the template, with nothing to fill in.
+    fn check(&self, template: &str) -> Result<(), String> {
+        let mut out = Bounded::default();
+        match parsed(template)?.render(&self.engine, &Context::null(), &mut RenderContext::new(None), &mut out) {
+            Err(error) if !out.is_full => Err(what_and_where(error.line_no.zip(error.column_no), error.reason())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Shows its block and what is there otherwise, so that nothing that cannot be shown is found out only when it is to be.
+struct WhateverIsSo {
+    needs: usize,
+}
+
+impl HelperDef for WhateverIsSo {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        engine: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        state: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let given = helper.params().len();
+        if given < self.needs {
+            return Err(RenderErrorReason::Other(format!("{} needs {} parameters and has {given}", helper.name(), self.needs)).into());
+        }
+        show_both(helper, engine, context, state, out)
+    }
+}
+
+fn show_both<'reg: 'rc, 'rc>(
+    helper: &Helper<'rc>,
+    engine: &'reg Handlebars<'reg>,
+    context: &'rc Context,
+    state: &mut RenderContext<'reg, 'rc>,
+    out: &mut dyn Output,
+) -> HelperResult {
+    for block in [helper.template(), helper.inverse()].into_iter().flatten() {
+        block.render(engine, context, state, out)?;
+    }
+    Ok(())
+}
 
 /// Renders a template; unknown variables are empty.
 pub(super) fn render(name: &str, template: &str, mut variables: Value) -> Result<String, RunError> {
@@ -37,25 +117,27 @@ pub(super) fn render(name: &str, template: &str, mut variables: Value) -> Result
 
 /// The text, or why there is none.
 fn filled_in(template: &str, variables: Value) -> Result<String, String> {
-    // It may have been stored before templates were checked where they come in, and nothing else may see it before this.
-    check_template(template).map_err(|error| format!("it {error}"))?;
-    let template = Template::compile(template).map_err(|error| what_and_where(&error))?;
-    if !is_plain(&template) {
-        return Err("it uses other templates".to_owned());
-    }
+    let template = parsed(template)?;
     let (engine, context) = (engine(), Context::from(variables));
     let mut out = Bounded::default();
     let rendered = template.render(&engine, &context, &mut RenderContext::new(None), &mut out);
     match rendered {
-        Err(error) if !out.is_full => Err(error.to_string()),
+        Err(error) if !out.is_full => Err(what_and_where(error.line_no.zip(error.column_no), error.reason())),
         _ => Ok(out.text),
     }
 }
 
-/// What the parser says, without the part of the template that it shows: whoever waits for the reply is told.
-fn what_and_where(error: &TemplateError) -> String {
-    let place = error.pos().map(|(line, column)| format!("line {line}, column {column}: ")).unwrap_or_default();
-    place + &error.reason().to_string()
+fn parsed(template: &str) -> Result<Template, String> {
+    // It may have been stored before templates were checked where they come in, and nothing else may see it before this.
+    check_template(template).map_err(|error| error.to_string())?;
+    let template = Template::compile(template).map_err(|error| what_and_where(error.pos(), error.reason()))?;
+    if is_plain(&template) { Ok(template) } else { Err("must not use other templates".to_owned()) }
+}
+
+/// What is wrong, without the part of the template that the crate shows: whoever waits for the reply is told.
+fn what_and_where(place: Option<(usize, usize)>, what: &dyn std::error::Error) -> String {
+    let place = place.map(|(line, column)| format!("line {line}, column {column}: ")).unwrap_or_default();
+    place + &what.to_string()
 }
 
 /// Whether there are neither partials nor decorators in a template. That is known of its text already; here it is known of what was parsed.
@@ -76,6 +158,7 @@ fn engine() -> Handlebars<'static> {
     engine.register_helper("each", Box::new(Each));
     engine.register_helper("lookup", Box::new(Lookup));
     engine.register_helper("log", Box::new(Log));
+    engine.register_helper(SECTION, Box::new(Section { is_checked: false }));
     engine
 }
 
@@ -96,6 +179,40 @@ impl HelperDef for Each {
             Some(otherwise) => otherwise.render(engine, context, state, out),
             None => Ok(()),
         }
+    }
+}
+
+/// `{{#name}}…{{/name}}`: shown where there is such a variable, whose text is `this` in it.
+struct Section {
+    /// Whether it is shown whatever is so, and what is there otherwise as well.
+    is_checked: bool,
+}
+
+impl HelperDef for Section {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        engine: &'reg Handlebars<'reg>,
+        context: &'rc Context,
+        state: &mut RenderContext<'reg, 'rc>,
+        out: &mut dyn Output,
+    ) -> HelperResult {
+        let name = helper.name();
+        if !helper.params().is_empty() {
+            return Err(RenderErrorReason::HelperNotFound(name.to_owned()).into());
+        }
+        if self.is_checked {
+            return show_both(helper, engine, context, state, out);
+        }
+        if context.data().get(name).and_then(Value::as_str).is_none_or(str::is_empty) {
+            return helper.inverse().map_or(Ok(()), |otherwise| otherwise.render(engine, context, state, out));
+        }
+        let mut block = BlockContext::new();
+        block.base_path_mut().push(name.to_owned());
+        state.push_block(block);
+        let shown = helper.template().map_or(Ok(()), |template| template.render(engine, context, state, out));
+        state.pop_block();
+        shown
     }
 }
 
@@ -173,7 +290,40 @@ mod tests {
         for template in ["{{#*inline \"a\"}}{{> a}}{{/inline}}{{> a}}", &nested, &blocks] {
             let error = render("replyTemplate", template, json!({})).unwrap_err();
             assert!(matches!(&error, RunError::Template { name, .. } if name == "replyTemplate"), "{error}");
-            assert!(error.to_string().contains("it must"), "{error}");
+            assert!(error.to_string().contains(": must"), "{error}");
+        }
+    }
+
+    #[test]
+    fn sections_are_shown_where_there_is_something() {
+        let template =
+            "{{#a}}[{{this}}{{b}}]{{else}}no{{/a}} {{#missing}}x{{^}}none{{/missing}}{{#empty}}x{{/empty}} {{#a}}{{#a}}x{{/a}}{{/a}}";
+        assert_eq!(render("t", template, json!({"a": "A", "b": "B", "empty": ""})).unwrap(), "[A] none x");
+    }
+
+    #[test]
+    fn what_cannot_be_filled_in_is_known_before_there_is_anything_to_fill_in() {
+        let templates = CharacterTemplates::default();
+        for (template, problem) in [
+            ("{{> a}}", "must not have partials"),
+            ("{{.}}", "line 1, column "),
+            ("{{^a}}b{{/a}}", "line 1, column "),
+            ("a\n{{#if a}}", "line "),
+            ("{{#if a}}{{/unless}}", "line 1, column "),
+            ("{{#if a}}{{else}}{{nobodysHelper a}}{{/if}}", "line 1, column 18: Helper not found nobodysHelper"),
+            ("{{#each a}}{{#if (nobodysHelper a)}}{{/if}}{{/each}}", "line 1, column 12: Helper not found nobodysHelper"),
+            ("{{#nobodysHelper a}}{{/nobodysHelper}}", "line 1, column 1: Helper not found nobodysHelper"),
+            ("{{#a}}{{#eq b c}}{{else}}{{#if}}{{/if}}{{/eq}}{{/a}}", "line 1, column 26: if needs 1 parameters and has 0"),
+        ] {
+            let error = templates.check(template).unwrap_err();
+            assert!(error.starts_with(problem), "{template}: {error}");
+        }
+        for template in [
+            "",
+            "{{#if (gt (len a) 3)}}{{#with a as |b|}}{{b}}{{/with}}{{else if (and a (not b))}}{{lookup this 'a'}}{{/if}}",
+            "{{#each a}}{{@index}} {{this.b}}{{/each}}{{#unless a}}{{log a}}{{/unless}}{{{a}}} {{&a}} {{#a}}{{this}}{{/a}} \\{{#if}}",
+        ] {
+            assert_eq!(templates.check(template), Ok(()), "{template}");
         }
     }
 

@@ -12,6 +12,7 @@
     reason = "in a test, what must work and does not is a failure, and the seed is to be read"
 )]
 
+mod clearing;
 mod compare;
 mod dice;
 mod disk;

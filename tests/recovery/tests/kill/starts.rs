@@ -20,7 +20,8 @@ const UPDATE: u64 = 60;
 /// A start takes no longer than this, also on a machine that is busy with other things.
 const START: Duration = Duration::from_mins(2);
 
-fn copy(from: &Path, to: &Path) {
+/// Copies what is in a directory.
+pub fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let place = to.join(entry.file_name());

@@ -63,11 +63,11 @@ impl Talk {
     }
 }
 
-/// A server in `data` of the directory where somebody has talked and sent files; it is stopped again.
+/// A server in `data` of the directory where somebody has talked, also without a word, and sent files; it is stopped again.
 fn lived_in(directory: &Path) -> Talk {
     let server = Server::start(directory, &[]);
     let talk = Talk::begin(&server);
-    for text in ["Hello", "Zoë says “hi” 🌱"] {
+    for text in ["Hello", "Zoë says “hi” 🌱", "👍"] {
         talk.say(&server, text, "http");
     }
     for content in ["The mill has a store.", "Another file."] {

@@ -40,7 +40,9 @@ fn room() -> (Room, impl Fn() -> Vec<String>) {
     room.inner.lock().admit(&Listener { key: KEY, outbox: Arc::clone(&outbox) }, 0, false);
     let told = move || {
         let frames = outbox.take_now(usize::MAX).unwrap_or_default();
-        let short = |text: &str| ["messageAck", "message 1", "message 2", "message 3"].into_iter().find(|word| text.contains(word));
+        let short = |text: &str| {
+            ["messageAck", "channelDeleted", "message 1", "message 2", "message 3"].into_iter().find(|word| text.contains(word))
+        };
         frames.iter().filter_map(|frame| short(&format!("{frame:?}"))).map(str::to_owned).collect()
     };
     (room, told)
@@ -81,6 +83,16 @@ fn what_waits_for_a_word_that_does_not_come_is_told_all_the_same() {
         }
         assert_eq!(told(), ["message 1", "message 2"], "leaves: {leaves}");
     }
+}
+
+#[test]
+fn the_end_of_a_channel_is_told_to_whom_it_was_shown() {
+    let (room, told) = room();
+    room.begin_again();
+    assert!(told().is_empty(), "nothing was ever told of it: it may have been another's");
+    room.tell(&said(9, 1, None));
+    room.begin_again();
+    assert_eq!(told(), ["message 1", "channelDeleted"]);
 }
 
 /// A piece of the reply of this number, which this agent makes to the message of the same number.

@@ -1,0 +1,261 @@
+//! Large answers that are not taken yet. Each is in memory until its client has taken it, and a client may take its time: so there is only
+//! so much of them, of which each tenant has its part, and each has to be taken at some pace.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody, None as NoBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::http::Method;
+use actix_web::{HttpMessage, ResponseError};
+use bytes::Bytes;
+use core_types::{Caller, Tenant};
+use derive_more::{Display, Error};
+
+use crate::app::State;
+use crate::errors::{ApiError, ApiResult};
+use crate::holdings::{Lack, Part, Stock};
+use crate::limits;
+
+/// What is counted has more bytes, and is sent in pieces of so many: whatever is sent is copied first.
+const PIECE: usize = 64 * 1024;
+/// How many bytes a second a client must take of what is counted, after a while.
+const PACE: usize = 32 * 1024;
+
+/// Why there is no answer.
+const FULL: &str = "Too many large answers are being taken; try again later";
+/// Why there is none for a tenant.
+const SHARE_FULL: &str = "Too many large answers to this tenant are not taken yet; take those, or try again later";
+
+/// The bytes of all answers that are counted.
+pub(crate) struct Unread(Arc<Stock>);
+
+/// Why an answer ends before its end.
+#[derive(Debug, Display, Error)]
+enum CutOff {
+    #[display("its client does not take it")]
+    Slow,
+    #[display("there is too much that clients do not take")]
+    Full,
+}
+
+/// The answer to a request with this method, counted for its caller until it is taken, if it is large.
+pub(crate) fn counted(method: &Method, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let is_small = match response.response().body().size() {
+        BodySize::None => true,
+        BodySize::Sized(bytes) => bytes <= PIECE as u64,
+        BodySize::Stream => false,
+    };
+    let state = if is_small { None } else { response.request().app_data::<State>().cloned() };
+    match state {
+        Some(state) => state.unread.counted(method, response),
+        None => response,
+    }
+}
+
+impl Unread {
+    /// At most so many bytes.
+    pub(crate) fn new(most: usize) -> Self {
+        Self(Stock::new(most))
+    }
+
+    /// Refuses who has as much to take as there may be, before anything is done whose answer could not be given.
+    pub(crate) fn check(&self, caller: &Caller) -> ApiResult<()> {
+        self.0.check(caller.makes_for().as_ref()).map_err(refusal)
+    }
+
+    /// Where there is too much, what was only read is refused; of what was done the answer is given.
+    fn counted(&self, method: &Method, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+        let mut refused = None;
+        let caller = response.request().extensions().get::<Caller>().map(Caller::makes_for);
+        let counted = response.map_body(|_, body| match (body.try_into_bytes(), caller) {
+            // What strangers are shown is there anyway.
+            (Ok(bytes), None) => Whole(Large::new(bytes, None)).boxed(),
+            (Ok(bytes), Some(tenant)) => match self.part(method, tenant, bytes.len()) {
+                Ok(part) => Whole(Large::new(bytes, Some(part))).boxed(),
+                Err(lack) => {
+                    refused = Some(refusal(lack));
+                    NoBody::new().boxed()
+                }
+            },
+            (Err(body), None) => body,
+            (Err(body), Some(tenant)) => BoxBody::new(Pieces { body, stock: Arc::clone(&self.0), tenant, large: None }),
+        });
+        match refused {
+            Some(error) => counted.into_response(error.error_response()),
+            None => counted,
+        }
+    }
+
+    fn part(&self, method: &Method, tenant: Option<Tenant>, bytes: usize) -> Result<Part, Lack> {
+        if method == Method::GET { self.0.take(tenant, bytes) } else { Ok(self.0.take_beyond(tenant, bytes)) }
+    }
+}
+
+fn refusal(lack: Lack) -> ApiError {
+    ApiError::overloaded(match lack {
+        Lack::Everybodys => FULL,
+        Lack::Tenants => SHARE_FULL,
+    })
+}
+
+/// Bytes that are on their way to a client.
+struct Large {
+    rest: Bytes,
+    until: Instant,
+    _part: Option<Part>,
+}
+
+impl Large {
+    fn new(bytes: Bytes, part: Option<Part>) -> Self {
+        let seconds = u64::try_from(bytes.len() / PACE).unwrap_or(u64::MAX);
+        Self { until: Instant::now() + limits::UNREAD_TIME + Duration::from_secs(seconds), rest: bytes, _part: part }
+    }
+
+    /// The next bytes, while there are some: those before are taken when this is asked for.
+    fn next(&mut self) -> Option<Result<Bytes, CutOff>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        if Instant::now() > self.until {
+            return Some(Err(CutOff::Slow));
+        }
+        Some(Ok(self.rest.split_to(self.rest.len().min(PIECE))))
+    }
+}
+
+/// An answer that is there as a whole.
+struct Whole(Large);
+
+impl MessageBody for Whole {
+    type Error = CutOff;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0.rest.len() as u64)
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, CutOff>>> {
+        Poll::Ready(self.get_mut().0.next())
+    }
+}
+
+/// An answer that comes by and by, some of it perhaps large.
+struct Pieces {
+    body: BoxBody,
+    stock: Arc<Stock>,
+    tenant: Option<Tenant>,
+    large: Option<Large>,
+}
+
+impl MessageBody for Pieces {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        if let Some(next) = this.large.as_mut().and_then(Large::next) {
+            return Poll::Ready(Some(next.map_err(Into::into)));
+        }
+        this.large = None;
+        match ready!(this.body.as_pin_mut().poll_next(context)) {
+            Some(Ok(bytes)) if bytes.len() > PIECE => {
+                let Ok(part) = this.stock.take(this.tenant.clone(), bytes.len()) else {
+                    return Poll::Ready(Some(Err(CutOff::Full.into())));
+                };
+                let large = this.large.insert(Large::new(bytes, Some(part)));
+                Poll::Ready(large.next().map(|next| next.map_err(Into::into)))
+            }
+            next => Poll::Ready(next),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::HttpResponse;
+    use actix_web::body::to_bytes;
+    use actix_web::http::StatusCode;
+    use actix_web::test::TestRequest;
+    use core_types::{Credential, Permission, Reach};
+    use futures_util::stream;
+
+    use super::*;
+
+    const MOST: usize = 16 * PIECE;
+
+    fn caller(name: &str) -> Caller {
+        let reach = Reach { tenant: Tenant::new(name).unwrap(), servers: Vec::new(), person: None };
+        Caller::tenant(Arc::new(Credential { key: None, permissions: vec![Permission::MessagesRead], reach, expires_at: None }))
+    }
+
+    fn answer(caller: Option<&Caller>, body: BoxBody) -> ServiceResponse<BoxBody> {
+        let request = TestRequest::default().to_http_request();
+        if let Some(caller) = caller {
+            request.extensions_mut().insert(caller.clone());
+        }
+        ServiceResponse::new(request, HttpResponse::Ok().body(body))
+    }
+
+    fn large() -> BoxBody {
+        Bytes::from(vec![b'x'; 3 * PIECE]).boxed()
+    }
+
+    #[tokio::test]
+    async fn what_a_tenant_does_not_take_is_counted_until_it_does() {
+        let unread = Unread::new(MOST);
+        let one = caller("one");
+        let taken = unread.counted(&Method::GET, answer(Some(&one), large()));
+        assert_eq!(taken.response().body().size(), BodySize::Sized(3 * PIECE as u64));
+        assert!(unread.check(&one).is_ok(), "there is room for something small");
+        assert_eq!(unread.counted(&Method::GET, answer(Some(&one), large())).status(), StatusCode::SERVICE_UNAVAILABLE);
+        let done = unread.counted(&Method::POST, answer(Some(&one), large()));
+        assert_eq!(done.status(), StatusCode::OK, "what was done is answered");
+        assert_eq!(unread.check(&one).unwrap_err().to_string(), SHARE_FULL);
+        assert!(unread.check(&caller("other")).is_ok() && unread.check(&Caller::owner()).is_ok());
+        assert_eq!(to_bytes(taken.into_body()).await.unwrap().len(), 3 * PIECE);
+        drop(done);
+        assert!(unread.check(&one).is_ok());
+        assert_eq!(unread.counted(&Method::GET, answer(Some(&one), large())).status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_where_there_is_too_much() {
+        let unread = Unread::new(MOST);
+        let one = caller("one");
+        let stream = || {
+            let pieces = [1, 3 * PIECE, 2].map(|bytes| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; bytes])));
+            HttpResponse::Ok().streaming(stream::iter(pieces)).into_body()
+        };
+        let streamed = unread.counted(&Method::GET, answer(Some(&one), stream()));
+        assert_eq!(to_bytes(streamed.into_body()).await.unwrap().len(), 3 * PIECE + 3);
+        let held = unread.counted(&Method::GET, answer(Some(&one), large()));
+        let streamed = unread.counted(&Method::GET, answer(Some(&one), stream()));
+        assert_eq!(to_bytes(streamed.into_body()).await.unwrap_err().to_string(), CutOff::Full.to_string());
+        drop(held);
+        let streamed = unread.counted(&Method::GET, answer(Some(&one), stream()));
+        assert!(to_bytes(streamed.into_body()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_strangers_are_shown_takes_nobodys_part() {
+        let unread = Unread::new(MOST);
+        let shown: Vec<_> = (0..9).map(|_| unread.counted(&Method::GET, answer(None, large()))).collect();
+        assert!(shown.iter().all(|shown| shown.status() == StatusCode::OK));
+        assert_eq!(unread.counted(&Method::GET, answer(Some(&Caller::owner()), large())).status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn what_is_taken_too_slowly_is_cut_off() {
+        let mut large = Large::new(Bytes::from(vec![b'x'; 2 * PIECE]), None);
+        assert_eq!(large.next().unwrap().unwrap().len(), PIECE);
+        let left = large.until.duration_since(Instant::now());
+        assert!(left > limits::UNREAD_TIME && left < limits::UNREAD_TIME + Duration::from_secs(5), "{left:?}");
+        large.until -= left + Duration::from_secs(1);
+        assert!(matches!(large.next(), Some(Err(CutOff::Slow))));
+    }
+}

@@ -153,6 +153,7 @@ macro_rules! store_contract {
             agents::secrets_change_together_with_their_agent,
             agents::starting_is_a_new_version_once,
             agents::stopping_tells_whether_the_agent_ran,
+            agents::starts_and_stops_at_once_all_find_the_agent,
             agents::removing_an_agent_removes_all_that_is_its_own,
             agents::removing_an_agent_cancels_its_open_deliveries,
             agents::removing_an_agent_tells_the_readers_of_its_channels,

@@ -21,6 +21,9 @@ use crate::places::LongReads;
 /// How far down each ranking is read before they are fused.
 const DEPTH: u32 = 100;
 
+/// A page of more memories than this may be many times as large as what clients usually ask for.
+const SHORT_PAGE: u32 = 100;
+
 /// The tables that are forgotten together, in the spellings of all releases.
 const FORGOTTEN: [&str; 6] = [MEMORIES, MESSAGES, "message", FACTS, DOCUMENTS, "document"];
 
@@ -130,11 +133,11 @@ impl MemoryService for Memories {
 }
 
 /// Whether a list may go through much of what an agent remembers: no index leads to what the filter lets pass in the order of the list,
-/// or what is shown is far down in it.
+/// or what is shown is far down in it or may be megabytes.
 fn is_long(filter: &MemoryFilter, page: Page) -> bool {
     let is_led = filter.tables.len() == 1 && filter.rooms.len() <= 1 || filter.document.is_some();
     let looks_into_rows = filter.entity.is_some() || filter.world.is_some() || filter.source.is_some() || !filter.metadata.is_empty();
-    filter.id.is_none() && (!is_led || looks_into_rows || page.offset > COUNTED)
+    filter.id.is_none() && (!is_led || looks_into_rows || page.offset > COUNTED || page.limit > SHORT_PAGE)
 }
 
 impl Memories {
@@ -208,6 +211,8 @@ mod tests {
             (MemoryFilter { document: Some(id()), ..MemoryFilter::default() }, first, false),
             (MemoryFilter { id: Some(id()), entity: Some(EntityId::new(Uuid::nil())), ..MemoryFilter::default() }, first, false),
             (table(), Page { offset: COUNTED + 1, limit: 10 }, true),
+            (table().in_room(room(1)), Page::first(SHORT_PAGE), false),
+            (table().in_room(room(1)), Page::first(SHORT_PAGE + 1), true),
             (MemoryFilter::default(), first, true),
             (MemoryFilter { rooms: vec![room(1), room(2)], ..table() }, first, true),
             (MemoryFilter { entity: Some(EntityId::new(Uuid::nil())), ..table() }, first, true),

@@ -1,5 +1,5 @@
 //! Places that callers hold for a while: of files that are being taken, of replies that are waited for, of titles that are made, of
-//! documents that are taken in, of reads that may take long.
+//! documents that are taken in, of reads that may take long. And turns, which whoever wants one gets in the end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(crate) struct Places {
 }
 
 /// The lines of those tenants that hold places or wait for them.
-type Lines = Arc<Mutex<HashMap<String, Line>>>;
+type Lines = Arc<Mutex<HashMap<Tenant, Line>>>;
 
 /// The places that one tenant may hold, and how often it holds one or waits for one.
 struct Line {
@@ -41,7 +41,7 @@ pub(crate) struct Place {
 
 /// Keeps a tenant's line for as long as somebody is in it.
 struct InLine {
-    by: String,
+    by: Tenant,
     lines: Lines,
 }
 
@@ -52,7 +52,7 @@ impl Places {
 
     /// A place, where one is free and the caller's share is not used up.
     pub(crate) fn take(&self, caller: &Caller) -> Option<Place> {
-        let share = match self.line(caller) {
+        let share = match self.line(tenant_of(caller)) {
             Some((share, line)) => Some((share.try_acquire_owned().ok()?, line)),
             None => None,
         };
@@ -64,12 +64,12 @@ impl Places {
     /// own line for its share, and so holds up nobody but itself.
     pub(crate) async fn wait(&self, caller: &Caller, refusal: &str) -> ServiceResult<Place> {
         let refused = || ServiceError::Overloaded { message: refusal.to_owned(), retry_after: BUSY };
-        timeout(PATIENCE, self.next(caller)).await.ok().flatten().ok_or_else(refused)
+        timeout(PATIENCE, self.next(tenant_of(caller))).await.ok().flatten().ok_or_else(refused)
     }
 
     /// The next place. Semaphores are never closed here, and give places in the order in which they were asked for.
-    async fn next(&self, caller: &Caller) -> Option<Place> {
-        let share = match self.line(caller) {
+    async fn next(&self, tenant: Option<&Tenant>) -> Option<Place> {
+        let share = match self.line(tenant) {
             Some((share, line)) => Some((share.acquire_owned().await.ok()?, line)),
             None => None,
         };
@@ -78,14 +78,17 @@ impl Places {
     }
 
     /// The line of a tenant; the owner has none.
-    fn line(&self, caller: &Caller) -> Option<(Arc<Semaphore>, InLine)> {
-        caller.credential()?;
-        let by = caller.name();
+    fn line(&self, tenant: Option<&Tenant>) -> Option<(Arc<Semaphore>, InLine)> {
+        let by = tenant?.clone();
         let mut lines = self.lines.lock();
         let line = lines.entry(by.clone()).or_insert_with(|| Line { share: Arc::new(Semaphore::new(self.share)), count: 0 });
         line.count += 1;
         Some((Arc::clone(&line.share), InLine { by, lines: Arc::clone(&self.lines) }))
     }
+}
+
+fn tenant_of(caller: &Caller) -> Option<&Tenant> {
+    caller.reach().map(|reach| &reach.tenant)
 }
 
 impl Drop for InLine {
@@ -97,6 +100,25 @@ impl Drop for InLine {
                 lines.remove(&self.by);
             }
         }
+    }
+}
+
+/// Turns at work on what somebody owns: one at a time for each owner, and so many for all tenants together. The owner of the server waits
+/// for no tenant. Nobody is refused: what the work is for is stored already.
+pub(crate) struct Turns {
+    own: Places,
+    tenants: Places,
+}
+
+impl Turns {
+    pub(crate) fn new(of_tenants: usize) -> Self {
+        Self { own: Places::new(1), tenants: Places { share: 1, ..Places::new(of_tenants) } }
+    }
+
+    /// The next turn of an owner, `None` for that of the server, over when the place is dropped. Always a place, however long it takes.
+    pub(crate) async fn next(&self, owner: Option<&Tenant>) -> Option<Place> {
+        let places = if owner.is_some() { &self.tenants } else { &self.own };
+        places.next(owner).await
     }
 }
 
@@ -165,6 +187,24 @@ mod tests {
         };
         assert_eq!(tokio::join!(waiting, let_past), (true, 2), "others come first, and what is free again goes to who waits");
         assert!(places.lines.lock().is_empty(), "nobody is remembered who neither holds a place nor waits");
+    }
+
+    #[tokio::test]
+    async fn each_owner_has_one_turn_at_a_time_and_the_next_comes_behind_it() {
+        let turns = Turns::new(2);
+        let [one, other, third] = ["one", "other", "third"].map(|name| Tenant::new(name).unwrap());
+        let is_free = async |owner: Option<&Tenant>| timeout(Duration::ZERO, turns.next(owner)).await.is_ok();
+        let ones = turns.next(Some(&one)).await;
+        assert!(!is_free(Some(&one)).await && is_free(Some(&other)).await);
+        let others = turns.next(Some(&other)).await;
+        assert!(!is_free(Some(&third)).await, "tenants have so many together");
+        let own = turns.next(None).await;
+        assert!(own.is_some() && !is_free(None).await, "the owner waits for no tenant, and for itself");
+        let (next, ()) = tokio::join!(turns.next(Some(&one)), async { drop(ones) });
+        assert!(next.is_some() && !is_free(Some(&one)).await);
+        drop((next, others));
+        assert!(is_free(Some(&third)).await);
+        assert!(turns.tenants.lines.lock().is_empty(), "nobody is remembered who neither has a turn nor waits");
     }
 
     #[test]

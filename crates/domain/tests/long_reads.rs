@@ -17,6 +17,7 @@ use serde_json::json;
 use testkit::house::{House, Plan, person};
 use testkit::scripted_provider::ScriptedProvider;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 /// Answers no filtered list of runs before it may.
 struct Slow {
@@ -75,6 +76,31 @@ async fn agent_of(house: &House, caller: &Caller) -> AgentId {
     house.agents.create(caller, character).await.unwrap().id
 }
 
+/// Runs of a house whose filtered lists wait.
+fn slow_runs(house: &House) -> (Arc<Runs>, Arc<Slow>) {
+    let slow = Arc::new(Slow { runs: house.store.runs(), begun: Semaphore::new(0), may_go_on: Semaphore::new(0) });
+    let (access, reads) = (Access::new(house.store.access()), house.agents.reads.clone());
+    (Arc::new(Runs { agents: house.store.agents(), access, runs: slow.clone(), reads }), slow)
+}
+
+/// Begins to read such a list, which takes a place.
+fn reading(runs: &Arc<Runs>, caller: &Caller, agent: AgentId) -> JoinHandle<ServiceResult<Listed<Run>>> {
+    let (runs, caller) = (Arc::clone(runs), caller.clone());
+    let completed = RunFilter { status: Some(RunStatus::Completed), ..RunFilter::default() };
+    tokio::spawn(async move { runs.list(&caller, agent, completed, Page::first(10)).await })
+}
+
+fn memories(house: &House) -> Memories {
+    Memories {
+        agents: house.store.agents(),
+        access: Access::new(house.store.access()),
+        memories: house.store.memories(),
+        messages: house.store.messages(),
+        vectors: None,
+        reads: house.agents.reads.clone(),
+    }
+}
+
 fn is_refused<T>(answer: &ServiceResult<T>) -> bool {
     matches!(answer, Err(ServiceError::Overloaded { .. }))
 }
@@ -84,25 +110,9 @@ async fn a_tenant_that_reads_much_at_once_waits_behind_itself_alone() {
     let house = House::open(Plan::with(Arc::new(ScriptedProvider::saying("pong")))).await;
     let (one, other) = (tenant("one"), tenant("other"));
     let (agent, others) = (agent_of(&house, &one).await, agent_of(&house, &other).await);
-    let slow = Arc::new(Slow { runs: house.store.runs(), begun: Semaphore::new(0), may_go_on: Semaphore::new(0) });
-    let access = || Access::new(house.store.access());
-    let reads = house.agents.reads.clone();
-    let runs = Arc::new(Runs { agents: house.store.agents(), access: access(), runs: slow.clone(), reads: reads.clone() });
-    let memories = Memories {
-        agents: house.store.agents(),
-        access: access(),
-        memories: house.store.memories(),
-        messages: house.store.messages(),
-        vectors: None,
-        reads,
-    };
+    let ((runs, slow), memories) = (slow_runs(&house), memories(&house));
     let first = Page::first(10);
-    let reading = || {
-        let (runs, one) = (Arc::clone(&runs), one.clone());
-        let completed = RunFilter { status: Some(RunStatus::Completed), ..RunFilter::default() };
-        tokio::spawn(async move { runs.list(&one, agent, completed, first).await })
-    };
-    let two = [reading(), reading()];
+    let two = [reading(&runs, &one, agent), reading(&runs, &one, agent)];
     slow.begun.acquire_many(2).await.unwrap().forget();
 
     let search = || MemorySearch { text: "kite".to_owned(), filter: MemoryFilter::table(MESSAGES), limit: 10, threshold: None };
@@ -128,4 +138,30 @@ async fn a_tenant_that_reads_much_at_once_waits_behind_itself_alone() {
         list.await.unwrap().unwrap();
     }
     assert!(memories.search(&one, agent, search()).await.is_ok(), "what is done makes room");
+}
+
+#[tokio::test]
+async fn a_page_that_may_be_megabytes_waits_for_a_place_and_a_usual_one_does_not() {
+    let house = House::open(Plan::with(Arc::new(ScriptedProvider::saying("pong")))).await;
+    let owner = Caller::owner();
+    let agent = house.agent_named("Eliza").await;
+    let channel = house.channel("GROUP", &[person(1)], json!({})).await;
+    let ((runs, slow), memories) = (slow_runs(&house), memories(&house));
+    let eight: Vec<_> = (0..8).map(|_| reading(&runs, &owner, agent)).collect();
+    slow.begun.acquire_many(8).await.unwrap().forget();
+
+    let (usual, long, title, remembered) = tokio::join!(
+        house.messaging.page(&owner, channel, None, 100, None),
+        house.messaging.page(&owner, channel, None, 101, None),
+        house.messaging.title(&owner, channel, agent, None, 101),
+        memories.list(&owner, agent, MemoryFilter::table(MESSAGES), Page::first(101)),
+    );
+    assert!(usual.is_ok(), "{usual:?}");
+    assert_eq!([is_refused(&long), is_refused(&title), is_refused(&remembered)], [true; 3], "all places are taken");
+
+    slow.may_go_on.add_permits(8);
+    for list in eight {
+        list.await.unwrap().unwrap();
+    }
+    assert!(house.messaging.page(&owner, channel, None, 1000, None).await.is_ok(), "what is done makes room");
 }

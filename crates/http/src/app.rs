@@ -31,9 +31,11 @@ use core_types::{Caller, Clock, Ids, Randomness, Timestamp};
 use ipnet::IpNet;
 use tokio::sync::{Semaphore, watch};
 
+use crate::holdings::Stock;
 use crate::lines::Lines;
 use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
+use crate::server::Connections;
 use crate::sockets::hub::Hub;
 use crate::streams::Streams;
 use crate::unread::Unread;
@@ -156,12 +158,17 @@ pub(crate) struct Shared {
     pub(crate) limiter: Limiter,
     /// Requests of callers.
     pub(crate) lines: Arc<Lines>,
+    /// Those of them with a large body.
+    pub(crate) large_lines: Arc<Lines>,
     /// Documents that they upload.
     pub(crate) document_lines: Arc<Lines>,
     pub(crate) pages: Pages,
+    pub(crate) connections: Arc<Connections>,
     pub(crate) sockets: Arc<Hub>,
     pub(crate) streams: Streams,
     pub(crate) unread: Unread,
+    /// Bytes of what is sent to sockets.
+    pub(crate) incoming: Arc<Stock>,
     /// Documents that may be uploaded at once.
     pub(crate) documents: Semaphore,
     closing: watch::Sender<bool>,
@@ -219,6 +226,7 @@ impl AppState {
         let started = services.clock.now();
         let limiter = Limiter::new(settings.rate_limits);
         let connections = settings.connections();
+        let places = Connections::new(connections, settings.trusted_proxies.clone());
         let sockets = Hub::new(Arc::clone(&services.messaging), connections);
         Self(web::Data::new(Shared {
             services,
@@ -226,11 +234,14 @@ impl AppState {
             started,
             limiter,
             lines: Lines::new(limits::CALLER_AT_ONCE),
+            large_lines: Lines::new(limits::CALLER_LARGE_BODIES),
             document_lines: Lines::new(limits::CALLER_DOCUMENT_UPLOADS),
             pages: Pages::new(),
+            connections: places,
             sockets,
             streams: Streams::new(limits::streams(connections)),
             unread: Unread::new(limits::UNREAD_BYTES),
+            incoming: Stock::new(limits::INCOMING_BYTES),
             documents: Semaphore::new(limits::DOCUMENT_UPLOADS),
             closing: watch::Sender::new(false),
         }))

@@ -31,6 +31,11 @@ impl<K: Clone + Eq + Hash> Holdings<K> {
         self.give_some_back(holder, 1);
     }
 
+    /// Counts one more as this holder's, also where it should not hold that.
+    pub(crate) fn take_beyond(&mut self, holder: Option<&K>) {
+        self.add(holder, 1);
+    }
+
     fn take_some(&mut self, holder: Option<&K>, amount: usize) -> bool {
         let fits = holder.is_none_or(|holder| self.of(holder).saturating_add(amount) <= self.share);
         if fits {

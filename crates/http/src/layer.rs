@@ -10,11 +10,12 @@ use std::time::Instant;
 use actix_web::body::{BodySize, BoxBody, MessageBody, None as NoBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpResponse};
 use bytes::Bytes;
+use core_types::Caller;
 use futures_util::FutureExt;
 
 use crate::app::State;
@@ -29,7 +30,8 @@ use crate::ui;
 use crate::unread;
 
 /// Says on the connection that it is served, spells the path, serves HEAD by GET where reading changes nothing, answers preflights,
-/// turns a panic into a 500 for that request alone, tags what was read, and puts the headers on whatever comes out.
+/// turns a panic into a 500 for that request alone, tags what was read, puts the headers on whatever comes out, and parts from strangers
+/// where few connections are left.
 pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let (serving, began) = (pace::serve(&mut request), Instant::now());
     let origins = request.app_data::<State>().map_or(&[][..], |state| &state.settings.cors_origins);
@@ -39,7 +41,7 @@ pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) 
         allow_methods(response.headers_mut());
         decoration.put_on(response.headers_mut());
         PREFLIGHTS.with(|figures| figures.count(request.method(), response.status(), began.elapsed()));
-        return Ok(request.into_response(response));
+        return Ok(parted(request.into_response(response)));
     }
     let has_ui = request.app_data::<State>().is_some_and(|state| state.settings.ui.is_some());
     if !(has_ui && ui::may_have(request.path())) {
@@ -60,7 +62,7 @@ pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) 
             let tagged = known.iter().fold(response, tagged);
             let mut response = if head_only { without_stream(tagged) } else { unread::counted(&method, tagged) };
             decoration.put_on(response.headers_mut());
-            Ok(pace::answered(response, serving))
+            Ok(pace::answered(parted(response), serving))
         }
         Err(error) => {
             let status = error.as_response_error().status_code();
@@ -84,6 +86,17 @@ pub(crate) fn decorated(error: &Error, decorate: impl FnOnce(&mut HeaderMap)) ->
     let mut response = error.error_response();
     decorate(response.headers_mut());
     InternalError::from_response("answered by a layer", response).into()
+}
+
+/// The answer, the last on its connection where few of those are left and its request showed no key that counts: while it is silent, such
+/// a client would hold a place that others want. What goes on in another protocol is bounded there.
+fn parted(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let request = response.request();
+    let few = request.app_data::<State>().is_some_and(|state| state.connections.are_few_left());
+    if few && response.status() != StatusCode::SWITCHING_PROTOCOLS && !request.extensions().contains::<Caller>() {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
+    response
 }
 
 /// The answer to a HEAD request sends no body, so an endless one must not even begin, and a file need not be read.

@@ -33,6 +33,10 @@ pub(crate) const CONNECTIONS: usize = 10_000;
 /// How many requests of one caller are worked on at once, and how many more may wait for that.
 pub(crate) const CALLER_AT_ONCE: usize = 64;
 pub(crate) const CALLER_WAITING: usize = 256;
+/// A JSON body of more bytes is a large one: it is many times its size once it is parsed, and takes long to be stored.
+pub(crate) const LARGE_BODY_BYTES: usize = 32 * 1024;
+/// How many requests of one caller with a large body are worked on at once; its others wait.
+pub(crate) const CALLER_LARGE_BODIES: usize = 4;
 /// How often it is asked whether what a caller showed counts still, while a stream is open.
 pub(crate) const CREDENTIAL_CHECK: Duration = Duration::from_secs(5);
 /// How long a graceful stop waits for running requests, unless set otherwise.
@@ -143,12 +147,27 @@ const UNKNOWN_SOCKETS: usize = 1_000;
 /// How many frames, and how many bytes of them, may wait for one client before it is cut off.
 pub(crate) const SOCKET_FRAMES: usize = 2_048;
 pub(crate) const SOCKET_BYTES: usize = 4 * 1024 * 1024;
-/// How many packets of one client may wait until they are looked at; its transport is not read before.
+/// How many packets of one client may wait until they are looked at, and how many bytes of them; its transport is not read before. One
+/// that is larger waits alone.
 pub(crate) const SOCKET_INPUTS: usize = 16;
+pub(crate) const SOCKET_INPUT_BYTES: usize = SMALL_MESSAGE_BYTES;
 /// How many channels one socket may hear at once.
 pub(crate) const SOCKET_CHANNELS: usize = 1_000;
 /// The most bytes of one message of a websocket, and of one payload of a poll.
 pub(crate) const SOCKET_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
+/// The same before the client has shown a key. What is larger of those who have is counted until it is looked at.
+pub(crate) const SMALL_MESSAGE_BYTES: usize = 64 * 1024;
+/// The most bytes of what is counted, all together.
+pub(crate) const INCOMING_BYTES: usize = 64 * 1024 * 1024;
+/// A connection is given more to send to a client while no more than so many bytes have not left for the system yet.
+pub(crate) const LEAVING_BYTES: usize = 64 * 1024;
+/// Whoever is told what it missed is told the next while no more than so many bytes wait for it.
+pub(crate) const CATCH_UP_BYTES: usize = 64 * 1024;
+/// Whoever takes nothing of that for so long is cut off.
+pub(crate) const CATCH_UP_TIME: Duration = Duration::from_secs(30);
+/// What it counts as among the bytes that clients have not taken yet, and how long it waits before it asks again for its part of those.
+pub(crate) const CATCH_UP_PART: usize = 1024 * 1024;
+pub(crate) const CATCH_UP_PAUSE: Duration = Duration::from_millis(100);
 /// The most packets of one payload that a client posts.
 pub(crate) const SOCKET_PACKETS: usize = 256;
 /// The most bytes of one payload that a poll is answered with, as the greeting says.
@@ -159,6 +178,16 @@ pub(crate) const ROOMS: usize = 20_000;
 pub(crate) const ROOM_REPLIES: usize = 256;
 /// How long a room waits until it reads on after the database could not be read.
 pub(crate) const ROOM_PAUSE: Duration = Duration::from_secs(1);
+
+/// How many of so many connections may be taken before an address has no more than its share.
+pub(crate) const fn unshared_connections(connections: usize) -> usize {
+    connections / 2
+}
+
+/// How many of so many connections may be taken before those who show no key keep theirs no longer than for an answer.
+pub(crate) const fn kept_connections(connections: usize) -> usize {
+    connections - connections / 4
+}
 
 /// How many event streams may be open at once, of which each keeps one of so many connections. What these and sockets leave, an eighth, is
 /// for everything else.

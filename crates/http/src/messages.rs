@@ -12,7 +12,7 @@ use crate::app::State;
 use crate::envelope::{Envelope, Warned, gone, ok, respond, success, warned, write, written};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{MessagesRead, MessagesWrite};
-use crate::extract::{Authorized, ChannelPath, JsonBody, MessagePath, Query, Sender};
+use crate::extract::{Authorized, ChannelPath, JsonBody, MessagePath, Query, Sender, is_stored};
 use crate::limits;
 use crate::pages::{Page, PageOf};
 use crate::replies::Replies;
@@ -111,6 +111,7 @@ async fn send(
         return Ok(replayed(&receipt, respond(StatusCode::CREATED, &PostedWire::of(&receipt, None))));
     }
     let (receipt, replies) = messaging.exchange(&caller, message, transport.form()).await?;
+    is_stored(&request);
     let replies = Replies::new(replies, &state, &caller, receipt.message.clone());
     match transport {
         Transport::Sse => Ok(replayed(&receipt, sse::respond(replies.frames()))),

@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::layer;
 use crate::limits;
+use crate::server::Place;
 
 /// A connection that is read at its [`Pace`].
 pub(crate) struct Paced {
@@ -30,6 +31,8 @@ pub(crate) struct Paced {
     pace: Rc<Pace>,
     /// What was read behind a request, with it: no more than [`limits::AHEAD_BYTES`].
     held: Vec<u8>,
+    /// It is given back however the connection ends.
+    _place: Place,
 }
 
 /// How much may be read of a connection, by what it knows itself and by what those say who serve its requests.
@@ -123,8 +126,8 @@ impl Pace {
 }
 
 impl Paced {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, pace: Rc::default(), held: Vec::new() }
+    pub(crate) fn new(stream: TcpStream, place: Place) -> Self {
+        Self { stream, pace: Rc::default(), held: Vec::new(), _place: place }
     }
 
     /// What requests of this connection are served by.
@@ -314,6 +317,7 @@ mod tests {
 
     use super::*;
     use crate::limits::AHEAD_BYTES;
+    use crate::server::Connections;
 
     #[derive(Default)]
     struct Woken(AtomicBool);
@@ -335,7 +339,8 @@ mod tests {
     async fn connected() -> (Paced, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Paced::new(listener.accept().await.unwrap().0), client)
+        let place = Connections::new(1, Vec::new()).take(None).unwrap();
+        (Paced::new(listener.accept().await.unwrap().0, place), client)
     }
 
     fn serving(connection: &Paced, body: usize) -> Serving {

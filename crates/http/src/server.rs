@@ -1,8 +1,9 @@
 //! Running the application on a listener, and stopping it without cutting anybody off.
 
 use std::future::ready;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use actix_http::HttpServiceBuilder;
 use actix_http::error::DispatchError;
@@ -14,6 +15,10 @@ use actix_web::rt::net::TcpStream;
 use crate::app::{AppState, app};
 use crate::limits;
 use crate::pace::Paced;
+
+mod connections;
+
+pub(crate) use connections::{Connections, Place};
 
 /// A server that accepts connections as long as it is awaited.
 pub struct RunningServer {
@@ -72,9 +77,13 @@ where
             data.insert(connection.pace());
         })
         .h1::<_, BoxBody>(map_config(app(state), |()| AppConfig::default()));
-    let paced = |stream: TcpStream| {
+    let connections = Arc::clone(&state.0.connections);
+    let paced = move |stream: TcpStream| {
         let peer = stream.peer_addr().ok();
-        ready(Ok::<_, DispatchError>((Paced::new(stream), peer)))
+        let place = connections.take(peer.map(|peer| peer.ip()));
+        // Whose address has its share is closed without an answer, for which the connection would have to be kept.
+        let connection = place.map(|place| (Paced::new(stream, place), peer));
+        ready(connection.ok_or_else(|| DispatchError::Io(ErrorKind::ConnectionRefused.into())))
     };
     fn_service(paced).and_then(protocol)
 }

@@ -66,6 +66,11 @@ impl Unread {
         self.0.check(caller.makes_for().as_ref()).map_err(refusal)
     }
 
+    /// So many bytes for something else that a caller has to take, if it may have them now. They count until the part is dropped.
+    pub(crate) fn part_for(&self, caller: &Caller, bytes: usize) -> Option<Part> {
+        self.0.take(caller.makes_for(), bytes).ok()
+    }
+
     /// Where there is too much, what was only read is refused; of what was done the answer is given.
     fn counted(&self, method: &Method, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         let mut refused = None;
@@ -221,6 +226,17 @@ mod tests {
         drop(done);
         assert!(unread.check(&one).is_ok());
         assert_eq!(unread.counted(&Method::GET, answer(Some(&one), large())).status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn what_sockets_have_to_take_counts_like_answers() {
+        let unread = Unread::new(MOST);
+        let one = caller("one");
+        let part = unread.part_for(&one, MOST / 4);
+        assert!(part.is_some() && unread.part_for(&one, 1).is_none() && unread.check(&one).is_err());
+        assert!(unread.part_for(&caller("other"), 1).is_some());
+        drop(part);
+        assert!(unread.check(&one).is_ok());
     }
 
     #[tokio::test]

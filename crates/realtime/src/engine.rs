@@ -57,6 +57,15 @@ pub enum Packet {
 }
 
 impl Packet {
+    /// How many bytes it has beside its type.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Open(rest) | Self::Ping(rest) | Self::Pong(rest) | Self::Message(rest) => rest.len(),
+            Self::Binary(bytes) => bytes.len(),
+            Self::Close | Self::Upgrade | Self::Noop => 0,
+        }
+    }
+
     /// Reads a text.
     ///
     /// # Errors
@@ -145,6 +154,7 @@ mod tests {
         let expected =
             [Packet::Message("hello".into()), Packet::Ping("probe".into()), Packet::Binary(Bytes::from_static(&[1, 2, 3])), Packet::Noop];
         assert_eq!(packets, expected);
+        assert_eq!(packets.iter().map(Packet::size).collect::<Vec<_>>(), [5, 5, 3, 0]);
         let frames: Vec<_> = packets.iter().map(Packet::encode).collect();
         assert_eq!(encode_payload(&frames), &*payload);
         assert!(decode_payload(&payload, 3).is_err());

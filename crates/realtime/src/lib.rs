@@ -23,3 +23,6 @@ pub struct Malformed(#[error(ignore)] pub &'static str);
 
 /// The most binary attachments of one event. Nothing here asks for bytes: attachments are counted, and dropped as they come.
 pub const MAX_ATTACHMENTS: usize = 16;
+
+/// How often the client of one session may ask to connect, to a namespace that there is or to others.
+pub const MAX_CONNECTS: usize = 16;

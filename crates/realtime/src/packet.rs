@@ -36,9 +36,38 @@ pub(crate) enum Packet {
     Ack(usize),
 }
 
-impl Packet {
-    /// Reads a message: its namespace and what it is.
-    pub(crate) fn decode(text: &str) -> Result<(&str, Self), Malformed> {
+/// What kind of packet it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// [`Packet::Connect`].
+    Connect,
+    /// [`Packet::Disconnect`].
+    Disconnect,
+    /// [`Packet::Event`] or [`Packet::Unreadable`].
+    Event,
+    /// [`Packet::Ack`].
+    Ack,
+}
+
+/// A packet as it came, whose data nobody has read yet: that takes time and many times its bytes, and is done for those alone to whom
+/// an answer is owed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Letter<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) namespace: &'a str,
+    /// How many binary attachments follow.
+    pub(crate) attachments: usize,
+    id: Option<u64>,
+    data: &'a str,
+}
+
+impl<'a> Letter<'a> {
+    /// Takes a message.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no packet that a client sends.
+    pub(crate) fn of(text: &'a str) -> Result<Self, Malformed> {
         let (kind, rest) = text.split_at_checked(1).ok_or(Malformed("a socket packet is empty"))?;
         let (attachments, rest) = match kind {
             "5" | "6" => attachments(rest)?,
@@ -46,21 +75,35 @@ impl Packet {
         };
         let (namespace, rest) = namespace(rest);
         let (id, data) = id(rest)?;
-        let packet = match kind {
-            "0" if data.is_empty() => Self::Connect(Value::Null),
-            "0" => Self::Connect(read(data)?),
-            "1" => Self::Disconnect,
+        let kind = match kind {
+            "0" => Kind::Connect,
+            "1" => Kind::Disconnect,
             "2" | "5" if data.is_empty() => return Err(Malformed("an event has no data")),
-            // JSON that a client may well write and that we cannot hold: half a surrogate pair, numbers or nesting beyond our bounds.
-            // Which of them it is, and whether it is JSON at all, the reader does not tell apart.
-            "2" | "5" => match read(data) {
-                Ok(data) => Self::Event(event(data, id)?, attachments),
-                Err(_) => Self::Unreadable(id, attachments),
-            },
-            "3" | "6" => Self::Ack(attachments),
+            "2" | "5" => Kind::Event,
+            "3" | "6" => Kind::Ack,
             _ => return Err(Malformed("a socket packet is of a type that clients do not send")),
         };
-        Ok((namespace, packet))
+        Ok(Self { kind, namespace, attachments, id, data })
+    }
+
+    /// Reads the data.
+    ///
+    /// # Errors
+    ///
+    /// Where they are not what such a packet has.
+    pub(crate) fn read(self) -> Result<Packet, Malformed> {
+        Ok(match self.kind {
+            Kind::Connect if self.data.is_empty() => Packet::Connect(Value::Null),
+            Kind::Connect => Packet::Connect(read(self.data)?),
+            Kind::Disconnect => Packet::Disconnect,
+            // JSON that a client may well write and that we cannot hold: half a surrogate pair, numbers or nesting beyond our bounds.
+            // Which of them it is, and whether it is JSON at all, the reader does not tell apart.
+            Kind::Event => match read(self.data) {
+                Ok(data) => Packet::Event(event(data, self.id)?, self.attachments),
+                Err(_) => Packet::Unreadable(self.id, self.attachments),
+            },
+            Kind::Ack => Packet::Ack(self.attachments),
+        })
     }
 }
 
@@ -152,6 +195,12 @@ mod tests {
 
     use super::*;
 
+    /// The namespace of a packet, and what it is.
+    fn decode(text: &str) -> Result<(&str, Packet), Malformed> {
+        let letter = Letter::of(text)?;
+        Ok((letter.namespace, letter.read()?))
+    }
+
     fn named(name: &str, args: Vec<Value>, ack: Option<u64>) -> Event {
         Event { name: name.to_owned(), args, ack }
     }
@@ -177,7 +226,7 @@ mod tests {
             ("31[]", "/", Packet::Ack(0)),
             ("61-1[]", "/", Packet::Ack(1)),
         ] {
-            assert_eq!(Packet::decode(text), Ok((namespace, packet)), "{text}");
+            assert_eq!(decode(text), Ok((namespace, packet)), "{text}");
         }
     }
 
@@ -186,7 +235,7 @@ mod tests {
         for text in
             ["", "x", "4{}", "2", "2{}", "2[]", "2[null]", "5[\"a\"]", "599-[\"a\"]", "5-[\"a\"]", "0{", "299999999999999999999[\"a\"]"]
         {
-            assert!(Packet::decode(text).is_err(), "{text}");
+            assert!(decode(text).is_err(), "{text}");
         }
     }
 
@@ -202,10 +251,10 @@ mod tests {
             ("2/n,3[1e400]", "/n", Some(3), 0),
             ("52-3[\"a\",1e400]", "/", Some(3), 2),
         ] {
-            assert_eq!(Packet::decode(text), Ok((namespace, Packet::Unreadable(ack, attachments))), "{text}");
+            assert_eq!(decode(text), Ok((namespace, Packet::Unreadable(ack, attachments))), "{text}");
         }
         for text in ["0{\"a\":1e400}", "0\"\\ud800\"", "2", "21", "51-", "2/n,"] {
-            assert!(Packet::decode(text).is_err(), "{text}");
+            assert!(decode(text).is_err(), "{text}");
         }
     }
 
@@ -226,7 +275,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_sent_is_read_or_refused(text in "[0-6]{1,2}[0-9/a,\\-\\[\\]{}\":]{0,40}") {
-            let _ = Packet::decode(&text);
+            let _ = decode(&text);
         }
 
         #[test]
@@ -235,7 +284,7 @@ mod tests {
             let Frame::Text(text) = event_frame(&name, &payload) else { panic!("text") };
             let expected = Packet::Event(Event { name, args: vec![payload], ack: None }, 0);
             // Without the `4` of Engine.IO.
-            prop_assert_eq!(Packet::decode(&text[1..]), Ok((ROOT, expected)));
+            prop_assert_eq!(decode(&text[1..]), Ok((ROOT, expected)));
         }
     }
 }

@@ -6,8 +6,8 @@ use bytestring::ByteString;
 use serde_json::{Value, json};
 
 use crate::engine::{Frame, Packet as Engine};
-use crate::packet::{Packet, ROOT, connected_frame, refused_frame};
-use crate::{Event, Malformed};
+use crate::packet::{Kind, Letter, Packet, ROOT, connected_frame, refused_frame};
+use crate::{Event, MAX_CONNECTS, Malformed};
 
 /// The server asks for a sign of life this often.
 pub const PING_INTERVAL: Duration = Duration::from_secs(25);
@@ -96,6 +96,8 @@ pub struct Session {
     /// While a sign of life is waited for, until when.
     pong_by: Option<Instant>,
     partial: Option<Partial>,
+    /// How often the client has asked to connect.
+    connects: usize,
 }
 
 impl Session {
@@ -116,6 +118,7 @@ impl Session {
             next_ping: now + PING_INTERVAL,
             pong_by: None,
             partial: None,
+            connects: 0,
         };
         (session, Engine::Open(greeting.to_string().into()).encode())
     }
@@ -212,25 +215,26 @@ impl Session {
         if self.partial.is_some() {
             return Err(Malformed("attachments of an event are missing"));
         }
-        let (namespace, packet) = Packet::decode(text)?;
-        if namespace != ROOT {
-            return Ok(match packet {
-                Packet::Connect(_) => vec![Output::Send(refused_frame(namespace, "Invalid namespace"))],
-                // What follows to a namespace in which the client is not.
-                Packet::Disconnect | Packet::Event(_, 0) | Packet::Unreadable(_, 0) | Packet::Ack(0) => Vec::new(),
-                Packet::Event(..) | Packet::Unreadable(..) | Packet::Ack(_) => {
-                    return Err(Malformed("attachments for a namespace that there is not"));
-                }
-            });
+        let letter = Letter::of(text)?;
+        if letter.kind == Kind::Connect {
+            self.connects += 1;
+            if self.connects > MAX_CONNECTS {
+                return Err(Malformed("the client asks again and again to connect"));
+            }
         }
-        let (then, missing) = match (packet, &self.standing) {
-            (Packet::Connect(auth), Standing::Awaited(_)) => return Ok(vec![Output::Connect(auth)]),
-            (Packet::Connect(_), _) => return Err(Malformed("the client connects twice")),
-            (_, Standing::Awaited(_)) => return Err(Malformed("the client has not connected")),
-            (Packet::Disconnect, _) => return Ok(self.close(Closed::ByClient)),
-            (Packet::Event(event, missing), _) => (Some(Output::Event(event)), missing),
-            (Packet::Unreadable(ack, missing), _) => (Some(Output::Unreadable { ack }), missing),
-            (Packet::Ack(missing), _) => (None, missing),
+        if letter.namespace != ROOT {
+            return elsewhere(&letter);
+        }
+        let awaited = matches!(self.standing, Standing::Awaited(_));
+        if awaited != (letter.kind == Kind::Connect) {
+            return Err(Malformed(if awaited { "the client has not connected" } else { "the client connects twice" }));
+        }
+        let (then, missing) = match letter.read()? {
+            Packet::Connect(auth) => return Ok(vec![Output::Connect(auth)]),
+            Packet::Disconnect => return Ok(self.close(Closed::ByClient)),
+            Packet::Event(event, missing) => (Some(Output::Event(event)), missing),
+            Packet::Unreadable(ack, missing) => (Some(Output::Unreadable { ack }), missing),
+            Packet::Ack(missing) => (None, missing),
         };
         Ok(self.after_attachments(Partial { then, missing }))
     }
@@ -253,6 +257,16 @@ impl Session {
     fn close(&mut self, why: Closed) -> Vec<Output> {
         self.standing = Standing::Over;
         vec![Output::Close(why)]
+    }
+}
+
+/// What a packet to a namespace that there is not comes to. What is in it is not looked at.
+fn elsewhere(letter: &Letter<'_>) -> Result<Vec<Output>, Malformed> {
+    match letter.kind {
+        Kind::Connect => Ok(vec![Output::Send(refused_frame(letter.namespace, "Invalid namespace"))]),
+        Kind::Event | Kind::Ack if letter.attachments > 0 => Err(Malformed("attachments for a namespace that there is not")),
+        // What follows to a namespace in which the client is not.
+        Kind::Disconnect | Kind::Event | Kind::Ack => Ok(Vec::new()),
     }
 }
 
@@ -343,6 +357,29 @@ mod tests {
         assert_eq!(session.receive(message("0/admin,"), Via::Websocket, now), [refused]);
         assert_eq!(session.receive(message("2/admin,[\"a\"]"), Via::Websocket, now), []);
         assert_eq!(session.receive(message("2[\"a\",1]"), Via::Websocket, now), [event("a")]);
+    }
+
+    #[test]
+    fn what_goes_to_another_namespace_is_not_read() {
+        let (mut session, now) = polled();
+        let refused = Output::Send(text("44/x,{\"message\":\"Invalid namespace\"}"));
+        // Whoever read these would find that they are no JSON, and close.
+        assert_eq!(session.receive(message("0/x,[0,0"), Via::Polling, now), [refused]);
+        assert_eq!(session.receive(message("2/x,{}"), Via::Polling, now), []);
+        assert_eq!(session.receive(message("2/x,[null]"), Via::Polling, now), []);
+        assert!(malformed(&session.receive(message("51-/x,[\"a\"]"), Via::Polling, now)));
+    }
+
+    #[test]
+    fn who_asks_again_and_again_to_connect_is_sent_away() {
+        for packet in ["0/x,", "0"] {
+            let (mut session, now) = polled();
+            for _ in 0..MAX_CONNECTS {
+                assert_eq!(session.receive(message(packet), Via::Polling, now).len(), 1);
+                session.refuse("no");
+            }
+            assert!(malformed(&session.receive(message(packet), Via::Polling, now)), "{packet}");
+        }
     }
 
     #[test]

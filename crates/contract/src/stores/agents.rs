@@ -142,6 +142,26 @@ pub async fn stopping_tells_whether_the_agent_ran(stores: Stores) {
     assert_eq!(stores.agents.stop(agent_id(2), at(9)).await.sure(), None);
 }
 
+/// Whichever comes first, none misses it, and who stops it last leaves it stopped.
+pub async fn starts_and_stops_at_once_all_find_the_agent(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    let mut tasks = JoinSet::new();
+    for number in 0..8 {
+        let stores = stores.clone();
+        tasks.spawn(async move {
+            for turn in 0..4 {
+                let (own, now) = (plane(agent, channel_id(1), &[]), at(number * 4 + turn));
+                assert!(stores.agents.start(agent, own, now).await.sure().is_some());
+                assert!(stores.agents.stop(agent, now).await.sure().is_some());
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.sure();
+    }
+    assert_eq!(stores.agents.stop(agent, at(99)).await.sure(), Some(false));
+}
+
 /// Nothing of it is left, and nothing of others is touched.
 pub async fn removing_an_agent_removes_all_that_is_its_own(stores: Stores) {
     let (agent, channel, claimed) = stores.claimed_message().await;

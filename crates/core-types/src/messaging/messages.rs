@@ -163,7 +163,7 @@ impl Message {
 pub const PAGE_BYTES: usize = 8 << 20;
 
 /// The same for events: each reader of a channel has a page of them before it, for as long as its client takes.
-pub const EVENTS_BYTES: usize = 512 << 10;
+pub const EVENTS_BYTES: usize = 128 << 10;
 
 /// A page of a channel's messages, for a reader who may know it.
 #[derive(Debug, Clone, PartialEq)]

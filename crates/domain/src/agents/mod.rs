@@ -129,6 +129,7 @@ impl AgentService for Agents {
         self.access.to(caller, Wanted::OwnAgent(id)).await?;
         let agents = self.clone();
         whole(async move {
+            // As with elizaOS, also where another has stopped it a moment ago.
             if !agents.end(id).await? {
                 return Err(ServiceError::NotFound(Thing::Agent));
             }
@@ -171,7 +172,10 @@ impl Agents {
             let mut agent = change.agent;
             agent.updated_at = self.clock.now().max(read_at.plus_millis(1));
             if self.agents.replace(agent.clone(), read_at, secrets).await? {
-                if agent.running && agent.character.knowledge != stored.character.knowledge {
+                let knows_else = agent.running && agent.character.knowledge != stored.character.knowledge;
+                // It may have megabytes, and what follows may wait.
+                drop(stored);
+                if knows_else {
                     self.follow(&agent).await;
                     self.follow_files(id);
                 }

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::permission::{Access, require};
-use crate::places::Places;
+use crate::places::{Places, Turns};
 
 mod html;
 mod split;
@@ -50,6 +50,8 @@ const BATCH: usize = 200;
 const LOOKED_AT: u32 = 200;
 /// Documents of callers that are taken in at once: each is in memory, several times over, while it is split and stored.
 const AT_ONCE: usize = 8;
+/// Characters of tenants whose texts are taken in at once.
+const CHARACTERS: usize = 4;
 /// Files that the knowledge of a character may come to, directories and all.
 const FILES: usize = 10_000;
 /// How often it is told how far the files of a character are taken in, in files.
@@ -78,6 +80,23 @@ pub struct Knowledge {
     turn: tokio::sync::Mutex<()>,
     /// Who hands in documents.
     places: Places,
+    /// Whose agent's texts are taken in.
+    turns: Turns,
+}
+
+/// A document that is stored.
+struct Stored {
+    /// The path of its file; empty where it has none.
+    path: String,
+    /// How many fragments it has where it is whole.
+    fragments: usize,
+}
+
+impl Stored {
+    fn of(document: &Memory) -> Self {
+        let path = document.metadata.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { path, fragments: fragments_of(document) }
+    }
 }
 
 #[async_trait]
@@ -131,31 +150,35 @@ impl KnowledgeService for Knowledge {
 impl Knowledge {
     /// Documents through these ports.
     pub fn new(ports: KnowledgePorts) -> Self {
-        Self { ports, turn: tokio::sync::Mutex::default(), places: Places::new(AT_ONCE) }
+        Self { ports, turn: tokio::sync::Mutex::default(), places: Places::new(AT_ONCE), turns: Turns::new(CHARACTERS) }
     }
 
     /// Brings what an agent knows of its character's knowledge up to date: texts that are new are taken in, those that the
     /// character has no more are taken away, and the rest costs nothing. Files are for [`Self::follow_files`].
+    ///
+    /// Waits until nothing else is taken in for the agent's owner, and takes the character as it is then: of many changes at once the
+    /// last is followed, and the others find little to do. Where it is cut short, the next call goes on.
     pub async fn follow(&self, agent: &Agent) -> ServiceResult<()> {
+        let id = agent.id;
+        let _turn = self.turns.next(agent.owner.as_ref()).await;
+        let Some(agent) = self.ports.agents.find(id).await? else { return Ok(()) };
         let own = of_source(CHARACTER);
-        let mut stale = self.stored(agent.id, &own, character_limit()).await?;
+        let stored = self.stored(id, &own, character_limit()).await?;
+        let torn = self.torn(id, &stored).await?;
+        let clock = Arc::clone(&self.ports.clock);
+        // They may have megabytes.
+        let splitting = tokio::task::spawn_blocking(move || documents_of(agent, stored, &torn, clock.as_ref()));
+        let (new, stale) = splitting.await.map_err(|failed| ServiceError::Internal(Box::new(failed)))?;
         let mut batch = Vec::new();
-        for item in &agent.character.knowledge {
-            let character::Knowledge::Text(text) = item else { continue };
-            if stale.remove(&document_id(agent.id, CHARACTER, text.as_bytes())).is_some() {
-                continue;
+        for memories in new {
+            // What fits in one transaction is not parted, so that it is whole where it is there.
+            if batch.len() + memories.len() > BATCH {
+                self.keep(std::mem::take(&mut batch)).await?;
             }
-            let source = Bytes::copy_from_slice(text.as_bytes());
-            let document = NewDocument { title: None, format: Format::Text, source, metadata: JsonObject::new() };
-            batch.extend(memories_of(agent.id, CHARACTER, &document, as_text(text.clone()), self.ports.clock.now()));
-            if batch.len() >= BATCH {
-                self.ports.memories.add(std::mem::take(&mut batch)).await?;
-            }
+            batch.extend(memories);
         }
-        if !batch.is_empty() {
-            self.ports.memories.add(batch).await?;
-        }
-        self.forget(agent.id, &own, stale.into_keys()).await
+        self.keep(batch).await?;
+        self.forget(id, &own, stale).await
     }
 
     /// The same for the files that the character names. May take long, and tells how far it is; where it is cut short, it goes
@@ -181,7 +204,7 @@ impl Knowledge {
                 Err(reason) => {
                     log::warn!("agent {name}: the file {:?} of its knowledge is not taken in: {reason}", file.path);
                     // What it said before is better than nothing.
-                    stale.retain(|_, path| *path != file.path);
+                    stale.retain(|_, stored| stored.path != file.path);
                 }
             }
             if (number + 1) % TOLD_EVERY == 0 {
@@ -241,10 +264,8 @@ impl Knowledge {
         Ok(Ok((id, true)))
     }
 
-    /// Which documents of a source are stored, each with the path of its file, where it has one. They are read page by page: all of them
-    /// need not fit in memory.
-    async fn stored(&self, agent: AgentId, own: &MemoryFilter, most: u32) -> ServiceResult<HashMap<MemoryId, String>> {
-        let path_of = |document: &Memory| document.metadata.get("path").and_then(Value::as_str).unwrap_or_default().to_owned();
+    /// Which documents of a source are stored. They are read page by page: all of them need not fit in memory.
+    async fn stored(&self, agent: AgentId, own: &MemoryFilter, most: u32) -> ServiceResult<HashMap<MemoryId, Stored>> {
         let mut stored = HashMap::new();
         let (mut offset, mut limit) = (0, LOOKED_AT);
         while offset < most {
@@ -252,7 +273,7 @@ impl Knowledge {
             let ListedMemories { items, total } = self.ports.memories.list(agent, own.clone(), page).await?;
             let read = u32::try_from(items.len()).unwrap_or(u32::MAX);
             offset = offset.saturating_add(read);
-            stored.extend(items.iter().map(|document| (document.id, path_of(document))));
+            stored.extend(items.iter().map(|document| (document.id, Stored::of(document))));
             if read == 0 || total.is_some_and(|total| total <= u64::from(offset)) {
                 break;
             }
@@ -262,12 +283,23 @@ impl Knowledge {
         Ok(stored)
     }
 
+    /// Those of a character's documents that were cut short while they were stored. What fits in one transaction never is.
+    async fn torn(&self, agent: AgentId, stored: &HashMap<MemoryId, Stored>) -> ServiceResult<HashSet<MemoryId>> {
+        let parted = stored.iter().filter(|(_, document)| document.fragments >= BATCH);
+        let parted: Vec<(MemoryId, usize)> = parted.map(|(id, document)| (*id, document.fragments.saturating_sub(1))).collect();
+        let mut torn = HashSet::new();
+        for (id, last) in parted {
+            if self.ports.memories.find(agent, fragment_id(agent, id, last)).await?.is_none() {
+                torn.insert(id);
+            }
+        }
+        Ok(torn)
+    }
+
     /// A document that is there with all its fragments: one may have been cut short while it was stored.
     async fn whole(&self, agent: AgentId, id: MemoryId) -> ServiceResult<Option<Memory>> {
         let Some(document) = self.ports.memories.find(agent, id).await? else { return Ok(None) };
-        let fragments = document.metadata.get("fragments").and_then(Value::as_u64).unwrap_or_default();
-        let last = usize::try_from(fragments).unwrap_or_default().checked_sub(1);
-        let is_whole = match last {
+        let is_whole = match fragments_of(&document).checked_sub(1) {
             Some(last) => self.ports.memories.find(agent, fragment_id(agent, id, last)).await?.is_some(),
             None => true,
         };
@@ -346,6 +378,12 @@ fn hash(source: &[u8]) -> String {
     })
 }
 
+/// How many fragments a document has where it is whole.
+fn fragments_of(document: &Memory) -> usize {
+    let fragments = document.metadata.get("fragments").and_then(Value::as_u64).unwrap_or_default();
+    usize::try_from(fragments).unwrap_or_default()
+}
+
 /// The id follows from the content, so that a document is there once however often it is handed in.
 fn document_id(agent: AgentId, source: &str, content: &[u8]) -> MemoryId {
     MemoryId::new(create_unique_uuid(agent, &format!("document:{source}:{}", hash(content))))
@@ -357,6 +395,28 @@ fn fragment_id(agent: AgentId, document: MemoryId, position: usize) -> MemoryId 
 
 fn as_text(text: String) -> DocumentText {
     DocumentText { text, title: None, headings: false }
+}
+
+/// What there is to do that an agent knows the texts of its character: the documents that are not stored whole, each with its fragments,
+/// and the ids of the stored ones that the character has no more.
+fn documents_of(
+    agent: Agent,
+    mut stored: HashMap<MemoryId, Stored>,
+    torn: &HashSet<MemoryId>,
+    clock: &dyn Clock,
+) -> (Vec<Vec<Memory>>, Vec<MemoryId>) {
+    let mut new = Vec::new();
+    for item in agent.character.knowledge {
+        let character::Knowledge::Text(text) = item else { continue };
+        let id = document_id(agent.id, CHARACTER, text.as_bytes());
+        if stored.remove(&id).is_some() && !torn.contains(&id) {
+            continue;
+        }
+        let source = Bytes::copy_from_slice(text.as_bytes());
+        let document = NewDocument { title: None, format: Format::Text, source, metadata: JsonObject::new() };
+        new.push(memories_of(agent.id, CHARACTER, &document, as_text(text), clock.now()));
+    }
+    (new, stored.into_keys().collect())
 }
 
 /// The text of a document that is text.

@@ -31,6 +31,9 @@ mod title;
 
 use backlog::Backlog;
 
+/// A page of more messages than this may be many times as large as what clients usually ask for.
+const SHORT_PAGE: u32 = 100;
+
 /// How long and how many callers may wait for replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessagingLimits {
@@ -67,7 +70,7 @@ pub struct MessagingPorts {
     pub clock: Arc<dyn Clock>,
     /// Where new ids come from.
     pub ids: Arc<dyn Ids>,
-    /// The places that searches take.
+    /// The places that searches and long pages take.
     pub reads: LongReads,
 }
 
@@ -86,6 +89,19 @@ impl Messaging {
         let not_found = || ServiceError::NotFound(Thing::Message);
         let message = self.ports.messages.find(id).await?.ok_or_else(not_found)?;
         if self.ports.access.reaches(caller, Wanted::Channel(message.channel_id)).await? { Ok(message) } else { Err(not_found()) }
+    }
+
+    /// A page of a channel that the caller reaches. A long one takes a place: many at once would keep all readers of the database busy.
+    async fn read(
+        &self,
+        caller: &Caller,
+        channel: ChannelId,
+        before: Option<Timestamp>,
+        limit: u32,
+        known: Option<ChannelVersion>,
+    ) -> ServiceResult<MessagePage> {
+        let _place = self.ports.reads.place_if(limit > SHORT_PAGE, caller).await?;
+        Ok(self.ports.messages.page(channel, before, limit, known).await?)
     }
 
     /// Refuses a caller that is one person and did not say this.
@@ -245,7 +261,7 @@ impl MessagingService for Messaging {
     ) -> ServiceResult<MessagePage> {
         require(caller, Permission::MessagesRead)?;
         self.ports.access.to(caller, Wanted::Channel(channel)).await?;
-        Ok(self.ports.messages.page(channel, before, limit, known).await?)
+        self.read(caller, channel, before, limit, known).await
     }
 
     async fn get(&self, caller: &Caller, id: MessageId) -> ServiceResult<Message> {
@@ -326,7 +342,7 @@ impl MessagingService for Messaging {
         if !runs {
             return Err(ServiceError::NotFound(Thing::Agent));
         }
-        let messages = self.ports.messages.list(channel, before, limit).await?;
+        let messages = self.read(caller, channel, before, limit, None).await?.messages();
         title::make(self.ports.models.as_ref(), &self.titles, caller, agent, messages).await
     }
 

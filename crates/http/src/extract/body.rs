@@ -2,10 +2,11 @@
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::web::{self, Bytes};
-use actix_web::{FromRequest, HttpRequest};
-use core_types::JsonObject;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use bytes::BytesMut;
 use core_types::json::object_has_nul;
+use core_types::{Caller, JsonObject};
+use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::error::Category;
 use tokio::time::timeout;
@@ -14,6 +15,7 @@ use crate::app::State;
 use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::still_counts;
 use crate::limits;
+use crate::lines::Served;
 
 /// The JSON object that a request carries. No body is `{}`, so that the route says what it misses.
 pub(crate) struct JsonBody(pub(crate) JsonObject);
@@ -23,15 +25,9 @@ impl FromRequest for JsonBody {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = request.app_data::<State>().map_or(limits::BODY_BYTES, |state| state.settings.body_limit);
-        let request = request.clone();
-        let payload = web::Payload::from_request(&request, payload).into_inner();
+        let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            if content_length(request.headers()).is_some_and(|length| length > limit) {
-                return Err(too_large(limit));
-            }
-            let payload = payload.map_err(|_| unreadable())?;
-            let bytes = read(payload, limit).await?;
+            let bytes = read(&request, payload).await?;
             if bytes.is_empty() {
                 return Ok(Self(JsonObject::new()));
             }
@@ -42,13 +38,60 @@ impl FromRequest for JsonBody {
     }
 }
 
-async fn read(payload: web::Payload, limit: usize) -> ApiResult<Bytes> {
-    match timeout(limits::BODY_TIME, payload.to_bytes_limited(limit)).await {
-        Err(_) => Err(ApiError::new(Code::RequestTimeout, "The request body did not arrive in time")),
-        Ok(Err(_)) => Err(too_large(limit)),
-        Ok(Ok(Err(_))) => Err(unreadable()),
-        Ok(Ok(Ok(bytes))) => Ok(bytes),
+/// A place among the requests of a caller that have a large body, which is kept with its request until that is answered or given up.
+struct LargeTurn {
+    _served: Served,
+}
+
+/// Gives the place of a large body up before its request is answered: what it brought is stored, and what goes on is a wait.
+pub(crate) fn is_stored(request: &HttpRequest) {
+    request.extensions_mut().remove::<LargeTurn>();
+}
+
+/// Reads a body. Where it is large it waits for its caller's turn: before any of it is read if its length is announced, else as soon as it
+/// shows.
+async fn read(request: &HttpRequest, mut payload: Payload) -> ApiResult<BytesMut> {
+    let limit = request.app_data::<State>().map_or(limits::BODY_BYTES, |state| state.settings.body_limit);
+    let announced = content_length(request.headers());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
     }
+    let small = limits::LARGE_BODY_BYTES.min(limit);
+    let mut body = BytesMut::with_capacity(announced.unwrap_or_default().min(small));
+    if announced.is_none_or(|length| length <= small) && ends_within(&mut payload, &mut body, small).await? {
+        return Ok(body);
+    }
+    if body.len() > limit {
+        return Err(too_large(limit));
+    }
+    wait_for_turn(request).await?;
+    if ends_within(&mut payload, &mut body, limit).await? { Ok(body) } else { Err(too_large(limit)) }
+}
+
+/// Reads on until a body ends, or until there is more of it than so many bytes. Says whether it has ended.
+async fn ends_within(payload: &mut Payload, body: &mut BytesMut, most: usize) -> ApiResult<bool> {
+    let reading = async {
+        while body.len() <= most {
+            match payload.next().await {
+                Some(Ok(piece)) => body.extend_from_slice(&piece),
+                Some(Err(_)) => return Err(unreadable()),
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
+    };
+    let late = |_| ApiError::new(Code::RequestTimeout, "The request body did not arrive in time");
+    timeout(limits::BODY_TIME, reading).await.map_err(late)?
+}
+
+/// Waits until so few other requests of the caller with a large body are worked on that there is a place for this one.
+async fn wait_for_turn(request: &HttpRequest) -> ApiResult<()> {
+    let known = request.app_data::<State>().cloned().zip(request.extensions().get::<Caller>().cloned());
+    let Some((state, caller)) = known else { return Ok(()) };
+    if let Some(served) = state.large_lines.turn(&caller).await? {
+        request.extensions_mut().insert(LargeTurn { _served: served });
+    }
+    Ok(())
 }
 
 fn content_length(headers: &HeaderMap) -> Option<usize> {

@@ -1,6 +1,6 @@
 //! The task of one session: takes what its client sends, in order, and does what the protocol and the client ask for.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
@@ -8,18 +8,21 @@ use auth::{Class, Client};
 use core_types::error::chain;
 use core_types::system::LogReader;
 use core_types::{Caller, ChannelId, EntityId, Permission, ServiceError, ServiceResult};
+use parking_lot::Mutex;
 use realtime::{Call, Closed, Frame, Output, Session, Via, engine};
 use serde_json::Value;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::State;
 use crate::errors::{ApiError, Code};
+use crate::holdings::Part;
 use crate::limits;
 use crate::rates;
 use crate::sockets::hub::{Hub, Place};
 use crate::sockets::outbox::Outbox;
-use crate::sockets::rooms::{CatchUp, Listener};
+use crate::sockets::rooms::{CatchUp, Listener, Step};
+use crate::unread::Unread;
 use crate::wire::manage::LogWish;
 use crate::wire::sockets::{greeting, log_entry};
 
@@ -33,9 +36,15 @@ pub(crate) struct Link {
     pub(crate) end_poll: Notify,
     /// Whether a poll is being answered.
     pub(crate) polling: AtomicBool,
+    /// Whether a payload is being posted.
+    pub(crate) posting: AtomicBool,
     carrier: AtomicU8,
     /// How many websockets have knocked.
     pub(crate) knocks: AtomicU64,
+    /// Who the client is, once it has shown that.
+    caller: Mutex<Option<Caller>>,
+    /// How many more bytes of packets may wait until they are looked at.
+    unseen: Arc<Semaphore>,
 }
 
 /// Which transport takes what waits.
@@ -58,9 +67,29 @@ impl Link {
             inputs,
             end_poll: Notify::new(),
             polling: AtomicBool::new(false),
+            posting: AtomicBool::new(false),
             carrier: AtomicU8::new(carrier as u8),
             knocks: AtomicU64::new(0),
+            caller: Mutex::new(None),
+            unseen: Arc::new(Semaphore::new(limits::SOCKET_INPUT_BYTES)),
         }
+    }
+
+    /// The client is this one.
+    pub(crate) fn known(&self, caller: &Caller) {
+        *self.caller.lock() = Some(caller.clone());
+    }
+
+    /// Who the client is, if it has shown that.
+    pub(crate) fn caller(&self) -> Option<Caller> {
+        self.caller.lock().clone()
+    }
+
+    /// Hands on a packet, with the part that it is of what is counted, once there is room for it. Says whether the session goes on.
+    pub(crate) async fn hand_on(&self, packet: engine::Packet, via: Via, part: Option<Arc<Part>>) -> bool {
+        let bytes = u32::try_from(packet.size().min(limits::SOCKET_INPUT_BYTES)).unwrap_or(u32::MAX);
+        let Ok(permit) = Arc::clone(&self.unseen).acquire_many_owned(bytes).await else { return false };
+        self.inputs.send(Input::Packet(packet, via, Weight { _permit: permit, _part: part })).await.is_ok()
     }
 
     pub(crate) fn carrier(&self) -> Carrier {
@@ -79,13 +108,20 @@ impl Link {
 /// What a transport tells the task of its session.
 pub(crate) enum Input {
     /// A packet came.
-    Packet(engine::Packet, Via),
+    Packet(engine::Packet, Via, Weight),
     /// The websocket of this number knocks; what is for it alone goes here.
     Knock(u64, mpsc::Sender<Direct>),
     /// What came is not of the protocol.
     Malformed,
     /// The websocket of this number is gone.
     Lost(u64),
+}
+
+/// What a packet takes of what may wait, until all is done that it asks for.
+pub(crate) struct Weight {
+    _permit: OwnedSemaphorePermit,
+    /// Packets of one payload have it together.
+    _part: Option<Arc<Part>>,
 }
 
 /// What is for a websocket alone that knocks.
@@ -140,8 +176,8 @@ pub(crate) struct Driver {
     carrier: u64,
     pub(crate) listener: Listener,
     pub(crate) channels: HashSet<ChannelId>,
-    /// What it has missed in some of them and reads by itself.
-    pub(crate) missed: Vec<CatchUp>,
+    /// What it has missed in some of them and reads by itself, of one after the other, so that there is before it what is of one.
+    pub(crate) missed: VecDeque<CatchUp>,
     pub(crate) log: Option<(Box<dyn LogReader>, LogWish)>,
 }
 
@@ -149,6 +185,9 @@ impl Driver {
     /// A session in its place, whose client's packets come by `inputs`.
     pub(crate) fn new(state: State, place: Place, session: Session, inputs: mpsc::Receiver<Input>, knocker: Knocker) -> Self {
         let link = place.link();
+        if let Some(caller) = &knocker.caller {
+            link.known(caller);
+        }
         let listener = Listener { key: place.key(), outbox: Arc::clone(&link.outbox) };
         Self {
             hub: Arc::clone(&state.sockets),
@@ -163,7 +202,7 @@ impl Driver {
             carrier: 0,
             listener,
             channels: HashSet::new(),
-            missed: Vec::new(),
+            missed: VecDeque::new(),
             log: None,
         }
     }
@@ -173,11 +212,18 @@ impl Driver {
         let mut closing = Box::pin(self.state.closing());
         let outbox = Arc::clone(&self.link.outbox);
         loop {
+            let mut weight = None;
             let next = Instant::from_std(self.session.next_tick());
             let tick = sleep_until(self.candidate.as_ref().map_or(next, |candidate| candidate.until.min(next)));
             let outputs = tokio::select! {
                 input = self.inputs.recv() => match input {
-                    Some(input) => self.take(input),
+                    Some(Input::Packet(packet, via, of_packet)) => {
+                        weight = Some(of_packet);
+                        self.session.receive(packet, via, Instant::now().into_std())
+                    }
+                    Some(Input::Knock(number, outbox)) => self.knock(number, outbox),
+                    Some(Input::Malformed) => vec![Output::Close(Closed::Malformed(realtime::Malformed("a packet cannot be read")))],
+                    Some(Input::Lost(number)) => self.lose(number),
                     None => vec![Output::Close(Closed::ByClient)],
                 },
                 () = tick => {
@@ -189,7 +235,7 @@ impl Driver {
                     }
                     self.session.tick(Instant::now().into_std())
                 }
-                step = next_missed(&mut self.missed) => {
+                step = next_missed(&mut self.missed, &self.state.unread) => {
                     self.caught_up(step);
                     Vec::new()
                 }
@@ -200,31 +246,29 @@ impl Driver {
                 _ = outbox.ended() => break,
                 () = &mut closing => break,
             };
-            if self.perform(outputs).await.is_break() {
+            let ends = self.perform(outputs).await.is_break();
+            drop(weight);
+            if ends {
                 break;
             }
         }
     }
 
-    fn take(&mut self, input: Input) -> Vec<Output> {
-        match input {
-            Input::Packet(packet, via) => self.session.receive(packet, via, Instant::now().into_std()),
-            Input::Knock(number, outbox) => {
-                // One that knocks while another does is sent away, by dropping what it waits for.
-                self.candidate.get_or_insert_with(|| Candidate { number, outbox, until: Instant::now() + limits::UPGRADE_TIME });
-                Vec::new()
-            }
-            Input::Malformed => vec![Output::Close(Closed::Malformed(realtime::Malformed("a packet cannot be read")))],
-            Input::Lost(number) if self.session.transport() == Via::Websocket && self.carrier == number => {
-                vec![Output::Close(Closed::ByClient)]
-            }
-            Input::Lost(number) => {
-                if self.candidate.as_ref().is_some_and(|candidate| candidate.number == number) {
-                    self.drop_candidate();
-                }
-                Vec::new()
-            }
+    /// A websocket knocks. One that does while another does is sent away, by dropping what it waits for.
+    fn knock(&mut self, number: u64, outbox: mpsc::Sender<Direct>) -> Vec<Output> {
+        self.candidate.get_or_insert_with(|| Candidate { number, outbox, until: Instant::now() + limits::UPGRADE_TIME });
+        Vec::new()
+    }
+
+    /// A websocket is gone.
+    fn lose(&mut self, number: u64) -> Vec<Output> {
+        if self.session.transport() == Via::Websocket && self.carrier == number {
+            return vec![Output::Close(Closed::ByClient)];
         }
+        if self.candidate.as_ref().is_some_and(|candidate| candidate.number == number) {
+            self.drop_candidate();
+        }
+        Vec::new()
     }
 
     /// Goes on with polls.
@@ -294,6 +338,7 @@ impl Driver {
     fn connect(&mut self, auth: &Value) {
         let identified = self.identify(auth).and_then(|identity| {
             self.place.known(&identity.caller)?;
+            self.link.known(&identity.caller);
             Ok(identity)
         });
         match identified {
@@ -358,13 +403,18 @@ impl Driver {
     }
 
     /// One step of catching up was made, or failed.
-    fn caught_up(&mut self, step: ServiceResult<bool>) {
+    fn caught_up(&mut self, step: ServiceResult<Step>) {
         match step {
-            Ok(false) => {}
-            Ok(true) => drop(self.missed.pop()),
+            Ok(Step::Told) => {}
+            Ok(Step::Done) => drop(self.missed.pop_front()),
+            // Meanwhile there may be something to tell of the others.
+            Ok(Step::Nothing) => {
+                let first = self.missed.pop_front();
+                self.missed.extend(first);
+            }
             Err(error) => {
                 let error = told_to_log(error);
-                if let Some(channel) = self.missed.last().map(CatchUp::channel) {
+                if let Some(channel) = self.missed.front().map(CatchUp::channel) {
                     self.part(channel);
                 }
                 self.fail(None, &error);
@@ -386,9 +436,9 @@ impl Driver {
 type Line = Result<Option<Arc<core_types::system::LogLine>>, core_types::bus::Lagged>;
 
 /// Goes on with what was missed in one of the channels.
-async fn next_missed(missed: &mut [CatchUp]) -> ServiceResult<bool> {
-    match missed.last_mut() {
-        Some(missed) => missed.step().await,
+async fn next_missed(missed: &mut VecDeque<CatchUp>, unread: &Unread) -> ServiceResult<Step> {
+    match missed.front_mut() {
+        Some(missed) => missed.step(unread).await,
         None => std::future::pending().await,
     }
 }

@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, get, post};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use auth::Class;
+use bytes::Bytes;
 use bytestring::ByteString;
 use realtime::{Frame, Session, Via, engine};
 use serde_json::Value;
@@ -21,6 +22,7 @@ use crate::app::State;
 use crate::errors::{ApiError, ApiResult, Code};
 use crate::extract::Query;
 use crate::gate;
+use crate::holdings::{Lack, Part};
 use crate::limits;
 use crate::rates;
 use crate::routing::Routes;
@@ -29,6 +31,7 @@ use crate::sockets::driver::{Carrier, Driver, Input, Knocker, Link, token};
 mod calls;
 mod driver;
 pub(crate) mod hub;
+mod messages;
 mod outbox;
 mod rooms;
 mod websocket;
@@ -100,7 +103,7 @@ pub(crate) async fn open_or_read(state: State, query: Query, request: HttpReques
             // Refused before a session is opened for it.
             let (response, socket) = websocket::accept(&request, payload)?;
             let link = open(&state, &request, Via::Websocket)?;
-            socket.carry(link);
+            socket.carry(state, link);
             Ok(response)
         }
         (Via::Websocket, Some(link)) => {
@@ -108,7 +111,7 @@ pub(crate) async fn open_or_read(state: State, query: Query, request: HttpReques
                 return Err(bad(3, "Bad request"));
             }
             let (response, socket) = websocket::accept(&request, payload)?;
-            socket.knock(link);
+            socket.knock(state, link);
             Ok(response)
         }
     }
@@ -130,26 +133,60 @@ pub(crate) async fn open_or_read(state: State, query: Query, request: HttpReques
         (status = 403, description = "FORBIDDEN"),
         (status = 408, description = "REQUEST_TIMEOUT"),
         (status = 413, description = "PAYLOAD_TOO_LARGE"),
+        (status = 503, description = "OVERLOADED"),
     ),
 )]
-pub(crate) async fn write(state: State, query: Query, payload: web::Payload) -> ApiResult {
+pub(crate) async fn write(state: State, query: Query, request: HttpRequest, payload: web::Payload) -> ApiResult {
     let (Via::Polling, Some(link)) = wanted(&state, &query)? else { return Err(bad(2, "Bad handshake method")) };
-    let read = timeout(limits::BODY_TIME, payload.to_bytes_limited(limits::SOCKET_MESSAGE_BYTES)).await;
-    let bytes = read
-        .map_err(|_| ApiError::new(Code::RequestTimeout, "The payload did not arrive in time"))?
-        .map_err(|_| ApiError::new(Code::PayloadTooLarge, format!("A payload has at most {} bytes", limits::SOCKET_MESSAGE_BYTES)))?
-        .map_err(|_| bad(3, "The payload ended early"))?;
+    if link.posting.swap(true, Ordering::AcqRel) {
+        // Two payloads would mix their packets.
+        let _ = link.inputs.send(Input::Malformed).await;
+        return Err(bad(3, "Another payload of the session is under way"));
+    }
+    let _posting = Posting(Arc::clone(&link));
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let (bytes, part) = posted(&state, &link, announced, payload).await?;
     let packets = ByteString::try_from(bytes).ok().map(|text| engine::decode_payload(&text, limits::SOCKET_PACKETS));
     let Some(Ok(packets)) = packets else {
         let _ = link.inputs.send(Input::Malformed).await;
         return Err(bad(3, "The payload cannot be read"));
     };
     for packet in packets {
-        if link.inputs.send(Input::Packet(packet, Via::Polling)).await.is_err() {
+        if !link.hand_on(packet, Via::Polling, part.clone()).await {
             return Err(bad(1, "Session ID unknown"));
         }
     }
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/html")).insert_header((CACHE_CONTROL, "no-store")).body("ok"))
+}
+
+/// Reads what a client posts, while its session goes on; with the part that it takes of what is counted, if it is large. Whoever has shown
+/// no key may post little.
+async fn posted(state: &State, link: &Link, announced: Option<usize>, payload: web::Payload) -> ApiResult<(Bytes, Option<Arc<Part>>)> {
+    let caller = link.caller();
+    let limit = if caller.is_some() { limits::SOCKET_MESSAGE_BYTES } else { limits::SMALL_MESSAGE_BYTES };
+    let too_large = || ApiError::new(Code::PayloadTooLarge, format!("A payload has at most {limit} bytes"));
+    let most = announced.unwrap_or(limit);
+    if most > limit {
+        return Err(too_large());
+    }
+    let large = caller.filter(|_| most > limits::SMALL_MESSAGE_BYTES);
+    let part = large.map(|caller| state.incoming.take(caller.makes_for(), most)).transpose().map_err(refusal)?;
+    let read = tokio::select! {
+        read = timeout(limits::BODY_TIME, payload.to_bytes_limited(limit)) => read,
+        _ = link.outbox.ended() => return Err(bad(1, "Session ID unknown")),
+    };
+    let bytes = read
+        .map_err(|_| ApiError::new(Code::RequestTimeout, "The payload did not arrive in time"))?
+        .map_err(|_| too_large())?
+        .map_err(|_| bad(3, "The payload ended early"))?;
+    Ok((bytes, part.map(Arc::new)))
+}
+
+fn refusal(lack: Lack) -> ApiError {
+    ApiError::overloaded(match lack {
+        Lack::Everybodys => "Too many large payloads are being posted; try again later",
+        Lack::Tenants => "Too many large payloads of this tenant are being posted; try again later",
+    })
 }
 
 /// What a request is about: how, and of which session.
@@ -213,6 +250,15 @@ struct Polling(Arc<Link>);
 impl Drop for Polling {
     fn drop(&mut self) {
         self.0.polling.store(false, Ordering::Release);
+    }
+}
+
+/// However a post ends, another may follow.
+struct Posting(Arc<Link>);
+
+impl Drop for Posting {
+    fn drop(&mut self) {
+        self.0.posting.store(false, Ordering::Release);
     }
 }
 

@@ -1,10 +1,12 @@
 //! What waits to be sent to one client: bounded, so that a client that does not read costs a bounded amount and is cut off.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use realtime::Frame;
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use crate::limits;
 
@@ -22,6 +24,8 @@ pub(crate) struct Outbox {
 struct Waiting {
     frames: VecDeque<Frame>,
     bytes: usize,
+    /// Since when nothing of them has been taken; `None` where there are none.
+    untouched: Option<Instant>,
     end: Option<End>,
 }
 
@@ -38,6 +42,11 @@ impl Waiting {
     fn is_full(&self) -> bool {
         self.frames.len() >= limits::SOCKET_FRAMES || self.bytes >= limits::SOCKET_BYTES
     }
+
+    /// Forgets what waits: it is not taken.
+    fn lag(&mut self) {
+        *self = Self { end: Some(End::Lagged), ..Self::default() };
+    }
 }
 
 impl Outbox {
@@ -48,9 +57,10 @@ impl Outbox {
             return;
         }
         if waiting.is_full() {
-            *waiting = Waiting { end: Some(End::Lagged), ..Waiting::default() };
+            waiting.lag();
             self.drained.notify_waiters();
         } else {
+            waiting.untouched.get_or_insert_with(Instant::now);
             waiting.bytes += frame.len();
             waiting.frames.push_back(frame);
         }
@@ -90,6 +100,9 @@ impl Outbox {
             taken.extend(waiting.frames.pop_front());
         }
         waiting.bytes -= bytes;
+        if !taken.is_empty() {
+            waiting.untouched = (!waiting.frames.is_empty()).then(Instant::now);
+        }
         let ended = waiting.end.is_some();
         drop(waiting);
         if taken.is_empty() {
@@ -99,20 +112,35 @@ impl Outbox {
         Some(taken)
     }
 
-    /// Waits until it is at most half full; whoever has much to send does not push a client over the bound.
-    pub(crate) async fn room(&self) {
+    /// Waits until no more than so many bytes wait, or until it is over: whoever has much to send does not push a client over the bound.
+    /// A client that takes nothing of what waits for as long as `patience` is cut off, also where this was asked for again meanwhile.
+    pub(crate) async fn room(&self, most_bytes: usize, patience: Duration) {
         loop {
             let drained = self.drained.notified();
-            let roomy = {
+            let untouched = {
                 let waiting = self.waiting.lock();
-                let half = waiting.frames.len() * 2 < limits::SOCKET_FRAMES && waiting.bytes * 2 < limits::SOCKET_BYTES;
-                half || waiting.end.is_some()
+                let roomy = waiting.frames.len() * 2 < limits::SOCKET_FRAMES && waiting.bytes <= most_bytes;
+                if roomy || waiting.end.is_some() {
+                    return;
+                }
+                waiting.untouched.unwrap_or_else(Instant::now)
             };
-            if roomy {
-                return;
+            if timeout_at(untouched + patience, drained).await.is_err() {
+                return self.cut_off(untouched);
             }
-            drained.await;
         }
+    }
+
+    /// Ends as one whose client does not read, unless something was taken since then.
+    fn cut_off(&self, untouched: Instant) {
+        let mut waiting = self.waiting.lock();
+        if waiting.end.is_some() || waiting.untouched != Some(untouched) {
+            return;
+        }
+        waiting.lag();
+        drop(waiting);
+        self.filled.notify_one();
+        self.drained.notify_waiters();
     }
 
     /// Waits until nothing more goes in, and says why.
@@ -178,15 +206,39 @@ mod tests {
         assert_eq!(outbox.end(), Some(End::Lagged));
     }
 
+    const PATIENCE: Duration = Duration::from_secs(30);
+
     #[tokio::test]
     async fn who_has_much_to_send_waits_for_room() {
         let outbox = Outbox::default();
-        for _ in 0..limits::SOCKET_FRAMES {
-            outbox.push(frame("a"));
+        for _ in 0..3 {
+            outbox.push(frame("aaaa"));
         }
-        let mut room = Box::pin(outbox.room());
+        outbox.room(12, PATIENCE).await;
+        let mut room = Box::pin(outbox.room(4, PATIENCE));
         assert!(futures_util::poll!(&mut room).is_pending());
-        outbox.take(limits::SOCKET_FRAMES).await;
+        outbox.take(4).await;
+        assert!(futures_util::poll!(&mut room).is_pending());
+        outbox.take(4).await;
         room.await;
+        for _ in 0..limits::SOCKET_FRAMES / 2 {
+            outbox.push(frame(""));
+        }
+        assert!(futures_util::poll!(Box::pin(outbox.room(4, PATIENCE))).is_pending(), "frames count as well");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_of_much_is_cut_off_however_often_it_is_asked() {
+        let outbox = Outbox::default();
+        outbox.push(frame("aaaa"));
+        outbox.push(frame("aaaa"));
+        let asked = async || tokio::time::timeout(PATIENCE * 2 / 3, outbox.room(2, PATIENCE)).await;
+        assert!(asked().await.is_err());
+        assert_eq!(outbox.take(1).await.len(), 1);
+        assert!(asked().await.is_err(), "something was taken meanwhile");
+        assert_eq!(outbox.end(), None);
+        assert!(asked().await.is_ok());
+        assert_eq!(outbox.end(), Some(End::Lagged));
+        assert_eq!(outbox.take(1).await, []);
     }
 }

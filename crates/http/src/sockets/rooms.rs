@@ -13,9 +13,10 @@ use parking_lot::Mutex;
 use realtime::Frame;
 use tokio::task::AbortHandle;
 
-use crate::holdings::Holdings;
+use crate::holdings::{Holdings, Part};
 use crate::limits;
 use crate::sockets::outbox::Outbox;
+use crate::unread::Unread;
 use crate::wire::sockets::{Told, broadcast, channel_deleted, chunk, gap, stream_error, told};
 
 /// One who hears a room.
@@ -112,8 +113,9 @@ impl Rooms {
                     inner.admit(listener, position, behind.is_some());
                     let epoch = inner.epoch;
                     drop(inner);
-                    let listener = listener.clone();
-                    return Ok(behind.map(|events| CatchUp { events, room, listener, epoch, memory: Memory::default() }));
+                    let (listener, caller) = (listener.clone(), caller.clone());
+                    let memory = Memory::default();
+                    return Ok(behind.map(|events| CatchUp { events, room, listener, caller, epoch, memory, part: None }));
                 }
             }
             // A room reads from now on, whatever its first listener has missed.
@@ -200,9 +202,23 @@ pub(crate) struct CatchUp {
     events: Box<dyn EventStream>,
     room: Arc<Room>,
     listener: Listener,
+    caller: Caller,
     /// Which channel of the room's id it reads.
     epoch: u64,
     memory: Memory,
+    /// What it takes of what clients may have to take yet, from before anything is read for it.
+    part: Option<Part>,
+}
+
+/// What came of a step of catching up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Something was told, and there may be more.
+    Told,
+    /// There is nothing to tell for now, and nothing was read that is not told.
+    Nothing,
+    /// That was all, and the room tells the rest.
+    Done,
 }
 
 impl CatchUp {
@@ -211,13 +227,19 @@ impl CatchUp {
         self.room.channel
     }
 
-    /// Tells the next of what was missed, once there is room for it. Says whether that was all, and the room tells the rest. Giving up
-    /// the wait loses nothing.
-    pub(crate) async fn step(&mut self) -> ServiceResult<bool> {
+    /// Tells the next of what was missed, once the caller may have so much to take and has taken most of what waits for it. Whoever takes
+    /// nothing is cut off. Giving up the wait loses nothing.
+    pub(crate) async fn step(&mut self, unread: &Unread) -> ServiceResult<Step> {
         if self.room.inner.lock().caught_up(self.listener.key, self.events.position(), self.epoch) {
-            return Ok(true);
+            return Ok(Step::Done);
         }
-        self.listener.outbox.room().await;
+        while self.part.is_none() {
+            self.part = unread.part_for(&self.caller, limits::CATCH_UP_PART);
+            if self.part.is_none() {
+                tokio::time::sleep(limits::CATCH_UP_PAUSE).await;
+            }
+        }
+        self.listener.outbox.room(limits::CATCH_UP_BYTES, limits::CATCH_UP_TIME).await;
         match self.events.next().await? {
             // A piece of a reply belongs to the present, and the room will tell the next.
             Some(StreamItem::Chunk(_)) => {}
@@ -228,10 +250,14 @@ impl CatchUp {
                     self.listener.outbox.push(frame);
                 }
             }
-            // So that the room has time to learn of it, too.
-            None => tokio::time::sleep(limits::ROOM_PAUSE).await,
+            None => {
+                self.part = None;
+                // So that the room has time to learn of it, too.
+                tokio::time::sleep(limits::ROOM_PAUSE).await;
+                return Ok(Step::Nothing);
+            }
         }
-        Ok(false)
+        Ok(Step::Told)
     }
 }
 

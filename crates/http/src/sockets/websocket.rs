@@ -1,74 +1,161 @@
 //! A websocket that carries a session, or is about to.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, web};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use actix_ws::{CloseCode, CloseReason, MessageStream};
+use bytes::Bytes;
+use futures_util::stream::pending;
+use parking_lot::Mutex;
 use realtime::{Frame, Via, engine};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
+use crate::app::State;
 use crate::errors::{ApiError, ApiResult};
 use crate::limits;
 use crate::sockets::driver::{Direct, Input, Link};
+use crate::sockets::messages::{Allowance, Message, Messages};
 use crate::sockets::outbox::End;
 
 /// So many bytes are taken out of the outbox at once.
-const TAKEN_BYTES: usize = 64 * 1024;
+const TAKEN_BYTES: usize = 16 * 1024;
 /// A client that does not take its good-bye within this time goes without.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A websocket before anything is said on it.
 pub(crate) struct Websocket {
     sender: actix_ws::Session,
-    receiver: AggregatedMessageStream,
+    messages: Messages,
+    /// Ends with the connection.
+    connection: MessageStream,
+    leaving: Arc<Leaving>,
 }
 
 /// Takes a request for a websocket.
 pub(crate) fn accept(request: &HttpRequest, payload: web::Payload) -> ApiResult<(HttpResponse, Websocket)> {
-    let (response, sender, receiver) =
-        actix_ws::handle(request, payload).map_err(|error| ApiError::bad_request(format!("Not a request for a websocket: {error}")))?;
-    let receiver =
-        receiver.max_frame_size(limits::SOCKET_MESSAGE_BYTES).aggregate_continuations().max_continuation_size(limits::SOCKET_MESSAGE_BYTES);
-    Ok((response, Websocket { sender, receiver }))
+    // The library reads nothing: see `messages.rs`.
+    let mut nothing: Payload = Payload::Stream { payload: Box::pin(pending::<Result<Bytes, PayloadError>>()) };
+    let nothing = web::Payload::from_request(request, &mut nothing).into_inner().map_err(|error| ApiError::internal(error.to_string()))?;
+    let (response, sender, connection) =
+        actix_ws::handle(request, nothing).map_err(|error| ApiError::bad_request(format!("Not a request for a websocket: {error}")))?;
+    let leaving = Arc::<Leaving>::default();
+    let body_leaving = Arc::clone(&leaving);
+    let response = response.map_body(|_, body| BoxBody::new(Body { frames: body, leaving: body_leaving, asked_for: 0 }));
+    Ok((response, Websocket { sender, messages: Messages::of(payload), connection, leaving }))
+}
+
+/// How many bytes were handed to a connection and have not left for the system yet. What hands them on, hands on all that there is.
+#[derive(Default)]
+struct Leaving {
+    bytes: Mutex<usize>,
+    left: Notify,
+}
+
+impl Leaving {
+    /// Waits until they are few.
+    async fn room(&self) {
+        while *self.bytes.lock() > limits::LEAVING_BYTES {
+            self.left.notified().await;
+        }
+    }
+
+    fn add(&self, bytes: usize) {
+        *self.bytes.lock() += bytes;
+    }
+
+    /// So many of them have left, heads of frames with them, which are not counted.
+    fn less(&self, bytes: usize) {
+        let mut all = self.bytes.lock();
+        *all = all.saturating_sub(bytes);
+        drop(all);
+        self.left.notify_one();
+    }
+}
+
+/// The body of a websocket's answer, which tells what leaves.
+struct Body {
+    frames: BoxBody,
+    leaving: Arc<Leaving>,
+    /// How many bytes were asked for last.
+    asked_for: usize,
+}
+
+impl MessageBody for Body {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.frames.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        // Whoever asks again has sent nearly all of what it got.
+        let sent = std::mem::take(&mut this.asked_for);
+        if sent > 0 {
+            this.leaving.less(sent);
+        }
+        let next = this.frames.as_pin_mut().poll_next(context);
+        if let Poll::Ready(Some(Ok(bytes))) = &next {
+            this.asked_for = bytes.len();
+        }
+        next
+    }
+}
+
+impl Drop for Body {
+    /// Nobody waits for what will never leave.
+    fn drop(&mut self) {
+        self.leaving.less(usize::MAX);
+    }
 }
 
 impl Websocket {
     /// Carries a session from now on.
-    pub(crate) fn carry(self, link: Arc<Link>) {
-        actix_web::rt::spawn(self.run(link, 0, None));
+    pub(crate) fn carry(self, state: State, link: Arc<Link>) {
+        actix_web::rt::spawn(self.run(state, link, 0, None));
     }
 
     /// Knocks at a session that polls carry, to take over from them.
-    pub(crate) fn knock(self, link: Arc<Link>) {
+    pub(crate) fn knock(self, state: State, link: Arc<Link>) {
         actix_web::rt::spawn(async move {
             let (sender, receiver) = mpsc::channel(4);
             let number = link.knocks.fetch_add(1, Ordering::Relaxed) + 1;
             if link.inputs.send(Input::Knock(number, sender)).await.is_ok() {
-                self.run(link, number, Some(receiver)).await;
+                self.run(state, link, number, Some(receiver)).await;
             }
         });
     }
 
-    async fn run(self, link: Arc<Link>, number: u64, knocking: Option<mpsc::Receiver<Direct>>) {
-        let Self { mut sender, receiver } = self;
+    async fn run(self, state: State, link: Arc<Link>, number: u64, knocking: Option<mpsc::Receiver<Direct>>) {
+        let Self { mut sender, mut messages, mut connection, leaving } = self;
         let mut sending = sender.clone();
-        let end = tokio::select! {
-            () = send(&mut sending, &link, knocking) => link.outbox.end(),
-            () = receive(&mut sender, receiver, &link) => None,
+        let reason = tokio::select! {
+            () = send(&mut sending, &link, &leaving, knocking) => link.outbox.end().map(good_bye),
+            reason = receive(&mut sender, &mut messages, &link, Allowance::new(&link, &state.incoming)) => reason,
+            _ = connection.recv() => None,
             // A client that does not read would keep the sending side waiting for ever.
-            end = over(&link) => Some(end),
+            end = over(&link) => Some(good_bye(end)),
         };
+        // Nothing is read any more, and nothing of it kept.
+        drop(messages);
         let _ = link.inputs.send(Input::Lost(number)).await;
-        let reason = end.map(|end| match end {
-            End::Closed => CloseReason::from(CloseCode::Normal),
-            End::Lagged => {
-                (CloseCode::Again, "Too much waits for this client: connect again and join with the last seq that was seen").into()
-            }
-        });
         let _ = timeout(GOODBYE, sender.close(reason)).await;
+    }
+}
+
+/// What a client is told at the end of its session.
+fn good_bye(end: End) -> CloseReason {
+    match end {
+        End::Closed => CloseReason::from(CloseCode::Normal),
+        End::Lagged => (CloseCode::Again, "Too much waits for this client: connect again and join with the last seq that was seen").into(),
     }
 }
 
@@ -82,7 +169,7 @@ async fn over(link: &Link) -> End {
 }
 
 /// Sends what waits for the client, once it is this websocket's turn.
-async fn send(sender: &mut actix_ws::Session, link: &Link, knocking: Option<mpsc::Receiver<Direct>>) {
+async fn send(sender: &mut actix_ws::Session, link: &Link, leaving: &Leaving, knocking: Option<mpsc::Receiver<Direct>>) {
     if let Some(mut direct) = knocking {
         loop {
             match direct.recv().await {
@@ -97,11 +184,14 @@ async fn send(sender: &mut actix_ws::Session, link: &Link, knocking: Option<mpsc
         }
     }
     loop {
+        // What cannot leave yet waits in the outbox, where it is known how long.
+        leaving.room().await;
         let frames = link.outbox.take(TAKEN_BYTES).await;
         if frames.is_empty() {
             return;
         }
         for frame in frames {
+            leaving.add(frame.len());
             if put(sender, frame).await.is_err() {
                 return;
             }
@@ -116,26 +206,66 @@ async fn put(sender: &mut actix_ws::Session, frame: Frame) -> Result<(), actix_w
     }
 }
 
-/// Hands on what the client sends, as fast as its session takes it.
-async fn receive(sender: &mut actix_ws::Session, mut receiver: AggregatedMessageStream, link: &Link) {
-    while let Some(Ok(message)) = receiver.recv().await {
-        let input = match message {
-            AggregatedMessage::Text(text) => match engine::Packet::decode(&text) {
-                Ok(packet) => Input::Packet(packet, Via::Websocket),
-                Err(_) => Input::Malformed,
-            },
-            AggregatedMessage::Binary(bytes) => Input::Packet(engine::Packet::Binary(bytes), Via::Websocket),
-            AggregatedMessage::Ping(bytes) => {
+/// Hands on what the client sends, as fast as its session takes it. Returns what there is to be said at the end.
+async fn receive(
+    sender: &mut actix_ws::Session,
+    messages: &mut Messages,
+    link: &Link,
+    mut allowance: Allowance<'_>,
+) -> Option<CloseReason> {
+    loop {
+        let message = match messages.next(&mut allowance).await {
+            Ok(message) => message,
+            Err(end) => return end,
+        };
+        let packet = match message {
+            Message::Text(text) => engine::Packet::decode(&text).ok(),
+            Message::Binary(bytes) => Some(engine::Packet::Binary(bytes)),
+            Message::Ping(bytes) => {
                 if sender.pong(&bytes).await.is_err() {
-                    return;
+                    return None;
                 }
                 continue;
             }
-            AggregatedMessage::Pong(_) => continue,
-            AggregatedMessage::Close(_) => return,
+            Message::Pong => continue,
+            Message::Close => return None,
         };
-        if link.inputs.send(input).await.is_err() {
-            return;
+        let goes_on = match packet {
+            Some(packet) => link.hand_on(packet, Via::Websocket, allowance.part()).await,
+            None => link.inputs.send(Input::Malformed).await.is_ok(),
+        };
+        if !goes_on {
+            return None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_is_handed_to_a_connection_than_leaves() {
+        let leaving = Arc::<Leaving>::default();
+        let pieces = [100_000, 1].map(|bytes| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; bytes])));
+        let streamed = HttpResponse::Ok().streaming(stream::iter(pieces)).into_body();
+        let mut body = Box::pin(Body { frames: streamed, leaving: Arc::clone(&leaving), asked_for: 0 });
+        leaving.room().await;
+        leaving.add(100_000);
+        leaving.add(1);
+        let mut room = pin!(leaving.room());
+        assert!(futures_util::poll!(&mut room).is_pending());
+        let mut ask = async || std::future::poll_fn(|context| body.as_mut().poll_next(context)).await.is_some();
+        assert!(ask().await);
+        assert!(futures_util::poll!(&mut room).is_pending(), "it was handed on, and has not left");
+        assert!(ask().await);
+        room.await;
+        leaving.add(100_000);
+        drop(body);
+        leaving.room().await;
     }
 }

@@ -17,6 +17,7 @@ mod fakes;
 mod figures;
 mod gate;
 mod headers;
+mod lines;
 mod manage;
 mod media;
 mod memories;

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::fakes::{CHANNEL, SERVER, USER};
-use crate::support::Api;
+use crate::support::{Api, KEY};
 
 struct Running {
     api: Api,
@@ -124,6 +124,40 @@ async fn chunks_leave_the_server_before_the_reply_is_done() {
     let post = request(&format!("POST /api/messaging/channels/{CHANNEL}/messages"), &rest);
     let answer = talk(server.address, &post, "early").await;
     assert!(answer.contains("event: chunk") && !answer.contains("event: done"), "{answer}");
+    server.stopper.stop().await;
+    server.done.await.unwrap().unwrap();
+}
+
+/// Asks for JSON on a connection that is to go on, and returns the answer.
+async fn ask(socket: &mut TcpStream, path: &str, header: &str) -> String {
+    socket.write_all(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{header}\r\n").as_bytes()).await.unwrap();
+    let (mut answer, mut part) = (String::new(), [0; 4096]);
+    while !(answer.contains("\r\n\r\n") && answer.ends_with('}')) {
+        let length = socket.read(&mut part).await.unwrap();
+        assert!(length > 0, "{answer}");
+        answer.push_str(std::str::from_utf8(&part[..length]).unwrap());
+    }
+    answer
+}
+
+#[actix_web::test]
+async fn where_few_connections_are_left_a_stranger_does_not_keep_its_own() {
+    let settings = HttpSettings { workers: Some(1), connections_per_worker: 4, ..HttpSettings::default() };
+    let server = start(Api::with(Some(KEY), settings));
+    let mut kept = Vec::new();
+    for _ in 0..3 {
+        let mut socket = TcpStream::connect(server.address).await.unwrap();
+        let answer = ask(&mut socket, "/healthz", "").await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("connection: close"), "{answer}");
+        kept.push(socket);
+    }
+    let mut last = TcpStream::connect(server.address).await.unwrap();
+    let known = ask(&mut last, "/api/agents", &format!("x-api-key: {KEY}\r\n")).await;
+    assert!(known.starts_with("HTTP/1.1 200 ") && !known.contains("connection: close"), "{known}");
+    let stranger = ask(&mut last, "/healthz", "").await;
+    assert!(stranger.starts_with("HTTP/1.1 200 ") && stranger.contains("connection: close"), "{stranger}");
+    assert_eq!(last.read(&mut [0]).await.unwrap(), 0, "it is closed");
+    drop(kept);
     server.stopper.stop().await;
     server.done.await.unwrap().unwrap();
 }

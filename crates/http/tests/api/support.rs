@@ -18,6 +18,8 @@ pub const KEY: &str = "right-key";
 
 pub struct Api {
     pub fakes: Arc<Fakes>,
+    /// Takes in tenants' keys.
+    pub keyring: Keyring,
     pub state: AppState,
 }
 
@@ -70,6 +72,7 @@ impl Api {
 
     pub fn with(key: Option<&str>, settings: HttpSettings) -> Self {
         let fakes = Arc::new(Fakes::default());
+        let keyring = Keyring::new(key.map(Secret::new).as_ref());
         let services = Services {
             agents: fakes.clone(),
             messaging: fakes.clone(),
@@ -92,9 +95,9 @@ impl Api {
             randomness: Arc::new(Counting::default()),
             keys: fakes.clone(),
             secrets: fakes.clone(),
-            keyring: Keyring::new(key.map(Secret::new).as_ref()),
+            keyring: keyring.clone(),
         };
-        Self { fakes, state: AppState::new(services, settings) }
+        Self { fakes, keyring, state: AppState::new(services, settings) }
     }
 
     /// Sends a request as it is and returns the answer with its body unread.

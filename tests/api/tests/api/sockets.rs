@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 use testkit::caller::{Caller, Request};
+use testkit::house::PATIENCE;
 use testkit::server::{KEY, TestServer};
 use testkit::socket::Socket;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::support::{ANN, BEN, DEFAULT, NOTHING, create_channel, dm, messages_of, open, post, says, text, texts, with};
 
@@ -485,6 +489,70 @@ async fn polls_speak_the_protocol_and_its_errors() {
     // What is no packet ends the session.
     say("x").await.error(400, "BAD_REQUEST");
     assert_eq!(ann.get(&at).await.status, 400);
+}
+
+/// Opens a session that is polled; where that is.
+async fn polled(caller: &Caller) -> String {
+    let greeting = caller.get("/socket.io/?EIO=4&transport=polling").await.text();
+    let greeting: Value = serde_json::from_str(greeting.strip_prefix('0').expect("an open packet")).expect("JSON");
+    format!("/socket.io/?EIO=4&transport=polling&sid={}", text(&greeting["sid"]))
+}
+
+/// Posts a payload to a session.
+fn payload(at: &str, packets: &str) -> Request {
+    Request::new("POST", at).header("content-type", "text/plain").body(packets)
+}
+
+#[tokio::test]
+async fn a_session_posts_one_payload_at_a_time() {
+    let (server, ann) = open().await;
+    let at = polled(&ann).await;
+    let mut slow = TcpStream::connect(server.address()).await.unwrap();
+    let head = format!("POST {at} HTTP/1.1\r\nhost: {}\r\ncontent-type: text/plain\r\ncontent-length: 9\r\n\r\n6", server.address());
+    slow.write_all(head.as_bytes()).await.unwrap();
+    // The server may come to the other first.
+    let refused = async {
+        loop {
+            let answer = ann.send(payload(&at, "6")).await;
+            if answer.status != 200 {
+                break answer;
+            }
+        }
+    };
+    timeout(PATIENCE, refused).await.expect("a second is refused").error(400, "BAD_REQUEST");
+    let ended = async { while ann.get(&at).await.status != 400 {} };
+    timeout(PATIENCE, ended).await.expect("the session is over");
+    assert_eq!(ann.send(payload(&polled(&ann).await, "6")).await.text(), "ok", "others go on");
+}
+
+#[tokio::test]
+async fn who_has_shown_no_key_sends_little() {
+    let server = TestServer::keyed().await;
+    let (stranger, owner) = (server.caller(), server.key_holder());
+    let large = format!("40/{},", "x".repeat(70_000));
+    stranger.send(payload(&polled(&stranger).await, &large)).await.error(413, "PAYLOAD_TOO_LARGE");
+    assert_eq!(owner.send(payload(&polled(&owner).await, &large)).await.text(), "ok");
+    let mut socket = Socket::open(server.address(), &[]).await.expect("a session");
+    socket.send(&large).await;
+    if let Some((code, _)) = socket.ending().await {
+        assert_eq!(code, 1009);
+    }
+    // Whoever shows it later sends as much as others from then on.
+    let mut socket = self::socket(&server, ANN).await;
+    socket.send(&format!("42{}", json!(["message", {"type": 99, "payload": "x".repeat(70_000)}]))).await;
+    assert_eq!(socket.join(NOTHING, None).await["seq"], 0);
+}
+
+#[tokio::test]
+async fn who_asks_again_and_again_for_what_there_is_not_is_sent_away() {
+    let server = TestServer::keyed().await;
+    let mut socket = Socket::open(server.address(), &[]).await.expect("a session");
+    for _ in 0..16 {
+        socket.send("40/x,[0,0").await;
+        assert_eq!(socket.packet().await.as_deref(), Some("44/x,{\"message\":\"Invalid namespace\"}"));
+    }
+    socket.send("40/x,").await;
+    assert_eq!(socket.ending().await.map(|(code, _)| code), Some(1000));
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
+use async_trait::async_trait;
 use core_types::messaging::{ChannelEvent, Completion, Message, StreamItem};
 use core_types::{DeliveryId, Json, Timestamp};
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::*;
+use crate::sockets::outbox::End;
 
 const AUTHOR: u128 = 7;
 const KEY: u64 = 1;
@@ -167,4 +170,78 @@ fn a_tenant_has_a_quarter_of_the_rooms_and_the_owner_what_is_left() {
     rooms.remove(&first);
     assert!(open(&mut rooms, Some("one"), &[], 2).is_some());
     assert_eq!(rooms.rooms.len(), 8);
+}
+
+/// A channel that has had so many events, as one reads it who has missed all of them.
+struct Missed {
+    position: i64,
+    last: i64,
+}
+
+#[async_trait]
+impl EventStream for Missed {
+    async fn next(&mut self) -> ServiceResult<Option<StreamItem>> {
+        if self.position == self.last {
+            return Ok(None);
+        }
+        self.position += 1;
+        Ok(Some(said(9, self.position, None)))
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+}
+
+/// What one has missed of a channel whose room has told this last event.
+fn catching_up(last: i64) -> (CatchUp, Arc<Outbox>) {
+    let room = Arc::new(Room::new(ChannelId::new(Uuid::from_u128(1)), last));
+    let listener = Listener { key: KEY, outbox: Arc::default() };
+    room.inner.lock().admit(&listener, 0, true);
+    let (outbox, caller) = (Arc::clone(&listener.outbox), Caller::owner());
+    let events = Box::new(Missed { position: 0, last });
+    (CatchUp { events, room, listener, caller, epoch: 0, memory: Memory::default(), part: None }, outbox)
+}
+
+/// So many catch-ups may have something to take.
+fn unread(catch_ups: usize) -> Unread {
+    Unread::new(catch_ups * limits::CATCH_UP_PART)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_catches_up_is_told_no_more_than_it_takes_and_is_cut_off_if_it_takes_nothing() {
+    let unread = unread(1);
+    let (mut missed, outbox) = catching_up(10_000);
+    // Something else is done for the client meanwhile, again and again.
+    let mut going_on = async || {
+        let steps = async { while missed.step(&unread).await.is_ok() && outbox.end().is_none() {} };
+        timeout(limits::CATCH_UP_TIME / 2, steps).await
+    };
+    let begun = Instant::now();
+    assert!(going_on().await.is_err());
+    let waits = |frames: &[Frame]| frames.iter().map(Frame::len).sum::<usize>();
+    let taken = outbox.take_now(usize::MAX).unwrap();
+    assert!(waits(&taken) > limits::CATCH_UP_BYTES / 2 && waits(&taken) < limits::CATCH_UP_BYTES + 2_000, "{}", waits(&taken));
+    for _ in 0..3 {
+        let _ = going_on().await;
+    }
+    assert_eq!(outbox.end(), Some(End::Lagged));
+    assert!(begun.elapsed() >= limits::CATCH_UP_TIME);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_catches_up_has_a_part_of_what_clients_may_have_to_take() {
+    let unread = unread(1);
+    let (mut first, _) = catching_up(2);
+    let (mut second, seconds) = catching_up(2);
+    assert_eq!(first.step(&unread).await.ok(), Some(Step::Told));
+    assert!(timeout(limits::CATCH_UP_TIME, second.step(&unread)).await.is_err());
+    assert!(second.events.position() == 0 && seconds.take_now(1).is_none(), "nothing is read meanwhile");
+    assert_eq!(first.step(&unread).await.ok(), Some(Step::Told));
+    assert_eq!(first.step(&unread).await.ok(), Some(Step::Done));
+    drop(first);
+    for expected in [Step::Told, Step::Told, Step::Done] {
+        assert_eq!(second.step(&unread).await.ok(), Some(expected));
+    }
+    assert_eq!(seconds.take_now(usize::MAX).unwrap().len(), 2);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use core_types::messaging::{
@@ -57,6 +58,9 @@ impl MessagingService for Fakes {
 
     async fn exchange(&self, _: &Caller, message: NewMessage, form: ReplyForm) -> ServiceResult<(PostReceipt, Box<dyn ReplyStream>)> {
         self.note(Call::Exchange(message.clone()))?;
+        if self.is_stuck.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         Ok((self.receipt(message), self.told(form)))
     }
 

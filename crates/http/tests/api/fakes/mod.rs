@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use core_types::agents::{Agent, AgentCount, CreateAgent};
@@ -151,6 +151,8 @@ pub struct Fakes {
     pub media_type: Mutex<Option<MediaType>>,
     /// How long every list is said to be.
     pub total: Mutex<u64>,
+    /// Whether messages whose reply is waited for are never taken in.
+    pub is_stuck: AtomicBool,
 }
 
 impl Fakes {

@@ -202,3 +202,30 @@ async fn a_refused_update_changes_nothing_not_even_its_good_parts() {
     assert!(matches!(refused, Err(ServiceError::Invalid { code: InvalidCode::Update, .. })), "{refused:?}");
     assert_eq!(house.agents.get(&Caller::owner(), id).await.expect("an agent"), before);
 }
+
+#[tokio::test]
+async fn a_template_is_checked_where_it_is_given_and_left_alone_where_it_is_not() {
+    let house = house().await;
+    let agents = house.store.agents();
+    let id = named(&house, "Eliza").await;
+    let before = agents.find(id).await.expect("a store").expect("an agent");
+    let mut broken = before.clone();
+    broken.character.templates.insert("replyTemplate".to_owned(), json!("{{> a}}"));
+    broken.updated_at = before.updated_at.plus_millis(1);
+    assert!(agents.replace(broken.clone(), before.updated_at, Vec::new()).await.expect("a store"));
+    let update = async |change: Value| house.agents.update(&Caller::owner(), id, patch(change)).await.map(|view| view.agent.character);
+    for elsewhere in [json!({"system": "new"}), json!({"system": "newer", "templates": broken.character.templates})] {
+        assert_eq!(update(elsewhere).await.expect("an update").templates, broken.character.templates);
+    }
+    for (template, problem) in [("{{> b}}", "must not have partials"), ("{{#if a}}", "line 1"), ("a {{b c}}", "line 1, column 3: ")] {
+        let templates = json!({"replyTemplate": template});
+        let refused = update(json!({"templates": templates})).await.expect_err("no template").to_string();
+        assert!(refused.starts_with(&format!("templates.replyTemplate: {problem}")), "{refused}");
+        let character = CreateAgent::Character(json!({"name": "Other", "bio": "b", "templates": templates}));
+        let refused = house.agents.create(&Caller::owner(), character).await.expect_err("no template").to_string();
+        assert!(refused.starts_with(&format!("templates.replyTemplate: {problem}")), "{refused}");
+    }
+    for mended in [json!({"templates": {"replyTemplate": "I am {{agentName}}."}}), json!({"templates": null})] {
+        assert_ne!(update(mended).await.expect("an update").templates, broken.character.templates);
+    }
+}

@@ -167,6 +167,8 @@ pub(crate) struct Shared {
     pub(crate) sockets: Arc<Hub>,
     pub(crate) streams: Streams,
     pub(crate) unread: Unread,
+    /// Places of sockets that are told what they missed.
+    pub(crate) catch_ups: Arc<Stock>,
     /// Bytes of what is sent to sockets.
     pub(crate) incoming: Arc<Stock>,
     /// Documents that may be uploaded at once.
@@ -241,6 +243,7 @@ impl AppState {
             sockets,
             streams: Streams::new(limits::streams(connections)),
             unread: Unread::new(limits::UNREAD_BYTES),
+            catch_ups: Stock::new(limits::CATCH_UPS),
             incoming: Stock::new(limits::INCOMING_BYTES),
             documents: Semaphore::new(limits::DOCUMENT_UPLOADS),
             closing: watch::Sender::new(false),

@@ -102,11 +102,12 @@ impl Stock {
         Arc::new(Self { most, given: Mutex::new(Given { all: 0, holdings: Holdings::new(most) }) })
     }
 
-    /// A part, if there is one now. The owner, who is no tenant, may have what is left.
+    /// A part, if there is one now. The last quarter is the owner's, who is no tenant and may have what is left of the others.
     pub(crate) fn take(self: &Arc<Self>, tenant: Option<Tenant>, amount: usize) -> Result<Part, Lack> {
+        let most = if tenant.is_some() { self.for_tenants() } else { self.most };
         let mut given = self.given.lock();
         let all = given.all.saturating_add(amount);
-        if all > self.most {
+        if all > most {
             return Err(Lack::Everybodys);
         }
         if !given.holdings.take_some(tenant.as_ref(), amount) {
@@ -117,13 +118,15 @@ impl Stock {
         Ok(Part { stock: Arc::clone(self), tenant, amount })
     }
 
-    /// Whether a tenant, or the owner, could have any part now; else why not.
-    pub(crate) fn check(&self, tenant: Option<&Tenant>) -> Result<(), Lack> {
-        let given = self.given.lock();
-        if given.all >= self.most {
-            return Err(Lack::Everybodys);
-        }
-        if given.holdings.has_its_share(tenant) { Err(Lack::Tenants) } else { Ok(()) }
+    /// How much all tenants may hold together; of one thing alone they may have it.
+    fn for_tenants(&self) -> usize {
+        let part = Tenant::part_of(self.most);
+        (self.most - part).max(part)
+    }
+
+    /// Whether a tenant holds its share.
+    pub(crate) fn is_used_up(&self, tenant: Option<&Tenant>) -> bool {
+        tenant.is_some() && self.given.lock().holdings.has_its_share(tenant)
     }
 
     /// A part for what is there already, also where there should not be so much.
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_has_a_quarter_of_a_stock_and_the_owner_what_is_left() {
+    fn a_tenant_has_a_quarter_of_a_stock_and_the_owner_the_last_one_and_what_is_left() {
         let stock = Stock::new(80);
         let take = |tenant: &str, amount: usize| stock.take(Tenant::new(tenant), amount);
         let mut held = vec![take("one", 15).ok().unwrap(), take("one", 5).ok().unwrap()];
@@ -180,13 +183,17 @@ mod tests {
         assert_eq!(take("one", 1).err(), Some(Lack::Tenants));
         held.clear();
         assert!(take("one", 20).is_ok());
-        assert_eq!(stock.check(Tenant::new("one").as_ref()), Ok(()));
+        assert!(!stock.is_used_up(Tenant::new("one").as_ref()));
         let beyond = stock.take_beyond(Tenant::new("one"), 30);
-        assert_eq!(stock.check(Tenant::new("one").as_ref()), Err(Lack::Tenants));
-        assert_eq!(stock.check(None), Ok(()));
+        assert!(stock.is_used_up(Tenant::new("one").as_ref()) && !stock.is_used_up(None));
         let all = stock.take_beyond(None, 60);
-        assert_eq!(stock.check(None), Err(Lack::Everybodys));
+        assert_eq!(stock.take(None, 1).err(), Some(Lack::Everybodys));
         drop((beyond, all));
+        let tenants: Vec<_> = ["one", "other", "third"].into_iter().map(|tenant| take(tenant, 20).ok().unwrap()).collect();
+        assert_eq!(take("fourth", 1).err(), Some(Lack::Everybodys));
+        assert!(stock.take(None, 20).is_ok());
+        drop(tenants);
+        assert!(Stock::new(1).take(Tenant::new("one"), 1).is_ok());
         let given = stock.given.lock();
         assert!(given.all == 0 && given.holdings.held.is_empty(), "nobody is remembered who holds nothing");
     }

@@ -57,10 +57,10 @@ pub(crate) async fn outermost(mut request: ServiceRequest, next: Next<BoxBody>) 
     let method = request.method().clone();
     match caught(next.call(request)).await {
         Ok(response) => {
-            let count = |figures: &Rc<OfPath>| figures.count(&method, response.status(), began.elapsed());
-            response.request().app_data::<Rc<OfPath>>().map_or_else(|| UNROUTED.with(count), count);
             let tagged = known.iter().fold(response, tagged);
             let mut response = if head_only { without_stream(tagged) } else { unread::counted(&method, tagged) };
+            let count = |figures: &Rc<OfPath>| figures.count(&method, response.status(), began.elapsed());
+            response.request().app_data::<Rc<OfPath>>().map_or_else(|| UNROUTED.with(count), count);
             decoration.put_on(response.headers_mut());
             Ok(pace::answered(parted(response), serving))
         }

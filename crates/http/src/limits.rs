@@ -165,9 +165,10 @@ pub(crate) const LEAVING_BYTES: usize = 64 * 1024;
 pub(crate) const CATCH_UP_BYTES: usize = 64 * 1024;
 /// Whoever takes nothing of that for so long is cut off.
 pub(crate) const CATCH_UP_TIME: Duration = Duration::from_secs(30);
-/// What it counts as among the bytes that clients have not taken yet, and how long it waits before it asks again for its part of those.
-pub(crate) const CATCH_UP_PART: usize = 1024 * 1024;
+/// How many may be told what they missed at once, how long the others wait before they ask again, and after how long they are cut off.
+pub(crate) const CATCH_UPS: usize = 256;
 pub(crate) const CATCH_UP_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const CATCH_UP_WAIT: Duration = Duration::from_mins(1);
 /// The most packets of one payload that a client posts.
 pub(crate) const SOCKET_PACKETS: usize = 256;
 /// The most bytes of one payload that a poll is answered with, as the greeting says.

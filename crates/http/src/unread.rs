@@ -61,14 +61,9 @@ impl Unread {
         Self(Stock::new(most))
     }
 
-    /// Refuses who has as much to take as there may be, before anything is done whose answer could not be given.
+    /// Refuses a tenant that has as much to take as it may, before anything is done whose answer could not be given.
     pub(crate) fn check(&self, caller: &Caller) -> ApiResult<()> {
-        self.0.check(caller.makes_for().as_ref()).map_err(refusal)
-    }
-
-    /// So many bytes for something else that a caller has to take, if it may have them now. They count until the part is dropped.
-    pub(crate) fn part_for(&self, caller: &Caller, bytes: usize) -> Option<Part> {
-        self.0.take(caller.makes_for(), bytes).ok()
+        if self.0.is_used_up(caller.makes_for().as_ref()) { Err(refusal(Lack::Tenants)) } else { Ok(()) }
     }
 
     /// Where there is too much, what was only read is refused; of what was done the answer is given.
@@ -226,17 +221,6 @@ mod tests {
         drop(done);
         assert!(unread.check(&one).is_ok());
         assert_eq!(unread.counted(&Method::GET, answer(Some(&one), large())).status(), StatusCode::OK);
-    }
-
-    #[test]
-    fn what_sockets_have_to_take_counts_like_answers() {
-        let unread = Unread::new(MOST);
-        let one = caller("one");
-        let part = unread.part_for(&one, MOST / 4);
-        assert!(part.is_some() && unread.part_for(&one, 1).is_none() && unread.check(&one).is_err());
-        assert!(unread.part_for(&caller("other"), 1).is_some());
-        drop(part);
-        assert!(unread.check(&one).is_ok());
     }
 
     #[tokio::test]

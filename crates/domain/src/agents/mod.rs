@@ -90,10 +90,9 @@ impl AgentService for Agents {
             CreateAgent::Path(path) => self.read_character(&path).await?,
         };
         let bio = value.get("bio").map_or(Ok(()), character::check_bio);
-        let given = value.get("templates");
-        let templates = given.map_or(Ok(()), |given| character::check_templates(given, &JsonObject::new(), self.templates.as_ref()));
-        let checked = bio.and(templates).and_then(|()| character::parse(&value));
+        let checked = bio.and_then(|()| character::parse(&value));
         let parsed = checked.map_err(|error| ServiceError::invalid(InvalidCode::Create, error.to_string()))?;
+        self.check_templates(InvalidCode::Create, value.get("templates"), &JsonObject::new()).await?;
         self.store(parsed, caller.makes_for()).await
     }
 
@@ -158,11 +157,21 @@ async fn take_in_files(knowledge: Arc<Knowledge>, id: AgentId) {
 }
 
 impl Agents {
+    /// Refuses templates that cannot be filled in. Where they are long it takes a while to tell.
+    async fn check_templates(&self, code: InvalidCode, given: Option<&Value>, has: &JsonObject) -> ServiceResult<()> {
+        let Some(given) = given.cloned() else { return Ok(()) };
+        let (has, engine) = (has.clone(), Arc::clone(&self.templates));
+        let checking = tokio::task::spawn_blocking(move || character::check_templates(&given, &has, engine.as_ref()));
+        let checked = checking.await.map_err(|failed| ServiceError::Internal(Box::new(failed)))?;
+        checked.map_err(|error| ServiceError::invalid(code, error.to_string()))
+    }
+
     async fn change(&self, id: AgentId, patch: &JsonObject) -> ServiceResult<AgentView> {
         for _ in 0..UPDATE_TRIES {
             let stored = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
             let read_at = stored.updated_at;
-            let change = patch::apply(&stored, patch, self.vault.as_ref(), self.templates.as_ref())?;
+            let change = patch::apply(&stored, patch, self.vault.as_ref())?;
+            self.check_templates(InvalidCode::Update, patch.get("templates"), &stored.character.templates).await?;
             if change.is_empty() {
                 return self.view(change.agent).await;
             }

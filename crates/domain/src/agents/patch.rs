@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use core_types::agents::Agent;
-use core_types::character::{self, MAX_SECRETS, TemplateEngine};
+use core_types::character::{self, MAX_SECRETS};
 use core_types::secrets::{MASK, SealedSecret, Secret, SecretChange, Vault};
 use core_types::{InvalidCode, JsonObject, ServiceError, ServiceResult, settings};
 use serde_json::Value;
@@ -80,7 +80,7 @@ fn after<'s>(kept: &'s [SealedSecret], changes: &'s [SecretChange]) -> HashMap<&
 
 /// Applies a patch: `settings` merges, the columns in [`REPLACED`] replace, everything else is ignored (an id, times and
 /// the server are not the caller's to set).
-pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault, templates: &dyn TemplateEngine) -> ServiceResult<Change> {
+pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault) -> ServiceResult<Change> {
     let mut columns = match serde_json::to_value(&stored.character) {
         Ok(Value::Object(columns)) => columns,
         Ok(_) => JsonObject::new(),
@@ -99,8 +99,6 @@ pub(super) fn apply(stored: &Agent, patch: &JsonObject, vault: &dyn Vault, templ
         }
     }
     patch.get("bio").map_or(Ok(()), character::check_bio).map_err(|error| invalid(&error.to_string()))?;
-    let (given, has) = (patch.get("templates"), &stored.character.templates);
-    given.map_or(Ok(()), |given| character::check_templates(given, has, templates)).map_err(|error| invalid(&error.to_string()))?;
     let mut secrets = Vec::new();
     if let Some(given) = patch.get("settings") {
         merge_settings(&mut columns, given, &mut secrets)?;
@@ -208,8 +206,7 @@ mod tests {
     }
 
     fn patched_of(stored: &Agent, patch: &Value) -> ServiceResult<Change> {
-        let (vault, templates) = (auth::SecretVault::with_key([7; 32]), runtime::CharacterTemplates::default());
-        apply(stored, patch.as_object().unwrap(), &vault, &templates)
+        apply(stored, patch.as_object().unwrap(), &auth::SecretVault::with_key([7; 32]))
     }
 
     #[test]
@@ -332,25 +329,6 @@ mod tests {
             assert!(change.clears_secrets && !change.is_empty(), "{patch}");
         }
         assert!(!patched(&json!({"secrets": {}})).unwrap().clears_secrets);
-    }
-
-    #[test]
-    fn a_template_is_checked_where_it_is_given_and_left_alone_where_it_is_not() {
-        let mut before = stored();
-        before.character.templates.insert("replyTemplate".to_owned(), json!("{{> a}}"));
-        let patched = |patch: Value| patched_of(&before, &patch);
-        for elsewhere in [json!({"system": "new", "settings": {"a": 2}}), json!({"system": "new", "templates": before.character.templates})]
-        {
-            let change = patched(elsewhere).unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!(change.agent.character.templates, before.character.templates);
-        }
-        for (template, problem) in [("{{> b}}", "must not have partials"), ("{{#if a}}", "line 1"), ("a {{b c}}", "line 1, column 3: ")] {
-            let refused = patched(json!({"templates": {"replyTemplate": template}})).err().unwrap().to_string();
-            assert!(refused.starts_with(&format!("templates.replyTemplate: {problem}")), "{refused}");
-        }
-        for mended in [json!({"templates": {"replyTemplate": "I am {{agentName}}."}}), json!({"templates": null})] {
-            assert!(patched(mended).is_ok_and(|change| !change.is_empty()));
-        }
     }
 
     #[test]

@@ -16,13 +16,12 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::State;
 use crate::errors::{ApiError, Code};
-use crate::holdings::Part;
+use crate::holdings::{Part, Stock};
 use crate::limits;
 use crate::rates;
 use crate::sockets::hub::{Hub, Place};
 use crate::sockets::outbox::Outbox;
 use crate::sockets::rooms::{CatchUp, Listener, Step};
-use crate::unread::Unread;
 use crate::wire::manage::LogWish;
 use crate::wire::sockets::{greeting, log_entry};
 
@@ -235,7 +234,7 @@ impl Driver {
                     }
                     self.session.tick(Instant::now().into_std())
                 }
-                step = next_missed(&mut self.missed, &self.state.unread) => {
+                step = next_missed(&mut self.missed, &self.state.catch_ups) => {
                     self.caught_up(step);
                     Vec::new()
                 }
@@ -436,9 +435,9 @@ impl Driver {
 type Line = Result<Option<Arc<core_types::system::LogLine>>, core_types::bus::Lagged>;
 
 /// Goes on with what was missed in one of the channels.
-async fn next_missed(missed: &mut VecDeque<CatchUp>, unread: &Unread) -> ServiceResult<Step> {
+async fn next_missed(missed: &mut VecDeque<CatchUp>, places: &Arc<Stock>) -> ServiceResult<Step> {
     match missed.front_mut() {
-        Some(missed) => missed.step(unread).await,
+        Some(missed) => missed.step(places).await,
         None => std::future::pending().await,
     }
 }

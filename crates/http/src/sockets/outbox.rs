@@ -143,6 +143,17 @@ impl Outbox {
         self.drained.notify_waiters();
     }
 
+    /// Ends as one whose client cannot be told what it is to hear.
+    pub(crate) fn lag(&self) {
+        let mut waiting = self.waiting.lock();
+        if waiting.end.is_none() {
+            waiting.lag();
+        }
+        drop(waiting);
+        self.filled.notify_one();
+        self.drained.notify_waiters();
+    }
+
     /// Waits until nothing more goes in, and says why.
     pub(crate) async fn ended(&self) -> End {
         loop {

@@ -12,11 +12,11 @@ use core_types::{AgentId, Caller, ChannelId, EntityId, MessageId, MessageServerI
 use parking_lot::Mutex;
 use realtime::Frame;
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::holdings::{Holdings, Part};
+use crate::holdings::{Holdings, Part, Stock};
 use crate::limits;
 use crate::sockets::outbox::Outbox;
-use crate::unread::Unread;
 use crate::wire::sockets::{Told, broadcast, channel_deleted, chunk, gap, stream_error, told};
 
 /// One who hears a room.
@@ -114,8 +114,7 @@ impl Rooms {
                     let epoch = inner.epoch;
                     drop(inner);
                     let (listener, caller) = (listener.clone(), caller.clone());
-                    let memory = Memory::default();
-                    return Ok(behind.map(|events| CatchUp { events, room, listener, caller, epoch, memory, part: None }));
+                    return Ok(behind.map(|events| CatchUp::new(events, room, listener, caller, epoch)));
                 }
             }
             // A room reads from now on, whatever its first listener has missed.
@@ -183,7 +182,7 @@ async fn read(room: Arc<Room>, mut events: Box<dyn EventStream>, messaging: Arc<
                         break;
                     }
                     // It is another's now, until it is gone again.
-                    Err(ServiceError::NotFound(_)) => tokio::time::sleep(limits::CREDENTIAL_CHECK).await,
+                    Err(ServiceError::NotFound(_)) => sleep(limits::CREDENTIAL_CHECK).await,
                     Err(error) => pause(&error).await,
                 }
             },
@@ -194,7 +193,7 @@ async fn read(room: Arc<Room>, mut events: Box<dyn EventStream>, messaging: Arc<
 
 async fn pause(error: &ServiceError) {
     log::error!("a channel's events cannot be read for its sockets: {}", chain(error));
-    tokio::time::sleep(limits::ROOM_PAUSE).await;
+    sleep(limits::ROOM_PAUSE).await;
 }
 
 /// What one who hears a room has missed, and reads by itself.
@@ -206,8 +205,12 @@ pub(crate) struct CatchUp {
     /// Which channel of the room's id it reads.
     epoch: u64,
     memory: Memory,
-    /// What it takes of what clients may have to take yet, from before anything is read for it.
-    part: Option<Part>,
+    /// Its place among all who catch up, from before anything is read for it.
+    place: Option<Part>,
+    /// Since when it waits for that.
+    waiting: Option<Instant>,
+    /// Until when there is nothing to be read.
+    pause: Option<Instant>,
 }
 
 /// What came of a step of catching up.
@@ -227,18 +230,22 @@ impl CatchUp {
         self.room.channel
     }
 
-    /// Tells the next of what was missed, once the caller may have so much to take and has taken most of what waits for it. Whoever takes
-    /// nothing is cut off. Giving up the wait loses nothing.
-    pub(crate) async fn step(&mut self, unread: &Unread) -> ServiceResult<Step> {
+    fn new(events: Box<dyn EventStream>, room: Arc<Room>, listener: Listener, caller: Caller, epoch: u64) -> Self {
+        Self { events, room, listener, caller, epoch, memory: Memory::default(), place: None, waiting: None, pause: None }
+    }
+
+    /// Tells the next of what was missed, once there is a place for it and the client has taken most of what waits. Whoever takes nothing
+    /// is cut off. Giving up the wait loses nothing.
+    pub(crate) async fn step(&mut self, places: &Arc<Stock>) -> ServiceResult<Step> {
         if self.room.inner.lock().caught_up(self.listener.key, self.events.position(), self.epoch) {
             return Ok(Step::Done);
         }
-        while self.part.is_none() {
-            self.part = unread.part_for(&self.caller, limits::CATCH_UP_PART);
-            if self.part.is_none() {
-                tokio::time::sleep(limits::CATCH_UP_PAUSE).await;
-            }
+        if let Some(until) = self.pause {
+            sleep_until(until).await;
+            self.pause = None;
+            return Ok(Step::Nothing);
         }
+        self.take_place(places).await;
         self.listener.outbox.room(limits::CATCH_UP_BYTES, limits::CATCH_UP_TIME).await;
         match self.events.next().await? {
             // A piece of a reply belongs to the present, and the room will tell the next.
@@ -250,14 +257,28 @@ impl CatchUp {
                     self.listener.outbox.push(frame);
                 }
             }
+            // So that the room has time to learn of it, too, the next step waits.
             None => {
-                self.part = None;
-                // So that the room has time to learn of it, too.
-                tokio::time::sleep(limits::ROOM_PAUSE).await;
-                return Ok(Step::Nothing);
+                self.place = None;
+                self.pause = Some(Instant::now() + limits::ROOM_PAUSE);
             }
         }
         Ok(Step::Told)
+    }
+
+    /// Waits for a place. For whom there is none for long is cut off, and comes again: it is told nothing meanwhile, and does not know.
+    async fn take_place(&mut self, places: &Arc<Stock>) {
+        let since = *self.waiting.get_or_insert_with(Instant::now);
+        while self.place.is_none() {
+            self.place = places.take(self.caller.makes_for(), 1).ok();
+            if self.place.is_none() {
+                if since.elapsed() > limits::CATCH_UP_WAIT {
+                    self.listener.outbox.lag();
+                }
+                sleep(limits::CATCH_UP_PAUSE).await;
+            }
+        }
+        self.waiting = None;
     }
 }
 
@@ -403,6 +424,10 @@ impl Room {
     /// The channel is another one now.
     fn begin_again(&self) {
         let mut inner = self.inner.lock();
+        // Nobody will tell what was due behind.
+        for due in std::mem::take(&mut inner.due) {
+            inner.give_up(due);
+        }
         // Of a channel of which nothing was ever told it may be another's end.
         if inner.position > 0 {
             inner.tell_end(self.channel);

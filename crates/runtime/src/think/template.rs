@@ -3,6 +3,7 @@
 //! it that would be gone through again.
 
 use std::io;
+use std::sync::LazyLock;
 
 use core_types::character::{TemplateEngine, check_template};
 use handlebars::template::TemplateElement;
@@ -40,18 +41,24 @@ const DECIDING: [(&str, usize); 13] = [
 
 /// Tells which templates of characters can be filled in.
 pub struct CharacterTemplates {
-    engine: Handlebars<'static>,
+    /// Made when it is needed first: many servers never get a template.
+    engine: LazyLock<Handlebars<'static>>,
 }
 
 impl Default for CharacterTemplates {
     fn default() -> Self {
-        let mut engine = engine();
-        for (name, needs) in DECIDING {
-            engine.register_helper(name, Box::new(WhateverIsSo { needs }));
-        }
-        engine.register_helper(SECTION, Box::new(Section { is_checked: true }));
-        Self { engine }
+        Self { engine: LazyLock::new(checking) }
     }
+}
+
+/// An engine that goes through all of a template.
+fn checking() -> Handlebars<'static> {
+    let mut engine = engine();
+    for (name, needs) in DECIDING {
+        engine.register_helper(name, Box::new(WhateverIsSo { needs }));
+    }
+    engine.register_helper(SECTION, Box::new(Section { is_checked: true }));
+    engine
 }
 
 impl TemplateEngine for CharacterTemplates {

@@ -200,21 +200,16 @@ fn catching_up(last: i64) -> (CatchUp, Arc<Outbox>) {
     room.inner.lock().admit(&listener, 0, true);
     let (outbox, caller) = (Arc::clone(&listener.outbox), Caller::owner());
     let events = Box::new(Missed { position: 0, last });
-    (CatchUp { events, room, listener, caller, epoch: 0, memory: Memory::default(), part: None }, outbox)
-}
-
-/// So many catch-ups may have something to take.
-fn unread(catch_ups: usize) -> Unread {
-    Unread::new(catch_ups * limits::CATCH_UP_PART)
+    (CatchUp::new(events, room, listener, caller, 0), outbox)
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_catches_up_is_told_no_more_than_it_takes_and_is_cut_off_if_it_takes_nothing() {
-    let unread = unread(1);
+    let places = Stock::new(1);
     let (mut missed, outbox) = catching_up(10_000);
     // Something else is done for the client meanwhile, again and again.
     let mut going_on = async || {
-        let steps = async { while missed.step(&unread).await.is_ok() && outbox.end().is_none() {} };
+        let steps = async { while missed.step(&places).await.is_ok() && outbox.end().is_none() {} };
         timeout(limits::CATCH_UP_TIME / 2, steps).await
     };
     let begun = Instant::now();
@@ -230,18 +225,44 @@ async fn who_catches_up_is_told_no_more_than_it_takes_and_is_cut_off_if_it_takes
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_catches_up_has_a_part_of_what_clients_may_have_to_take() {
-    let unread = unread(1);
+async fn who_catches_up_has_a_place_among_those_who_do() {
+    let places = Stock::new(1);
     let (mut first, _) = catching_up(2);
     let (mut second, seconds) = catching_up(2);
-    assert_eq!(first.step(&unread).await.ok(), Some(Step::Told));
-    assert!(timeout(limits::CATCH_UP_TIME, second.step(&unread)).await.is_err());
+    assert_eq!(first.step(&places).await.ok(), Some(Step::Told));
+    assert!(timeout(limits::CATCH_UP_TIME, second.step(&places)).await.is_err());
     assert!(second.events.position() == 0 && seconds.take_now(1).is_none(), "nothing is read meanwhile");
-    assert_eq!(first.step(&unread).await.ok(), Some(Step::Told));
-    assert_eq!(first.step(&unread).await.ok(), Some(Step::Done));
+    assert_eq!(first.step(&places).await.ok(), Some(Step::Told));
+    assert_eq!(first.step(&places).await.ok(), Some(Step::Done));
     drop(first);
     for expected in [Step::Told, Step::Told, Step::Done] {
-        assert_eq!(second.step(&unread).await.ok(), Some(expected));
+        assert_eq!(second.step(&places).await.ok(), Some(expected));
     }
     assert_eq!(seconds.take_now(usize::MAX).unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gets_no_place_to_catch_up_is_told_so_and_comes_again() {
+    let places = Stock::new(1);
+    let _taken = places.take(None, 1).ok().unwrap();
+    let (mut missed, outbox) = catching_up(2);
+    for _ in 0..3 {
+        assert_eq!(outbox.end(), None);
+        assert!(timeout(limits::CATCH_UP_WAIT / 2, missed.step(&places)).await.is_err());
+    }
+    assert_eq!(outbox.end(), Some(End::Lagged));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_tells_nothing_gives_way_however_often_the_wait_is_given_up() {
+    let places = Stock::new(1);
+    let (mut missed, _outbox) = catching_up(2);
+    // The room has not told of as much as there was.
+    missed.room.inner.lock().position = 9;
+    let mut steps = Vec::new();
+    while !steps.contains(&Step::Nothing) {
+        steps.extend(timeout(limits::ROOM_PAUSE / 3, missed.step(&places)).await.ok().and_then(Result::ok));
+        assert!(steps.len() < 9, "{steps:?}");
+    }
+    assert!(places.take(None, 1).is_ok(), "its place is another's meanwhile");
 }

@@ -304,9 +304,12 @@ pub(crate) fn message_change(body: JsonObject) -> ApiResult<MessageChange> {
 #[schema(as = MessageSearch)]
 #[expect(dead_code, reason = "the schema of what `message_search` reads")]
 pub(crate) struct SearchBody {
-    /// The words to look for; with none, every message is found. Also `q`.
+    /// The words to look for; with none, every message is found.
     #[schema(max_length = 256, example = "bicycle")]
     query: Option<String>,
+    /// The same as `query`.
+    #[schema(max_length = 256)]
+    q: Option<String>,
     /// Only messages of this channel.
     #[schema(value_type = Option<Uuid>)]
     channel_id: Option<()>,

@@ -63,7 +63,7 @@ impl Unread {
 
     /// Refuses a tenant that has as much to take as it may, before anything is done whose answer could not be given.
     pub(crate) fn check(&self, caller: &Caller) -> ApiResult<()> {
-        if self.0.is_used_up(caller.makes_for().as_ref()) { Err(refusal(Lack::Tenants)) } else { Ok(()) }
+        if self.0.is_used_up(caller.reach().map(|reach| &reach.tenant)) { Err(refusal(Lack::Tenants)) } else { Ok(()) }
     }
 
     /// Where there is too much, what was only read is refused; of what was done the answer is given.

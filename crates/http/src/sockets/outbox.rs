@@ -133,22 +133,20 @@ impl Outbox {
 
     /// Ends as one whose client does not read, unless something was taken since then.
     fn cut_off(&self, untouched: Instant) {
-        let mut waiting = self.waiting.lock();
-        if waiting.end.is_some() || waiting.untouched != Some(untouched) {
-            return;
-        }
-        waiting.lag();
-        drop(waiting);
-        self.filled.notify_one();
-        self.drained.notify_waiters();
+        self.lag_if(|waiting| waiting.untouched == Some(untouched));
     }
 
     /// Ends as one whose client cannot be told what it is to hear.
     pub(crate) fn lag(&self) {
+        self.lag_if(|_| true);
+    }
+
+    fn lag_if(&self, is_so: impl FnOnce(&Waiting) -> bool) {
         let mut waiting = self.waiting.lock();
-        if waiting.end.is_none() {
-            waiting.lag();
+        if waiting.end.is_some() || !is_so(&waiting) {
+            return;
         }
+        waiting.lag();
         drop(waiting);
         self.filled.notify_one();
         self.drained.notify_waiters();

@@ -64,11 +64,7 @@ fn checking() -> Handlebars<'static> {
 impl TemplateEngine for CharacterTemplates {
     /// Goes through all of the template, with nothing to fill in.
     fn check(&self, template: &str) -> Result<(), String> {
-        let mut out = Bounded::default();
-        match parsed(template)?.render(&self.engine, &Context::null(), &mut RenderContext::new(None), &mut out) {
-            Err(error) if !out.is_full => Err(what_and_where(error.line_no.zip(error.column_no), error.reason())),
-            _ => Ok(()),
-        }
+        filled_in(&self.engine, template, &Context::null()).map(drop)
     }
 }
 
@@ -119,15 +115,14 @@ pub(super) fn render(name: &str, template: &str, mut variables: Value) -> Result
             }
         }
     }
-    filled_in(template, variables).map_err(|reason| RunError::Template { name: name.to_owned(), reason })
+    filled_in(&engine(), template, &Context::from(variables)).map_err(|reason| RunError::Template { name: name.to_owned(), reason })
 }
 
 /// The text, or why there is none.
-fn filled_in(template: &str, variables: Value) -> Result<String, String> {
+fn filled_in(engine: &Handlebars<'_>, template: &str, context: &Context) -> Result<String, String> {
     let template = parsed(template)?;
-    let (engine, context) = (engine(), Context::from(variables));
     let mut out = Bounded::default();
-    let rendered = template.render(&engine, &context, &mut RenderContext::new(None), &mut out);
+    let rendered = template.render(engine, context, &mut RenderContext::new(None), &mut out);
     match rendered {
         Err(error) if !out.is_full => Err(what_and_where(error.line_no.zip(error.column_no), error.reason())),
         _ => Ok(out.text),

@@ -23,6 +23,8 @@ pub mod live_settings;
 pub mod lock;
 pub mod logging;
 pub mod machine;
+#[cfg(target_os = "linux")]
+mod memory;
 pub mod migrate;
 pub mod moving;
 mod open_files;

@@ -201,6 +201,8 @@ fn in_background(upkeep: Upkeep, agents: Arc<Agents>, minds: Arc<ReadyAgents>, s
     });
     background.spawn(follow(settings, minds));
     background.spawn(async move { recall.run().await });
+    #[cfg(target_os = "linux")]
+    background.spawn(crate::memory::after_start());
     background
 }
 

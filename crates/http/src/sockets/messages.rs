@@ -33,6 +33,14 @@ pub(crate) type End = Option<CloseReason>;
 
 const OVER: End = None;
 
+fn not_of_the_protocol() -> CloseReason {
+    CloseCode::Protocol.into()
+}
+
+fn no_text() -> CloseReason {
+    CloseCode::Invalid.into()
+}
+
 fn too_large() -> CloseReason {
     CloseCode::Size.into()
 }
@@ -131,8 +139,8 @@ impl Messages {
 
     /// Takes the frame that is there; the message, where that is whole with it.
     fn frame(&mut self, allowance: &mut Allowance<'_>) -> Result<Option<Message>, End> {
-        let parsed = Parser::parse(&mut self.buffer, true, limits::SOCKET_MESSAGE_BYTES).map_err(|_| OVER)?;
-        let (is_last, code, data) = parsed.ok_or(OVER)?;
+        let parsed = Parser::parse(&mut self.buffer, true, limits::SOCKET_MESSAGE_BYTES).ok().flatten();
+        let (is_last, code, data) = parsed.ok_or_else(|| Some(not_of_the_protocol()))?;
         let data = data.unwrap_or_default();
         Ok(Some(match (code, is_last) {
             (OpCode::Ping, true) => Message::Ping(Bytes::copy_from_slice(&data)),
@@ -149,7 +157,7 @@ impl Messages {
             }
             (OpCode::Continue, _) => {
                 allowance.check(self.before() + data.len())?;
-                let mut begun = self.begun.take().ok_or(OVER)?;
+                let mut begun = self.begun.take().ok_or_else(|| Some(not_of_the_protocol()))?;
                 begun.bytes.extend_from_slice(&data);
                 if !is_last {
                     self.begun = Some(begun);
@@ -157,7 +165,7 @@ impl Messages {
                 }
                 self.whole(begun.is_text, begun.bytes)?
             }
-            _ => return Err(OVER),
+            _ => return Err(Some(not_of_the_protocol())),
         }))
     }
 
@@ -169,7 +177,11 @@ impl Messages {
             self.buffer = BytesMut::from(&*self.buffer);
             data.freeze()
         };
-        if is_text { ByteString::try_from(bytes).map(Message::Text).map_err(|_| OVER) } else { Ok(Message::Binary(bytes)) }
+        if is_text {
+            ByteString::try_from(bytes).map(Message::Text).map_err(|_| Some(no_text()))
+        } else {
+            Ok(Message::Binary(bytes))
+        }
     }
 }
 
@@ -192,7 +204,7 @@ mod tests {
     use actix_web::error::PayloadError;
     use actix_web::test::TestRequest;
     use core_types::{Caller, Credential, Permission, Reach, Tenant};
-    use futures_util::stream;
+    use futures_util::{Stream, stream};
     use realtime::Via;
     use tokio::sync::mpsc;
 
@@ -200,6 +212,7 @@ mod tests {
 
     const LAST: u8 = 0x80;
     const MORE: u8 = 0;
+    const RESERVED: u8 = 0x40;
     const CONTINUE: u8 = 0;
     const TEXT: u8 = 1;
     const BINARY: u8 = 2;
@@ -226,8 +239,13 @@ mod tests {
 
     /// Messages of a client that sends this, so many bytes at a time, and is silent then.
     fn sent(bytes: &[u8], at_once: usize) -> Messages {
-        let pieces: Vec<_> = bytes.chunks(at_once).map(|piece| Ok::<_, PayloadError>(Bytes::copy_from_slice(piece))).collect();
-        let mut payload: Payload = Payload::Stream { payload: Box::pin(stream::iter(pieces).chain(stream::pending())) };
+        let pieces: Vec<_> = bytes.chunks(at_once).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        of(stream::iter(pieces).chain(stream::pending()))
+    }
+
+    /// Messages of a client from which this comes.
+    fn of(pieces: impl Stream<Item = Result<Bytes, PayloadError>> + 'static) -> Messages {
+        let mut payload: Payload = Payload::Stream { payload: Box::pin(pieces) };
         Messages::of(web::Payload::from_request(&TestRequest::default().to_http_request(), &mut payload).into_inner().unwrap())
     }
 
@@ -272,23 +290,38 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_is_not_of_the_protocol_is_the_end() {
-        let (link, stock) = (link(None), Stock::new(limits::INCOMING_BYTES));
-        for bytes in [
-            frame(LAST | CONTINUE, b"x"),
-            [frame(MORE | TEXT, b"x"), frame(LAST | TEXT, b"x")].concat(),
-            frame(MORE | PING, b"x"),
-            frame(LAST | TEXT, b"\xff"),
-            vec![LAST | TEXT, 0],
-        ] {
-            assert!(matches!(sent(&bytes, 64).next(&mut Allowance::new(&link, &stock)).await, Err(None)), "{bytes:?}");
-        }
-    }
-
     /// With which code this is refused.
     async fn refused(bytes: &[u8], link: &Link, stock: &Arc<Stock>) -> Option<CloseCode> {
         sent(bytes, 10_000).next(&mut Allowance::new(link, stock)).await.err().flatten().map(|reason| reason.code)
+    }
+
+    #[tokio::test]
+    async fn what_is_not_of_the_protocol_is_the_end_and_the_code_says_so() {
+        let (link, stock) = (link(None), Stock::new(limits::INCOMING_BYTES));
+        for (bytes, code) in [
+            (frame(LAST | CONTINUE, b"x"), CloseCode::Protocol),
+            ([frame(MORE | TEXT, b"x"), frame(LAST | TEXT, b"x")].concat(), CloseCode::Protocol),
+            (frame(MORE | PING, b"x"), CloseCode::Protocol),
+            (frame(LAST | PING, &[b'x'; 126]), CloseCode::Protocol),
+            (frame(LAST | RESERVED | TEXT, b"x"), CloseCode::Protocol),
+            (frame(LAST | 3, b"x"), CloseCode::Protocol),
+            (vec![LAST | TEXT, 0], CloseCode::Protocol),
+            (frame(LAST | TEXT, b"\xff"), CloseCode::Invalid),
+            ([frame(MORE | TEXT, b"\xc3"), frame(LAST | CONTINUE, b"x")].concat(), CloseCode::Invalid),
+        ] {
+            assert_eq!(refused(&bytes, &link, &stock).await, Some(code), "{bytes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_connection_has_no_code() {
+        let (link, stock) = (link(None), Stock::new(limits::INCOMING_BYTES));
+        let begun: Vec<u8> = frame(LAST | TEXT, b"one").into_iter().take(5).collect();
+        for error in [None, Some(PayloadError::Incomplete(None))] {
+            let pieces = std::iter::once(Ok(Bytes::from(begun.clone()))).chain(error.map(Err));
+            let end = of(stream::iter(pieces)).next(&mut Allowance::new(&link, &stock)).await;
+            assert!(matches!(end, Err(None)), "{end:?}");
+        }
     }
 
     #[tokio::test]

@@ -177,11 +177,7 @@ impl Messages {
             self.buffer = BytesMut::from(&*self.buffer);
             data.freeze()
         };
-        if is_text {
-            ByteString::try_from(bytes).map(Message::Text).map_err(|_| Some(no_text()))
-        } else {
-            Ok(Message::Binary(bytes))
-        }
+        if is_text { ByteString::try_from(bytes).map(Message::Text).map_err(|_| Some(no_text())) } else { Ok(Message::Binary(bytes)) }
     }
 }
 

@@ -34,28 +34,26 @@ fn let_go() {
 }
 
 /// The mappings of files, for this process alone, that cannot be written to and have no page that differs from its file. The format is
-/// that of proc_pid_smaps(5).
+/// that of `proc_pid_smaps(5)`.
 fn unwritten(smaps: &str) -> impl Iterator<Item = Range<usize>> {
     let mut last = None;
     smaps.lines().filter_map(move |line| {
         if let Some(size) = line.strip_prefix("Anonymous:") {
             return last.take().filter(|_| size.trim() == "0 kB");
         }
-        if let Some(mapping) = read_only(line) {
-            last = mapping;
-        }
+        last = read_only(line).or_else(|| last.take());
         None
     })
 }
 
-/// Whether this is the first line of a mapping; its addresses, where that is of a file, private and only read or executed.
-fn read_only(line: &str) -> Option<Option<Range<usize>>> {
+/// The addresses that the first line of a mapping tells, where that is of a file, private and only read or executed.
+fn read_only(line: &str) -> Option<Range<usize>> {
     let (addresses, rest) = line.split_once(' ')?;
     let (start, end) = addresses.split_once('-')?;
     let address = |digits| usize::from_str_radix(digits, 16).ok();
     let range = address(start)?..address(end)?;
     let is_wanted = ["r--p ", "r-xp "].iter().any(|kind| rest.starts_with(kind)) && rest.contains(" /");
-    Some(is_wanted.then_some(range))
+    is_wanted.then_some(range)
 }
 
 #[cfg(test)]

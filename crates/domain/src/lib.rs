@@ -14,6 +14,7 @@ mod media;
 mod memories;
 mod messaging;
 mod moving;
+mod one_at_a_time;
 mod permission;
 mod places;
 mod repeats;
@@ -44,6 +45,7 @@ pub use media::{AttachmentPorts, Attachments, Collected, Media, MediaCollector, 
 pub use memories::Memories;
 pub use messaging::{Messaging, MessagingLimits, MessagingPorts};
 pub use moving::{Kind as MovingKind, Left, MovingError, MovingIn, MovingPorts, Progress, Report, Tally, is_export, leave};
+pub use one_at_a_time::OneAtATime;
 pub use permission::Access;
 pub use places::LongReads;
 pub use repeats::Repeats;

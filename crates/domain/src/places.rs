@@ -17,9 +17,14 @@ const BUSY: Duration = Duration::from_secs(2);
 /// Reads that may take long and go on at once. A database has a handful of connections, and serves first whoever comes first.
 const LONG_READS: usize = 8;
 
+/// Those of all tenants together: fewer than a database has connections that read, so that one is left for what is short.
+const TENANTS_LONG_READS: usize = 3;
+
 /// So many places. No tenant holds more than a quarter of them, so that there are some for others; the owner may hold all.
 pub(crate) struct Places {
     all: Arc<Semaphore>,
+    /// Those that all tenants together may hold.
+    of_tenants: Arc<Semaphore>,
     share: usize,
     lines: Lines,
 }
@@ -36,7 +41,7 @@ struct Line {
 /// One of the places, free again when this is dropped.
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
-    _share: Option<(OwnedSemaphorePermit, InLine)>,
+    _share: Option<([OwnedSemaphorePermit; 2], InLine)>,
 }
 
 /// Keeps a tenant's line for as long as somebody is in it.
@@ -47,13 +52,17 @@ struct InLine {
 
 impl Places {
     pub(crate) fn new(most: usize) -> Self {
-        Self { all: Arc::new(Semaphore::new(most)), share: Tenant::part_of(most), lines: Arc::default() }
+        let [all, of_tenants] = [most; 2].map(|most| Arc::new(Semaphore::new(most)));
+        Self { all, of_tenants, share: Tenant::part_of(most), lines: Arc::default() }
     }
 
     /// A place, where one is free and the caller's share is not used up.
     pub(crate) fn take(&self, caller: &Caller) -> Option<Place> {
         let share = match self.line(tenant_of(caller)) {
-            Some((share, line)) => Some((share.try_acquire_owned().ok()?, line)),
+            Some((share, line)) => {
+                let own = share.try_acquire_owned().ok()?;
+                Some(([own, Arc::clone(&self.of_tenants).try_acquire_owned().ok()?], line))
+            }
             None => None,
         };
         let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
@@ -67,10 +76,14 @@ impl Places {
         timeout(PATIENCE, self.next(tenant_of(caller))).await.ok().flatten().ok_or_else(refused)
     }
 
-    /// The next place. Semaphores are never closed here, and give places in the order in which they were asked for.
+    /// The next place. Semaphores are never closed here, and give places in the order in which they were asked for. What is for tenants
+    /// is waited for before what is for all: else tenants that wait for each other would hold what the owner asks for.
     async fn next(&self, tenant: Option<&Tenant>) -> Option<Place> {
         let share = match self.line(tenant) {
-            Some((share, line)) => Some((share.acquire_owned().await.ok()?, line)),
+            Some((share, line)) => {
+                let own = share.acquire_owned().await.ok()?;
+                Some(([own, Arc::clone(&self.of_tenants).acquire_owned().await.ok()?], line))
+            }
             None => None,
         };
         let permit = Arc::clone(&self.all).acquire_owned().await.ok()?;
@@ -123,13 +136,14 @@ impl Turns {
 }
 
 /// The places of reads that may take long: searches, what is filtered by something that no index knows, lists of large things. All services
-/// share them, so that whoever asks for many such reads leaves connections to others.
+/// share them, so that whoever asks for many such reads leaves connections to others, and tenants together leave some.
 #[derive(Clone)]
 pub struct LongReads(Arc<Places>);
 
 impl Default for LongReads {
     fn default() -> Self {
-        Self(Arc::new(Places::new(LONG_READS)))
+        let of_tenants = Arc::new(Semaphore::new(TENANTS_LONG_READS));
+        Self(Arc::new(Places { of_tenants, ..Places::new(LONG_READS) }))
     }
 }
 
@@ -187,6 +201,39 @@ mod tests {
         };
         assert_eq!(tokio::join!(waiting, let_past), (true, 2), "others come first, and what is free again goes to who waits");
         assert!(places.lines.lock().is_empty(), "nobody is remembered who neither holds a place nor waits");
+    }
+
+    #[test]
+    fn long_reads_of_all_tenants_leave_a_connection_and_places_to_the_owner() {
+        let LongReads(places) = LongReads::default();
+        let take_all = |caller: &Caller| std::iter::from_fn(|| places.take(caller)).collect::<Vec<_>>();
+        let mut held = Vec::from(["one", "other", "third"].map(|name| take_all(&tenant(name))));
+        assert_eq!(held.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 0]);
+        let readers = usize::try_from(persistence::Options::default().readers).unwrap();
+        assert!(held.iter().map(Vec::len).sum::<usize>() < readers);
+        held.push(take_all(&Caller::owner()));
+        assert_eq!(held.last().map(Vec::len), Some(5));
+        drop(held);
+        assert_eq!(take_all(&tenant("third")).len(), 2, "what was held is free again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tenants_that_wait_for_each_other_hold_nothing_that_the_owner_asks_for() {
+        let reads = LongReads::default();
+        let (one, other) = (tenant("one"), tenant("other"));
+        let held = [reads.place(&one).await.unwrap(), reads.place(&one).await.unwrap(), reads.place(&other).await.unwrap()];
+        let waiting = ["other", "third", "fourth"].map(|name| {
+            let (reads, caller) = (reads.clone(), tenant(name));
+            tokio::spawn(async move { reads.place(&caller).await.is_ok() })
+        });
+        tokio::task::yield_now().await;
+        let owners: Vec<_> = std::iter::from_fn(|| reads.0.take(&Caller::owner())).collect();
+        assert_eq!(owners.len(), 5);
+        drop(held);
+        for place in waiting {
+            assert!(place.await.unwrap(), "what is free again goes to who waits");
+        }
+        assert!(reads.0.lines.lock().is_empty());
     }
 
     #[tokio::test]

@@ -1,50 +1,33 @@
 //! Requests that may be sent again.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use core_types::messaging::IdempotencyKey;
 use core_types::repeats::{Claimed, KeptAnswer, KeyedRequest, OpenRequest, RepeatRepository, RepeatService, Turn};
 use core_types::{Caller, Clock, Ids, ServiceError, ServiceResult};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Mutex as Turns, OwnedMutexGuard};
+use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
+
+use crate::one_at_a_time::OneAtATime;
 
 /// Whose key, for which route, and which.
 type Name = (String, String, String);
-
-/// So many entries of the map may be of requests that are over.
-const SPARE: usize = 256;
 
 /// Keeps the answers of requests that carry a key.
 pub struct Repeats {
     repository: Arc<dyn RepeatRepository>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    /// Requests that are being carried out. The database belongs to one server, so that this one knows them all.
-    under_way: Mutex<HashMap<Name, Weak<Turns<()>>>>,
+    /// Requests that are being carried out.
+    under_way: OneAtATime<Name>,
 }
 
 impl Repeats {
     /// The service over a store.
     pub fn new(repository: Arc<dyn RepeatRepository>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { repository, clock, ids, under_way: Mutex::default() }
-    }
-
-    /// The turns of a key. As many are kept as there are requests, and some more.
-    fn turns(&self, key: &IdempotencyKey) -> Arc<Turns<()>> {
-        let name = (key.caller.clone(), key.route.clone(), key.key.clone());
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turns) = under_way.get(&name).and_then(Weak::upgrade) {
-            return turns;
-        }
-        if under_way.len() >= SPARE && under_way.len() == under_way.capacity() {
-            under_way.retain(|_, turns| turns.strong_count() > 0);
-        }
-        let turns = Arc::new(Turns::new(()));
-        under_way.insert(name, Arc::downgrade(&turns));
-        turns
+        Self { repository, clock, ids, under_way: OneAtATime::default() }
     }
 }
 
@@ -55,7 +38,7 @@ impl RepeatService for Repeats {
         let body_hash = Sha256::digest(sent).into();
         // What is kept under the keys of messages has other names.
         let key = IdempotencyKey { caller: caller.name(), route, key: format!("key:{key}"), body_hash };
-        let turn = self.turns(&key).lock_owned().await;
+        let turn = self.under_way.turn((key.caller.clone(), key.route.clone(), key.key.clone())).await;
         match self.repository.claim(key.clone(), self.ids.uuid(), caller.reach(), self.clock.now()).await? {
             Claimed::Open(id) => Ok(Turn::Ours(Box::new(Open { repository: Arc::clone(&self.repository), key, id, _turn: turn }))),
             Claimed::Answered(answer) => Ok(Turn::Repeats(answer)),

@@ -5,18 +5,23 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use core_types::access::Wanted;
 use core_types::bus::EventBus;
-use core_types::messaging::{Linked, MessageServer, NewServer, ServerChange, ServerRepository, ServerService};
-use core_types::{AgentId, Caller, Clock, Ids, Listed, MessageServerId, Page, Permission, ServiceError, ServiceResult, Thing};
+use core_types::messaging::{ChannelRepository, Linked, MessageServer, NewServer, ServerChange, ServerRepository, ServerService};
+use core_types::{AgentId, Caller, Clock, Ids, Listed, MessageServerId, Page, Permission, ServiceError, ServiceResult, Thing, Timestamp};
 
 use crate::permission::{Access, require};
 use crate::places::LongReads;
 use crate::tell::tell;
 use crate::whole::whole;
 
+/// How many channels of a message server that is removed are looked at at once.
+const PORTION: u32 = 100;
+
 /// Creates, shows, changes and deletes message servers.
 pub struct Servers {
     /// Where message servers are kept.
     pub servers: Arc<dyn ServerRepository>,
+    /// Where their channels are kept.
+    pub channels: Arc<dyn ChannelRepository>,
     /// What callers can reach.
     pub access: Access,
     /// Who is told of channels that went with their server.
@@ -71,10 +76,16 @@ impl ServerService for Servers {
         if id == MessageServerId::DEFAULT {
             return Err(ServiceError::forbidden("The default server cannot be deleted: every agent listens there"));
         }
-        let (servers, bus, now) = (Arc::clone(&self.servers), Arc::clone(&self.bus), self.clock.now());
+        let (servers, channels) = (Arc::clone(&self.servers), Arc::clone(&self.channels));
+        let (bus, now) = (Arc::clone(&self.bus), self.clock.now());
         whole(async move {
-            let ends = servers.remove(id, now).await?.ok_or(ServiceError::NotFound(Thing::Server))?;
-            tell(bus.as_ref(), ends).await;
+            let has_removed = remove_channels(channels.as_ref(), bus.as_ref(), id, now).await?;
+            match servers.remove(id, now).await? {
+                Some(ends) => tell(bus.as_ref(), ends).await,
+                // Two remove it at once, and the other has come to the end of it.
+                None if has_removed => {}
+                None => return Err(ServiceError::NotFound(Thing::Server)),
+            }
             Ok(())
         })
         .await
@@ -111,5 +122,29 @@ impl ServerService for Servers {
         require(caller, Permission::AgentsRead)?;
         self.access.to(caller, Wanted::Agent(agent)).await?;
         Ok(self.servers.of_agent(caller.reach(), agent, page).await?)
+    }
+}
+
+/// Removes the channels of a message server one by one, and tells of each before the next: what is gone is told also where that fails.
+/// What comes meanwhile is left to the removal of the server itself. Returns whether there was any.
+async fn remove_channels(
+    channels: &dyn ChannelRepository,
+    bus: &dyn EventBus,
+    server: MessageServerId,
+    now: Timestamp,
+) -> ServiceResult<bool> {
+    let mut has_removed = false;
+    loop {
+        let oldest = channels.list(None, server, Page::first(PORTION)).await?.items;
+        let there: Vec<_> = oldest.into_iter().filter(|channel| channel.created_at <= now).map(|channel| channel.id).collect();
+        if there.is_empty() {
+            return Ok(has_removed);
+        }
+        for channel in there {
+            if let Some(end) = channels.remove(channel, now).await? {
+                has_removed = true;
+                tell(bus, vec![end]).await;
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! body, the method or the end of one request from those of the next.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -20,6 +20,7 @@ use actix_web::rt::net::TcpStream;
 use bytes::Bytes;
 use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::layer;
 use crate::limits;
@@ -31,6 +32,8 @@ pub(crate) struct Paced {
     pace: Rc<Pace>,
     /// What was read behind a request, with it: no more than [`limits::AHEAD_BYTES`].
     held: Vec<u8>,
+    /// Wakes who would write when its client should have taken what is sent.
+    late: Option<Pin<Box<Sleep>>>,
     /// It is given back however the connection ends.
     _place: Place,
 }
@@ -42,6 +45,8 @@ pub(crate) struct Pace {
     busy: Cell<bool>,
     /// Whether the client does not take what is sent to it.
     stuck: Cell<bool>,
+    /// Until when the client has to take what is sent to it, where that is bounded.
+    until: Cell<Option<Instant>>,
     /// Whether something was read since what there was to send was last sent.
     read: Cell<bool>,
     /// How many bytes may be read, up to the next empty line.
@@ -61,6 +66,16 @@ impl Pace {
         self.busy.set(true);
         self.ahead.set(0);
         self.body.set(body.saturating_sub(self.early.take()));
+    }
+
+    /// Gives the connection up where its client does not take what is sent by then; `None` lets it take its time.
+    pub(crate) fn take_until(&self, until: Option<Instant>) {
+        self.until.set(until);
+    }
+
+    /// Until when its client has to take what is sent.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.until.get()
     }
 
     /// How many bytes may be read now.
@@ -127,7 +142,7 @@ impl Pace {
 
 impl Paced {
     pub(crate) fn new(stream: TcpStream, place: Place) -> Self {
-        Self { stream, pace: Rc::default(), held: Vec::new(), _place: place }
+        Self { stream, pace: Rc::default(), held: Vec::new(), late: None, _place: place }
     }
 
     /// What requests of this connection are served by.
@@ -151,6 +166,19 @@ impl Paced {
         }
         reader.set(Some(context.waker().clone()));
         Poll::Pending
+    }
+
+    /// Resolves when the time is over in which the client has to take what is sent to it.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.pace.until() else {
+            self.late = None;
+            return Poll::Pending;
+        };
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if late.deadline() != until {
+            late.as_mut().reset(until);
+        }
+        late.as_mut().poll(context)
     }
 
     /// Reads at most so many bytes.
@@ -228,6 +256,10 @@ impl AsyncWrite for Paced {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.pace.stuck.set(written.is_pending());
+        // Whoever takes a little now and then is no peer that takes nothing, and would keep what waits behind that for ever.
+        if written.is_pending() && this.poll_late(context).is_ready() {
+            return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+        }
         written
     }
 
@@ -309,11 +341,13 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::task::Wake;
+    use std::time::Duration;
 
     use actix_http::h1;
     use futures_util::{StreamExt, poll};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::limits::AHEAD_BYTES;
@@ -417,6 +451,24 @@ mod tests {
             () = taking => panic!("the connection has ended"),
         }
         assert_eq!(a_turn(&mut connection).await, Some(4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_take_an_answer_in_its_time_is_given_up() {
+        const TIME: Duration = Duration::from_mins(2);
+        let (mut connection, _client) = connected().await;
+        let answer = vec![b'x'; 1 << 20];
+        for (time, expected) in [(None, None), (Some(TIME), Some(ErrorKind::TimedOut))] {
+            connection.pace.take_until(time.map(|time| Instant::now() + time));
+            let sending = poll_fn(|context| {
+                loop {
+                    if let Err(error) = ready!(Pin::new(&mut connection).poll_write(context, &answer)) {
+                        return Poll::Ready(error.kind());
+                    }
+                }
+            });
+            assert_eq!(timeout(2 * TIME, sending).await.ok(), expected);
+        }
     }
 
     #[tokio::test]

@@ -177,7 +177,7 @@ async fn send(
         SessionPath,
         ("limit" = Option<String>, Query, description = "1 to 100: a number beyond counts as the nearest, anything else as 50"),
         ("before" = Option<String>, Query, description = "Only older ones: epoch milliseconds, or an ISO 8601 time"),
-        ("after" = Option<String>, Query, description = "Only newer ones"),
+        ("after" = Option<String>, Query, description = "Only newer ones: epoch milliseconds, or an ISO 8601 time"),
     ),
     responses(
         (status = 200, body = SessionMessagesWire),

@@ -2,9 +2,10 @@
 //! so much of them, of which each tenant has its part, and each has to be taken at some pace.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody, None as NoBody};
 use actix_web::dev::ServiceResponse;
@@ -13,11 +14,13 @@ use actix_web::{HttpMessage, ResponseError};
 use bytes::Bytes;
 use core_types::{Caller, Tenant};
 use derive_more::{Display, Error};
+use tokio::time::Instant;
 
 use crate::app::State;
 use crate::errors::{ApiError, ApiResult};
 use crate::holdings::{Lack, Part, Stock};
 use crate::limits;
+use crate::pace::Pace;
 
 /// What is counted has more bytes, and is sent in pieces of so many: whatever is sent is copied first.
 const PIECE: usize = 64 * 1024;
@@ -66,22 +69,28 @@ impl Unread {
         if self.0.is_used_up(caller.reach().map(|reach| &reach.tenant)) { Err(refusal(Lack::Tenants)) } else { Ok(()) }
     }
 
+    /// Whether an answer of so many bytes to this caller would be given now.
+    pub(crate) fn has_room(&self, caller: &Caller, bytes: usize) -> bool {
+        bytes <= PIECE || self.0.take(caller.makes_for(), bytes).is_ok()
+    }
+
     /// Where there is too much, what was only read is refused; of what was done the answer is given.
     fn counted(&self, method: &Method, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         let mut refused = None;
         let caller = response.request().extensions().get::<Caller>().map(Caller::makes_for);
+        let pace = response.request().conn_data::<Rc<Pace>>().cloned();
         let counted = response.map_body(|_, body| match (body.try_into_bytes(), caller) {
             // What strangers are shown is there anyway.
-            (Ok(bytes), None) => Whole(Large::new(bytes, None)).boxed(),
+            (Ok(bytes), None) => Whole(Large::new(bytes, pace, None)).boxed(),
             (Ok(bytes), Some(tenant)) => match self.part(method, tenant, bytes.len()) {
-                Ok(part) => Whole(Large::new(bytes, Some(part))).boxed(),
+                Ok(part) => Whole(Large::new(bytes, pace, Some(part))).boxed(),
                 Err(lack) => {
                     refused = Some(refusal(lack));
                     NoBody::new().boxed()
                 }
             },
             (Err(body), None) => body,
-            (Err(body), Some(tenant)) => BoxBody::new(Pieces { body, stock: Arc::clone(&self.0), tenant, large: None }),
+            (Err(body), Some(tenant)) => BoxBody::new(Pieces { body, stock: Arc::clone(&self.0), tenant, pace, large: None }),
         });
         match refused {
             Some(error) => counted.into_response(error.error_response()),
@@ -105,13 +114,19 @@ fn refusal(lack: Lack) -> ApiError {
 struct Large {
     rest: Bytes,
     until: Instant,
+    /// The connection's, which is told until when: these bytes are not asked for while those before them are stuck.
+    pace: Option<Rc<Pace>>,
     _part: Option<Part>,
 }
 
 impl Large {
-    fn new(bytes: Bytes, part: Option<Part>) -> Self {
+    fn new(bytes: Bytes, pace: Option<Rc<Pace>>, part: Option<Part>) -> Self {
         let seconds = u64::try_from(bytes.len() / PACE).unwrap_or(u64::MAX);
-        Self { until: Instant::now() + limits::UNREAD_TIME + Duration::from_secs(seconds), rest: bytes, _part: part }
+        let until = Instant::now() + limits::UNREAD_TIME + Duration::from_secs(seconds);
+        if let Some(pace) = &pace {
+            pace.take_until(Some(until));
+        }
+        Self { rest: bytes, until, pace, _part: part }
     }
 
     /// The next bytes, while there are some: those before are taken when this is asked for.
@@ -123,6 +138,14 @@ impl Large {
             return Some(Err(CutOff::Slow));
         }
         Some(Ok(self.rest.split_to(self.rest.len().min(PIECE))))
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        if let Some(pace) = &self.pace {
+            pace.take_until(None);
+        }
     }
 }
 
@@ -146,6 +169,7 @@ struct Pieces {
     body: BoxBody,
     stock: Arc<Stock>,
     tenant: Option<Tenant>,
+    pace: Option<Rc<Pace>>,
     large: Option<Large>,
 }
 
@@ -167,7 +191,7 @@ impl MessageBody for Pieces {
                 let Ok(part) = this.stock.take(this.tenant.clone(), bytes.len()) else {
                     return Poll::Ready(Some(Err(CutOff::Full.into())));
                 };
-                let large = this.large.insert(Large::new(bytes, Some(part)));
+                let large = this.large.insert(Large::new(bytes, this.pace.clone(), Some(part)));
                 Poll::Ready(large.next().map(|next| next.map_err(Into::into)))
             }
             next => Poll::Ready(next),
@@ -251,11 +275,20 @@ mod tests {
 
     #[test]
     fn what_is_taken_too_slowly_is_cut_off() {
-        let mut large = Large::new(Bytes::from(vec![b'x'; 2 * PIECE]), None);
+        let mut large = Large::new(Bytes::from(vec![b'x'; 2 * PIECE]), None, None);
         assert_eq!(large.next().unwrap().unwrap().len(), PIECE);
         let left = large.until.duration_since(Instant::now());
         assert!(left > limits::UNREAD_TIME && left < limits::UNREAD_TIME + Duration::from_secs(5), "{left:?}");
         large.until -= left + Duration::from_secs(1);
         assert!(matches!(large.next(), Some(Err(CutOff::Slow))));
+    }
+
+    #[test]
+    fn a_connection_knows_until_when_its_answer_is_to_be_taken() {
+        let pace = Rc::new(Pace::default());
+        let large = Large::new(Bytes::from(vec![b'x'; 2 * PIECE]), Some(Rc::clone(&pace)), None);
+        assert_eq!(pace.until(), Some(large.until));
+        drop(large);
+        assert_eq!(pace.until(), None);
     }
 }

@@ -12,8 +12,8 @@ use core_types::system::Figures;
 use core_types::{Clock, Ids};
 use domain::{
     Access, Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Jobs, Keys, Knowledge, KnowledgePorts, LongReads,
-    Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, Repeats, Rooms, Runs, Secrets,
-    Servers, SessionPorts, Sessions, System, Tee, Worlds,
+    Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, OneAtATime, Repeats, Rooms, Runs,
+    Secrets, Servers, SessionPorts, Sessions, System, Tee, Worlds,
 };
 use http_api::{HttpSettings, Services};
 use persistence::Store;
@@ -125,7 +125,14 @@ fn rooms(store: &Store, access: &Access, clock: &Arc<dyn Clock>, reads: &LongRea
 }
 
 fn worlds(store: &Store, access: &Access, clock: &Arc<dyn Clock>, reads: &LongReads) -> Worlds {
-    Worlds { agents: store.agents(), access: access.clone(), worlds: store.worlds(), clock: Arc::clone(clock), reads: reads.clone() }
+    Worlds {
+        agents: store.agents(),
+        access: access.clone(),
+        worlds: store.worlds(),
+        clock: Arc::clone(clock),
+        reads: reads.clone(),
+        turns: OneAtATime::default(),
+    }
 }
 
 fn messaging_limits(config: &Config) -> MessagingLimits {
@@ -192,6 +199,7 @@ pub(super) fn services(config: &Config, store: &Store, shared: Shared, backgroun
     };
     let servers = Servers {
         servers: store.servers(),
+        channels: store.channels(),
         access: access.clone(),
         bus: Arc::clone(&bus),
         clock: Arc::clone(&clock),

@@ -143,6 +143,38 @@ fn characters_come_in_and_what_is_none_is_told() {
 }
 
 #[test]
+fn a_character_that_is_larger_than_the_api_takes_is_named_and_nothing_of_it_comes_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let large = |name: &str| json!({"name": name, "bio": "b", "settings": {"text": "x".repeat(2 << 20), "secrets": {"KEY": "v"}}});
+    fs::create_dir(directory.path().join("characters")).unwrap();
+    file("characters/two.json", &json!([large("Bob"), {"name": "Ada", "bio": "b"}]).to_string());
+    file("characters/many.json", &json!({"name": "Cy", "bio": "b", "settings": {"list": vec![0; 50_001]}}).to_string());
+    for arguments in [&["import", "characters"][..], &["import", "characters", "--yes"]] {
+        let output = run(directory.path(), arguments);
+        ended(&output, 1, "2 agents were not understood");
+        let report = stdout(&output);
+        for told in
+            ["two.json: Bob: character: must have at most 2097152 bytes", "many.json: Cy: character: must have at most 50000 values"]
+        {
+            assert!(report.contains(told), "`{told}` is not in {report}");
+        }
+        assert!(!report.lines().any(|line| line.split_whitespace().next() == Some("secrets")), "{report}");
+    }
+    let header =
+        json!({"doolittle": "agent", "version": 1, "writtenAt": "", "writtenBy": "", "agentId": LIN, "name": "Dan", "secrets": []});
+    let agent = json!({"agent": {"character": large("Dan"), "enabled": true, "createdAt": 1, "updatedAt": 1}});
+    let end = r#"{"end":{"worlds":0,"entities":0,"rooms":0,"participants":0,"memories":0}}"#;
+    file("dan.jsonl", &format!("{header}\n{agent}\n{end}\n"));
+    let exported = run(directory.path(), &["import", "dan.jsonl", "--yes"]);
+    ended(&exported, 1, "line 2 of the file is not understood: Dan: character: must have at most 2097152 bytes");
+    for name in ["Bob", "Cy", "Dan"] {
+        ended(&run(directory.path(), &["export", name]), 1, &format!("there is no agent `{name}`"));
+    }
+    worked(&run(directory.path(), &["export", "Ada"]));
+}
+
+#[test]
 fn what_cannot_be_imported_is_told_and_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();

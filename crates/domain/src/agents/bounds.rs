@@ -13,7 +13,7 @@ const MAX_VALUES: usize = 50_000;
 const MAX_SECRET_BYTES: usize = 1 << 20;
 
 /// Refuses a character that is too large, unless it was as large `before`. Says what is too large, and the bound.
-pub(super) fn check_character(after: &Character, before: Option<&Character>) -> Result<(), String> {
+pub(crate) fn check_character(after: &Character, before: Option<&Character>) -> Result<(), String> {
     let is = extent(after);
     if is.bytes <= MAX_BYTES && is.values <= MAX_VALUES {
         return Ok(());
@@ -29,7 +29,7 @@ pub(super) fn check_character(after: &Character, before: Option<&Character>) -> 
 }
 
 /// Refuses secrets that are too many or too large together, unless there were as many and they were as large `before`.
-pub(super) fn check_secrets<'s>(after: impl IntoIterator<Item = &'s SealedSecret>, before: &[SealedSecret]) -> Result<(), String> {
+pub(crate) fn check_secrets<'s>(after: impl IntoIterator<Item = &'s SealedSecret>, before: &[SealedSecret]) -> Result<(), String> {
     let (count, bytes) = load(after);
     let was = load(before);
     if count > MAX_SECRETS.max(was.0) {

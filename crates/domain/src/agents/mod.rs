@@ -22,7 +22,7 @@ use crate::places::LongReads;
 use crate::tell::tell;
 use crate::whole::whole;
 
-mod bounds;
+pub(crate) mod bounds;
 mod patch;
 mod plane;
 

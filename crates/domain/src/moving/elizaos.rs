@@ -165,7 +165,9 @@ impl MovingIn {
                 let Some((id, enabled, times, character)) = read else { continue };
                 if let Some(mut parsed) = self.character_of(id, character) {
                     left.extend(without_environment(&mut parsed));
-                    self.agent(id, parsed, enabled, times).await?;
+                    if let Err(why) = self.agent(id, parsed, enabled, times).await? {
+                        self.report.refused(Kind::Agents, why);
+                    }
                 }
             }
             self.tell(Kind::Agents);

@@ -84,6 +84,17 @@ async fn what_is_not_understood_of_an_agent_is_left_out_and_told() {
 }
 
 #[tokio::test]
+async fn an_agent_that_is_larger_than_agents_may_be_is_left_behind_and_named() {
+    let large = json!({"settings": {"text": "x".repeat(2 << 20), "secrets": {"A": "plain"}}});
+    let rows = vec![agent(&large), agent(&json!({"id": ROOM, "name": "Grace"}))];
+    let moving = looked_at(Rows { of: HashMap::from([(ElizaOsRows::Agents, rows)]), ..Rows::default() }).await;
+    let (agents, secrets) = (moving.report().of(Kind::Agents), moving.report().of(Kind::Secrets));
+    assert_eq!((agents.found, agents.refused, secrets.found), (1, 1, 0));
+    let told = notes(&moving);
+    assert!(told.contains("1 Ada: character: must have at most 2097152 bytes as JSON"), "{told}");
+}
+
+#[tokio::test]
 async fn tables_that_stay_behind_are_named_with_their_reasons() {
     let tables = [("logs", 7), ("goals", 2), ("cache", 0), ("memories", 5)].map(|(name, rows)| (name.to_owned(), rows)).to_vec();
     let told = notes(&looked_at(Rows { tables, ..Rows::default() }).await);

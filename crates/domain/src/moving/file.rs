@@ -67,7 +67,7 @@ impl MovingIn {
         let id = header.agent_id;
         let AgentLine { character, enabled, created_at, updated_at } = agent;
         let parsed = character::parse(&Value::Object(character)).map_err(|error| lines.wrong(error.to_string()))?;
-        self.agent(id, parsed, enabled, (created_at, updated_at)).await?;
+        self.agent(id, parsed, enabled, (created_at, updated_at)).await?.map_err(|why| lines.wrong(why))?;
         self.tell(Kind::Agents);
         let mut counted = End::default();
         loop {

@@ -16,6 +16,8 @@ use core_types::{AgentId, Clock, StoreError, Timestamp};
 use derive_more::{Display, Error, From};
 use serde_json::Value;
 
+use crate::agents::bounds;
+
 mod elizaos;
 mod file;
 mod leave;
@@ -127,7 +129,9 @@ impl MovingIn {
                     }
                     let now = self.clock.now();
                     let id = parsed.id.unwrap_or_else(|| AgentId::of_name(&parsed.character.name));
-                    self.agent(id, parsed, true, (now, now)).await?;
+                    if let Err(why) = self.agent(id, parsed, true, (now, now)).await? {
+                        self.refuse(from, &why);
+                    }
                 }
                 Err(error) => self.report.refused(Kind::Agents, format!("{from}: {error}")),
             }
@@ -140,33 +144,39 @@ impl MovingIn {
         self.report.refused(Kind::Agents, format!("{from}: {why}"));
     }
 
-    /// Takes in an agent with its secrets. It does not run.
+    /// Takes in an agent with its secrets. It does not run. One that is larger than agents may be is left where it is; says why.
     async fn agent(
         &mut self,
         id: AgentId,
         parsed: ParsedCharacter,
         enabled: bool,
         times: (Timestamp, Timestamp),
-    ) -> Result<(), MovingError> {
-        self.report.found(Kind::Agents);
-        self.agents.insert(id);
+    ) -> Result<Result<(), String>, MovingError> {
         let name = parsed.character.name.clone();
         let mut secrets = Vec::new();
+        let mut locked = Vec::new();
         for (secret_name, given) in parsed.secrets {
-            let secret = match self.vault.read_elizaos(&given) {
-                ElizaOsSecret::Opened(secret) => secret,
-                ElizaOsSecret::Plain => given,
-                ElizaOsSecret::Locked => {
-                    let note = "is encrypted under a SECRET_SALT that is not known here (give it as SECRET_SALT_PREVIOUS); left out";
-                    self.report.refused(Kind::Secrets, format!("{name}: the secret `{secret_name}` {note}"));
-                    continue;
-                }
-            };
-            self.report.found(Kind::Secrets);
-            secrets.push((secret_name, secret));
+            match self.vault.read_elizaos(&given) {
+                ElizaOsSecret::Opened(secret) => secrets.push((secret_name, secret)),
+                ElizaOsSecret::Plain => secrets.push((secret_name, given)),
+                ElizaOsSecret::Locked => locked.push(secret_name),
+            }
         }
-        let Some(into) = &self.into else { return Ok(()) };
         let sealed = secrets.iter().map(|(name, secret)| self.vault.seal(id, name, secret)).collect::<Result<Vec<_>, _>>()?;
+        let bounded = bounds::check_character(&parsed.character, None).and_then(|()| bounds::check_secrets(&sealed, &[]));
+        if let Err(why) = bounded {
+            return Ok(Err(format!("{name}: {why}")));
+        }
+        self.report.found(Kind::Agents);
+        self.agents.insert(id);
+        for secret_name in locked {
+            let note = "is encrypted under a SECRET_SALT that is not known here (give it as SECRET_SALT_PREVIOUS); left out";
+            self.report.refused(Kind::Secrets, format!("{name}: the secret `{secret_name}` {note}"));
+        }
+        for _ in &sealed {
+            self.report.found(Kind::Secrets);
+        }
+        let Some(into) = &self.into else { return Ok(Ok(())) };
         let agent =
             Agent { id, character: parsed.character, enabled, running: false, owner: None, created_at: times.0, updated_at: times.1 };
         let (outcome, secrets) = match into.agents.add(agent, sealed.clone()).await? {
@@ -177,7 +187,7 @@ impl MovingIn {
         for outcome in secrets {
             self.report.became(Kind::Secrets, outcome);
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Takes in something of an agent's, by and by.

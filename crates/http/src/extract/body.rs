@@ -1,5 +1,7 @@
 //! JSON bodies.
 
+use std::time::Duration;
+
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -9,7 +11,7 @@ use core_types::{Caller, JsonObject};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::error::Category;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::app::State;
 use crate::errors::{ApiError, ApiResult, Code};
@@ -58,18 +60,22 @@ async fn read(request: &HttpRequest, mut payload: Payload) -> ApiResult<BytesMut
     }
     let small = limits::LARGE_BODY_BYTES.min(limit);
     let mut body = BytesMut::with_capacity(announced.unwrap_or_default().min(small));
-    if announced.is_none_or(|length| length <= small) && ends_within(&mut payload, &mut body, small).await? {
+    // The wait for a turn is not the sender's, and costs it none of its time.
+    let mut time = limits::BODY_TIME;
+    if announced.is_none_or(|length| length <= small) && ends_within(&mut payload, &mut body, small, &mut time).await? {
         return Ok(body);
     }
     if body.len() > limit {
         return Err(too_large(limit));
     }
     wait_for_turn(request).await?;
-    if ends_within(&mut payload, &mut body, limit).await? { Ok(body) } else { Err(too_large(limit)) }
+    if ends_within(&mut payload, &mut body, limit, &mut time).await? { Ok(body) } else { Err(too_large(limit)) }
 }
 
-/// Reads on until a body ends, or until there is more of it than so many bytes. Says whether it has ended.
-async fn ends_within(payload: &mut Payload, body: &mut BytesMut, most: usize) -> ApiResult<bool> {
+/// Reads on until a body ends, or until there is more of it than so many bytes. Says whether it has ended. What that takes is taken off
+/// the time that is left.
+async fn ends_within(payload: &mut Payload, body: &mut BytesMut, most: usize, time: &mut Duration) -> ApiResult<bool> {
+    let began = Instant::now();
     let reading = async {
         while body.len() <= most {
             match payload.next().await {
@@ -81,7 +87,9 @@ async fn ends_within(payload: &mut Payload, body: &mut BytesMut, most: usize) ->
         Ok(false)
     };
     let late = |_| ApiError::new(Code::RequestTimeout, "The request body did not arrive in time");
-    timeout(limits::BODY_TIME, reading).await.map_err(late)?
+    let has_ended = timeout(*time, reading).await.map_err(late)?;
+    *time = time.saturating_sub(began.elapsed());
+    has_ended
 }
 
 /// Waits until so few other requests of the caller with a large body are worked on that there is a place for this one.
@@ -133,4 +141,38 @@ fn parse(bytes: &[u8]) -> ApiResult<JsonObject> {
         return Err(ApiError::new(Code::InvalidJson, "The request body contains the character U+0000"));
     }
     Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::error::PayloadError;
+    use actix_web::test::TestRequest;
+    use bytes::Bytes;
+    use futures_util::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// A body of so many large pieces, each of which takes so long to arrive.
+    fn slow(pieces: usize, pause: Duration) -> Payload {
+        let pieces = stream::iter(0..pieces).then(move |_| async move {
+            sleep(pause).await;
+            Ok::<_, PayloadError>(Bytes::from(vec![b'x'; 2 * limits::LARGE_BODY_BYTES]))
+        });
+        Payload::Stream { payload: Box::pin(pieces) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_has_its_time_once_whether_its_length_is_announced_or_not() {
+        let nearly_half = (limits::BODY_TIME / 2).saturating_sub(Duration::from_secs(1));
+        let announced = TestRequest::default().insert_header((header::CONTENT_LENGTH, 6 * limits::LARGE_BODY_BYTES)).to_http_request();
+        for request in [TestRequest::default().to_http_request(), announced] {
+            let read_in_time = read(&request, slow(2, nearly_half)).await.unwrap();
+            assert_eq!(read_in_time.len(), 4 * limits::LARGE_BODY_BYTES);
+            let began = Instant::now();
+            let late = read(&request, slow(3, nearly_half)).await.unwrap_err();
+            assert_eq!(late.body()["error"]["code"], "REQUEST_TIMEOUT");
+            assert_eq!(began.elapsed().as_secs(), limits::BODY_TIME.as_secs());
+        }
+    }
 }

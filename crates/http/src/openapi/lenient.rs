@@ -6,8 +6,8 @@
 use core_types::Timestamp;
 use serde_json::{Value, json};
 
-/// How parameters are called that are moments.
-const MOMENTS: [&str; 5] = ["since", "until", "from", "to", "before"];
+/// How parameters are called that are moments, unless they are numbers.
+const MOMENTS: [&str; 6] = ["since", "until", "from", "to", "before", "after"];
 
 /// What memories come from.
 const SOURCE: &str = "^(message|author|run):[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";

@@ -58,7 +58,8 @@ impl Driver {
             return Ok(self.confirm(joined(&wanted, &socket_id, None)));
         };
         let heard = self.channels.contains(&channel);
-        if heard && wanted.after.is_none() {
+        // Whoever was sent away comes in like anybody else, or not.
+        if heard && wanted.after.is_none() && !self.hub.rooms.is_lost(&caller, channel) {
             return Ok(self.confirm(joined(&wanted, &socket_id, None)));
         }
         if !heard && self.channels.len() >= limits::SOCKET_CHANNELS {

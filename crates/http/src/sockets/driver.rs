@@ -480,3 +480,36 @@ pub(crate) fn told_to_log(error: ServiceError) -> ApiError {
     }
     error.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use bytes::Bytes;
+    use futures_util::poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_more_bytes_of_a_session_wait_than_may_until_what_they_ask_for_is_done() {
+        let (sender, mut inputs) = mpsc::channel(limits::SOCKET_INPUTS);
+        let link = Link::new(Via::Websocket, sender);
+        let hand_on = |bytes| link.hand_on(engine::Packet::Binary(Bytes::from(vec![0_u8; bytes])), Via::Websocket, None);
+        let half = limits::SOCKET_INPUT_BYTES / 2;
+        assert!(hand_on(half).await && hand_on(half).await);
+        let mut next = pin!(hand_on(1));
+        assert!(poll!(&mut next).is_pending());
+        let first = inputs.recv().await;
+        assert!(poll!(&mut next).is_pending(), "it is not done yet");
+        drop(first);
+        assert!(next.await);
+
+        // One that is larger waits alone.
+        let mut large = pin!(hand_on(3 * half));
+        drop(inputs.recv().await);
+        assert!(poll!(&mut large).is_pending());
+        drop(inputs.recv().await);
+        assert!(large.await);
+        assert!(poll!(Box::pin(hand_on(1))).is_pending());
+    }
+}

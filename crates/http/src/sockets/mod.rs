@@ -96,9 +96,9 @@ pub(crate) async fn open_or_read(state: State, query: Query, request: HttpReques
     match (via, session) {
         (Via::Polling, None) => {
             let link = open(&state, &request, Via::Polling)?;
-            Ok(polled(&link.outbox.take_now(limits::POLL_BYTES).unwrap_or_default()))
+            Ok(polled(encoded(&link.outbox.take_now(limits::POLL_BYTES).unwrap_or_default())))
         }
-        (Via::Polling, Some(link)) => poll(&link).await,
+        (Via::Polling, Some(link)) => poll(&state, &request, &link).await,
         (Via::Websocket, None) => {
             // Refused before a session is opened for it.
             let (response, socket) = websocket::accept(&request, payload)?;
@@ -165,6 +165,7 @@ async fn posted(state: &State, link: &Link, announced: Option<usize>, payload: w
     let caller = link.caller();
     let limit = if caller.is_some() { limits::SOCKET_MESSAGE_BYTES } else { limits::SMALL_MESSAGE_BYTES };
     let too_large = || ApiError::new(Code::PayloadTooLarge, format!("A payload has at most {limit} bytes"));
+    // No more is read than was announced: a request that asks for another protocol may go on for ever.
     let most = announced.unwrap_or(limit);
     if most > limit {
         return Err(too_large());
@@ -172,7 +173,7 @@ async fn posted(state: &State, link: &Link, announced: Option<usize>, payload: w
     let large = caller.filter(|_| most > limits::SMALL_MESSAGE_BYTES);
     let part = large.map(|caller| state.incoming.take(caller.makes_for(), most)).transpose().map_err(refusal)?;
     let read = tokio::select! {
-        read = timeout(limits::BODY_TIME, payload.to_bytes_limited(limit)) => read,
+        read = timeout(limits::BODY_TIME, payload.to_bytes_limited(most)) => read,
         _ = link.outbox.ended() => return Err(bad(1, "Session ID unknown")),
     };
     let bytes = read
@@ -224,8 +225,8 @@ fn open(state: &State, request: &HttpRequest, via: Via) -> ApiResult<Arc<Link>> 
     Ok(link)
 }
 
-/// Waits until there is something for a session.
-async fn poll(link: &Arc<Link>) -> ApiResult {
+/// Waits until there is something for a session. What is large counts for the session's caller until it is taken, as with REST.
+async fn poll(state: &State, request: &HttpRequest, link: &Arc<Link>) -> ApiResult {
     if link.polling.swap(true, Ordering::AcqRel) {
         // Two polls would share the packets between them.
         let _ = link.inputs.send(Input::Malformed).await;
@@ -241,7 +242,15 @@ async fn poll(link: &Arc<Link>) -> ApiResult {
             () = link.end_poll.notified() => at_once(),
         },
     };
-    Ok(polled(&frames))
+    let answer = encoded(&frames);
+    if let Some(caller) = link.caller() {
+        if !state.unread.has_room(&caller, answer.len()) {
+            // What was taken out is lost with this answer: the client connects again, and says what it has seen.
+            link.outbox.lag();
+        }
+        request.extensions_mut().insert(caller);
+    }
+    Ok(polled(answer))
 }
 
 /// However a poll ends, another may follow.
@@ -262,8 +271,12 @@ impl Drop for Posting {
     }
 }
 
-/// The answer to a poll; the end of the session where there is nothing more.
-fn polled(frames: &[Frame]) -> HttpResponse {
-    let payload = if frames.is_empty() { CLOSE.to_owned() } else { engine::encode_payload(frames) };
+/// What a poll is told; the end of the session where there is nothing more.
+fn encoded(frames: &[Frame]) -> String {
+    if frames.is_empty() { CLOSE.to_owned() } else { engine::encode_payload(frames) }
+}
+
+/// The answer to a poll.
+fn polled(payload: String) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; charset=UTF-8")).insert_header((CACHE_CONTROL, "no-store")).body(payload)
 }

@@ -8,7 +8,7 @@ use core_types::bus::ReplyChunk;
 use core_types::deliveries::DeliveryState;
 use core_types::error::chain;
 use core_types::messaging::{ChannelEvent, EventBody, EventStream, Message, MessagingService, StreamItem};
-use core_types::{AgentId, Caller, ChannelId, EntityId, MessageId, MessageServerId, Reach, ServiceError, ServiceResult, Tenant};
+use core_types::{AgentId, Caller, ChannelId, EntityId, MessageId, MessageServerId, Reach, ServiceError, ServiceResult, Tenant, Thing};
 use parking_lot::Mutex;
 use realtime::Frame;
 use tokio::task::AbortHandle;
@@ -166,6 +166,11 @@ impl Rooms {
     pub(crate) fn get(&self, caller: &Caller, channel: ChannelId) -> Option<Arc<Room>> {
         self.rooms.lock().rooms.get(&place(caller, channel)).cloned()
     }
+
+    /// Whether those who hear the channel cannot see it for now.
+    pub(crate) fn is_lost(&self, caller: &Caller, channel: ChannelId) -> bool {
+        self.get(caller, channel).is_some_and(|room| room.inner.lock().lost)
+    }
 }
 
 /// Reads a channel for its room, for as long as anybody hears it.
@@ -173,22 +178,38 @@ async fn read(room: Arc<Room>, mut events: Box<dyn EventStream>, messaging: Arc<
     loop {
         match events.next().await {
             Ok(Some(item)) => room.tell(&item),
-            // The channel is gone; there may be another of the same id, and then it is heard.
-            Ok(None) => loop {
-                match messaging.await_channel(&caller, room.channel, Some(0)).await {
-                    Ok(again) => {
-                        room.begin_again();
-                        events = again;
-                        break;
-                    }
-                    // It is another's now, until it is gone again.
-                    Err(ServiceError::NotFound(_)) => sleep(limits::CREDENTIAL_CHECK).await,
-                    Err(error) => pause(&error).await,
-                }
-            },
+            Ok(None) => events = again(&room, messaging.as_ref(), &caller).await,
             Err(error) => pause(&error).await,
         }
     }
+}
+
+/// Waits until a channel that has ended for its room can be heard again: another of the same id from its beginning, the same one, to which
+/// a person was let in again, from where it was left.
+async fn again(room: &Room, messaging: &dyn MessagingService, caller: &Caller) -> Box<dyn EventStream> {
+    let mut known = room.left(caller);
+    loop {
+        match messaging.await_channel(caller, room.channel, Some(known)).await {
+            // One that has had fewer events is another.
+            Ok(events) if events.position() < known => known = 0,
+            Ok(events) => {
+                if known > 0 {
+                    room.go_on();
+                } else {
+                    room.begin_again();
+                }
+                return events;
+            }
+            // It is another's now, until it is gone again; or the person was sent away.
+            Err(ServiceError::NotFound(_)) => sleep(limits::CREDENTIAL_CHECK).await,
+            Err(error) => pause(&error).await,
+        }
+    }
+}
+
+/// Whether the caller is one person, who may be sent away from a channel. Everybody else's reach stays.
+fn is_person(caller: &Caller) -> bool {
+    caller.reach().is_some_and(|reach| reach.person.is_some())
 }
 
 async fn pause(error: &ServiceError) {
@@ -204,6 +225,8 @@ pub(crate) struct CatchUp {
     caller: Caller,
     /// Which channel of the room's id it reads.
     epoch: u64,
+    /// Whether that was told to be gone.
+    gone: bool,
     memory: Memory,
     /// Its place among all who catch up, from before anything is read for it.
     place: Option<Part>,
@@ -231,11 +254,11 @@ impl CatchUp {
     }
 
     fn new(events: Box<dyn EventStream>, room: Arc<Room>, listener: Listener, caller: Caller, epoch: u64) -> Self {
-        Self { events, room, listener, caller, epoch, memory: Memory::default(), place: None, waiting: None, pause: None }
+        Self { events, room, listener, caller, epoch, gone: false, memory: Memory::default(), place: None, waiting: None, pause: None }
     }
 
     /// Tells the next of what was missed, once there is a place for it and the client has taken most of what waits. Whoever takes nothing
-    /// is cut off. Giving up the wait loses nothing.
+    /// is cut off, and a person who is sent away meanwhile does not find the channel. Giving up the wait loses nothing.
     pub(crate) async fn step(&mut self, places: &Arc<Stock>) -> ServiceResult<Step> {
         if self.room.inner.lock().caught_up(self.listener.key, self.events.position(), self.epoch) {
             return Ok(Step::Done);
@@ -251,12 +274,13 @@ impl CatchUp {
             // A piece of a reply belongs to the present, and the room will tell the next.
             Some(StreamItem::Chunk(_)) => {}
             // The room tells of it.
-            Some(StreamItem::Event(event)) if matches!(event.body, EventBody::ChannelDeleted) => {}
+            Some(StreamItem::Event(event)) if matches!(event.body, EventBody::ChannelDeleted) => self.gone = true,
             Some(item) => {
                 for frame in frames(&item, &mut self.memory) {
                     self.listener.outbox.push(frame);
                 }
             }
+            None if is_person(&self.caller) && !self.gone => return Err(ServiceError::NotFound(Thing::Channel)),
             // So that the room has time to learn of it, too, the next step waits.
             None => {
                 self.place = None;
@@ -301,6 +325,8 @@ struct Inner {
     epoch: u64,
     /// Whether the end of the present one was told.
     gone: bool,
+    /// Whether those who hear it cannot see it for now.
+    lost: bool,
     reader: Option<AbortHandle>,
 }
 
@@ -358,6 +384,7 @@ impl Room {
             memory: Memory::default(),
             epoch: 0,
             gone: false,
+            lost: false,
             reader: None,
         };
         Self { channel, inner: Mutex::new(inner) }
@@ -421,6 +448,19 @@ impl Room {
         inner.settle();
     }
 
+    /// The channel has ended for the room of this caller. Says which event is the last that is known of what comes next: the last that was
+    /// told, where that is a person who was sent away; else none, since the next channel is another.
+    fn left(&self, caller: &Caller) -> i64 {
+        let mut inner = self.inner.lock();
+        inner.lost = is_person(caller) && !inner.gone;
+        if inner.lost { inner.position } else { 0 }
+    }
+
+    /// The channel is the one that it was.
+    fn go_on(&self) {
+        self.inner.lock().lost = false;
+    }
+
     /// The channel is another one now.
     fn begin_again(&self) {
         let mut inner = self.inner.lock();
@@ -436,6 +476,7 @@ impl Room {
         inner.memory = Memory::default();
         inner.epoch += 1;
         inner.gone = false;
+        inner.lost = false;
         for listener in inner.listeners.values_mut() {
             listener.position = 0;
             listener.behind = false;

@@ -32,11 +32,10 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A websocket before anything is said on it.
 pub(crate) struct Websocket {
-    sender: actix_ws::Session,
+    sender: Sender,
     messages: Messages,
     /// Ends with the connection.
     connection: MessageStream,
-    leaving: Arc<Leaving>,
 }
 
 /// Takes a request for a websocket.
@@ -44,12 +43,12 @@ pub(crate) fn accept(request: &HttpRequest, payload: web::Payload) -> ApiResult<
     // The library reads nothing: see `messages.rs`.
     let mut nothing: Payload = Payload::Stream { payload: Box::pin(pending::<Result<Bytes, PayloadError>>()) };
     let nothing = web::Payload::from_request(request, &mut nothing).into_inner().map_err(|error| ApiError::internal(error.to_string()))?;
-    let (response, sender, connection) =
+    let (response, session, connection) =
         actix_ws::handle(request, nothing).map_err(|error| ApiError::bad_request(format!("Not a request for a websocket: {error}")))?;
     let leaving = Arc::<Leaving>::default();
-    let body_leaving = Arc::clone(&leaving);
-    let response = response.map_body(|_, body| BoxBody::new(Body { frames: body, leaving: body_leaving, asked_for: 0 }));
-    Ok((response, Websocket { sender, messages: Messages::of(payload), connection, leaving }))
+    let sender = Sender { session, leaving: Arc::clone(&leaving) };
+    let response = response.map_body(|_, body| BoxBody::new(Body { frames: body, leaving, asked_for: 0 }));
+    Ok((response, Websocket { sender, messages: Messages::of(payload), connection }))
 }
 
 /// How many bytes were handed to a connection and have not left for the system yet. What hands them on, hands on all that there is.
@@ -71,13 +70,45 @@ impl Leaving {
         *self.bytes.lock() += bytes;
     }
 
-    /// So many of them have left, heads of frames with them, which are not counted.
+    /// So many of them have left.
     fn less(&self, bytes: usize) {
         let mut all = self.bytes.lock();
         *all = all.saturating_sub(bytes);
         drop(all);
         self.left.notify_one();
     }
+}
+
+/// Sends on a websocket, and counts what is to leave.
+#[derive(Clone)]
+struct Sender {
+    session: actix_ws::Session,
+    leaving: Arc<Leaving>,
+}
+
+impl Sender {
+    async fn frame(&mut self, frame: Frame) -> Result<(), actix_ws::Closed> {
+        self.leaving.add(on_the_wire(frame.len()));
+        match frame {
+            Frame::Text(text) => self.session.text(text).await,
+            Frame::Binary(bytes) => self.session.binary(bytes).await,
+        }
+    }
+
+    async fn pong(&mut self, data: &[u8]) -> Result<(), actix_ws::Closed> {
+        self.leaving.add(on_the_wire(data.len()));
+        self.session.pong(data).await
+    }
+}
+
+/// How many bytes a frame of a server has with its head (RFC 6455, 5.2).
+fn on_the_wire(data: usize) -> usize {
+    let head = match data {
+        0..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
+    };
+    head + data
 }
 
 /// The body of a websocket's answer, which tells what leaves.
@@ -135,10 +166,10 @@ impl Websocket {
     }
 
     async fn run(self, state: State, link: Arc<Link>, number: u64, knocking: Option<mpsc::Receiver<Direct>>) {
-        let Self { mut sender, mut messages, mut connection, leaving } = self;
+        let Self { mut sender, mut messages, mut connection } = self;
         let mut sending = sender.clone();
         let reason = tokio::select! {
-            () = send(&mut sending, &link, &leaving, knocking) => link.outbox.end().map(good_bye),
+            () = send(&mut sending, &link, knocking) => link.outbox.end().map(good_bye),
             reason = receive(&mut sender, &mut messages, &link, Allowance::new(&link, &state.incoming)) => reason,
             _ = connection.recv() => None,
             // A client that does not read would keep the sending side waiting for ever.
@@ -147,7 +178,7 @@ impl Websocket {
         // Nothing is read any more, and nothing of it kept.
         drop(messages);
         let _ = link.inputs.send(Input::Lost(number)).await;
-        let _ = timeout(GOODBYE, sender.close(reason)).await;
+        let _ = timeout(GOODBYE, sender.session.close(reason)).await;
     }
 }
 
@@ -169,12 +200,12 @@ async fn over(link: &Link) -> End {
 }
 
 /// Sends what waits for the client, once it is this websocket's turn.
-async fn send(sender: &mut actix_ws::Session, link: &Link, leaving: &Leaving, knocking: Option<mpsc::Receiver<Direct>>) {
+async fn send(sender: &mut Sender, link: &Link, knocking: Option<mpsc::Receiver<Direct>>) {
     if let Some(mut direct) = knocking {
         loop {
             match direct.recv().await {
                 Some(Direct::Frame(frame)) => {
-                    if put(sender, frame).await.is_err() {
+                    if sender.frame(frame).await.is_err() {
                         return;
                     }
                 }
@@ -185,34 +216,21 @@ async fn send(sender: &mut actix_ws::Session, link: &Link, leaving: &Leaving, kn
     }
     loop {
         // What cannot leave yet waits in the outbox, where it is known how long.
-        leaving.room().await;
+        sender.leaving.room().await;
         let frames = link.outbox.take(TAKEN_BYTES).await;
         if frames.is_empty() {
             return;
         }
         for frame in frames {
-            leaving.add(frame.len());
-            if put(sender, frame).await.is_err() {
+            if sender.frame(frame).await.is_err() {
                 return;
             }
         }
     }
 }
 
-async fn put(sender: &mut actix_ws::Session, frame: Frame) -> Result<(), actix_ws::Closed> {
-    match frame {
-        Frame::Text(text) => sender.text(text).await,
-        Frame::Binary(bytes) => sender.binary(bytes).await,
-    }
-}
-
 /// Hands on what the client sends, as fast as its session takes it. Returns what there is to be said at the end.
-async fn receive(
-    sender: &mut actix_ws::Session,
-    messages: &mut Messages,
-    link: &Link,
-    mut allowance: Allowance<'_>,
-) -> Option<CloseReason> {
+async fn receive(sender: &mut Sender, messages: &mut Messages, link: &Link, mut allowance: Allowance<'_>) -> Option<CloseReason> {
     loop {
         let message = match messages.next(&mut allowance).await {
             Ok(message) => message,
@@ -244,9 +262,36 @@ async fn receive(
 mod tests {
     use std::pin::pin;
 
+    use actix_web::test::TestRequest;
     use futures_util::stream;
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_to_leave_is_counted_to_the_byte() {
+        let headers = [
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let request = headers.into_iter().fold(TestRequest::default(), TestRequest::insert_header);
+        let (request, mut payload) = request.to_http_parts();
+        let payload = web::Payload::from_request(&request, &mut payload).into_inner().unwrap();
+        let (response, Websocket { mut sender, connection: _connection, .. }) = accept(&request, payload).unwrap();
+        let mut body = Box::pin(response.into_body());
+        for bytes in [0, 125, 126, 65_535, 65_536] {
+            sender.frame(Frame::Text("x".repeat(bytes).into())).await.unwrap();
+            sender.frame(Frame::Binary(vec![0_u8; bytes].into())).await.unwrap();
+        }
+        sender.pong(b"alive").await.unwrap();
+        let leaving = || *sender.leaving.bytes.lock();
+        let next = std::future::poll_fn(|context| body.as_mut().poll_next(context)).await;
+        assert_eq!(leaving(), next.unwrap().unwrap().len());
+        let mut next = std::future::poll_fn(|context| body.as_mut().poll_next(context));
+        assert!(futures_util::poll!(&mut next).is_pending());
+        assert_eq!(leaving(), 0);
+    }
 
     #[tokio::test]
     async fn no_more_is_handed_to_a_connection_than_leaves() {

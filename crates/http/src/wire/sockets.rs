@@ -207,7 +207,7 @@ pub(crate) struct Joining {
     /// The channel as the client spells it.
     pub(crate) channel: String,
     /// The agent that the client names; only told back.
-    pub(crate) agent: Option<Value>,
+    pub(crate) agent: Option<String>,
     /// The number of the last event that the client knows.
     pub(crate) after: Option<i64>,
 }
@@ -217,7 +217,7 @@ pub(crate) fn joining(payload: JsonObject) -> ApiResult<Joining> {
     let mut fields = Fields::new(payload);
     let channel = fields.text(CHANNEL, NAME_CHARS)?.ok_or_else(|| ApiError::bad_request("channelId is required for joining."))?;
     let after = fields.count(&["lastSeq", "after"])?.map(i64::from);
-    Ok(Joining { channel, agent: fields.value(&["agentId"]), after })
+    Ok(Joining { channel, agent: fields.text(&["agentId"], NAME_CHARS)?, after })
 }
 
 /// What a client is told that hears a channel now: in two events of elizaOS, and as the answer to its own.
@@ -230,7 +230,7 @@ pub(crate) fn joined(joining: &Joining, socket_id: &str, position: Option<i64>) 
     });
     if let Some(told) = told.as_object_mut() {
         if let Some(agent) = &joining.agent {
-            told.insert("agentId".to_owned(), agent.clone());
+            told.insert("agentId".to_owned(), agent.as_str().into());
         }
         if let Some(position) = position {
             told.insert("seq".to_owned(), position.into());
@@ -327,4 +327,23 @@ pub(crate) fn nobody_answers(message: &Message) -> Frame {
             seq: message.seq,
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_back_at_joining_is_short() {
+        let wanted = |agent: Value| {
+            let payload = json!({"channelId": "c", "agentId": agent});
+            joining(payload.as_object().unwrap().clone())
+        };
+        let joining = wanted("a".into()).unwrap();
+        assert_eq!(joined(&joining, "s", None)["agentId"], "a");
+        assert!(joined(&wanted(Value::Null).unwrap(), "s", None).get("agentId").is_none());
+        for too_much in [json!("a".repeat(NAME_CHARS + 1)), json!({"a": "b"})] {
+            assert!(wanted(too_much).is_err());
+        }
+    }
 }

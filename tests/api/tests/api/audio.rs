@@ -3,12 +3,14 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use core_types::ids::string_to_uuid;
 use serde_json::{Value, json};
 use testkit::caller::{Answer, Caller, Request};
-use testkit::server::TestServer;
+use testkit::server::{KEY, TestServer};
 
 use crate::support::{
-    ANN, NOTHING, SOUND, create_agent, create_channel, open, refused, running_agent, saying_aloud, snapshot, talking, text, texts, with,
+    ANN, BEN, DEFAULT, NOTHING, SOUND, create_agent, create_channel, messages_of, open, refused, running_agent, saying_aloud, snapshot,
+    talking, text, texts, with,
 };
 
 /// One second of silence.
@@ -164,6 +166,38 @@ async fn a_question_without_a_room_has_one_of_its_own() {
         assert_eq!(ann.send(keyed.clone()).await.body, SOUND);
     }
     assert_eq!(texts(&ann, &first).await.len(), 6);
+}
+
+#[tokio::test]
+async fn where_another_took_the_channel_of_speech_the_channel_of_two_is_spoken_in() {
+    let model = saying_aloud("Nothing much.").await;
+    let (server, nobody) = talking(&model, &[("ELIZA_SERVER_AUTH_TOKEN", KEY)]).await;
+    let owner = server.key_holder();
+    let tenant = async |name: &str| {
+        let key = json!({"name": name, "scopes": ["agents:read", "agents:write", "messages:read", "messages:write"]});
+        nobody.with_key(&text(&owner.post("/api/keys", &key).await.data(201)["key"]))
+    };
+    let (victim, attacker) = (tenant("victim").await, tenant("attacker").await);
+    let agent = running_agent(&victim, "Alice").await;
+    let asked = async |person: &str| {
+        let answer = victim.post(&path(&agent, "speech/conversation"), &json!({"text": "How are you?", "entityId": person})).await;
+        assert_eq!((answer.status, answer.body.as_slice()), (200, SOUND), "{answer}");
+        answer.header("x-channel-id").unwrap().to_owned()
+    };
+    // Its id can be worked out.
+    let of_speech = |person: &str| string_to_uuid(&format!("6:victim:speech:{agent}:{person}")).to_string();
+    assert_eq!(asked(BEN).await, of_speech(BEN));
+    let taken = of_speech(ANN);
+    let trap = json!({"author_id": ANN, "content": "mine", "message_server_id": DEFAULT, "metadata": {"isDm": true}});
+    attacker.post(&messages_of(&taken), &trap).await.data(201);
+    let channel = asked(ANN).await;
+    assert_ne!(channel, taken);
+    assert_eq!(asked(ANN).await, channel, "it is one and the same from then on");
+    let two = format!("/api/messaging/dm-channel?targetUserId={agent}&currentUserId={ANN}&dmServerId={DEFAULT}");
+    assert_eq!(victim.get(&two).await.data(200)["id"], channel);
+    assert_eq!(texts(&victim, &channel).await, ["How are you?", "Nothing much.", "How are you?", "Nothing much."]);
+    assert_eq!(texts(&attacker, &taken).await, ["mine"]);
+    attacker.get(&messages_of(&channel)).await.error(404, "CHANNEL_NOT_FOUND");
 }
 
 #[tokio::test]

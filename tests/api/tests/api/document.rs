@@ -87,6 +87,37 @@ async fn documented_bodies_are_what_is_read() {
     assert!(tried > 300, "{tried} bad bodies");
 }
 
+/// A moment in a query is documented as one, and read in each of its forms and in no other.
+#[tokio::test]
+async fn documented_moments_in_queries_are_what_is_read() {
+    const FORMS: [&str; 4] = ["1769860800000", "2026-01-31T12:00:00.000Z", "2026-01-31", ""];
+    let (_server, caller) = open().await;
+    let ids = things(&caller).await;
+    let mut read = BTreeSet::new();
+    for operation in operations().filter(|operation| operation.method == "get") {
+        let path = ids.iter().fold(operation.path.to_owned(), |path, (name, id)| path.replace(&format!("{{{name}}}"), id));
+        for parameter in operation.value()["parameters"].as_array().into_iter().flatten() {
+            let is_said = parameter["description"].as_str().is_some_and(|description| description.contains("ISO 8601"));
+            let is_moment = parameter["schema"].to_string().contains("date-time");
+            if parameter["in"] != "query" || !(is_said || is_moment) {
+                continue;
+            }
+            let name = parameter["name"].as_str().unwrap();
+            assert!(is_moment, "{operation:?} has {name} as plain text");
+            for form in FORMS {
+                let answer = caller.get(&format!("{path}?{name}={form}")).await;
+                assert_eq!(answer.status, 200, "{operation:?} refuses {form:?} for {name}: {answer}");
+            }
+            let answer = caller.get(&format!("{path}?{name}=text")).await;
+            assert!(matches!(answer.status, 400 | 422), "{operation:?} takes a text for {name}: {answer}");
+            read.insert((operation.path, name));
+        }
+    }
+    for name in ["before", "after"] {
+        assert!(read.contains(&("/api/messaging/sessions/{session_id}/messages", name)), "{read:?}");
+    }
+}
+
 /// One of each thing that paths name, by the names of the parameters; and values for what bodies name.
 async fn things(caller: &Caller) -> Vec<(&'static str, String)> {
     let agent = running_agent(caller, "Reader").await;

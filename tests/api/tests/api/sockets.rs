@@ -1,15 +1,22 @@
 //! Sockets: who may connect, what they hear and in which order, and what becomes of those who leave, come back or do not read.
 
+use core_types::ids::string_to_uuid;
+use futures_util::future::select_all;
 use serde_json::{Value, json};
 use testkit::caller::{Caller, Request};
 use testkit::house::PATIENCE;
 use testkit::server::{KEY, TestServer};
 use testkit::socket::Socket;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::support::{ANN, BEN, DEFAULT, NOTHING, create_channel, dm, messages_of, open, post, says, text, texts, with};
+
+/// A token of HS256 for the subject `ben`, which counts until 2100, and the secret that it is signed with.
+const BENS_TOKEN: &str =
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJiZW4iLCJleHAiOjQxMDI0NDQ4MDB9.fSqwFBD5GWlRMCmkG8qJtF9VMG4A6GgS_ujji_2vfPo";
+const TOKEN_SECRET: &str = "a-secret-of-tokens-with-32-bytes!";
 
 /// Connects as somebody, with the key that there may be.
 async fn socket(server: &TestServer, entity: &str) -> Socket {
@@ -192,6 +199,55 @@ async fn what_others_do_to_a_channel_is_told() {
     // Whoever hears a channel hears the next one of the same id.
     post(&ann, &channel, "again").await;
     assert_eq!(socket.until("messageBroadcast").await["text"], "again");
+}
+
+/// Asks to hear a channel; whether it was found.
+async fn finds(socket: &mut Socket, channel: &str) -> bool {
+    socket.emit("1", &json!({"channelId": channel})).await;
+    loop {
+        match socket.next().await.expect("an answer") {
+            (name, _) if name == "room_joined" => return true,
+            (name, error) if name == "messageError" => {
+                assert_eq!(error["code"], "CHANNEL_NOT_FOUND");
+                return false;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_let_in_again_hears_on_or_joins_like_anybody_else() {
+    let server = TestServer::with(&[("ELIZA_SERVER_AUTH_TOKEN", KEY), ("JWT_SECRET", TOKEN_SECRET)]).await;
+    let owner = server.key_holder();
+    let ben = string_to_uuid("ben").to_string();
+    let channel = create_channel(&owner, "GROUP", &[ANN, &ben]).await;
+    let connect = async || Socket::connect(server.address(), &json!({"apiKey": BENS_TOKEN})).await.expect("a socket");
+    let (mut stays, mut asks) = (connect().await, connect().await);
+    for socket in [&mut stays, &mut asks] {
+        socket.join(&channel, None).await;
+    }
+    post(&owner, &channel, "first").await;
+    assert_eq!(stays.until("messageBroadcast").await["text"], "first");
+
+    let members = format!("/api/messaging/central-channels/{channel}/agents");
+    owner.delete(&format!("{members}/{ben}")).await.data(200);
+    post(&owner, &channel, "while away").await;
+    let refused = async { while finds(&mut asks, &channel).await {} };
+    timeout(PATIENCE, refused).await.expect("it is away");
+    owner.post(&members, &json!({"agentId": ben})).await.data(201);
+    assert!(asks.join(&channel, None).await["seq"].is_i64());
+    post(&owner, &channel, "back").await;
+    assert_eq!(asks.until("messageBroadcast").await["text"], "back", "it joined from then on");
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|text| text != "back") {
+        let (name, told) = stays.next().await.expect("an event");
+        assert_ne!(name, "channelDeleted");
+        if name == "messageBroadcast" {
+            heard.push(text(&told["text"]));
+        }
+    }
+    assert_eq!(heard, ["while away", "back"]);
 }
 
 #[tokio::test]
@@ -523,6 +579,108 @@ async fn a_session_posts_one_payload_at_a_time() {
     let ended = async { while ann.get(&at).await.status != 400 {} };
     timeout(PATIENCE, ended).await.expect("the session is over");
     assert_eq!(ann.send(payload(&polled(&ann).await, "6")).await.text(), "ok", "others go on");
+}
+
+/// Opens a session that is polled, and connects.
+async fn connected(caller: &Caller) -> String {
+    let at = polled(caller).await;
+    assert_eq!(caller.send(payload(&at, &format!("40{}", json!({"entityId": ANN})))).await.text(), "ok");
+    at
+}
+
+#[tokio::test]
+async fn what_is_large_is_refused_where_much_of_it_is_under_way_and_what_is_small_is_not() {
+    let server = TestServer::keyed().await;
+    let owner = server.key_holder();
+    let key = text(&owner.post("/api/keys", &json!({"name": "tenant", "scopes": ["messages:read"]})).await.data(201)["key"]);
+    let tenant = server.caller().with_key(&key);
+    let (own, others) = (connected(&tenant).await, connected(&owner).await);
+    // As large as they may be, eight are a tenant's part.
+    let mut slow = Vec::new();
+    for _ in 0..9 {
+        let (at, host) = (connected(&tenant).await, server.address());
+        let mut socket = TcpStream::connect(host).await.unwrap();
+        let head = format!("POST {at} HTTP/1.1\r\nhost: {host}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n", 2 << 20);
+        socket.write_all(head.as_bytes()).await.unwrap();
+        slow.push(socket);
+    }
+    // Where one is refused, the others have been let in.
+    let answers = slow.iter_mut().map(|socket| Box::pin(read_until(socket, b"\r\n\r\n")));
+    let (answer, ..) = select_all(answers).await;
+    let answer = String::from_utf8(answer).unwrap().to_lowercase();
+    assert!(answer.starts_with("http/1.1 503 ") && answer.contains("\r\nretry-after: "), "{answer}");
+    // A sign of life that is large asks for nothing.
+    let large = format!("3{}", "x".repeat(70_000));
+    tenant.send(payload(&own, &large)).await.error(503, "OVERLOADED");
+    assert_eq!(tenant.send(payload(&own, "3")).await.text(), "ok");
+    assert_eq!(owner.send(payload(&others, &large)).await.text(), "ok");
+    drop(slow);
+    let taken = async { while tenant.send(payload(&own, &large)).await.status != 200 {} };
+    timeout(PATIENCE, taken).await.expect("there is room again");
+}
+
+#[tokio::test]
+async fn a_post_has_no_more_bytes_than_it_announced_whatever_protocol_it_asks_for() {
+    let (server, ann) = open().await;
+    let at = connected(&ann).await;
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
+    let head = format!(
+        "POST {at} HTTP/1.1\r\nhost: {}\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 10\r\n\r\n",
+        server.address()
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&[b'x'; 100]).await.unwrap();
+    let answer = read_until(&mut socket, b"\r\n\r\n").await;
+    assert!(answer.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(ann.send(payload(&at, "3")).await.text(), "ok", "the session goes on");
+}
+
+/// Reads until this has come, or to the end.
+async fn read_until(socket: &mut TcpStream, wanted: &[u8]) -> Vec<u8> {
+    let (mut read, mut part) = (Vec::new(), [0; 1024]);
+    while !read.windows(wanted.len()).any(|window| window == wanted) {
+        match timeout(PATIENCE, socket.read(&mut part)).await.expect("something comes") {
+            Ok(0) | Err(_) => break,
+            Ok(length) => read.extend_from_slice(&part[..length]),
+        }
+    }
+    read
+}
+
+/// A websocket that is about to take over from the polls of a session.
+async fn probing(server: &TestServer, at: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(server.address()).await.unwrap();
+    let (path, host) = (at.replace("=polling", "=websocket"), server.address());
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let answer = read_until(&mut socket, b"\r\n\r\n").await;
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+    // A text, with a mask that changes nothing.
+    socket.write_all(&[&[0x81, 0x86, 0, 0, 0, 0][..], b"2probe"].concat()).await.unwrap();
+    assert_eq!(read_until(&mut socket, b"3probe").await, b"\x81\x063probe");
+    socket
+}
+
+#[tokio::test]
+async fn a_websocket_that_does_not_take_over_is_closed_and_polls_go_on() {
+    let (server, ann, channel) = place().await;
+    let at = connected(&ann).await;
+    let hear = async |wanted: &str| {
+        let polls = async { while !ann.get(&at).await.text().contains(wanted) {} };
+        timeout(PATIENCE, polls).await.unwrap_or_else(|_| panic!("{wanted} is not told"));
+    };
+    hear("connection_established").await;
+    let mut websocket = probing(&server, &at).await;
+    let join = format!("42{}", json!(["1", {"channelId": channel}]));
+    assert_eq!(ann.send(payload(&at, &join)).await.text(), "ok");
+    hear("room_joined").await;
+    assert_eq!(read_until(&mut websocket, b"\x88\x00").await, b"\x88\x00", "it is closed when its time is over");
+    post(&ann, &channel, "by polls").await;
+    hear("by polls").await;
+    probing(&server, &at).await;
 }
 
 #[tokio::test]

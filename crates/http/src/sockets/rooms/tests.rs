@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use core_types::messaging::{ChannelEvent, Completion, Message, StreamItem};
-use core_types::{DeliveryId, Json, Timestamp};
+use core_types::{Credential, DeliveryId, Json, Permission, Timestamp};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -96,6 +96,31 @@ fn the_end_of_a_channel_is_told_to_whom_it_was_shown() {
     room.tell(&said(9, 1, None));
     room.begin_again();
     assert_eq!(told(), ["message 1", "channelDeleted"]);
+}
+
+/// Somebody who may be sent away from a channel.
+fn person() -> Caller {
+    let reach = Reach { tenant: Tenant::new("one").unwrap(), servers: Vec::new(), person: Some(EntityId::new(Uuid::from_u128(AUTHOR))) };
+    Caller::tenant(Arc::new(Credential { key: None, permissions: vec![Permission::MessagesRead], reach, expires_at: None }))
+}
+
+#[test]
+fn who_is_let_in_again_hears_on_and_is_not_told_that_the_channel_is_gone() {
+    let (room, told) = room();
+    room.tell(&said(9, 1, None));
+    assert_eq!(room.left(&person()), 1);
+    assert!(room.inner.lock().lost);
+    room.go_on();
+    assert!(!room.inner.lock().lost);
+    room.tell(&said(9, 1, None));
+    room.tell(&said(9, 2, None));
+    assert_eq!(told(), ["message 1", "message 2"]);
+
+    // Whoever keeps its reach hears another channel next, and so does everybody behind the end.
+    assert_eq!(room.left(&Caller::owner()), 0);
+    room.inner.lock().tell_end(room.channel);
+    assert_eq!(room.left(&person()), 0);
+    assert!(!room.inner.lock().lost);
 }
 
 /// A piece of the reply of this number, which this agent makes to the message of the same number.
@@ -195,10 +220,15 @@ impl EventStream for Missed {
 
 /// What one has missed of a channel whose room has told this last event.
 fn catching_up(last: i64) -> (CatchUp, Arc<Outbox>) {
+    catching_up_as(Caller::owner(), last)
+}
+
+/// The same, where it is this caller's.
+fn catching_up_as(caller: Caller, last: i64) -> (CatchUp, Arc<Outbox>) {
     let room = Arc::new(Room::new(ChannelId::new(Uuid::from_u128(1)), last));
     let listener = Listener { key: KEY, outbox: Arc::default() };
     room.inner.lock().admit(&listener, 0, true);
-    let (outbox, caller) = (Arc::clone(&listener.outbox), Caller::owner());
+    let outbox = Arc::clone(&listener.outbox);
     let events = Box::new(Missed { position: 0, last });
     (CatchUp::new(events, room, listener, caller, 0), outbox)
 }
@@ -265,4 +295,20 @@ async fn a_channel_that_tells_nothing_gives_way_however_often_the_wait_is_given_
         assert!(steps.len() < 9, "{steps:?}");
     }
     assert!(places.take(None, 1).is_ok(), "its place is another's meanwhile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_sent_away_while_it_catches_up_does_not_find_the_channel() {
+    for gone in [false, true] {
+        let places = Stock::new(4);
+        let (mut missed, _outbox) = catching_up_as(person(), 2);
+        // The room has told more than is shown.
+        missed.room.inner.lock().position = 9;
+        missed.gone = gone;
+        for _ in 0..2 {
+            assert_eq!(missed.step(&places).await.ok(), Some(Step::Told));
+        }
+        let lost = matches!(missed.step(&places).await, Err(ServiceError::NotFound(Thing::Channel)));
+        assert_eq!(lost, !gone, "of one that is gone the room tells");
+    }
 }

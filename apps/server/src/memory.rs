@@ -81,7 +81,6 @@ mod tests {
         assert_eq!(found, [0x5648_f4cc_0000..0x5648_f58a_6000, 0x7f37_f43d_b000..0x7f37_f453_1000]);
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_program_goes_on_with_less_of_itself_in_memory() {
         let of_files = || {

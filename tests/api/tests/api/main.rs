@@ -33,6 +33,7 @@ mod servers;
 mod sessions;
 mod sharing;
 mod snapshots;
+mod socket_transports;
 mod sockets;
 mod support;
 mod system;

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use testkit::caller::{Answer, Caller, Event, Events, Request};
 use testkit::house::PATIENCE;
 use testkit::scripted::{Recorded, Reply, ScriptedModel};
-use testkit::server::TestServer;
+use testkit::server::{KEY, TestServer};
+use testkit::socket::Socket;
 use tokio::time::timeout;
 
 /// The default message server.
@@ -209,4 +210,22 @@ pub async fn refused(caller: &Caller, cases: impl IntoIterator<Item = (Request, 
         answer.error(status, code);
         assert_eq!(world(caller).await, before, "something has changed: {what}");
     }
+}
+
+/// A token of HS256 for the subject `ben`, which counts until 2100.
+pub const BENS_TOKEN: &str =
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJiZW4iLCJleHAiOjQxMDI0NDQ4MDB9.fSqwFBD5GWlRMCmkG8qJtF9VMG4A6GgS_ujji_2vfPo";
+/// What that is signed with.
+pub const TOKEN_SECRET: &str = "a-secret-of-tokens-with-32-bytes!";
+
+/// Connects as somebody, with the key that there may be.
+pub async fn socket(server: &TestServer, entity: &str) -> Socket {
+    Socket::connect(server.address(), &json!({ "entityId": entity, "apiKey": KEY })).await.expect("a socket")
+}
+
+/// A server, somebody who uses it, and a channel of two persons.
+pub async fn place() -> (TestServer, Caller, String) {
+    let (server, ann) = open().await;
+    let channel = create_channel(&ann, "GROUP", &[ANN, BEN]).await;
+    (server, ann, channel)
 }

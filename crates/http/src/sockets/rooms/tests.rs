@@ -1,10 +1,11 @@
 use async_trait::async_trait;
 use core_types::messaging::{ChannelEvent, Completion, Message, StreamItem};
-use core_types::{Credential, DeliveryId, Json, Permission, Timestamp};
+use core_types::{Credential, DeliveryId, Json, Permission, Thing, Timestamp};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::*;
+use crate::holdings::Stock;
 use crate::sockets::outbox::End;
 
 const AUTHOR: u128 = 7;

@@ -8,12 +8,9 @@ use testkit::server::{KEY, TestServer};
 use testkit::socket::Socket;
 
 use super::{Estate, tenants_key};
-use crate::support::{ANN, BEN, DEFAULT, NOTHING, create_agent, create_channel, messages_of, running_agent, says, text, texts};
-
-/// A token of HS256 for the subject `ben`, which counts until 2100, and the secret that it is signed with.
-const BENS_TOKEN: &str =
-    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJiZW4iLCJleHAiOjQxMDI0NDQ4MDB9.fSqwFBD5GWlRMCmkG8qJtF9VMG4A6GgS_ujji_2vfPo";
-const TOKEN_SECRET: &str = "a-secret-of-tokens-with-32-bytes!";
+use crate::support::{
+    ANN, BEN, BENS_TOKEN, DEFAULT, NOTHING, TOKEN_SECRET, create_agent, create_channel, messages_of, running_agent, says, text, texts,
+};
 
 /// What only its owner may read.
 const TREASURE: &str = "treasure-3b9d77aa";

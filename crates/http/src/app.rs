@@ -37,6 +37,7 @@ use crate::pages::Pages;
 use crate::routing::{Routes, no_route};
 use crate::server::Connections;
 use crate::sockets::hub::Hub;
+use crate::sockets::rooms::Turns;
 use crate::streams::Streams;
 use crate::unread::Unread;
 use crate::{
@@ -167,10 +168,12 @@ pub(crate) struct Shared {
     pub(crate) sockets: Arc<Hub>,
     pub(crate) streams: Streams,
     pub(crate) unread: Unread,
-    /// Places of sockets that are told what they missed.
-    pub(crate) catch_ups: Arc<Stock>,
-    /// Bytes of what is sent to sockets.
+    /// Of sockets that are told what they missed.
+    pub(crate) catch_ups: Arc<Turns>,
+    /// Bytes of what sockets send.
     pub(crate) incoming: Arc<Stock>,
+    /// Bytes of what waits to be sent to sockets.
+    pub(crate) outgoing: Arc<Stock>,
     /// Documents that may be uploaded at once.
     pub(crate) documents: Semaphore,
     closing: watch::Sender<bool>,
@@ -243,8 +246,9 @@ impl AppState {
             sockets,
             streams: Streams::new(limits::streams(connections)),
             unread: Unread::new(limits::UNREAD_BYTES),
-            catch_ups: Stock::new(limits::CATCH_UPS),
+            catch_ups: Turns::new(limits::CATCH_UPS),
             incoming: Stock::new(limits::INCOMING_BYTES),
+            outgoing: Stock::new(limits::OUTGOING_BYTES),
             documents: Semaphore::new(limits::DOCUMENT_UPLOADS),
             closing: watch::Sender::new(false),
         }))

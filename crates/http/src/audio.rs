@@ -4,7 +4,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::post;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use core_types::speech::Sound;
+use core_types::speech::{Question, Sound};
 use core_types::{AgentId, Caller, JsonObject};
 use futures_util::future::{LocalBoxFuture, Ready, ready};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::app::State;
 use crate::envelope::{Envelope, gone, ok};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::MessagesWrite;
-use crate::extract::{AgentPath, Authorized, JsonBody, Sender};
+use crate::extract::{AgentPath, Authorized, JsonBody, Sender, body_is_done};
 use crate::messages::replayed;
 use crate::replies::Replies;
 use crate::routing::Routes;
@@ -103,8 +103,9 @@ async fn audio_messages(caller: Authorized<MessagesWrite>, state: State, id: Age
         (status = 503, description = "OVERLOADED SPEECH_UNAVAILABLE"),
     ),
 )]
-async fn generate(caller: Authorized<MessagesWrite>, state: State, body: JsonBody) -> ApiResult {
+async fn generate(caller: Authorized<MessagesWrite>, state: State, request: HttpRequest, body: JsonBody) -> ApiResult {
     let (text, agent) = text_and_agent(body.0)?;
+    body_is_done(&request);
     Ok(sound(state.services.audio.speak(&caller, agent, text).await?))
 }
 
@@ -123,8 +124,10 @@ async fn generate(caller: Authorized<MessagesWrite>, state: State, body: JsonBod
         (status = 503, description = "OVERLOADED SPEECH_UNAVAILABLE"),
     ),
 )]
-async fn speak(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, body: JsonBody) -> ApiResult {
-    Ok(sound(state.services.audio.speak(&caller, id.0, text(body.0)?).await?))
+async fn speak(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, request: HttpRequest, body: JsonBody) -> ApiResult {
+    let text = text(body.0)?;
+    body_is_done(&request);
+    Ok(sound(state.services.audio.speak(&caller, id.0, text).await?))
 }
 
 /// Says a text with the voice of an agent, by the path among its audio messages. With `messageId` in the place of a text, as the
@@ -147,9 +150,11 @@ async fn speak(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, b
         (status = 503, description = "OVERLOADED SPEECH_UNAVAILABLE"),
     ),
 )]
-async fn synthesize(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, body: JsonBody) -> ApiResult {
+async fn synthesize(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, request: HttpRequest, body: JsonBody) -> ApiResult {
     let (audio, messaging) = (&state.services.audio, &state.services.messaging);
-    Ok(match said_or_message(body.0)? {
+    let to_say = said_or_message(body.0)?;
+    body_is_done(&request);
+    Ok(match to_say {
         ToSay::Text(text) => sound(audio.speak(&caller, id.0, text).await?),
         ToSay::Message(message) => {
             let text = messaging.get(&caller, message).await?.content;
@@ -193,10 +198,13 @@ async fn converse(
     id: AgentPath,
     sender: Sender,
     wanted: Wanted,
+    request: HttpRequest,
     asked: Asked,
 ) -> ApiResult {
     let form = wanted.0.unwrap_or(if matches!(asked, Asked::Spoken(_)) { Form::Json } else { Form::Sound });
-    replied(&caller, &state, id.0, asked, sender, form).await
+    let question = asked.question(&state, &caller, sender).await?;
+    body_is_done(&request);
+    replied(&caller, &state, id.0, question, form).await
 }
 
 /// Answers a typed or spoken question aloud, always in JSON, by the path of the official client.
@@ -216,15 +224,20 @@ async fn converse(
         (status = 504, description = "REPLY_TIMEOUT"),
     ),
 )]
-async fn answer(caller: Authorized<MessagesWrite>, state: State, id: AgentPath, sender: Sender, asked: Asked) -> ApiResult {
-    replied(&caller, &state, id.0, asked, sender, Form::Json).await
+async fn answer(
+    caller: Authorized<MessagesWrite>,
+    state: State,
+    id: AgentPath,
+    sender: Sender,
+    request: HttpRequest,
+    asked: Asked,
+) -> ApiResult {
+    let question = asked.question(&state, &caller, sender).await?;
+    body_is_done(&request);
+    replied(&caller, &state, id.0, question, Form::Json).await
 }
 
-async fn replied(caller: &Caller, state: &State, agent: AgentId, asked: Asked, sender: Sender, form: Form) -> ApiResult {
-    let question = match asked {
-        Asked::Typed(body) => typed(body, sender)?,
-        Asked::Spoken(form) => spoken(form.receive_audio(state.services.media.as_ref(), caller).await?, sender)?,
-    };
+async fn replied(caller: &Caller, state: &State, agent: AgentId, question: Question, form: Form) -> ApiResult {
     let audio = &state.services.audio;
     let (receipt, replies) = audio.ask(caller, agent, question).await?;
     let content = match Replies::new(replies, state, caller, receipt.message.clone()).ending().await {
@@ -277,6 +290,16 @@ impl FromRequest for Wanted {
 enum Asked {
     Typed(JsonObject),
     Spoken(UploadForm),
+}
+
+impl Asked {
+    /// The question. Of a body nothing is left but a text that can be said; a recording counts among the files that are being taken.
+    async fn question(self, state: &State, caller: &Caller, sender: Sender) -> ApiResult<Question> {
+        match self {
+            Self::Typed(body) => typed(body, sender),
+            Self::Spoken(form) => spoken(form.receive_audio(state.services.media.as_ref(), caller).await?, sender),
+        }
+    }
 }
 
 impl FromRequest for Asked {

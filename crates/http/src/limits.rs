@@ -23,6 +23,9 @@ pub(crate) const IDLE_TIME: Duration = Duration::from_secs(15);
 pub(crate) const UNREAD_TIME: Duration = Duration::from_mins(1);
 /// The most bytes of large answers that clients have not taken yet, all together.
 pub(crate) const UNREAD_BYTES: usize = 256 * 1024 * 1024;
+/// How many bytes the system takes for a connection that it cannot send yet.
+#[cfg(target_os = "linux")]
+pub(crate) const UNSENT_BYTES: u32 = 128 * 1024;
 /// How many bytes of a connection are read at once in search of the end of a request's head. What comes behind that waits, and its sender
 /// with it.
 pub(crate) const AHEAD_BYTES: usize = 2 * 1024;
@@ -147,6 +150,12 @@ const UNKNOWN_SOCKETS: usize = 1_000;
 /// How many frames, and how many bytes of them, may wait for one client before it is cut off.
 pub(crate) const SOCKET_FRAMES: usize = 2_048;
 pub(crate) const SOCKET_BYTES: usize = 4 * 1024 * 1024;
+/// What a frame that waits takes beside its bytes, about.
+pub(crate) const SOCKET_FRAME_BYTES: usize = 128;
+/// How much of that may wait for any client. What is more is counted, and of those who have shown no key there is no more.
+pub(crate) const SOCKET_FREE_BYTES: usize = 64 * 1024;
+/// The most bytes of what is counted, all together. What is for many is counted once.
+pub(crate) const OUTGOING_BYTES: usize = 256 * 1024 * 1024;
 /// How many packets of one client may wait until they are looked at, and how many bytes of them; its transport is not read before. One
 /// that is larger waits alone.
 pub(crate) const SOCKET_INPUTS: usize = 16;
@@ -161,13 +170,13 @@ pub(crate) const SMALL_MESSAGE_BYTES: usize = 64 * 1024;
 pub(crate) const INCOMING_BYTES: usize = 64 * 1024 * 1024;
 /// A connection is given more to send to a client while no more than so many bytes have not left for the system yet.
 pub(crate) const LEAVING_BYTES: usize = 64 * 1024;
-/// Whoever is told what it missed is told the next while no more than so many bytes wait for it.
-pub(crate) const CATCH_UP_BYTES: usize = 64 * 1024;
+/// Whoever is told what it missed is told the next while what waits for it takes no more than so many bytes: so hardly any of it is counted.
+pub(crate) const CATCH_UP_BYTES: usize = SOCKET_FREE_BYTES - 16 * 1024;
 /// Whoever takes nothing of that for so long is cut off.
 pub(crate) const CATCH_UP_TIME: Duration = Duration::from_secs(30);
-/// How many may be told what they missed at once, how long the others wait before they ask again, and after how long they are cut off.
+/// How many may be told what they missed at once, how long each before it is another's turn, and after how long those who wait are cut off.
 pub(crate) const CATCH_UPS: usize = 256;
-pub(crate) const CATCH_UP_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const CATCH_UP_TURN: Duration = Duration::from_secs(1);
 pub(crate) const CATCH_UP_WAIT: Duration = Duration::from_mins(1);
 /// The most packets of one payload that a client posts.
 pub(crate) const SOCKET_PACKETS: usize = 256;

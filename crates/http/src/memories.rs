@@ -2,6 +2,7 @@
 //! servers do, which is `/api/memory/{id}/memories` too.
 
 use actix_web::http::StatusCode;
+use actix_web::middleware::from_fn;
 use actix_web::web::{delete, get, patch, post};
 use core_types::memory::MemoryFilter;
 use core_types::{Page, ServiceError, Thing};
@@ -14,6 +15,7 @@ use crate::extract::{AgentPath, Authorized, JsonBody, MemoryPath, Query, RoomPat
 use crate::limits;
 use crate::openapi::params::MemoryConditions;
 use crate::routing::Routes;
+use crate::unread::only_reads;
 use crate::wire::memories::{
     ChangeBody, Cleared, EmbeddingsWire, FoundWire, MemoryList, MemoryWire, PlainMemoryList, ReasonWire, SearchBody, Touched, change,
     either_room, filter, search as read_search, source, table,
@@ -25,7 +27,7 @@ const CLEARED: &str = "Memories deleted successfully";
 
 pub(crate) fn routes(routes: &mut Routes) {
     routes.at("/memory/agents/{agent_id}/memories", [get().to(list), delete().to(revert)]);
-    routes.at("/memory/agents/{agent_id}/search", [post().to(search)]);
+    routes.at("/memory/agents/{agent_id}/search", [post().to(search).wrap(from_fn(only_reads))]);
     routes.at("/memory/agents/{agent_id}/embeddings", [get().to(embeddings)]);
     routes.at("/memory/agents/{agent_id}/memories/{memory_id}", [get().to(show), patch().to(update), delete().to(remove)]);
     routes.at("/memory/agents/{agent_id}/memories/{memory_id}/why", [get().to(why)]);

@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::from_fn;
 use actix_web::web::{delete, get, patch, post};
 use actix_web::{HttpRequest, HttpResponse};
 use core_types::Caller;
@@ -12,12 +13,13 @@ use crate::app::State;
 use crate::envelope::{Envelope, Warned, gone, ok, respond, success, warned, write, written};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{MessagesRead, MessagesWrite};
-use crate::extract::{Authorized, ChannelPath, JsonBody, MessagePath, Query, Sender, is_stored};
+use crate::extract::{Authorized, ChannelPath, JsonBody, MessagePath, Query, Sender, body_is_done};
 use crate::limits;
 use crate::pages::{Page, PageOf};
 use crate::replies::Replies;
 use crate::routing::Routes;
 use crate::sse;
+use crate::unread::only_reads;
 use crate::wire::channels::{AgentBody, agent};
 use crate::wire::messages::{BusMessage, FoundWire, MessageList, MessageWire, TitleWire};
 use crate::wire::posts::{
@@ -30,7 +32,7 @@ pub(crate) fn routes(routes: &mut Routes) {
     routes.at("/messaging/central-channels/{channel_id}/messages", [get().to(list), post().to(send), delete().to(clear)]);
     routes.at("/messaging/central-channels/{channel_id}/messages/{message_id}", [delete().to(remove)]);
     routes.at("/messaging/central-channels/{channel_id}/generate-title", [post().to(title)]);
-    routes.at("/messaging/messages/search", [post().to(search)]);
+    routes.at("/messaging/messages/search", [post().to(search).wrap(from_fn(only_reads))]);
     routes.at("/messaging/messages/{message_id}", [get().to(show), patch().to(edit)]);
     routes.at("/messaging/submit", [post().to(submit)]);
     routes.at("/messaging/action", [post().to(action)]);
@@ -111,7 +113,7 @@ async fn send(
         return Ok(replayed(&receipt, respond(StatusCode::CREATED, &PostedWire::of(&receipt, None))));
     }
     let (receipt, replies) = messaging.exchange(&caller, message, transport.form()).await?;
-    is_stored(&request);
+    body_is_done(&request);
     let replies = Replies::new(replies, &state, &caller, receipt.message.clone());
     match transport {
         Transport::Sse => Ok(replayed(&receipt, sse::respond(replies.frames()))),

@@ -1,6 +1,6 @@
 //! How often a client may ask: who is counted, and what every answer says of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use actix_web::dev::ServiceRequest;
@@ -65,10 +65,11 @@ pub(crate) fn network(client: &Client) -> Option<IpAddr> {
     Some(auth::customer(*address))
 }
 
-/// An address as proxies write it: bare, or with a port.
+/// An address as proxies write it: bare, in brackets if it is an IPv6 one, or with a port.
 fn hop_address(hop: &str) -> Option<IpAddr> {
-    let with_port = || hop.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip());
-    hop.parse().ok().or_else(with_port).map(|address: IpAddr| address.to_canonical())
+    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|socket| socket.ip());
+    hop.parse().ok().or_else(in_brackets).or_else(with_port).map(|address: IpAddr| address.to_canonical())
 }
 
 /// A counted request.

@@ -43,7 +43,7 @@ pub fn run(listener: TcpListener, state: AppState) -> io::Result<RunningServer> 
     if let Some(workers) = settings.workers {
         builder = builder.workers(workers);
     }
-    give_up_who_does_not_read(&listener);
+    bound_what_is_not_read(&listener);
     let (workers_state, stopping) = (state.clone(), builder.graceful_shutdown_signal());
     let service = move || {
         let stopping = stopping.clone();
@@ -88,17 +88,22 @@ where
     fn_service(paced).and_then(protocol)
 }
 
-/// A peer that takes nothing of what is sent to it would keep its connection for ever, also one that is being closed. Connections
-/// inherit this from their listener.
+/// A peer that takes nothing of what is sent to it would keep its connection for ever, also one that is being closed, and the system
+/// would hold megabytes for it. Bounded is what cannot be sent yet. A send buffer of a fixed size would bound what is under way as well,
+/// and with it how fast a peer that is far away may download. Connections inherit both from their listener.
 #[cfg(target_os = "linux")]
-fn give_up_who_does_not_read(listener: &TcpListener) {
-    if let Err(error) = socket2::SockRef::from(listener).set_tcp_user_timeout(Some(limits::UNREAD_TIME)) {
+fn bound_what_is_not_read(listener: &TcpListener) {
+    let socket = socket2::SockRef::from(listener);
+    if let Err(error) = socket.set_tcp_user_timeout(Some(limits::UNREAD_TIME)) {
         log::warn!("connections whose peers do not read are kept: {error}");
+    }
+    if let Err(error) = socket.set_tcp_notsent_lowat(limits::UNSENT_BYTES) {
+        log::warn!("the system takes much for connections whose peers do not read: {error}");
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-const fn give_up_who_does_not_read(_: &TcpListener) {}
+const fn bound_what_is_not_read(_: &TcpListener) {}
 
 impl RunningServer {
     /// What stops it.
@@ -118,5 +123,43 @@ impl Stopper {
     pub async fn stop(&self) {
         self.state.close();
         self.handle.stop(true).await;
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn the_system_takes_little_for_a_peer_that_does_not_read_and_all_for_one_that_does() {
+        const MUCH: usize = 1 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        bound_what_is_not_read(&listener);
+        let peer = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        // Else the peer's end takes much by itself.
+        peer.set_recv_buffer_size(16 * 1024).unwrap();
+        peer.connect(&listener.local_addr().unwrap().into()).unwrap();
+        let (mut connection, _) = listener.accept().unwrap();
+        connection.set_nonblocking(true).unwrap();
+        let mut taken = 0;
+        let refused = loop {
+            match connection.write(&[b'x'; 4 * 1024]) {
+                Ok(bytes) => taken += bytes,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused.kind(), ErrorKind::WouldBlock);
+        assert!(taken < 2 * usize::try_from(limits::UNSENT_BYTES).unwrap(), "{taken}");
+        connection.set_nonblocking(false).unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut read = Vec::new();
+            TcpStream::from(peer).read_to_end(&mut read).map(|_| read.len())
+        });
+        connection.write_all(&vec![b'x'; MUCH - taken]).unwrap();
+        drop(connection);
+        assert_eq!(reading.join().unwrap().unwrap(), MUCH);
     }
 }

@@ -15,7 +15,7 @@ use crate::app::{Shared, State};
 use crate::envelope::{counted, respond};
 use crate::errors::{ApiError, ApiResult};
 use crate::extract::permission::{MessagesRead, MessagesWrite};
-use crate::extract::{Authorized, JsonBody, Query, Sender, SessionPath, is_stored};
+use crate::extract::{Authorized, JsonBody, Query, Sender, SessionPath, body_is_done};
 use crate::messages::replayed;
 use crate::once::Once;
 use crate::replies::Replies;
@@ -157,7 +157,7 @@ async fn send(
         state.streams.reserve(&request, &caller)?;
     }
     let (receipt, renewal, replies) = sessions.exchange(&caller, id.0, message, transport.form()).await?;
-    is_stored(&request);
+    body_is_done(&request);
     let replies = Replies::new(replies, &state, &caller, receipt.message.clone());
     match transport {
         Transport::Sse => Ok(replayed(&receipt, sse::respond(replies.frames()))),

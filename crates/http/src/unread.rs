@@ -8,12 +8,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody, None as NoBody};
-use actix_web::dev::ServiceResponse;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::{HttpMessage, ResponseError};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, ResponseError};
 use bytes::Bytes;
 use core_types::{Caller, Tenant};
-use derive_more::{Display, Error};
+use derive_more::Display;
 use tokio::time::Instant;
 
 use crate::app::State;
@@ -36,7 +37,7 @@ const SHARE_FULL: &str = "Too many large answers to this tenant are not taken ye
 pub(crate) struct Unread(Arc<Stock>);
 
 /// Why an answer ends before its end.
-#[derive(Debug, Display, Error)]
+#[derive(Debug, Display, derive_more::Error)]
 enum CutOff {
     #[display("its client does not take it")]
     Slow,
@@ -69,20 +70,32 @@ impl Unread {
         if self.0.is_used_up(caller.reach().map(|reach| &reach.tenant)) { Err(refusal(Lack::Tenants)) } else { Ok(()) }
     }
 
-    /// Whether an answer of so many bytes to this caller would be given now.
-    pub(crate) fn has_room(&self, caller: &Caller, bytes: usize) -> bool {
-        bytes <= PIECE || self.0.take(caller.makes_for(), bytes).is_ok()
+    /// Takes the part of the answer to this request, which will have so many bytes, where it is large.
+    pub(crate) fn reserve(&self, request: &HttpRequest, caller: &Caller, bytes: usize) -> ApiResult<()> {
+        if bytes > PIECE {
+            let part = self.0.take(caller.makes_for(), bytes).map_err(refusal)?;
+            request.extensions_mut().insert(Reserved(part));
+        }
+        Ok(())
     }
 
     /// Where there is too much, what was only read is refused; of what was done the answer is given.
     fn counted(&self, method: &Method, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         let mut refused = None;
-        let caller = response.request().extensions().get::<Caller>().map(Caller::makes_for);
-        let pace = response.request().conn_data::<Rc<Pace>>().cloned();
+        let request = response.request();
+        let caller = request.extensions().get::<Caller>().map(Caller::makes_for);
+        let reserved = request.extensions_mut().remove::<Reserved>();
+        let only_read = method == Method::GET || request.extensions().contains::<OnlyRead>();
+        let pace = request.conn_data::<Rc<Pace>>().cloned();
+        let part = |tenant, bytes| match reserved {
+            Some(Reserved(part)) => Ok(part),
+            None if only_read => self.0.take(tenant, bytes),
+            None => Ok(self.0.take_beyond(tenant, bytes)),
+        };
         let counted = response.map_body(|_, body| match (body.try_into_bytes(), caller) {
             // What strangers are shown is there anyway.
             (Ok(bytes), None) => Whole(Large::new(bytes, pace, None)).boxed(),
-            (Ok(bytes), Some(tenant)) => match self.part(method, tenant, bytes.len()) {
+            (Ok(bytes), Some(tenant)) => match part(tenant, bytes.len()) {
                 Ok(part) => Whole(Large::new(bytes, pace, Some(part))).boxed(),
                 Err(lack) => {
                     refused = Some(refusal(lack));
@@ -97,10 +110,18 @@ impl Unread {
             None => counted,
         }
     }
+}
 
-    fn part(&self, method: &Method, tenant: Option<Tenant>, bytes: usize) -> Result<Part, Lack> {
-        if method == Method::GET { self.0.take(tenant, bytes) } else { Ok(self.0.take_beyond(tenant, bytes)) }
-    }
+/// A part that was taken before there was an answer.
+struct Reserved(Part);
+
+/// That nothing is done for a request but to read.
+struct OnlyRead;
+
+/// Says of requests with a body that they only read: as with GET, the answer may be refused where there is too much.
+pub(crate) async fn only_reads(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    request.extensions_mut().insert(OnlyRead);
+    next.call(request).await
 }
 
 fn refusal(lack: Lack) -> ApiError {
@@ -201,10 +222,12 @@ impl MessageBody for Pieces {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::HttpResponse;
     use actix_web::body::to_bytes;
     use actix_web::http::StatusCode;
-    use actix_web::test::TestRequest;
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_and_read_body, init_service};
+    use actix_web::web::post;
+    use actix_web::{App, HttpResponse};
     use core_types::{Credential, Permission, Reach};
     use futures_util::stream;
 
@@ -244,6 +267,53 @@ mod tests {
         assert_eq!(to_bytes(taken.into_body()).await.unwrap().len(), 3 * PIECE);
         drop(done);
         assert!(unread.check(&one).is_ok());
+        assert_eq!(unread.counted(&Method::GET, answer(Some(&one), large())).status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn what_only_reads_is_refused_whatever_its_method() {
+        let unread = Unread::new(MOST);
+        let one = caller("one");
+        let search = || {
+            let found = answer(Some(&one), large());
+            found.request().extensions_mut().insert(OnlyRead);
+            unread.counted(&Method::POST, found)
+        };
+        let untaken = search();
+        assert_eq!(untaken.status(), StatusCode::OK);
+        assert_eq!(search().status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(untaken);
+        assert_eq!(search().status(), StatusCode::OK);
+    }
+
+    #[actix_web::test]
+    async fn a_route_says_that_it_only_reads() {
+        async fn told(request: HttpRequest) -> String {
+            request.extensions().contains::<OnlyRead>().to_string()
+        }
+        let routes = App::new().route("/search", post().to(told).wrap(from_fn(only_reads))).route("/create", post().to(told));
+        let service = init_service(routes).await;
+        for (path, expected) in [("/search", "true"), ("/create", "false")] {
+            assert_eq!(call_and_read_body(&service, TestRequest::post().uri(path).to_request()).await, expected, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_was_taken_for_an_answer_is_nobody_elses_meanwhile() {
+        let unread = Unread::new(MOST);
+        let one = caller("one");
+        let (first, second) = (answer(Some(&one), large()), answer(Some(&one), large()));
+        assert!(unread.reserve(first.request(), &one, 3 * PIECE).is_ok());
+        let taken = |request: &HttpRequest| unread.reserve(request, &one, 3 * PIECE).map_err(|error| error.to_string());
+        assert_eq!(taken(second.request()), Err(SHARE_FULL.to_owned()));
+        let untaken = unread.counted(&Method::GET, first);
+        assert_eq!(untaken.status(), StatusCode::OK);
+        assert_eq!(taken(second.request()), Err(SHARE_FULL.to_owned()));
+        assert!(unread.reserve(second.request(), &one, PIECE).is_ok(), "what is small is not counted");
+        drop(untaken);
+        assert_eq!(taken(second.request()), Ok(()));
+        // Where there is no answer after all, it is given back.
+        drop(second);
         assert_eq!(unread.counted(&Method::GET, answer(Some(&one), large())).status(), StatusCode::OK);
     }
 

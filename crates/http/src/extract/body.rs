@@ -45,8 +45,9 @@ struct LargeTurn {
     _served: Served,
 }
 
-/// Gives the place of a large body up before its request is answered: what it brought is stored, and what goes on is a wait.
-pub(crate) fn is_stored(request: &HttpRequest) {
+/// Gives the place of a large body up before its request is answered: what it brought is stored, or it brought nothing large, and what goes
+/// on is a wait.
+pub(crate) fn body_is_done(request: &HttpRequest) {
     request.extensions_mut().remove::<LargeTurn>();
 }
 

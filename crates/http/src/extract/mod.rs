@@ -8,7 +8,7 @@ mod query;
 mod sender;
 
 pub(crate) use authorized::{Authorized, Known, permission, still_counts};
-pub(crate) use body::{JsonBody, is_stored};
+pub(crate) use body::{JsonBody, body_is_done};
 pub(crate) use fields::{Fields, check_metadata, whole};
 pub(crate) use ids::{
     AgentPath, ChannelPath, DocumentPath, JobPath, KeyPath, LogPath, MediaFilePath, MemoryPath, MessagePath, RoomPath, RunPath, ServerPath,

@@ -1,6 +1,6 @@
 //! Who holds how many connections, so that one address does not keep everybody else out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -60,11 +60,16 @@ impl Connections {
     fn has_share(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let is_near = match address {
-            IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+            IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local() || is_shared(address),
             IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
         };
         !is_near && !self.proxies.iter().any(|network| network.contains(&address))
     }
+}
+
+/// Whether an address is of 100.64/10, behind which a carrier, a cluster or an overlay network has its own (RFC 6598).
+const fn is_shared(address: Ipv4Addr) -> bool {
+    matches!(address.octets(), [100, 64..=127, _, _])
 }
 
 impl Drop for Place {
@@ -109,7 +114,10 @@ mod tests {
             "172.16.0.1",
             "192.168.1.1",
             "169.254.1.1",
+            "100.64.0.1",
+            "100.127.255.255",
             "::ffff:10.1.2.3",
+            "::ffff:100.64.0.1",
             "fd00::1",
             "fe80::1",
             "198.51.100.7",
@@ -118,6 +126,15 @@ mod tests {
             let taken: Vec<_> = (0..8).filter_map(|_| connections.take(Some(address.parse().unwrap()))).collect();
             assert_eq!(taken.len(), 8, "{address}");
             assert!(connections.take(Some("203.0.113.9".parse().unwrap())).is_some(), "it holds nothing yet");
+        }
+    }
+
+    #[test]
+    fn beside_the_shared_network_addresses_are_public() {
+        for address in ["100.63.255.255", "100.128.0.0"] {
+            let connections = Connections::new(8, Vec::new());
+            let taken: Vec<_> = (0..8).filter_map(|_| connections.take(Some(address.parse().unwrap()))).collect();
+            assert_eq!(taken.len(), 4, "{address}");
         }
     }
 

@@ -21,7 +21,8 @@ use crate::limits;
 use crate::rates;
 use crate::sockets::hub::{Hub, Place};
 use crate::sockets::outbox::Outbox;
-use crate::sockets::rooms::{CatchUp, Listener, Step};
+use crate::sockets::parcel::Account;
+use crate::sockets::rooms::{CatchUp, Listener, Step, Turns};
 use crate::wire::manage::LogWish;
 use crate::wire::sockets::{greeting, log_entry};
 
@@ -74,8 +75,9 @@ impl Link {
         }
     }
 
-    /// The client is this one.
-    pub(crate) fn known(&self, caller: &Caller) {
+    /// The client is this one. What waits for it is counted among this.
+    pub(crate) fn known(&self, caller: &Caller, outgoing: &Arc<Stock>) {
+        self.outbox.known(Account::new(outgoing, caller));
         *self.caller.lock() = Some(caller.clone());
     }
 
@@ -185,7 +187,7 @@ impl Driver {
     pub(crate) fn new(state: State, place: Place, session: Session, inputs: mpsc::Receiver<Input>, knocker: Knocker) -> Self {
         let link = place.link();
         if let Some(caller) = &knocker.caller {
-            link.known(caller);
+            link.known(caller, &state.outgoing);
         }
         let listener = Listener { key: place.key(), outbox: Arc::clone(&link.outbox) };
         Self {
@@ -337,7 +339,7 @@ impl Driver {
     fn connect(&mut self, auth: &Value) {
         let identified = self.identify(auth).and_then(|identity| {
             self.place.known(&identity.caller)?;
-            self.link.known(&identity.caller);
+            self.link.known(&identity.caller, &self.state.outgoing);
             Ok(identity)
         });
         match identified {
@@ -435,9 +437,9 @@ impl Driver {
 type Line = Result<Option<Arc<core_types::system::LogLine>>, core_types::bus::Lagged>;
 
 /// Goes on with what was missed in one of the channels.
-async fn next_missed(missed: &mut VecDeque<CatchUp>, places: &Arc<Stock>) -> ServiceResult<Step> {
+async fn next_missed(missed: &mut VecDeque<CatchUp>, turns: &Arc<Turns>) -> ServiceResult<Step> {
     match missed.front_mut() {
-        Some(missed) => missed.step(places).await,
+        Some(missed) => missed.step(turns).await,
         None => std::future::pending().await,
     }
 }

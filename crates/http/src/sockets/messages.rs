@@ -248,7 +248,7 @@ mod tests {
     fn link(caller: Option<&Caller>) -> Link {
         let link = Link::new(Via::Websocket, mpsc::channel(1).0);
         if let Some(caller) = caller {
-            link.known(caller);
+            link.known(caller, &Stock::new(limits::OUTGOING_BYTES));
         }
         link
     }

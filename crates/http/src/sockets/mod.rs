@@ -27,13 +27,16 @@ use crate::limits;
 use crate::rates;
 use crate::routing::Routes;
 use crate::sockets::driver::{Carrier, Driver, Input, Knocker, Link, token};
+use crate::sockets::parcel::Parcel;
+use crate::unread::Unread;
 
 mod calls;
 mod driver;
 pub(crate) mod hub;
 mod messages;
 mod outbox;
-mod rooms;
+mod parcel;
+pub(crate) mod rooms;
 mod websocket;
 
 /// The version of Engine.IO that is spoken.
@@ -225,7 +228,7 @@ fn open(state: &State, request: &HttpRequest, via: Via) -> ApiResult<Arc<Link>> 
     Ok(link)
 }
 
-/// Waits until there is something for a session. What is large counts for the session's caller until it is taken, as with REST.
+/// Waits until there is something for a session.
 async fn poll(state: &State, request: &HttpRequest, link: &Arc<Link>) -> ApiResult {
     if link.polling.swap(true, Ordering::AcqRel) {
         // Two polls would share the packets between them.
@@ -233,20 +236,26 @@ async fn poll(state: &State, request: &HttpRequest, link: &Arc<Link>) -> ApiResu
         return Err(bad(3, "Another poll of the session is under way"));
     }
     let _polling = Polling(Arc::clone(link));
-    let at_once = || link.outbox.take_now(limits::POLL_BYTES).unwrap_or_else(|| vec![engine::Packet::Noop.encode()]);
-    let frames = match link.carrier() {
+    let at_once = || link.outbox.take_now(limits::POLL_BYTES).unwrap_or_else(|| vec![engine::Packet::Noop.encode().into()]);
+    let parcels = match link.carrier() {
         Carrier::Websocket => return Err(bad(3, "The session has a websocket")),
         Carrier::Upgrading => at_once(),
         Carrier::Polls => tokio::select! {
-            frames = link.outbox.take(limits::POLL_BYTES) => frames,
+            parcels = link.outbox.take(limits::POLL_BYTES) => parcels,
             () = link.end_poll.notified() => at_once(),
         },
     };
-    let answer = encoded(&frames);
+    answered(&state.unread, request, link, &parcels)
+}
+
+/// Answers a poll with what was taken out for it. What is large counts for the session's caller until it is taken, as with REST.
+fn answered(unread: &Unread, request: &HttpRequest, link: &Link, parcels: &[Parcel]) -> ApiResult {
+    let answer = encoded(parcels);
     if let Some(caller) = link.caller() {
-        if !state.unread.has_room(&caller, answer.len()) {
+        if let Err(error) = unread.reserve(request, &caller, answer.len()) {
             // What was taken out is lost with this answer: the client connects again, and says what it has seen.
             link.outbox.lag();
+            return Err(error);
         }
         request.extensions_mut().insert(caller);
     }
@@ -272,11 +281,55 @@ impl Drop for Posting {
 }
 
 /// What a poll is told; the end of the session where there is nothing more.
-fn encoded(frames: &[Frame]) -> String {
-    if frames.is_empty() { CLOSE.to_owned() } else { engine::encode_payload(frames) }
+fn encoded(parcels: &[Parcel]) -> String {
+    let frames: Vec<Frame> = parcels.iter().map(|parcel| parcel.frame().clone()).collect();
+    if frames.is_empty() { CLOSE.to_owned() } else { engine::encode_payload(&frames) }
 }
 
 /// The answer to a poll.
 fn polled(payload: String) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; charset=UTF-8")).insert_header((CACHE_CONTROL, "no-store")).body(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::StatusCode;
+    use actix_web::test::TestRequest;
+    use core_types::{Caller, Credential, Permission, Reach, Tenant};
+
+    use super::*;
+    use crate::holdings::Stock;
+    use crate::sockets::outbox::End;
+
+    /// A session of a tenant.
+    fn link() -> Link {
+        let reach = Reach { tenant: Tenant::new("one").unwrap(), servers: Vec::new(), person: None };
+        let credential = Credential { key: None, permissions: vec![Permission::MessagesRead], reach, expires_at: None };
+        let link = Link::new(Via::Polling, mpsc::channel(1).0);
+        link.known(&Caller::tenant(Arc::new(credential)), &Stock::new(limits::OUTGOING_BYTES));
+        link
+    }
+
+    #[tokio::test]
+    async fn a_poll_whose_answer_there_is_no_room_for_is_refused_and_its_session_ends() {
+        const LARGE: usize = 100_000;
+        let unread = Unread::new(4 * LARGE);
+        // The tenant may leave as much as one that is large.
+        let poll = |link: &Link, bytes: usize| {
+            let request = TestRequest::default().to_http_request();
+            let answer = answered(&unread, &request, link, &[Frame::Text("x".repeat(bytes).into()).into()]);
+            (request, answer)
+        };
+        let (first, second) = (link(), link());
+        let (untaken, answer) = poll(&first, LARGE);
+        assert_eq!((answer.unwrap().status(), first.outbox.end()), (StatusCode::OK, None));
+        let (_, refused) = poll(&second, LARGE);
+        assert_eq!(refused.unwrap_err().status_code(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(second.outbox.end(), Some(End::Lagged), "what was taken out is lost");
+        let (_, small) = poll(&first, 1_000);
+        assert_eq!((small.unwrap().status(), first.outbox.end()), (StatusCode::OK, None));
+        drop(untaken);
+        let (_, next) = poll(&first, LARGE);
+        assert!(next.is_ok());
+    }
 }

@@ -9,6 +9,7 @@ use core_types::deliveries::DeliveryState;
 use core_types::error::chain;
 use core_types::messaging::{ChannelEvent, EventBody, EventStream, Message, MessagingService, StreamItem};
 use core_types::{AgentId, Caller, ChannelId, EntityId, MessageId, MessageServerId, Reach, ServiceError, ServiceResult, Tenant};
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use realtime::Frame;
 use tokio::task::AbortHandle;
@@ -17,11 +18,14 @@ use tokio::time::sleep;
 use crate::holdings::Holdings;
 use crate::limits;
 use crate::sockets::outbox::Outbox;
+use crate::sockets::parcel::Parcel;
 use crate::wire::sockets::{Told, broadcast, channel_deleted, chunk, gap, stream_error, told};
 
 pub(crate) use catch_up::{CatchUp, Step};
+pub(crate) use turns::Turns;
 
 mod catch_up;
+mod turns;
 
 /// One who hears a room.
 #[derive(Clone)]
@@ -117,13 +121,22 @@ impl Rooms {
                     inner.admit(listener, position, behind.is_some());
                     let epoch = inner.epoch;
                     drop(inner);
-                    let (listener, caller) = (listener.clone(), caller.clone());
-                    return Ok(behind.map(|events| CatchUp::new(events, room, listener, caller, epoch)));
+                    let (listener, begin) = (listener.clone(), self.begin(caller, channel));
+                    return Ok(behind.map(|events| CatchUp::new(events, begin, room, listener, caller.clone(), epoch)));
                 }
             }
             // A room reads from now on, whatever its first listener has missed.
             spare = Some(self.messaging.await_channel(caller, channel, None).await?);
         }
+    }
+
+    /// How one who has missed something begins to read that again.
+    fn begin(&self, caller: &Caller, channel: ChannelId) -> catch_up::Begin {
+        let (messaging, caller) = (Arc::clone(&self.messaging), caller.clone());
+        Box::new(move |after| {
+            let (messaging, caller) = (Arc::clone(&messaging), caller.clone());
+            async move { messaging.await_channel(&caller, channel, Some(after)).await }.boxed()
+        })
     }
 
     /// The room of a channel; a new one reads from `spare`, or from `own` where its listener has missed nothing. `None` where neither
@@ -252,23 +265,23 @@ struct Heard {
     /// Whether it still reads by itself what it has missed.
     behind: bool,
     /// What comes behind a message of its own that it was not told yet is taken: a reply may be quicker than that.
-    held: Option<Vec<Frame>>,
+    held: Option<Vec<Parcel>>,
 }
 
 impl Heard {
-    fn tell(&mut self, frame: Frame) {
+    fn tell(&mut self, parcel: Parcel) {
         match &mut self.held {
-            Some(held) if held.len() < limits::SOCKET_FRAMES => held.push(frame),
+            Some(held) if held.len() < limits::SOCKET_FRAMES => held.push(parcel),
             _ => {
                 self.release();
-                self.outbox.push(frame);
+                self.outbox.push(parcel);
             }
         }
     }
 
     /// Tells what was held.
     fn release(&mut self) {
-        self.held.take().into_iter().flatten().for_each(|frame| self.outbox.push(frame));
+        self.held.take().into_iter().flatten().for_each(|parcel| self.outbox.push(parcel));
     }
 }
 
@@ -344,7 +357,7 @@ impl Room {
             StreamItem::Gap { to, .. } => (Some(*to), None),
             StreamItem::Chunk(_) => (None, None),
         };
-        let frames = frames(item, &mut inner.memory);
+        let parcels = parcels(item, &mut inner.memory);
         for (key, listener) in &mut inner.listeners {
             if listener.behind || seq.is_some_and(|seq| seq <= listener.position) {
                 continue;
@@ -352,11 +365,11 @@ impl Room {
             listener.position = seq.unwrap_or(listener.position);
             match &own {
                 Some((sender, frame)) if sender == key => {
-                    listener.tell(frame.clone());
+                    listener.tell(frame.clone().into());
                     listener.release();
                     listener.held = Some(Vec::new());
                 }
-                _ => frames.iter().for_each(|frame| listener.tell(frame.clone())),
+                _ => parcels.iter().for_each(|parcel| listener.tell(parcel.clone())),
             }
         }
         inner.position = seq.unwrap_or(inner.position);
@@ -436,8 +449,8 @@ impl Inner {
         for due in std::mem::take(&mut self.due) {
             self.give_up(due);
         }
-        let frame = channel_deleted(channel);
-        self.listeners.values_mut().for_each(|listener| listener.tell(frame.clone()));
+        let parcel = Parcel::from(channel_deleted(channel));
+        self.listeners.values_mut().for_each(|listener| listener.tell(parcel.clone()));
     }
 
     /// Tells what was due without waiting any longer for its event.
@@ -488,15 +501,15 @@ impl Memory {
 }
 
 /// What is sent of an item of a channel's events.
-fn frames(item: &StreamItem, memory: &mut Memory) -> Vec<Frame> {
+fn parcels(item: &StreamItem, memory: &mut Memory) -> Vec<Parcel> {
     match item {
         StreamItem::Chunk(piece) => {
             memory.chunk(piece);
-            vec![chunk(piece)]
+            vec![chunk(piece).into()]
         }
-        StreamItem::Gap { from, to } => vec![gap(*from, *to)],
+        StreamItem::Gap { from, to } => vec![gap(*from, *to).into()],
         StreamItem::Event(event) => {
-            let mut frames = Vec::new();
+            let mut parcels = Vec::new();
             match &event.body {
                 EventBody::Message(Some(message)) | EventBody::MessageUpdated(Some(message)) => memory.of(message),
                 EventBody::Complete(Some(completion)) => {
@@ -505,13 +518,13 @@ fn frames(item: &StreamItem, memory: &mut Memory) -> Vec<Frame> {
                     if let Some(reply) = begun
                         && completion.state != DeliveryState::Replied
                     {
-                        frames.push(stream_error(event.channel_id, reply, completion));
+                        parcels.push(stream_error(event.channel_id, reply, completion).into());
                     }
                 }
                 _ => {}
             }
-            frames.extend(told(&Told { event, server: memory.server }));
-            frames
+            parcels.extend(told(&Told { event, server: memory.server }).map(Parcel::from));
+            parcels
         }
     }
 }

@@ -10,7 +10,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
-use actix_ws::{CloseCode, CloseReason, MessageStream};
+use actix_ws::{CloseCode, CloseReason, Closed, Item, MessageStream};
 use bytes::Bytes;
 use futures_util::stream::pending;
 use parking_lot::Mutex;
@@ -27,6 +27,8 @@ use crate::sockets::outbox::End;
 
 /// So many bytes are taken out of the outbox at once.
 const TAKEN_BYTES: usize = 16 * 1024;
+/// A frame of more bytes is sent in frames of so many: a connection has a copy of its own of what it is about to send.
+const PIECE: usize = 64 * 1024;
 /// A client that does not take its good-bye within this time goes without.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -87,15 +89,43 @@ struct Sender {
 }
 
 impl Sender {
-    async fn frame(&mut self, frame: Frame) -> Result<(), actix_ws::Closed> {
+    /// Hands on a frame. One that is large goes in pieces, each once most of those before it have left.
+    async fn frame(&mut self, frame: &Frame) -> Result<(), Closed> {
+        if frame.len() > PIECE {
+            return self.pieces(frame).await;
+        }
         self.leaving.add(on_the_wire(frame.len()));
         match frame {
-            Frame::Text(text) => self.session.text(text).await,
-            Frame::Binary(bytes) => self.session.binary(bytes).await,
+            Frame::Text(text) => self.session.text(text.clone()).await,
+            Frame::Binary(bytes) => self.session.binary(bytes.clone()).await,
         }
     }
 
-    async fn pong(&mut self, data: &[u8]) -> Result<(), actix_ws::Closed> {
+    async fn pieces(&mut self, frame: &Frame) -> Result<(), Closed> {
+        let bytes = match frame {
+            Frame::Text(text) => text.as_bytes(),
+            Frame::Binary(bytes) => bytes,
+        };
+        let mut pieces = bytes.chunks(PIECE).peekable();
+        let mut is_first = true;
+        while let Some(piece) = pieces.next() {
+            self.leaving.room().await;
+            self.leaving.add(on_the_wire(piece.len()));
+            // A copy, since a part would keep all of it while it cannot leave.
+            let piece = Bytes::copy_from_slice(piece);
+            let item = match frame {
+                _ if pieces.peek().is_none() => Item::Last(piece),
+                _ if !is_first => Item::Continue(piece),
+                Frame::Text(_) => Item::FirstText(piece),
+                Frame::Binary(_) => Item::FirstBinary(piece),
+            };
+            is_first = false;
+            self.session.continuation(item).await?;
+        }
+        Ok(())
+    }
+
+    async fn pong(&mut self, data: &[u8]) -> Result<(), Closed> {
         self.leaving.add(on_the_wire(data.len()));
         self.session.pong(data).await
     }
@@ -205,7 +235,7 @@ async fn send(sender: &mut Sender, link: &Link, knocking: Option<mpsc::Receiver<
         loop {
             match direct.recv().await {
                 Some(Direct::Frame(frame)) => {
-                    if sender.frame(frame).await.is_err() {
+                    if sender.frame(&frame).await.is_err() {
                         return;
                     }
                 }
@@ -217,12 +247,12 @@ async fn send(sender: &mut Sender, link: &Link, knocking: Option<mpsc::Receiver<
     loop {
         // What cannot leave yet waits in the outbox, where it is known how long.
         sender.leaving.room().await;
-        let frames = link.outbox.take(TAKEN_BYTES).await;
-        if frames.is_empty() {
+        let parcels = link.outbox.take(TAKEN_BYTES).await;
+        if parcels.is_empty() {
             return;
         }
-        for frame in frames {
-            if sender.frame(frame).await.is_err() {
+        for parcel in parcels {
+            if sender.frame(parcel.frame()).await.is_err() {
                 return;
             }
         }
@@ -260,15 +290,18 @@ async fn receive(sender: &mut Sender, messages: &mut Messages, link: &Link, mut 
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::pin::pin;
 
+    use actix_http::ws::{OpCode, Parser};
     use actix_web::test::TestRequest;
-    use futures_util::stream;
+    use bytes::BytesMut;
+    use futures_util::{poll, stream};
 
     use super::*;
 
-    #[tokio::test]
-    async fn what_is_to_leave_is_counted_to_the_byte() {
+    /// A websocket, and what is sent on it.
+    fn opened() -> (Websocket, Pin<Box<BoxBody>>) {
         let headers = [
             ("connection", "upgrade"),
             ("upgrade", "websocket"),
@@ -278,19 +311,59 @@ mod tests {
         let request = headers.into_iter().fold(TestRequest::default(), TestRequest::insert_header);
         let (request, mut payload) = request.to_http_parts();
         let payload = web::Payload::from_request(&request, &mut payload).into_inner().unwrap();
-        let (response, Websocket { mut sender, connection: _connection, .. }) = accept(&request, payload).unwrap();
-        let mut body = Box::pin(response.into_body());
+        let (response, websocket) = accept(&request, payload).unwrap();
+        (websocket, Box::pin(response.into_body()))
+    }
+
+    #[tokio::test]
+    async fn what_is_to_leave_is_counted_to_the_byte() {
+        let (Websocket { mut sender, connection: _connection, .. }, mut body) = opened();
         for bytes in [0, 125, 126, 65_535, 65_536] {
-            sender.frame(Frame::Text("x".repeat(bytes).into())).await.unwrap();
-            sender.frame(Frame::Binary(vec![0_u8; bytes].into())).await.unwrap();
+            sender.frame(&Frame::Text("x".repeat(bytes).into())).await.unwrap();
+            sender.frame(&Frame::Binary(vec![0_u8; bytes].into())).await.unwrap();
         }
         sender.pong(b"alive").await.unwrap();
         let leaving = || *sender.leaving.bytes.lock();
-        let next = std::future::poll_fn(|context| body.as_mut().poll_next(context)).await;
+        let next = poll_fn(|context| body.as_mut().poll_next(context)).await;
         assert_eq!(leaving(), next.unwrap().unwrap().len());
-        let mut next = std::future::poll_fn(|context| body.as_mut().poll_next(context));
-        assert!(futures_util::poll!(&mut next).is_pending());
+        let mut next = poll_fn(|context| body.as_mut().poll_next(context));
+        assert!(poll!(&mut next).is_pending());
         assert_eq!(leaving(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_large_frame_leaves_in_pieces_and_no_more_of_it_is_copied_than_leaves() {
+        let (Websocket { mut sender, connection: _connection, .. }, mut body) = opened();
+        let leaving = Arc::clone(&sender.leaving);
+        // It is cut within letters.
+        let text = format!("x{}", "ä".repeat(PIECE));
+        for (frame, kind) in [(Frame::Text(text.clone().into()), OpCode::Text), (Frame::Binary(text.clone().into()), OpCode::Binary)] {
+            let (mut wire, mut pongs) = (BytesMut::new(), sender.clone());
+            {
+                let mut sending = pin!(sender.frame(&frame));
+                loop {
+                    let sent = poll!(&mut sending);
+                    assert!(*leaving.bytes.lock() <= limits::LEAVING_BYTES + on_the_wire(PIECE) + on_the_wire(0));
+                    pongs.pong(b"").await.unwrap();
+                    while let Poll::Ready(Some(bytes)) = poll!(poll_fn(|context| body.as_mut().poll_next(context))) {
+                        wire.extend_from_slice(&bytes.unwrap());
+                    }
+                    if sent.is_ready() {
+                        break;
+                    }
+                }
+            }
+            let (mut whole, mut kinds) = (Vec::new(), Vec::new());
+            while let Some((is_last, kind, data)) = Parser::parse(&mut wire, false, PIECE).unwrap() {
+                if kind != OpCode::Pong {
+                    kinds.push((kind, is_last));
+                    whole.extend_from_slice(&data.unwrap());
+                }
+            }
+            assert_eq!(kinds, [(kind, false), (OpCode::Continue, false), (OpCode::Continue, true)]);
+            assert!(whole == text.as_bytes());
+            assert!(wire.is_empty());
+        }
     }
 
     #[tokio::test]
@@ -303,10 +376,10 @@ mod tests {
         leaving.add(100_000);
         leaving.add(1);
         let mut room = pin!(leaving.room());
-        assert!(futures_util::poll!(&mut room).is_pending());
-        let mut ask = async || std::future::poll_fn(|context| body.as_mut().poll_next(context)).await.is_some();
+        assert!(poll!(&mut room).is_pending());
+        let mut ask = async || poll_fn(|context| body.as_mut().poll_next(context)).await.is_some();
         assert!(ask().await);
-        assert!(futures_util::poll!(&mut room).is_pending(), "it was handed on, and has not left");
+        assert!(poll!(&mut room).is_pending(), "it was handed on, and has not left");
         assert!(ask().await);
         room.await;
         leaving.add(100_000);

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::fakes::{CHANNEL, NOW, SERVER, USER};
+use crate::fakes::{AGENT, CHANNEL, NOW, SERVER, USER};
 use crate::support::{Answer, Api, KEY, json_bytes};
 
 const AT_ONCE: usize = 4;
@@ -104,6 +104,26 @@ async fn whoever_waits_for_replies_keeps_no_large_request_waiting() {
     assert!(waiting.iter().all(|task| !task.is_finished()));
     for task in waiting {
         task.abort();
+    }
+}
+
+/// What is said is short, whatever came with it.
+#[actix_web::test]
+async fn whoever_has_something_said_keeps_no_large_request_waiting() {
+    let filler = "x".repeat(LARGE);
+    let body = json!({"text": "Hello", "agentId": AGENT, "filler": filler}).to_string();
+    let own = ["speech/generate", "audio-messages/synthesize", "speech", "speech/conversation"].map(|end| format!("{AGENT}/{end}"));
+    for end in own.into_iter().chain(["generate".to_owned()]) {
+        let api = tenants_api();
+        api.fakes.is_stuck.store(true, Ordering::Relaxed);
+        let path = format!("/api/audio/{end}");
+        let say = || json_bytes(TestRequest::post().uri(&path), body.as_bytes()).insert_header(("x-api-key", TENANTS_KEY));
+        let waiting: Vec<_> = (0..2 * AT_ONCE).map(|_| sending(&api, say())).collect();
+        come_through(&api, 2 * AT_ONCE).await;
+        assert!(waiting.iter().all(|task| !task.is_finished()), "{path}");
+        for task in waiting {
+            task.abort();
+        }
     }
 }
 

@@ -109,6 +109,10 @@ async fn a_trusted_proxy_tells_whom_to_count_and_nobody_else_does() {
         ([10, 0, 0, 1], &[""], "10.0.0.1"),
         ([10, 0, 0, 1], &["10.0.0.2"], "10.0.0.2"),
         ([10, 0, 0, 1], &["::ffff:203.0.113.7"], "203.0.113.7"),
+        ([10, 0, 0, 1], &["[2001:db8::1]"], "2001:db8::1"),
+        ([10, 0, 0, 1], &["[2001:db8::1]:4711, [::ffff:10.9.9.9]"], "2001:db8::1"),
+        ([10, 0, 0, 1], &["[203.0.113.7]"], "10.0.0.1"),
+        ([10, 0, 0, 1], &["[2001:db8::1"], "10.0.0.1"),
     ] {
         let api = Api::with(Some(KEY), HttpSettings { trusted_proxies: proxies.clone(), ..limited(2, 0) });
         let plain = || TestRequest::get().uri("/api/agents");

@@ -1,12 +1,18 @@
+use std::future::ready;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use async_trait::async_trait;
 use core_types::messaging::{ChannelEvent, Completion, Message, StreamItem};
 use core_types::{Credential, DeliveryId, Json, Permission, Thing, Timestamp};
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
+use super::turns::Turn;
 use super::*;
 use crate::holdings::Stock;
 use crate::sockets::outbox::End;
+use crate::sockets::parcel::Account;
 
 const AUTHOR: u128 = 7;
 const KEY: u64 = 1;
@@ -160,8 +166,8 @@ fn end(agent: u128, state: DeliveryState) -> StreamItem {
 fn of_a_reply_that_was_shown_in_part_the_end_is_told_and_of_no_other() {
     let mut memory = Memory::default();
     let mut failed = |item: &StreamItem| {
-        let frames = format!("{:?}", frames(item, &mut memory));
-        frames.contains("messageStreamError").then(|| frames.contains(&Uuid::from_u128(105).to_string()))
+        let told = format!("{:?}", parcels(item, &mut memory));
+        told.contains("messageStreamError").then(|| told.contains(&Uuid::from_u128(105).to_string()))
     };
     for state in [DeliveryState::Failed, DeliveryState::Cancelled] {
         assert_eq!(failed(&piece(5, 5)), None);
@@ -219,6 +225,12 @@ impl EventStream for Missed {
     }
 }
 
+/// The reading of such a channel from behind this event.
+fn behind(position: i64, last: i64) -> BoxFuture<'static, ServiceResult<Box<dyn EventStream>>> {
+    let events: Box<dyn EventStream> = Box::new(Missed { position, last });
+    ready(Ok(events)).boxed()
+}
+
 /// What one has missed of a channel whose room has told this last event.
 fn catching_up(last: i64) -> (CatchUp, Arc<Outbox>) {
     catching_up_as(Caller::owner(), last)
@@ -226,26 +238,37 @@ fn catching_up(last: i64) -> (CatchUp, Arc<Outbox>) {
 
 /// The same, where it is this caller's.
 fn catching_up_as(caller: Caller, last: i64) -> (CatchUp, Arc<Outbox>) {
+    catching_up_by(caller, last, Box::new(move |position| behind(position, last)))
+}
+
+/// The same, where it begins again like this.
+fn catching_up_by(caller: Caller, last: i64, begin: catch_up::Begin) -> (CatchUp, Arc<Outbox>) {
     let room = Arc::new(Room::new(ChannelId::new(Uuid::from_u128(1)), last));
     let listener = Listener { key: KEY, outbox: Arc::default() };
+    listener.outbox.known(Account::new(&Stock::new(limits::OUTGOING_BYTES), &caller));
     room.inner.lock().admit(&listener, 0, true);
     let outbox = Arc::clone(&listener.outbox);
     let events = Box::new(Missed { position: 0, last });
-    (CatchUp::new(events, room, listener, caller, 0), outbox)
+    (CatchUp::new(events, begin, room, listener, caller, 0), outbox)
+}
+
+/// A turn that there is now.
+fn turn(turns: &Arc<Turns>) -> Option<Turn> {
+    turns.ask(None).try_recv().ok()
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_catches_up_is_told_no_more_than_it_takes_and_is_cut_off_if_it_takes_nothing() {
-    let places = Stock::new(1);
+    let turns = Turns::new(1);
     let (mut missed, outbox) = catching_up(10_000);
     // Something else is done for the client meanwhile, again and again.
     let mut going_on = async || {
-        let steps = async { while missed.step(&places).await.is_ok() && outbox.end().is_none() {} };
+        let steps = async { while missed.step(&turns).await.is_ok() && outbox.end().is_none() {} };
         timeout(limits::CATCH_UP_TIME / 2, steps).await
     };
     let begun = Instant::now();
     assert!(going_on().await.is_err());
-    let waits = |frames: &[Frame]| frames.iter().map(Frame::len).sum::<usize>();
+    let waits = |parcels: &[Parcel]| parcels.iter().map(Parcel::len).sum::<usize>();
     let taken = outbox.take_now(usize::MAX).unwrap();
     assert!(waits(&taken) > limits::CATCH_UP_BYTES / 2 && waits(&taken) < limits::CATCH_UP_BYTES + 2_000, "{}", waits(&taken));
     for _ in 0..3 {
@@ -256,60 +279,142 @@ async fn who_catches_up_is_told_no_more_than_it_takes_and_is_cut_off_if_it_takes
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_catches_up_has_a_place_among_those_who_do() {
-    let places = Stock::new(1);
+async fn who_catches_up_has_a_turn_among_those_who_do() {
+    let turns = Turns::new(1);
     let (mut first, _) = catching_up(2);
     let (mut second, seconds) = catching_up(2);
-    assert_eq!(first.step(&places).await.ok(), Some(Step::Told));
-    assert!(timeout(limits::CATCH_UP_TIME, second.step(&places)).await.is_err());
-    assert!(second.events.position() == 0 && seconds.take_now(1).is_none(), "nothing is read meanwhile");
-    assert_eq!(first.step(&places).await.ok(), Some(Step::Told));
-    assert_eq!(first.step(&places).await.ok(), Some(Step::Done));
+    assert_eq!(first.step(&turns).await.ok(), Some(Step::Told));
+    assert!(timeout(limits::CATCH_UP_TURN / 2, second.step(&turns)).await.is_err());
+    assert!(second.position() == 0 && seconds.take_now(1).is_none(), "nothing is read meanwhile");
+    assert_eq!(first.step(&turns).await.ok(), Some(Step::Told));
+    assert_eq!(first.step(&turns).await.ok(), Some(Step::Done));
     drop(first);
     for expected in [Step::Told, Step::Told, Step::Done] {
-        assert_eq!(second.step(&places).await.ok(), Some(expected));
+        assert_eq!(second.step(&turns).await.ok(), Some(expected));
     }
     assert_eq!(seconds.take_now(usize::MAX).unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_gets_no_place_to_catch_up_is_told_so_and_comes_again() {
-    let places = Stock::new(1);
-    let _taken = places.take(None, 1).ok().unwrap();
+async fn who_gets_no_turn_to_catch_up_is_told_so_and_comes_again() {
+    let turns = Turns::new(1);
+    let _taken = turn(&turns).unwrap();
     let (mut missed, outbox) = catching_up(2);
     for _ in 0..3 {
         assert_eq!(outbox.end(), None);
-        assert!(timeout(limits::CATCH_UP_WAIT / 2, missed.step(&places)).await.is_err());
+        assert!(timeout(limits::CATCH_UP_WAIT * 2 / 5, missed.step(&turns)).await.is_err());
     }
     assert_eq!(outbox.end(), Some(End::Lagged));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_channel_that_tells_nothing_gives_way_however_often_the_wait_is_given_up() {
-    let places = Stock::new(1);
+    let turns = Turns::new(1);
     let (mut missed, _outbox) = catching_up(2);
     // The room has not told of as much as there was.
     missed.room.inner.lock().position = 9;
     let mut steps = Vec::new();
     while !steps.contains(&Step::Nothing) {
-        steps.extend(timeout(limits::ROOM_PAUSE / 3, missed.step(&places)).await.ok().and_then(Result::ok));
+        steps.extend(timeout(limits::ROOM_PAUSE / 3, missed.step(&turns)).await.ok().and_then(Result::ok));
         assert!(steps.len() < 9, "{steps:?}");
     }
-    assert!(places.take(None, 1).is_ok(), "its place is another's meanwhile");
+    assert!(turn(&turns).is_some(), "its turn is another's meanwhile");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_sent_away_while_it_catches_up_does_not_find_the_channel() {
     for gone in [false, true] {
-        let places = Stock::new(4);
+        let turns = Turns::new(4);
         let (mut missed, _outbox) = catching_up_as(person(), 2);
         // The room has told more than is shown.
         missed.room.inner.lock().position = 9;
         missed.gone = gone;
         for _ in 0..2 {
-            assert_eq!(missed.step(&places).await.ok(), Some(Step::Told));
+            assert_eq!(missed.step(&turns).await.ok(), Some(Step::Told));
         }
-        let lost = matches!(missed.step(&places).await, Err(ServiceError::NotFound(Thing::Channel)));
+        let lost = matches!(missed.step(&turns).await, Err(ServiceError::NotFound(Thing::Channel)));
         assert_eq!(lost, !gone, "of one that is gone the room tells");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_slowly_keeps_nobody_waiting_and_misses_nothing() {
+    const LAST: i64 = 2_000;
+    let turns = Turns::new(1);
+    let (mut slow, outbox) = catching_up(LAST);
+    let mut told = Vec::new();
+    let text = |parcel: Parcel| match parcel.frame() {
+        Frame::Text(text) => text.to_string(),
+        Frame::Binary(_) => String::new(),
+    };
+    let mut take = |bytes| told.extend(outbox.take_now(bytes).into_iter().flatten().map(text));
+    loop {
+        let (mut another, anothers) = catching_up(2);
+        let begun = Instant::now();
+        let is_done = tokio::select! {
+            biased;
+            () = async { while !matches!(slow.step(&turns).await, Ok(Step::Done)) {} } => true,
+            () = async { while !matches!(another.step(&turns).await, Ok(Step::Done)) {} } => false,
+        };
+        assert!(begun.elapsed() <= 2 * limits::CATCH_UP_TURN);
+        if is_done {
+            break;
+        }
+        assert_eq!(anothers.take_now(usize::MAX).unwrap().len(), 2);
+        // The client takes a little, again and again.
+        take(limits::CATCH_UP_BYTES / 8);
+    }
+    take(usize::MAX);
+    assert_eq!(outbox.end(), None);
+    assert_eq!(told.len(), usize::try_from(LAST).unwrap());
+    let in_order = told.iter().zip(1..).all(|(told, seq)| told.contains(&format!("message {seq}\"")));
+    assert!(in_order, "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_held_for_who_waits_for_its_turn_and_it_begins_again_where_it_was() {
+    const LAST: i64 = 10_000;
+    let times = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&times);
+    let begin = move |position| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        behind(position, LAST)
+    };
+    let turns = Turns::new(1);
+    let (mut missed, outbox) = catching_up_by(Caller::owner(), LAST, Box::new(begin));
+    let mut go_on = async || timeout(3 * limits::CATCH_UP_TURN, async { while missed.step(&turns).await.is_ok() {} }).await.is_err();
+    assert!(go_on().await);
+    assert!(turn(&turns).is_none(), "while nobody else waits it is still its turn");
+    assert_eq!(times.load(Ordering::Relaxed), 0);
+    let mut asked = turns.ask(None);
+    assert!(go_on().await);
+    let anothers = asked.try_recv().unwrap();
+    assert!(outbox.take_now(usize::MAX).is_some());
+    assert!(go_on().await);
+    assert!(outbox.take_now(1).is_none());
+    drop(anothers);
+    assert!(go_on().await);
+    assert_eq!(times.load(Ordering::Relaxed), 1);
+    assert!(outbox.take_now(usize::MAX).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_begins_again_and_finds_another_channel_waits_until_the_room_knows() {
+    for is_there in [true, false] {
+        let begin = move |_: i64| if is_there { behind(0, 1) } else { ready(Err(ServiceError::NotFound(Thing::Channel))).boxed() };
+        let turns = Turns::new(1);
+        let (mut missed, outbox) = catching_up_by(Caller::owner(), 10_000, Box::new(begin));
+        assert_eq!(missed.step(&turns).await.ok(), Some(Step::Told));
+        let anothers = turns.ask(None);
+        let going_on = timeout(3 * limits::CATCH_UP_TURN, async { while missed.step(&turns).await.is_ok() {} });
+        assert!(going_on.await.is_err());
+        drop(anothers);
+        assert!(outbox.take_now(usize::MAX).unwrap().len() > 1);
+        for expected in [Step::Told, Step::Nothing, Step::Told, Step::Nothing] {
+            assert_eq!(missed.step(&turns).await.ok(), Some(expected));
+        }
+        assert!(outbox.take_now(1).is_none(), "nothing of it is told");
+        missed.room.begin_again();
+        assert_eq!(missed.step(&turns).await.ok(), Some(Step::Done));
     }
 }

@@ -1,5 +1,7 @@
 //! Speech that is only noted.
 
+use std::sync::atomic::Ordering;
+
 use core_types::media::{MediaType, Upload};
 use core_types::messaging::{PostReceipt, ReplyForm, ReplyStream};
 use core_types::speech::{AudioService, Question, Sound, Words};
@@ -26,6 +28,9 @@ impl AudioService for Fakes {
 
     async fn speak(&self, _: &Caller, agent: AgentId, text: String) -> ServiceResult<Sound> {
         self.note(Call::Speak(agent, text))?;
+        if self.is_stuck.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         Ok(Sound { media_type: MediaType::Wav, bytes: b"RIFF sound".as_slice().into() })
     }
 

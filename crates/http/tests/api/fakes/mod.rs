@@ -151,7 +151,7 @@ pub struct Fakes {
     pub media_type: Mutex<Option<MediaType>>,
     /// How long every list is said to be.
     pub total: Mutex<u64>,
-    /// Whether messages whose reply is waited for are never taken in.
+    /// Whether messages whose reply is waited for are never taken in, and nothing is said.
     pub is_stuck: AtomicBool,
 }
 

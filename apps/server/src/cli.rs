@@ -95,7 +95,7 @@ pub enum Verb {
     Backup(BackupArgs),
     /// Make a data directory of a backup
     Restore(RestoreArgs),
-    /// Check the database and the uploaded files, or a backup; changes nothing
+    /// Check the database and the uploaded files, a backup, or the log that is kept; changes nothing
     Verify(VerifyDataArgs),
     /// Make anew what can be: indexes, words, vectors; and move files of no row aside. The server must not run
     Repair(RepairArgs),
@@ -163,6 +163,10 @@ pub struct VerifyDataArgs {
     /// A backup in place of the data directory.
     #[arg(long, value_name = "PATH")]
     pub backup: Option<PathBuf>,
+    /// The directory of a log (`BACKUP_LOG_DIR`) in place of the data directory: each segment, from when to when it leads, and which of the
+    /// backups in `BACKUP_DIR` lead into it.
+    #[arg(long, value_name = "DIR", conflicts_with = "backup")]
+    pub log: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -470,6 +474,7 @@ Examples:
   doolittle export Ada --out ada.jsonl           an agent with its memories as one file
   doolittle backup --to /backups/monday.tar      also while the server runs
   doolittle verify --backup /backups/monday.tar
+  doolittle verify --log /backups/log            from when to when the log of BACKUP_LOG_DIR leads
   doolittle restore --from /backups/monday.tar --data-dir /var/lib/doolittle
   curl -s http://127.0.0.1:3000/api/tee/status | doolittle tee verify - --collateral collateral.json
 ";

@@ -17,7 +17,7 @@ pub enum Exit {
     Usage = 2,
     /// The port is taken.
     PortTaken = 3,
-    /// The data directory cannot be created, read or written.
+    /// The data directory cannot be created, read or written, was taken away, or lacks its key.
     DataDir = 4,
     /// Another process uses the data directory.
     Locked = 5,
@@ -39,7 +39,7 @@ pub const MEANINGS: &[(u8, &str)] = &[
     (Exit::Failure as u8, "it failed; the message says why"),
     (Exit::Usage as u8, "the command line or a setting does not make sense"),
     (Exit::PortTaken as u8, "the port is taken by another program"),
-    (Exit::DataDir as u8, "the data directory cannot be created, read or written"),
+    (Exit::DataDir as u8, "the data directory cannot be created, read or written, was taken away, or lacks its key"),
     (Exit::Locked as u8, "another process uses the data directory"),
     (Exit::Database as u8, "the database cannot be opened, or a newer version wrote it"),
     (Exit::Unreachable as u8, "no server answers (verbs that ask one)"),

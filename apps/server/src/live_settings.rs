@@ -70,7 +70,7 @@ impl LiveSettings {
         }
         let sources = &self.current().sources;
         let config = Config::load_with_dotenv(sources, &text).map_err(|error| invalid(error.to_string()))?;
-        private_file::write(&self.0.path, &text).map_err(|error| ServiceError::Internal(Box::new(error)))?;
+        private_file::write(&self.0.path, &text).map_err(private_file::refused)?;
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         self.0.changed.notify_one();
         Ok(())

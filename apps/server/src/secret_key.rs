@@ -6,24 +6,47 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use auth::{KEY_BYTES, SecretVault};
-use core_types::error::Source;
-use core_types::secrets::SealingKey;
+use auth::{KEY_BYTES, KeyUse, SecretVault};
+use core_types::secrets::{SealedSecret, SealingKey, SecretRepository, Vault as _};
+use core_types::{AgentId, ServiceError, ServiceResult};
 
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
+use crate::lock::Place;
 use crate::private_file;
 
 /// The name of the key file in the data directory.
 pub const FILE: &str = "secret.key";
 
-/// The vault by these settings: it encrypts under `SECRET_SALT`, else under the first key of the key file, which is made
-/// where there is none; it also opens what any other key of the file or `SECRET_SALT_PREVIOUS` encrypted.
-pub fn vault(config: &Config) -> Result<SecretVault, Failure> {
-    let keys = match &config.secret_salt {
-        Some(_) => stored(&config.data_dir)?.unwrap_or_default(),
-        None => keys(&config.data_dir)?,
+/// So many secrets are looked at, whether they can be read.
+const LOOKED_AT: u32 = 100;
+
+/// The vault by these settings: it encrypts under `SECRET_SALT`, else under the first key of the key file; it also opens what any other
+/// key of the file or `SECRET_SALT_PREVIOUS` encrypted. Where there is no key, one is made, unless there are secrets that only another
+/// can open.
+pub async fn vault(config: &Config, secrets: &dyn SecretRepository) -> Result<SecretVault, Failure> {
+    let stored = stored(&config.data_dir)?;
+    let found = secrets.page(None, LOOKED_AT).await;
+    let found = found.map_err(|error| Failure::new(Exit::Database, "the agents' secrets cannot be read").because(error))?;
+    let keys = match stored {
+        Some(keys) => keys,
+        None if config.secret_salt.is_some() => Vec::new(),
+        None => vec![first_key(config, &found)?],
     };
+    let vault = with_keys(config, keys)?;
+    let unreadable = unreadable(&vault, &found);
+    if unreadable > 0 {
+        log::warn!(
+            "of {} secrets that were looked at {unreadable} cannot be read with the keys of this server, and their agents fail: put the \
+             key from before into {} as a further line, or its salt into SECRET_SALT_PREVIOUS, or give these secrets again",
+            found.len(),
+            config.data_dir.join(FILE).display()
+        );
+    }
+    Ok(vault)
+}
+
+fn with_keys(config: &Config, keys: Vec<[u8; KEY_BYTES]>) -> Result<SecretVault, Failure> {
     let mut keys = keys.into_iter();
     let vault = match (&config.secret_salt, &config.old_secret_salt) {
         (Some(salt), _) => SecretVault::with_passphrase(salt),
@@ -39,13 +62,26 @@ pub fn reader(config: &Config) -> SecretVault {
     config.old_secret_salt.iter().fold(vault, SecretVault::and_opens_with)
 }
 
-/// The keys of the file, which is made with a random one where there is none.
-fn keys(data_dir: &Path) -> Result<Vec<[u8; KEY_BYTES]>, Failure> {
-    if let Some(keys) = stored(data_dir)? {
-        return Ok(keys);
+/// How many of these secrets no key opens.
+fn unreadable(vault: &SecretVault, secrets: &[(AgentId, SealedSecret)]) -> usize {
+    secrets.iter().filter(|(agent, sealed)| vault.open(*agent, sealed).is_err()).count()
+}
+
+/// Makes the file with a random key. Another key in its place would hide that the one which opens these secrets is lost.
+fn first_key(config: &Config, secrets: &[(AgentId, SealedSecret)]) -> Result<[u8; KEY_BYTES], Failure> {
+    let path = config.data_dir.join(FILE);
+    if unreadable(&reader(config), secrets) > 0 {
+        let path = path.display();
+        return Err(Failure::new(
+            Exit::DataDir,
+            format!(
+                "the key file {path} is missing, and the database has secrets of agents that cannot be read without it: put it back from \
+                 where you keep it, or set SECRET_SALT as it was; to go on without these secrets, put a new key there (openssl rand \
+                 -hex 32 > {path}) and give them to the agents again"
+            ),
+        ));
     }
-    let key = private_file::new_key(&data_dir.join(FILE)).map_err(|error| unusable(data_dir, "cannot be made").because(error))?;
-    Ok(vec![key])
+    private_file::new_key(&path).map_err(|error| unusable(&config.data_dir, "cannot be made").because(error))
 }
 
 /// The keys of the file, one a line, the one that encrypts first; `None` where there is no file.
@@ -71,36 +107,55 @@ pub struct KeyFile {
     pub salted: bool,
     /// What encrypts with it.
     pub vault: Arc<SecretVault>,
+    /// Where the data directory was when the server started.
+    pub place: Place,
 }
 
 impl KeyFile {
-    fn path(&self) -> PathBuf {
-        self.data_dir.join(FILE)
+    /// The key file by these settings.
+    pub fn of(config: &Config, vault: &Arc<SecretVault>, place: Place) -> Self {
+        Self { data_dir: config.data_dir.clone(), salted: config.secret_salt.is_some(), vault: Arc::clone(vault), place }
+    }
+
+    fn stored(&self) -> ServiceResult<Vec<[u8; KEY_BYTES]>> {
+        let stored = stored(&self.data_dir).map_err(|failure| ServiceError::Internal(failure.story().into()))?;
+        Ok(stored.unwrap_or_default())
+    }
+
+    /// Writes the file, if the directory is the server's still: the file of another server has the only keys to that one's secrets.
+    fn write<'k>(&self, keys: impl Iterator<Item = &'k [u8; KEY_BYTES]>) -> ServiceResult<()> {
+        let lines: Vec<String> = keys.map(hex::encode).collect();
+        if let Some(loss) = self.place.loss().map_err(private_file::refused)? {
+            log::error!("no key is written to {}, which is not this server's data directory any more: {loss}", self.data_dir.display());
+            return Err(ServiceError::conflict("The data directory of the server was moved, removed or replaced: no key is written there"));
+        }
+        private_file::write(&self.data_dir.join(FILE), &lines.join("\n")).map_err(private_file::refused)
     }
 }
 
 #[async_trait]
 impl SealingKey for KeyFile {
-    async fn renew(&self) -> Result<bool, Source> {
+    async fn renew(&self) -> ServiceResult<bool> {
         if self.salted {
             return Ok(false);
         }
-        let before = stored(&self.data_dir).map_err(|failure| failure.story())?.unwrap_or_default();
+        let before = self.stored()?;
         let mut key = [0; KEY_BYTES];
-        getrandom::fill(&mut key)?;
-        let lines: Vec<String> = std::iter::once(key).chain(before).map(hex::encode).collect();
+        getrandom::fill(&mut key).map_err(|error| ServiceError::Internal(Box::new(error)))?;
         // On disk before anything is encrypted with it.
-        private_file::write(&self.path(), &lines.join("\n"))?;
+        self.write(std::iter::once(&key).chain(&before))?;
         self.vault.renew(key);
         Ok(true)
     }
 
-    async fn forget_old(&self) -> Result<(), Source> {
-        let keys = stored(&self.data_dir).map_err(|failure| failure.story())?.unwrap_or_default();
-        if !self.salted
-            && let Some(first) = keys.first()
-        {
-            private_file::write(&self.path(), &hex::encode(first))?;
+    async fn forget_old(&self) -> ServiceResult<()> {
+        if !self.salted {
+            let keys = self.stored()?;
+            if !keys.iter().any(|key| self.vault.use_of(*key) == Some(KeyUse::Seal)) {
+                return Err(ServiceError::Internal("the key file lacks the key that encrypts; nothing of it is removed".into()));
+            }
+            // What is not known here was put there by somebody else, for something.
+            self.write(keys.iter().filter(|key| self.vault.use_of(**key) != Some(KeyUse::Open)))?;
         }
         self.vault.forget_old();
         Ok(())
@@ -120,10 +175,29 @@ fn unusable(data_dir: &Path, message: &str) -> Failure {
 mod tests {
     use super::*;
 
-    use core_types::secrets::Vault as _;
-    use core_types::{AgentId, Secret};
+    use core_types::{Secret, StoreResult};
 
     use crate::config::{SettingId, Sources};
+    use crate::lock::DataLock;
+
+    /// Secrets that are there already.
+    #[derive(Default)]
+    struct Kept(Vec<(AgentId, SealedSecret)>);
+
+    #[async_trait]
+    impl SecretRepository for Kept {
+        async fn list(&self, _agent: AgentId) -> StoreResult<Vec<SealedSecret>> {
+            Ok(Vec::new())
+        }
+
+        async fn page(&self, _after: Option<(AgentId, String)>, limit: u32) -> StoreResult<Vec<(AgentId, SealedSecret)>> {
+            Ok(self.0.iter().take(usize::try_from(limit).unwrap()).cloned().collect())
+        }
+
+        async fn reseal(&self, _agent: AgentId, _was: SealedSecret, _now: Vec<u8>) -> StoreResult<bool> {
+            Ok(false)
+        }
+    }
 
     fn config(data_dir: &Path, settings: &[(SettingId, &str)]) -> Config {
         let mut sources = Sources { working_dir: data_dir.to_owned(), ..Sources::default() };
@@ -132,11 +206,22 @@ mod tests {
         Config::load(&sources).unwrap()
     }
 
-    #[test]
-    fn the_key_is_made_once_for_its_owner_only() {
+    async fn without_secrets(config: &Config) -> Result<SecretVault, Failure> {
+        vault(config, &Kept::default()).await
+    }
+
+    fn lines(data_dir: &Path) -> Vec<String> {
+        std::fs::read_to_string(data_dir.join(FILE)).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn the_key_is_made_once_for_its_owner_only() {
         let directory = tempfile::tempdir().unwrap();
-        let first = keys(directory.path()).unwrap();
-        assert_eq!(keys(directory.path()).unwrap(), first);
+        let config = config(directory.path(), &[]);
+        without_secrets(&config).await.unwrap();
+        let first = stored(directory.path()).unwrap().unwrap();
+        without_secrets(&config).await.unwrap();
+        assert_eq!(stored(directory.path()).unwrap().unwrap(), first);
         assert_ne!(first, [[0; KEY_BYTES]]);
         #[cfg(unix)]
         {
@@ -145,21 +230,103 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_damaged_key_is_refused_and_not_replaced() {
+    #[tokio::test]
+    async fn a_damaged_key_is_refused_and_not_replaced() {
         for text in ["short", "", "\n", &format!("{}\nshort", "ab".repeat(KEY_BYTES))] {
             let directory = tempfile::tempdir().unwrap();
             std::fs::write(directory.path().join(FILE), text).unwrap();
-            assert_eq!(keys(directory.path()).unwrap_err().exit, Exit::DataDir);
+            assert_eq!(without_secrets(&config(directory.path(), &[])).await.unwrap_err().exit, Exit::DataDir);
             assert_eq!(std::fs::read_to_string(directory.path().join(FILE)).unwrap(), text);
         }
     }
 
-    #[test]
-    fn what_earlier_keys_and_salts_encrypted_is_still_read() {
+    /// The vault by these settings, with the keys that there are.
+    fn opened(data_dir: &Path, settings: &[(SettingId, &str)]) -> SecretVault {
+        with_keys(&config(data_dir, settings), stored(data_dir).unwrap().unwrap_or_default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_missed_is_not_made_anew() {
         let directory = tempfile::tempdir().unwrap();
         let (agent, secret) = (AgentId::of_name("A"), Secret::new("s"));
-        let vault = |settings: &[(SettingId, &str)]| super::vault(&config(directory.path(), settings)).unwrap();
+        let unsalted = config(directory.path(), &[]);
+        let sealed = without_secrets(&unsalted).await.unwrap().seal(agent, "KEY", &secret).unwrap();
+        let kept = Kept(vec![(agent, sealed.clone())]);
+        std::fs::remove_file(directory.path().join(FILE)).unwrap();
+        let refused = vault(&unsalted, &kept).await.unwrap_err();
+        assert_eq!(refused.exit, Exit::DataDir);
+        assert!(refused.message.contains("is missing") && refused.message.contains("openssl rand"), "{refused}");
+        assert!(!directory.path().join(FILE).exists());
+
+        // What a salt encrypted needs no file, nor does the way from a salt to a file.
+        let one = config(directory.path(), &[(SettingId::SecretSalt, "one")]);
+        let by_salt = vault(&one, &kept).await.unwrap().seal(agent, "KEY", &secret).unwrap();
+        let salted = Kept(vec![(agent, by_salt.clone())]);
+        assert_eq!(vault(&one, &salted).await.unwrap().open(agent, &by_salt), Ok(secret.clone()));
+        assert_eq!(vault(&unsalted, &salted).await.unwrap_err().exit, Exit::DataDir);
+        assert!(!directory.path().join(FILE).exists());
+        let moving = config(directory.path(), &[(SettingId::OldSecretSalt, "one")]);
+        assert_eq!(vault(&moving, &salted).await.unwrap().open(agent, &by_salt), Ok(secret));
+        assert_eq!(lines(directory.path()).len(), 1);
+
+        // Whoever puts another key there goes on without.
+        let vault = vault(&unsalted, &kept).await.unwrap();
+        assert!(vault.open(agent, &sealed).is_err());
+    }
+
+    #[tokio::test]
+    async fn no_key_is_written_where_the_directory_is_not_the_servers_any_more() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (data, aside) = (temporary.path().join("data"), temporary.path().join("aside"));
+        std::fs::create_dir(&data).unwrap();
+        let lock = DataLock::take(&data).unwrap();
+        let config = config(&data, &[]);
+        let vault = Arc::new(without_secrets(&config).await.unwrap());
+        let key = KeyFile::of(&config, &vault, lock.place());
+        assert!(key.renew().await.unwrap());
+        let own = lines(&data);
+        assert_eq!(own.len(), 2);
+
+        std::fs::rename(&data, &aside).unwrap();
+        std::fs::create_dir(&data).unwrap();
+        let other = "cd".repeat(KEY_BYTES);
+        std::fs::write(data.join(FILE), &other).unwrap();
+        for refused in [key.renew().await.map(drop), key.forget_old().await] {
+            assert!(refused.is_err(), "the file is another server's");
+        }
+        assert!(matches!(key.renew().await, Err(ServiceError::Conflict { .. })));
+        assert_eq!((lines(&data), lines(&aside)), (vec![other], own));
+    }
+
+    #[tokio::test]
+    async fn only_keys_that_are_known_are_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = DataLock::take(directory.path()).unwrap();
+        let config = config(directory.path(), &[]);
+        let vault = Arc::new(without_secrets(&config).await.unwrap());
+        let key = KeyFile::of(&config, &vault, lock.place());
+        let first = lines(directory.path());
+        assert!(key.renew().await.unwrap());
+        // Somebody adds a key by hand meanwhile.
+        let added = "ef".repeat(KEY_BYTES);
+        let path = directory.path().join(FILE);
+        std::fs::write(&path, format!("{}\n{added}", std::fs::read_to_string(&path).unwrap())).unwrap();
+        key.forget_old().await.unwrap();
+        let left = lines(directory.path());
+        assert!(left.len() == 2 && left[1] == added && left[0] != first[0], "{left:?}");
+
+        // Where the key that encrypts is not there, nothing is removed.
+        std::fs::write(&path, format!("{added}\n{}", first[0])).unwrap();
+        key.forget_old().await.unwrap_err();
+        assert_eq!(lines(directory.path()), [added, first[0].clone()]);
+    }
+
+    #[tokio::test]
+    async fn what_earlier_keys_and_salts_encrypted_is_still_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let (agent, secret) = (AgentId::of_name("A"), Secret::new("s"));
+        without_secrets(&config(directory.path(), &[])).await.unwrap();
+        let vault = |settings: &[(SettingId, &str)]| opened(directory.path(), settings);
         let by_file = vault(&[]).seal(agent, "KEY", &secret).unwrap();
         let by_salt = vault(&[(SettingId::SecretSalt, "one")]).seal(agent, "KEY", &secret).unwrap();
         let with_both = vault(&[(SettingId::SecretSalt, "two"), (SettingId::OldSecretSalt, "one")]);

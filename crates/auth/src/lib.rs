@@ -12,4 +12,4 @@ pub use keyring::{Keyring, hash};
 pub use limiter::{Class, Client, Limiter, RateLimits, Standing, customer};
 pub use signing::{InvalidSeed, SigningKey};
 pub use tokens::{InvalidTokenKey, TokenSettings, Tokens};
-pub use vault::{KEY_BYTES, SecretVault};
+pub use vault::{KEY_BYTES, KeyUse, SecretVault};

@@ -28,6 +28,15 @@ struct Key {
     cipher: Aes256Gcm,
 }
 
+/// What a vault has a key for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyUse {
+    /// To seal, and to open.
+    Seal,
+    /// To open alone, since it sealed earlier.
+    Open,
+}
+
 /// Seals with its first key and opens with any of its keys.
 pub struct SecretVault {
     keys: RwLock<Ring>,
@@ -81,6 +90,16 @@ impl SecretVault {
     /// Opens with the key that seals alone.
     pub fn forget_old(&self) {
         self.keys.write().retired.clear();
+    }
+
+    /// What the vault has this key for. `None` where it does not have it.
+    pub fn use_of(&self, key: [u8; KEY_BYTES]) -> Option<KeyUse> {
+        let Key { id, .. } = Key::derive(key);
+        let keys = self.keys.read();
+        if keys.primary.id == id {
+            return Some(KeyUse::Seal);
+        }
+        keys.retired.iter().any(|key| key.id == id).then_some(KeyUse::Open)
     }
 
     fn primary(&self) -> Arc<Key> {
@@ -227,7 +246,10 @@ mod tests {
         assert_eq!(vault.open(agent("A"), &old), Ok(Secret::new("s")));
         let new = vault.seal(agent("A"), "KEY", &Secret::new("s")).unwrap();
         assert!(vault.is_current(&new));
+        let uses = [1, 2, 3].map(|byte| vault.use_of([byte; KEY_BYTES]));
+        assert_eq!(uses, [Some(KeyUse::Open), Some(KeyUse::Seal), None]);
         vault.forget_old();
+        assert_eq!(vault.use_of([1; KEY_BYTES]), None);
         assert_eq!(vault.open(agent("A"), &new), Ok(Secret::new("s")));
         assert!(vault.open(agent("A"), &old).is_err());
     }

@@ -111,6 +111,9 @@ pub trait AgentRepository: Send + Sync {
     /// changes only if it did not run before.
     async fn start(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>>;
 
+    /// The same, as a new version also where it ran before. One that ran runs at every moment: what is posted meanwhile is for it too.
+    async fn restart(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>>;
+
     /// Makes an agent not run; its deliveries wait for the next start. Returns whether it ran; `None` for an unknown id.
     async fn stop(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<bool>>;
 
@@ -195,6 +198,6 @@ pub trait AgentService: Send + Sync {
     /// Stops a running agent; one that does not run is `NotFound`, as elizaOS has it.
     async fn stop(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent>;
 
-    /// Stops the agent if it runs, then starts it.
+    /// Starts the agent, and anew where it runs: what it is about to answer it begins again. It misses nothing that is posted meanwhile.
     async fn restart(&self, caller: &Caller, id: AgentId) -> ServiceResult<Agent>;
 }

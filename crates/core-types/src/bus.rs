@@ -43,6 +43,8 @@ pub enum BusEvent {
     DeliveriesCancelled(Arc<[DeliveryId]>),
     /// An agent was changed, started, stopped or deleted; on a channel: it has put a reply off.
     AgentChanged(AgentId),
+    /// An agent was started anew: whoever works for it begins again.
+    AgentRestarted(AgentId),
 }
 
 /// A piece of a reply's text.

@@ -43,6 +43,13 @@ impl DeliveryState {
 /// An attempt is started at most this often, counting those that a crash cut short.
 pub const MAX_ATTEMPTS: i32 = 5;
 
+/// So many attempts follow each other at once, however the server ends.
+pub const HASTY_ATTEMPTS: i32 = 2;
+
+/// How long those behind them wait after a start, in milliseconds: a server that ends within its first moments, for whatever reason, has
+/// begun none of them, and so uses none of them up.
+pub const RESPITE_MILLIS: i64 = 5_000;
+
 /// How long a claim holds without being renewed, in milliseconds.
 pub const LEASE_MILLIS: i64 = 30_000;
 
@@ -347,7 +354,8 @@ pub trait DeliveryRepository: Send + Sync {
     async fn backlog(&self) -> StoreResult<Vec<Waiting>>;
 
     /// Makes every claimed delivery pending again, at the start of the only process that works on them; returns how
-    /// many.
+    /// many. They are due at once, and where [`HASTY_ATTEMPTS`] are used up not before [`RESPITE_MILLIS`] have passed, as is what was
+    /// pending already.
     async fn recover(&self, now: Timestamp) -> StoreResult<u64>;
 
     /// When the next pending delivery of a running agent becomes due, or the next claim expires; who is `busy` left out.

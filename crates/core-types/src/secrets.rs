@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use zeroize::Zeroize;
 
-use crate::error::Source;
 use crate::{AgentId, Caller, ServiceResult, StoreResult};
 
 /// What the API shows in place of a secret, and accepts back as "unchanged".
@@ -106,15 +105,16 @@ pub trait SecretRepository: Send + Sync {
     async fn reseal(&self, agent: AgentId, was: SealedSecret, now: Vec<u8>) -> StoreResult<bool>;
 }
 
-/// Where the key is kept that encrypts secrets.
+/// Where the key is kept that encrypts secrets. Both fail with [`ServiceError::Unavailable`](crate::ServiceError::Unavailable) where it
+/// cannot be written now, and with [`ServiceError::Conflict`](crate::ServiceError::Conflict) where what is there is not the server's.
 #[async_trait]
 pub trait SealingKey: Send + Sync {
     /// Makes a new key, which encrypts from now on and is kept beside the ones before, which still decrypt. `false`, and nothing
     /// changes, where the key is not for the server to make.
-    async fn renew(&self) -> Result<bool, Source>;
+    async fn renew(&self) -> ServiceResult<bool>;
 
-    /// Forgets the keys before, with which nothing is encrypted any more.
-    async fn forget_old(&self) -> Result<(), Source>;
+    /// Forgets the keys before, with which nothing is encrypted any more. What somebody else keeps beside them stays.
+    async fn forget_old(&self) -> ServiceResult<()>;
 }
 
 /// What became of a rotation.

@@ -1,5 +1,5 @@
 //! Places that callers hold for a while: of files that are being taken, of replies that are waited for, of titles that are made, of
-//! documents that are taken in, of reads that may take long. And turns, which whoever wants one gets in the end.
+//! documents that are taken in, of reads that may take long.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -116,25 +116,6 @@ impl Drop for InLine {
     }
 }
 
-/// Turns at work on what somebody owns: one at a time for each owner, and so many for all tenants together. The owner of the server waits
-/// for no tenant. Nobody is refused: what the work is for is stored already.
-pub(crate) struct Turns {
-    own: Places,
-    tenants: Places,
-}
-
-impl Turns {
-    pub(crate) fn new(of_tenants: usize) -> Self {
-        Self { own: Places::new(1), tenants: Places { share: 1, ..Places::new(of_tenants) } }
-    }
-
-    /// The next turn of an owner, `None` for that of the server, over when the place is dropped. Always a place, however long it takes.
-    pub(crate) async fn next(&self, owner: Option<&Tenant>) -> Option<Place> {
-        let places = if owner.is_some() { &self.tenants } else { &self.own };
-        places.next(owner).await
-    }
-}
-
 /// The places of reads that may take long: searches, what is filtered by something that no index knows, lists of large things. All services
 /// share them, so that whoever asks for many such reads leaves connections to others, and tenants together leave some.
 #[derive(Clone)]
@@ -234,24 +215,6 @@ mod tests {
             assert!(place.await.unwrap(), "what is free again goes to who waits");
         }
         assert!(reads.0.lines.lock().is_empty());
-    }
-
-    #[tokio::test]
-    async fn each_owner_has_one_turn_at_a_time_and_the_next_comes_behind_it() {
-        let turns = Turns::new(2);
-        let [one, other, third] = ["one", "other", "third"].map(|name| Tenant::new(name).unwrap());
-        let is_free = async |owner: Option<&Tenant>| timeout(Duration::ZERO, turns.next(owner)).await.is_ok();
-        let ones = turns.next(Some(&one)).await;
-        assert!(!is_free(Some(&one)).await && is_free(Some(&other)).await);
-        let others = turns.next(Some(&other)).await;
-        assert!(!is_free(Some(&third)).await, "tenants have so many together");
-        let own = turns.next(None).await;
-        assert!(own.is_some() && !is_free(None).await, "the owner waits for no tenant, and for itself");
-        let (next, ()) = tokio::join!(turns.next(Some(&one)), async { drop(ones) });
-        assert!(next.is_some() && !is_free(Some(&one)).await);
-        drop((next, others));
-        assert!(is_free(Some(&third)).await);
-        assert!(turns.tenants.lines.lock().is_empty(), "nobody is remembered who neither has a turn nor waits");
     }
 
     #[test]

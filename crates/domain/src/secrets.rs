@@ -42,14 +42,14 @@ impl Secrets {
     async fn renew(&self) -> ServiceResult<Rotation> {
         let _turn = self.turn.try_lock().map_err(|_| ServiceError::conflict("The secrets are being encrypted anew already"))?;
         self.check().await?;
-        let new_key = self.key.renew().await.map_err(ServiceError::Internal)?;
+        let new_key = self.key.renew().await?;
         let mut resealed = 0;
         for _ in 0..ROUNDS {
             let (done, missed) = self.round().await?;
             resealed += done;
             if done == 0 && missed == 0 {
                 // Nothing needs the keys before any more.
-                self.key.forget_old().await.map_err(ServiceError::Internal)?;
+                self.key.forget_old().await?;
                 return Ok(Rotation { new_key, resealed });
             }
         }

@@ -91,9 +91,10 @@ async fn every_change_moves_the_version_and_is_told_to_the_workers() {
     house.agents.restart(&owner, id).await.expect("restarted");
     house.agents.stop(&owner, id).await.expect("stopped");
     house.agents.remove(&owner, id).await.expect("removed");
-    // A change, a start, a restart (a stop and a start), a stop, a deletion.
-    for _ in 0..6 {
-        assert_eq!(work.next().await, Ok(BusEvent::AgentChanged(id)));
+    // A change, a start, a restart, a stop, a deletion.
+    let (changed, restarted) = (BusEvent::AgentChanged(id), BusEvent::AgentRestarted(id));
+    for told in [&changed, &changed, &restarted, &changed, &changed] {
+        assert_eq!(work.next().await.as_ref(), Ok(told));
     }
     assert!(matches!(house.agents.get(&owner, id).await, Err(ServiceError::NotFound(Thing::Agent))));
 }
@@ -158,6 +159,10 @@ impl AgentRepository for Torn {
 
     async fn start(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>> {
         self.store.start(id, own, now).await
+    }
+
+    async fn restart(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>> {
+        self.store.restart(id, own, now).await
     }
 
     async fn stop(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<bool>> {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use core_types::messaging::{ChannelService, EVENTS_BYTES, EventBody, EventStream, Message, MessageChange, MessagingService, StreamItem};
-use core_types::{Caller, ChannelId, ServiceError, Thing, Timestamp};
+use core_types::{Caller, ChannelId, Credential, MessageServerId, Permission, Reach, ServiceError, Tenant, Thing, Timestamp};
 use serde_json::json;
 use testkit::house::{House, PATIENCE, Plan, person};
 use testkit::scripted_provider::ScriptedProvider;
@@ -154,6 +154,43 @@ async fn ready_item(events: &mut Box<dyn EventStream>) -> Option<StreamItem> {
         item = events.next() => item.expect("a readable channel"),
         () = std::future::ready(()) => None,
     }
+}
+
+/// A tenant of which this is all: one who speaks in the channels of the server that there always is.
+fn one_person() -> Caller {
+    let tenant = Tenant::new("guest").expect("a name");
+    let reach = Reach { tenant, servers: vec![MessageServerId::DEFAULT], person: Some(person(1)) };
+    Caller::tenant(Arc::new(Credential { key: None, permissions: vec![Permission::MessagesRead], reach, expires_at: None }))
+}
+
+/// Such a reader is asked about before each event, which takes a moment.
+#[tokio::test]
+async fn who_gives_up_waiting_loses_nothing() {
+    let house = house().await;
+    let channel = silent_channel(&house).await;
+    talk(&house, channel, 3).await;
+    let mut events = house.messaging.subscribe(&one_person(), channel, Some(0)).await.expect("a channel");
+    talk(&house, channel, 3).await;
+    let (mut found, mut given_up) = (Vec::new(), 0);
+    timeout(PATIENCE, async {
+        while found.len() < 6 {
+            match ready_item(&mut events).await {
+                Some(StreamItem::Event(event)) => found.push(event.seq),
+                Some(other) => panic!("an event was expected: {other:?}"),
+                None => {
+                    given_up += 1;
+                    // Half of the times it comes to its end.
+                    if given_up % 2 == 0 {
+                        found.extend(seqs(&mut events, 1).await);
+                    }
+                }
+            }
+        }
+    })
+    .await
+    .expect("all events");
+    assert_eq!(found, [1, 2, 3, 4, 5, 6]);
+    assert!(given_up > 0, "nobody gave up");
 }
 
 #[tokio::test]

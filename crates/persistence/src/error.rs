@@ -8,6 +8,7 @@ use core_types::error::Source;
 use derive_more::{Display, Error};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use tokio::task::JoinError;
+use uuid::Uuid;
 
 /// Why a database could not be opened.
 #[derive(Debug, Display, Error)]
@@ -100,6 +101,24 @@ pub(crate) enum Fault {
     /// What is stored, or was handed in, does not mean what it should.
     #[display("{_0}")]
     Defect(#[error(not(source))] String),
+    /// What is stored in a column means nothing there. What that is nobody is told: it may be anything, also a secret.
+    #[display("what is stored in {column}{} means nothing there", row.map_or_else(String::new, |row| format!(" of the row {row}")))]
+    Meaningless {
+        /// The table and the column.
+        column: &'static str,
+        /// The id of the row, where it is known.
+        row: Option<Uuid>,
+    },
+}
+
+impl Fault {
+    /// The same of the row with this id.
+    pub(crate) fn of(self, row: Uuid) -> Self {
+        match self {
+            Self::Meaningless { column, .. } => Self::Meaningless { column, row: Some(row) },
+            other => other,
+        }
+    }
 }
 
 impl From<QueryError> for Fault {
@@ -113,7 +132,7 @@ impl From<Fault> for StoreError {
         let class = match &fault {
             Fault::Query(error) => classify(error),
             Fault::Commit(error) => classify(error),
-            Fault::Defect(_) => Class::Defect,
+            Fault::Defect(_) | Fault::Meaningless { .. } => Class::Defect,
         };
         match class {
             Class::Unavailable => Self::Unavailable(Box::new(fault)),

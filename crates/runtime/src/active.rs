@@ -17,7 +17,7 @@ use crate::ports::Limits;
 pub(crate) enum Stop {
     /// A newer message of the same author makes it moot.
     Superseded(MessageId),
-    /// The agent was stopped or deleted, or the server stops.
+    /// The agent was stopped, started anew or deleted, or the server stops.
     GiveBack,
     /// Somebody else holds the delivery, or it was cancelled.
     Lost,

@@ -2,13 +2,13 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use core_types::bus::{BusEvent, Lagged, Subscription, Topic};
 use core_types::deliveries::{ClaimRequest, Claimed, DeliveryWorker, LEASE_MILLIS, Loads, Shares};
 use core_types::error::chain;
-use core_types::{AgentId, StoreResult, Timestamp};
+use core_types::{AgentId, StoreError, StoreResult, Timestamp};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -60,6 +60,8 @@ struct Shared {
     horizon: Mutex<Option<Timestamp>>,
     /// Counts what was heard of agents, so that a claim on its way does not miss it.
     changes: AtomicU64,
+    /// Whether what an earlier process had claimed can be claimed again. Before that nothing is: it could not be told apart.
+    taken_up: AtomicBool,
     stopping: watch::Sender<bool>,
 }
 
@@ -78,13 +80,9 @@ struct Claiming {
 
 impl Runtime {
     /// Takes up what an earlier process left and works on deliveries from now on, on the current tokio runtime. There
-    /// must be one such process per database.
+    /// must be one such process per database. Where the store cannot be written yet, both begin as soon as it can.
     pub async fn start(agents: Arc<ReadyAgents>, actions: ActionRegistry, limits: Limits) -> StoreResult<Self> {
         let ports = agents.ports.clone();
-        let recovered = ports.deliveries.recover(ports.clock.now()).await?;
-        if recovered > 0 {
-            log::info!("deliveries that were under way when the server last stopped and are tried again: {recovered}");
-        }
         let events = ports.bus.subscribe(Topic::Work).await;
         let active = Arc::new(ActiveRuns::default());
         let (reflector, due) = Reflector::new(limits.reflect_every);
@@ -101,8 +99,14 @@ impl Runtime {
             ended: Notify::new(),
             horizon: Mutex::new(None),
             changes: AtomicU64::new(0),
+            taken_up: AtomicBool::new(false),
             stopping: watch::Sender::new(false),
         });
+        match shared.take_up().await {
+            Ok(()) => {}
+            Err(error @ StoreError::Defect(_)) => return Err(error),
+            Err(error @ (StoreError::Unavailable(_) | StoreError::ReadOnly(_))) => not_taken_up(&error),
+        }
         let worker: Arc<dyn DeliveryWorker> = Arc::<Shared>::clone(&shared);
         let is_told = shared.ports.deliveries.claim_for(Arc::downgrade(&worker));
         let tasks = vec![
@@ -148,6 +152,32 @@ impl Shared {
         }
     }
 
+    /// Makes pending what an earlier process had claimed, so that it is claimed again.
+    async fn take_up(&self) -> StoreResult<()> {
+        let recovered = self.ports.deliveries.recover(self.ports.clock.now()).await?;
+        if recovered > 0 {
+            log::info!("deliveries that were under way when the server last stopped and are tried again: {recovered}");
+        }
+        self.taken_up.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Does so as soon as the store can be written, where it could not be at the start.
+    async fn take_up_later(&self, stopping: &mut watch::Receiver<bool>) {
+        let mut pause = PAUSE;
+        while !self.taken_up.load(Ordering::SeqCst) && !*stopping.borrow() {
+            tokio::select! {
+                () = sleep(pause) => {}
+                _ = stopping.changed() => return,
+            }
+            pause = LOOK_AGAIN.min(pause * 2);
+            match self.take_up().await {
+                Ok(()) => log::info!("agents answer from now on"),
+                Err(error) => not_taken_up(&error),
+            }
+        }
+    }
+
     /// Claims what there is room for. Returns whether there may be more.
     async fn claim(self: &Arc<Self>) -> StoreResult<bool> {
         let Some(request) = self.begin_claim(false) else { return Ok(false) };
@@ -170,7 +200,7 @@ impl Shared {
             return None;
         }
         let room = self.limits.runs.saturating_sub(self.active.len()).min(CLAIM_BATCH);
-        if room == 0 || *self.stopping.borrow() {
+        if room == 0 || *self.stopping.borrow() || !self.taken_up.load(Ordering::SeqCst) {
             return None;
         }
         let changes = self.changes.load(Ordering::SeqCst);
@@ -376,8 +406,13 @@ impl Drop for UnderWay {
     }
 }
 
+fn not_taken_up(error: &StoreError) {
+    log::error!("agents do not answer yet, since what was under way when the server last stopped cannot be taken up: {}", chain(error));
+}
+
 async fn claim_all(shared: Arc<Shared>) {
     let mut stopping = shared.stopping.subscribe();
+    shared.take_up_later(&mut stopping).await;
     while !*stopping.borrow() {
         let waited = match shared.claim().await {
             Ok(true) => continue,
@@ -424,6 +459,11 @@ async fn hear(shared: Arc<Shared>, mut events: Box<dyn Subscription>, is_told: b
             Ok(BusEvent::AgentChanged(agent)) => {
                 shared.changes.fetch_add(1, Ordering::SeqCst);
                 shared.agent_changed(agent).await;
+            }
+            // Runs that a claim on its way brings begin after this, and so with the agent as it is now.
+            Ok(BusEvent::AgentRestarted(agent)) => {
+                shared.runner.agents.forget(agent);
+                shared.active.give_back(Some(agent));
             }
             Ok(BusEvent::Channel(_) | BusEvent::Chunk(_)) => {}
             // Missed wake-ups are made up for by looking; missed stops by asking for every agent that runs.

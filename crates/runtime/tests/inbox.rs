@@ -9,13 +9,13 @@ use core_types::agents::AgentService;
 use core_types::bus::{BusEvent, Topic};
 use core_types::deliveries::{
     Busy, ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, MAX_ATTEMPTS,
-    Requeue, Shares, Waiting,
+    RESPITE_MILLIS, Requeue, Shares, Waiting,
 };
 use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{MessageDraft, MessagingService, PostMessage, PostOutcome, ReplyEvent, ReplyForm, Wake};
 use core_types::models::{ModelError, ModelProvider, TextRequest, ToolSpec};
 use core_types::runs::RunStatus;
-use core_types::{AgentId, Caller, Clock, DeliveryId, Json, MessageId, Page, StoreResult, Timestamp};
+use core_types::{AgentId, Caller, Clock, DeliveryId, Json, MessageId, Page, StoreError, StoreResult, Timestamp};
 use doolittle_runtime::{ActionRegistry, Limits};
 use serde_json::{Value, json};
 use testkit::gate::Gate;
@@ -158,8 +158,10 @@ async fn a_delivery_whose_last_attempt_came_to_no_end_is_given_up_for_that_reaso
         let request = ClaimRequest { limit: 1, shares, held: Vec::new(), now, lease_until: now.plus_millis(LONG) };
         assert_eq!(deliveries.claim(request).await.unwrap().len(), 1);
         assert_eq!(deliveries.recover(now).await.unwrap(), 1, "as after a kill");
+        house.clock.advance(RESPITE_MILLIS);
     }
     house.start_runtime().await;
+    house.advance(RESPITE_MILLIS).await;
     let (completion, reply) = watch.end().await;
     let reason = "given up after 5 attempts, the last of which came to no end";
     assert_eq!((completion.state, completion.error.as_deref(), reply), (DeliveryState::Failed, Some(reason), None));
@@ -247,6 +249,26 @@ async fn a_stopped_agent_keeps_its_deliveries_for_its_next_start() {
 }
 
 #[tokio::test]
+async fn a_restarted_agent_begins_anew_what_it_answers_and_who_waits_for_it_is_answered() {
+    let gate = Gate::closed();
+    let model = Arc::new(echo().behind(gate.clone()));
+    let house = House::open(Plan::with(Arc::<ScriptedProvider>::clone(&model))).await;
+    let (agent, channel) = dm(&house).await;
+    let mut watch = house.watch(channel).await;
+    let (_, mut waiting) =
+        house.messaging.exchange(&Caller::owner(), House::message(channel, person(1), "ping"), ReplyForm::Whole).await.unwrap();
+    model.requests_seen(1).await;
+    house.agents.restart(&Caller::owner(), agent).await.unwrap();
+    model.requests_seen(2).await;
+    gate.open();
+    let end = waiting.next().await;
+    assert!(matches!(&end, Some(ReplyEvent::Replied(reply)) if reply.content == "re: ping"), "{end:?}");
+    let (completion, _) = watch.end().await;
+    assert_eq!(house.delivery(&completion).await.tries(), 1, "an attempt that the restart broke off does not count");
+    assert_eq!((house.texts(channel).await, model.requests().len()), (vec!["ping".to_owned(), "re: ping".to_owned()], 2));
+}
+
+#[tokio::test]
 async fn one_agent_works_on_many_channels_at_once_up_to_its_bound_and_in_order_within_each() {
     let gate = Gate::closed();
     let model = Arc::new(echo().behind(gate.clone()));
@@ -281,6 +303,8 @@ struct Watched {
     claims: Arc<AtomicUsize>,
     /// One for each claim of something that may be answered.
     answers: Arc<Semaphore>,
+    /// How often what was under way cannot be taken up yet.
+    refusals: Arc<AtomicUsize>,
     /// Whether the store hands over what falls due.
     hands_over: bool,
 }
@@ -319,6 +343,9 @@ impl DeliveryRepository for Watched {
     }
 
     async fn recover(&self, now: Timestamp) -> StoreResult<u64> {
+        if self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(StoreError::ReadOnly("the disk is full".into()));
+        }
         self.store.recover(now).await
     }
 
@@ -343,6 +370,8 @@ struct Seen {
     claims: Arc<AtomicUsize>,
     /// What lets claims be answered.
     answers: Arc<Semaphore>,
+    /// How often what was under way cannot be taken up yet.
+    refusals: Arc<AtomicUsize>,
 }
 
 impl Seen {
@@ -354,11 +383,12 @@ impl Seen {
 
 /// A house whose deliveries are watched.
 async fn watched(model: Arc<dyn ModelProvider>, limits: Limits, hands_over: bool, answered: usize) -> (House, Seen) {
-    let seen = Seen { looks: Arc::default(), claims: Arc::default(), answers: Arc::new(Semaphore::new(answered)) };
-    let Seen { looks, claims, answers } = seen.clone();
+    let answers = Arc::new(Semaphore::new(answered));
+    let seen = Seen { looks: Arc::default(), claims: Arc::default(), answers, refusals: Arc::default() };
+    let Seen { looks, claims, answers, refusals } = seen.clone();
     let deliveries = move |store| -> Arc<dyn DeliveryRepository> {
         let (looks, claims, answers) = (Arc::clone(&looks), Arc::clone(&claims), Arc::clone(&answers));
-        Arc::new(Watched { store, looks, claims, answers, hands_over })
+        Arc::new(Watched { store, looks, claims, answers, refusals: Arc::clone(&refusals), hands_over })
     };
     (House::open(Plan { limits, deliveries: Box::new(deliveries), ..Plan::with(model) }).await, seen)
 }
@@ -381,6 +411,26 @@ async fn who_is_answered_costs_no_look_at_what_is_due_and_no_claim_where_the_sto
         let after = seen.counts();
         assert_eq!(after.0, before.0);
         assert_eq!(after.1 == before.1, hands_over, "{before:?}, {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_up_at_the_start_is_taken_up_later_and_nothing_is_claimed_before() {
+    for hands_over in [false, true] {
+        let model = Arc::new(echo());
+        let provider = Arc::<ScriptedProvider>::clone(&model);
+        let (mut house, seen) = watched(provider, Limits::default(), hands_over, Semaphore::MAX_PERMITS).await;
+        let (_, channel) = dm(&house).await;
+        let mut watch = house.watch(channel).await;
+        house.stop_runtime(Duration::ZERO).await;
+        // At the start, and once more a second later.
+        seen.refusals.store(2, Ordering::SeqCst);
+        house.start_runtime().await;
+        let claims = seen.counts().1;
+        house.post(channel, person(1), "hello").await;
+        assert_eq!((model.requests().len(), seen.counts().1), (0, claims), "what is made meanwhile waits too");
+        assert_eq!(watch.reply().await.content, "re: hello");
+        assert_eq!(seen.refusals.load(Ordering::SeqCst), 0);
     }
 }
 

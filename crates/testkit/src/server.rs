@@ -156,7 +156,7 @@ impl TestServer {
                 let _ = stopped.await;
             };
             let system = doolittle::system().map_err(|failure| failure.story())?;
-            let served = system.block_on(serve_until(&config, listener, told, until));
+            let served = system.block_on(serve_until(&config, listener, &lock, told, until));
             drop(lock);
             served.map_err(|failure| failure.story())
         };

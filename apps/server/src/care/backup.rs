@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use super::manifest::{Entry, LogPlace, Manifest};
 use super::progress::{Progress, size};
 use super::write::Writer;
-use super::{Place, failed, off_thread, recover, stage, told, unwritable};
+use super::{Place, failed, inside, off_thread, recover, stage, told, unwritable, within};
 use crate::cli::BackupArgs;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -43,11 +43,12 @@ pub async fn run(config: &Config, args: BackupArgs) -> Result<(), Failure> {
     let said = if args.json {
         let told = json!({"backup": to, "bytes": manifest.bytes(), "createdAt": manifest.created_at, "schema": manifest.schema,
             "files": manifest.files.len(), "key": manifest.key, "log": manifest.log, "damaged": manifest.damaged,
-            "problems": manifest.problems});
+            "inside": within(config, &to), "problems": manifest.problems});
         format!("{told:#}\n")
     } else {
         let missed = if manifest.log.is_none() { recover::log_of(config)? } else { None };
-        report(&to, &manifest, place.salted) + &missed.as_deref().map_or_else(String::new, missed_log)
+        let inside = within(config, &to).map_or_else(String::new, |directory| format!("KEEP ANOTHER ELSEWHERE: {}.\n", inside(directory)));
+        report(&to, &manifest, place.salted) + &missed.as_deref().map_or_else(String::new, missed_log) + &inside
     };
     print(&said)?;
     if manifest.problems.is_empty() {

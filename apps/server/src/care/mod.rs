@@ -16,9 +16,10 @@ pub(crate) mod schedule;
 mod stage;
 mod tape;
 pub mod verify;
+mod verify_log;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use core_types::error::chain;
@@ -72,8 +73,34 @@ impl Place {
 
 /// The end that an error of the database's care means.
 fn failed(error: &CareError) -> Failure {
-    let exit = if matches!(error, CareError::Damaged { .. }) { Exit::Damaged } else { Exit::Failure };
-    Failure::of(exit, error, "")
+    let (exit, advice) = match error {
+        CareError::Damaged { .. } => (Exit::Damaged, ""),
+        CareError::Unsettled { .. } => {
+            let advice = "make the data directory writable, or copy it with both files to where it is, and name that with --data-dir";
+            (Exit::DataDir, advice)
+        }
+        CareError::Database { .. } | CareError::File { .. } => (Exit::Failure, ""),
+    };
+    Failure::of(exit, error, advice)
+}
+
+/// The directory of the server's own data that a path lies in, where it lies in one.
+fn within<'a>(config: &'a Config, path: &Path) -> Option<&'a Path> {
+    let media = config.media.bucket.is_none().then_some(&config.media.dir);
+    [Some(&config.data_dir), media].into_iter().flatten().map(PathBuf::as_path).find(|directory| lies_in(path, directory))
+}
+
+/// Whether a path, at which nothing need be yet, lies in a directory that is there.
+fn lies_in(path: &Path, directory: &Path) -> bool {
+    let Ok(directory) = directory.canonicalize() else { return false };
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.ancestors().find_map(|there| there.canonicalize().ok()).is_some_and(|there| there.starts_with(directory))
+}
+
+/// What is said of a backup that lies in such a directory.
+fn inside(directory: &Path) -> String {
+    let directory = directory.display();
+    format!("it lies in {directory}, which it is a backup of: what moves or removes that, or breaks its disk, does the same to it")
 }
 
 /// A failure of the store of files among those of files.
@@ -90,4 +117,33 @@ fn unwritable(path: &std::path::Path) -> impl Fn(std::io::Error) -> Failure + '_
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Failure::new(Exit::Failure, "the work ended before its time").because(chain(&error)))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lies_in;
+
+    #[test]
+    fn a_path_lies_in_a_directory_also_where_nothing_is_there_yet() {
+        let directory = tempfile::tempdir().unwrap();
+        let (data, other) = (directory.path().join("data"), directory.path().join("data-2"));
+        for made in [&data, &other] {
+            std::fs::create_dir(made).unwrap();
+        }
+        for (path, expected) in [
+            (data.clone(), true),
+            (data.join("backups/monday"), true),
+            (other.join("../data/monday.tar"), true),
+            (other.join("monday"), false),
+            (directory.path().join("nowhere/data"), false),
+        ] {
+            assert_eq!(lies_in(&path, &data), expected, "{}", path.display());
+        }
+        assert!(!lies_in(&data, &directory.path().join("nowhere")));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&data, directory.path().join("link")).unwrap();
+            assert!(lies_in(&directory.path().join("link/monday"), &data));
+        }
+    }
 }

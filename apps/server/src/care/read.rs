@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::manifest::{Entry, FILE, Manifest, SUM_FILE};
 use super::{stage, tape};
+use crate::exit::{Exit, Failure};
 use crate::{secret_key, wiring};
 
 /// The most bytes of a manifest: a million files.
@@ -25,6 +26,23 @@ pub struct Found {
     pub problems: Vec<String>,
     /// What is no part of it.
     pub strangers: Vec<String>,
+    /// Whether anything in it is of a backup at all.
+    pub is_backup: bool,
+}
+
+/// What is read, for those who have named something else.
+pub const SHAPE: &str = "a backup is a directory with manifest.json, manifest.sha256 and doolittle.db in it, or a .tar of these, as \
+                         `doolittle backup --to PATH` makes it";
+
+/// Refuses a path at which nothing is; `option` is what named it.
+pub fn must_exist(path: &Path, option: &str) -> Result<(), Failure> {
+    match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Failure::new(Exit::Usage, format!("{option}: there is no {}; {SHAPE}", path.display())))
+        }
+        // Whatever else is wrong is told by whoever reads it.
+        _ => Ok(()),
+    }
 }
 
 /// Who gets the files, each in pieces. Names are those that a backup may have, and lead nowhere else.
@@ -64,8 +82,22 @@ fn belongs(name: &str) -> bool {
     name == wiring::DATABASE || name == secret_key::FILE || stage::media_name(name).is_some()
 }
 
+/// What is said of something in which nothing is of a backup.
+fn no_backup(path: &Path) -> String {
+    let entries = path.read_dir().into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    // The newest, where their names say when they were made.
+    let below = entries.filter(|path| path.join(FILE).is_file()).max();
+    let hint = below.map_or_else(String::new, |below| format!("; {} is one", below.display()));
+    format!("it is no backup: {SHAPE}{hint}")
+}
+
 fn directory(path: &Path, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) -> io::Result<Found> {
-    let mut found = Found { manifest: None, problems: Vec::new(), strangers: Vec::new() };
+    let mut found = Found { manifest: None, problems: Vec::new(), strangers: Vec::new(), is_backup: true };
+    if [FILE, SUM_FILE].iter().all(|name| !path.join(name).exists()) {
+        found.is_backup = false;
+        found.problems.push(no_backup(path));
+        return Ok(found);
+    }
     let text = |name: &str| -> Result<String, String> {
         let mut text = String::new();
         let read = File::open(path.join(name)).and_then(|file| file.take(MANIFEST).read_to_string(&mut text));
@@ -97,7 +129,7 @@ fn directory(path: &Path, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) 
 }
 
 fn archive(file: File, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) -> io::Result<Found> {
-    let mut found = Found { manifest: None, problems: Vec::new(), strangers: Vec::new() };
+    let mut found = Found { manifest: None, problems: Vec::new(), strangers: Vec::new(), is_backup: true };
     let mut from = BufReader::with_capacity(PIECE, file);
     let (mut entries, mut texts) = (Vec::new(), HashMap::new());
     loop {
@@ -129,6 +161,10 @@ fn archive(file: File, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) -> 
             break;
         }
     }
+    found.is_backup = !(entries.is_empty() && texts.is_empty());
+    if !found.is_backup {
+        found.problems.push(format!("it is no backup, or damaged at its beginning: {SHAPE}"));
+    }
     let text = |name: &str| texts.get(name).map(String::as_str).unwrap_or_default();
     match Manifest::read(text(FILE), text(SUM_FILE)) {
         Ok(manifest) => {
@@ -139,6 +175,7 @@ fn archive(file: File, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) -> 
             }
             found.manifest = Some(manifest);
         }
+        Err(_) if !found.is_backup => {}
         Err(_) if texts.is_empty() => found.problems.push(format!("there is no {FILE}: the backup was never finished, or is cut off")),
         Err(problem) => found.problems.push(problem),
     }

@@ -1,9 +1,11 @@
 //! From a backup to any moment since, by the log that was kept.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use core_types::Timestamp;
-use persistence::care;
+use persistence::care::{self, Disorder, LeftOut};
+use serde_json::{Map, Value, json};
 
 use super::failed;
 use super::manifest::{LogPlace, Manifest};
@@ -46,6 +48,62 @@ pub(super) struct Reached {
     pub moment: String,
     /// The moment that was asked for, where the log may end before it.
     pub beyond: Option<String>,
+    /// What the log has after that.
+    left_out: Option<LeftOut>,
+    /// Commits whose times are out of order.
+    disorder: Option<Disorder>,
+}
+
+impl Reached {
+    /// What there is to say of it, beside the moment.
+    pub(super) fn report(&self) -> String {
+        let mut said = String::new();
+        // Writing to a String cannot fail.
+        if let Some(beyond) = &self.beyond {
+            let moment = &self.moment;
+            let _ = writeln!(said, "THE LOG ENDS BEFORE {beyond}: what was committed after {moment}, if anything was, is not here.");
+        }
+        if let Some(LeftOut { commits, first, last }) = &self.left_out {
+            let (count, first, last) = (counted(*commits, "commit"), first.iso(), last.iso());
+            let _ = writeln!(said, "The log goes on: what came after is left out, {count}, the first of {first}, the last of {last}.");
+        }
+        if let Some(disorder) = &self.disorder {
+            let is_moment = self.beyond.is_some() || self.left_out.is_some();
+            let rule =
+                if is_moment { " Here is all up to the last commit with the time that was asked for, or an earlier one." } else { "" };
+            let _ = writeln!(said, "{}.{rule}", out_of_order(disorder));
+        }
+        said
+    }
+
+    /// The same for programs.
+    pub(super) fn as_json(&self) -> Map<String, Value> {
+        let left_out = self.left_out.map(|left| json!({"commits": left.commits, "first": left.first.iso(), "last": left.last.iso()}));
+        let mut told = Map::new();
+        told.insert("logEndsBefore".to_owned(), json!(self.beyond));
+        told.insert("logLeftOut".to_owned(), json!(left_out));
+        told.insert("logOutOfOrder".to_owned(), disorder_as_json(self.disorder));
+        told
+    }
+}
+
+/// What is said of commits whose times are out of order.
+pub(super) fn out_of_order(disorder: &Disorder) -> String {
+    let Disorder { commits, from, until } = disorder;
+    let (count, from, until) = (counted(*commits, "commit"), from.iso(), until.iso());
+    format!(
+        "TIMES IN THE LOG ARE OUT OF ORDER between {from} and {until}: {count} of an earlier time than one before, as after a clock is set back"
+    )
+}
+
+/// The same for programs; null where there are none.
+pub(super) fn disorder_as_json(disorder: Option<Disorder>) -> Value {
+    json!(disorder.map(|disorder| json!({"commits": disorder.commits, "from": disorder.from.iso(), "until": disorder.until.iso()})))
+}
+
+/// So many of something.
+pub(super) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Brings a copy to the last commit at or before a moment, where one is asked for.
@@ -68,5 +126,6 @@ pub(super) fn until(log: Option<&Path>, until: Option<Until>, manifest: &Manifes
     let replayed = care::replay(database, log, &place.lineage, place.segment, until).map_err(|error| failed(&error))?;
     let last = replayed.last.filter(|last| last.millis() > manifest.created_at_millis);
     let moment = last.map_or_else(|| manifest.created_at.clone(), Timestamp::iso);
-    Ok(Some(Reached { moment, beyond: (is_moment && replayed.ends_before).then(|| until.iso()) }))
+    let beyond = (is_moment && replayed.left_out.is_none()).then(|| until.iso());
+    Ok(Some(Reached { moment, beyond, left_out: replayed.left_out, disorder: replayed.disorder }))
 }

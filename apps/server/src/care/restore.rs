@@ -38,8 +38,11 @@ pub async fn run(config: &Config, args: RestoreArgs) -> Result<(), Failure> {
         let message = "backups have the embedded database, and the settings name PostgreSQL (POSTGRES_URL): unset it to restore one";
         return Err(Failure::new(Exit::Usage, message));
     }
-    if let Some(media) = args.media.as_deref().filter(|media| !media.is_dir()) {
-        return Err(Failure::new(Exit::Usage, format!("--media: {} is no directory", media.display())));
+    read::must_exist(&args.from, "--from")?;
+    for (option, directory) in [("--media", &args.media), ("--log", &args.log)] {
+        if let Some(directory) = directory.as_deref().filter(|directory| !directory.is_dir()) {
+            return Err(Failure::new(Exit::Usage, format!("{option}: {} is no directory", directory.display())));
+        }
     }
     let data_dir = named(&config.data_dir)?;
     let target = target(config, args.replace)?;
@@ -60,22 +63,22 @@ pub async fn run(config: &Config, args: RestoreArgs) -> Result<(), Failure> {
 fn tell(config: &Config, args: &RestoreArgs, restored: &Restored) -> Result<(), Failure> {
     let Restored { manifest, reached, aside, findings } = restored;
     let until = reached.as_ref().map(|reached| &reached.moment);
-    let beyond = reached.as_ref().and_then(|reached| reached.beyond.as_ref());
     let problems: Vec<&str> = findings.problems.iter().map(|problem| problem.what.as_str()).collect();
     let key = manifest.key || config.secret_salt.is_some();
     if args.json {
-        let told = json!({"dataDir": config.data_dir, "backup": args.from, "createdAt": manifest.created_at, "until": until,
-            "logEndsBefore": beyond, "movedAside": aside, "key": manifest.key, "problems": problems, "sound": problems.is_empty()});
+        let mut told = json!({"dataDir": config.data_dir, "backup": args.from, "createdAt": manifest.created_at, "until": until,
+            "logEndsBefore": null, "movedAside": aside, "key": manifest.key, "problems": problems, "sound": problems.is_empty()});
+        if let (Some(told), Some(reached)) = (told.as_object_mut(), reached) {
+            told.extend(reached.as_json());
+        }
         print(&format!("{told:#}\n"))?;
     } else {
         let moment = until.unwrap_or(&manifest.created_at);
         let by = if reached.is_some() { "by the log and a backup of " } else { "" };
         let mut said = format!("{} is as it was at {moment}: {by}{}\n", config.data_dir.display(), manifest.extent());
-        if let Some(beyond) = beyond {
-            // Writing to a String cannot fail.
-            let _ = writeln!(said, "THE LOG ENDS BEFORE {beyond}: what was committed after {moment}, if anything was, is not here.");
-        }
+        said.push_str(&reached.as_ref().map_or_else(String::new, Reached::report));
         if let Some(aside) = aside {
+            // Writing to a String cannot fail.
             let _ = writeln!(said, "What was there before is in {}.", aside.display());
         }
         if !key {
@@ -209,6 +212,10 @@ fn extract(from: &Path, staging: &Path, media: &Path, progress: &mut Progress) -
         let message = format!("{} cannot be copied to {}", from.display(), staging.display());
         Failure::new(Exit::Failure, message).because(error)
     })?;
+    if !found.is_backup {
+        let what = found.problems.join("; ");
+        return Err(Failure::new(Exit::Damaged, format!("nothing is restored of {}: {what}", from.display())));
+    }
     match (found.problems.first(), found.manifest) {
         (None, Some(manifest)) => Ok(manifest),
         (problem, _) => {

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::backup::{self, Order};
 use super::manifest::{FILE, Manifest, SUM_FILE};
 use super::progress::Progress;
-use super::{Place, off_thread, recover, stage, unwritable};
+use super::{Place, inside, off_thread, recover, stage, unwritable, within};
 use crate::config::{BackupsConfig, Config};
 use crate::exit::{Exit, Failure};
 use crate::{secret_key, wiring};
@@ -51,6 +51,9 @@ impl Schedule {
             let message = format!("{} cannot be written; look at BACKUP_DIR: its permissions, its free space; or unset it", dir.display());
             Failure::new(Exit::Failure, message).because(error)
         })?;
+        if let Some(directory) = within(config, &dir) {
+            log::warn!("BACKUP_DIR is {}; {}", dir.display(), inside(directory));
+        }
         let key = config.data_dir.join(secret_key::FILE);
         let place = Place { database: config.data_dir.join(wiring::DATABASE), media, key, salted: config.secret_salt.is_some() };
         let now = clock.now();
@@ -147,14 +150,14 @@ pub(crate) fn begin(config: &Config, store: &Arc<Store>, schedule: Option<Schedu
 }
 
 /// The backups of a directory.
-struct Kept {
+pub(super) struct Kept {
     /// Those that say what they are, oldest first.
-    whole: Vec<(PathBuf, Manifest)>,
+    pub(super) whole: Vec<(PathBuf, Manifest)>,
     /// Whether there may be another, which cannot be read now.
     is_all: bool,
 }
 
-fn kept(dir: &Path) -> io::Result<Kept> {
+pub(super) fn kept(dir: &Path) -> io::Result<Kept> {
     let mut kept = Kept { whole: Vec::new(), is_all: true };
     for entry in dir.read_dir()? {
         let path = entry?.path();

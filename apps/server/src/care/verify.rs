@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
 use super::progress::{Progress, size};
-use super::{Place, failed, off_thread, read};
+use super::{Place, failed, off_thread, read, verify_log};
 use crate::cli::VerifyDataArgs;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -42,6 +42,9 @@ pub(crate) struct Findings {
 
 /// Verifies, and tells what was found.
 pub async fn run(config: &Config, args: VerifyDataArgs) -> Result<(), Failure> {
+    if let Some(log) = args.log {
+        return verify_log::run(config, log, args.json).await;
+    }
     let progress = if args.json { Progress::quiet() } else { Progress::new() };
     let findings = if let Some(path) = args.backup {
         off_thread(move || backup(&path, progress)).await?
@@ -50,14 +53,14 @@ pub async fn run(config: &Config, args: VerifyDataArgs) -> Result<(), Failure> {
         off_thread(move || live(&place.database, Access::Shared, &place.media, progress)).await?
     };
     print(&if args.json { format!("{:#}\n", as_json(&findings)) } else { report(&findings) })?;
-    if findings.problems.is_empty() { Ok(()) } else { Err(damaged(&findings)) }
+    if findings.problems.is_empty() { Ok(()) } else { Err(damaged(&findings.looked_at, findings.problems.len())) }
 }
 
-fn damaged(findings: &Findings) -> Failure {
-    let count = findings.problems.len();
+/// The end where so many things are not as they should be.
+pub(super) fn damaged(looked_at: &str, count: usize) -> Failure {
     let things = if count == 1 { "one thing is" } else { "things are" };
     let message = if count == 1 { format!("{things} not as it should be") } else { format!("{count} {things} not as they should be") };
-    Failure::new(Exit::Damaged, format!("{}: {message}", findings.looked_at))
+    Failure::new(Exit::Damaged, format!("{looked_at}: {message}"))
 }
 
 fn report(findings: &Findings) -> String {
@@ -136,6 +139,7 @@ async fn compare(media: &dyn MediaStore, file: &KnownFile) -> Result<Option<Stri
 
 /// Looks at a backup: each byte against its sums, and the database of a directory as well.
 pub(crate) fn backup(path: &Path, mut progress: Progress) -> Result<Findings, Failure> {
+    read::must_exist(path, "--backup")?;
     let mut done = 0;
     let found = read::read(path, &mut read::Nobody, &mut |bytes| {
         done += bytes;

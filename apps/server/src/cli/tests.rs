@@ -68,10 +68,13 @@ fn care_takes_places_and_a_moment() {
     assert_eq!((args.from.to_str(), args.log.unwrap().to_str(), args.replace), (Some("b.tar"), Some("l"), true));
     assert_eq!(args.until.unwrap().iso(), "2026-01-01T00:00:00.000Z");
     let whole = "doolittle restore --from b --log l --media m";
-    for line in [whole, "doolittle backup", "doolittle verify --backup b --json", "doolittle repair", "doolittle migrate --down"] {
+    let verify = ["doolittle verify --backup b --json", "doolittle verify --log l --json"];
+    for line in [whole, "doolittle backup", verify[0], verify[1], "doolittle repair", "doolittle migrate --down"] {
         assert!(read(line).verb.is_some(), "{line}");
     }
-    for bad in ["restore", "restore --from b --media m", "restore --from b --until soon", "backup b", "verify b"] {
+    let bad_verify = ["verify b", "verify --log l --backup b"];
+    let bad_restore = ["restore", "restore --from b --media m", "restore --from b --until soon"];
+    for bad in [&bad_restore[..], &bad_verify, &["backup b"]].concat() {
         assert_eq!(parse(format!("doolittle {bad}").split_whitespace()).unwrap_err().exit_code(), 2, "{bad}");
     }
 }

@@ -22,6 +22,10 @@ pub async fn run(config: &Config, verb: KeyVerb, server: &ServerArgs, as_json: b
             let answer = server.ask(Method::Get, "/api/keys", None).await?;
             if as_json { print_json(answer.get("keys").unwrap_or(&answer)) } else { print(&listing(&answer)) }
         }
+        KeyVerb::Revoke { id } if id.trim().is_empty() => {
+            let message = "say which key: its id, or a beginning of it that only one has; `doolittle key list` shows them";
+            Err(Failure::new(Exit::Usage, message))
+        }
         KeyVerb::Revoke { id } => {
             let id = one(&server.ask(Method::Get, "/api/keys", None).await?, &id)?;
             server.ask(Method::Delete, &format!("/api/keys/{id}"), None).await?;

@@ -24,6 +24,12 @@ const PROGRAM: &str = concat!("doolittle ", env!("CARGO_PKG_VERSION"));
 
 /// Writes an agent into a file, or to standard output.
 pub async fn run(config: &Config, args: ExportArgs) -> Result<(), Failure> {
+    // What cannot work leaves nothing that was not there.
+    args.out.as_deref().map_or(Ok(()), place_for)?;
+    if config.postgres_url.is_none() && !config.data_dir.join(wiring::DATABASE).is_file() {
+        let message = format!("there is no agent in {}, for it has no database; name another with --data-dir", config.data_dir.display());
+        return Err(Failure::new(Exit::DataDir, message));
+    }
     data_dir::prepare(&config.data_dir)?;
     let _lock = DataLock::take(&config.data_dir)?;
     let store = wiring::open(config).await?;
@@ -48,11 +54,22 @@ async fn write(ports: &MovingPorts, args: &ExportArgs) -> Result<(AgentSummary, 
     Ok((agent, left))
 }
 
-/// The file is whole or not there, its owner's alone, and never in place of another.
-async fn to_file(ports: &MovingPorts, agent: AgentId, path: &Path) -> Result<Left, Failure> {
+/// Refuses a path at which no file can be made.
+fn place_for(path: &Path) -> Result<(), Failure> {
     if path.exists() {
         return Err(Failure::new(Exit::Usage, format!("{} is there already; name another file", path.display())));
     }
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) if !parent.is_dir() => {
+            Err(Failure::new(Exit::Failure, format!("{} cannot be written: there is no directory {}", path.display(), parent.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The file is whole or not there, its owner's alone, and never in place of another.
+async fn to_file(ports: &MovingPorts, agent: AgentId, path: &Path) -> Result<Left, Failure> {
+    place_for(path)?;
     let partial = path.with_added_extension("partial");
     let unwritable = |error: io::Error| Failure::new(Exit::Failure, format!("{} cannot be written", path.display())).because(error);
     let mut options = OpenOptions::new();
@@ -203,6 +220,10 @@ mod tests {
         }
 
         async fn start(&self, _: AgentId, _: AgentPlane, _: Timestamp) -> StoreResult<Option<Agent>> {
+            unasked()
+        }
+
+        async fn restart(&self, _: AgentId, _: AgentPlane, _: Timestamp) -> StoreResult<Option<Agent>> {
             unasked()
         }
 

@@ -50,8 +50,8 @@ pub async fn run(config: &Config, args: ImportArgs) -> Result<(), Failure> {
     }
     data_dir::prepare(&config.data_dir)?;
     let _lock = DataLock::take(&config.data_dir)?;
-    let vault: Arc<dyn Vault> = Arc::new(secret_key::vault(config)?);
     let store = wiring::open(config).await?;
+    let vault: Arc<dyn Vault> = Arc::new(secret_key::vault(config, store.secrets().as_ref()).await?);
     let moving = MovingIn::new(Some(ports(&store)), vault, Arc::new(SystemClock), progress());
     let moved = take_in(moving, source, AGAIN).await;
     store.close().await;

@@ -36,11 +36,13 @@ use crate::figures::{self, PrometheusFigures};
 use crate::live_settings::LiveSettings;
 use crate::lock::DataLock;
 use crate::machine::ThisMachine;
+use crate::secret_key::{self, KeyFile};
 use crate::startup::Started;
 use crate::upkeep::Upkeep;
-use crate::{secret_key, speech, tee};
+use crate::{speech, tee};
 
 mod adapters;
+mod ownership;
 mod services;
 
 pub use adapters::{DATABASE, media_store, open, target};
@@ -49,9 +51,6 @@ use services::{Shared, agents, attachments, http_settings, knowledge, run_limits
 
 /// How long runs under way may finish when the server stops; what is left is tried again at the next start.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// How often to look whether the database still belongs to this server.
-const OWNER_CHECK: Duration = Duration::from_secs(10);
 
 /// Runs the server on a bound port with a locked data directory until the process is told to stop.
 pub async fn serve(config: Config, listener: TcpListener, lock: DataLock) -> Result<(), Failure> {
@@ -67,15 +66,16 @@ pub async fn serve(config: Config, listener: TcpListener, lock: DataLock) -> Res
             std::process::exit(Exit::Failure as i32);
         });
     };
-    let served = serve_until(&config, listener, ready, stop).await;
+    let served = serve_until(&config, listener, &lock, ready, stop).await;
     drop(lock);
     served
 }
 
-/// Runs the server on a bound port until `stop` resolves; `ready` gets the start-up text.
+/// Runs the server on a bound port, in a data directory that is locked, until `stop` resolves; `ready` gets the start-up text.
 pub async fn serve_until(
     config: &Config,
     listener: TcpListener,
+    lock: &DataLock,
     ready: impl FnOnce(&str),
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
@@ -84,12 +84,13 @@ pub async fn serve_until(
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);
     let counted = PrometheusFigures::begin();
     let ui = config.server.ui.as_deref().map(ui_folder).transpose()?;
-    let vault = Arc::new(secret_key::vault(config)?);
     let keyring = credentials::keyring(config)?;
     let key_set = KeySet::named(config, &keyring)?;
     let enclave = tee::enclave(config).await?;
     let attests = enclave.as_ref().map(Enclave::describe);
     let store = Arc::new(open(config).await?);
+    let place = ownership::place(config, lock)?;
+    let vault = Arc::new(secret_key::vault(config, store.secrets().as_ref()).await?);
     let files = media_store(config).await?;
     let kept_in = files.describe();
     let schedule = Schedule::of(config, &store, Arc::clone(&files), Arc::clone(&clock))?;
@@ -139,7 +140,7 @@ pub async fn serve_until(
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
     let channel = unguessable_channel()?;
     let shared = Shared {
-        vault: Arc::clone(&vault),
+        key: KeyFile::of(config, &vault, place.clone()),
         keys: Arc::clone(&keys),
         agents,
         knowledge,
@@ -171,7 +172,7 @@ pub async fn serve_until(
     ready(&started_text(config, address, &store, &kept_in, &found, &listed, channel));
 
     let stop = either(stopped, stop, told_to_stop);
-    let outcome = until_stopped(server, runtime, &store, stop).await;
+    let outcome = until_stopped(server, runtime, stop, ownership::lost(config, &store, &place)).await;
     background.shutdown().await;
     credentials::end(&keys).await;
     store.close().await;
@@ -206,12 +207,12 @@ fn in_background(upkeep: Upkeep, agents: Arc<Agents>, minds: Arc<ReadyAgents>, s
     background
 }
 
-/// Serves until `stop` resolves, and then lets what is under way come to its end.
+/// Serves until `stop` resolves, and then lets what is under way come to its end. What is `lost` ends it at once.
 async fn until_stopped(
     server: RunningServer,
     runtime: Runtime,
-    store: &Store,
     stop: impl Future<Output = ()>,
+    lost: impl Future<Output = Failure>,
 ) -> Result<std::io::Result<()>, Failure> {
     let stopper = server.stopper();
     let mut serving = pin!(server.wait());
@@ -226,10 +227,7 @@ async fn until_stopped(
             };
             tokio::join!(&mut serving, closed).0
         }),
-        () = lost_database(store) => Err(Failure::new(
-            Exit::Locked,
-            "another server has taken over the database, since the connection that kept it was lost; stopped at once",
-        )),
+        failure = lost => Err(failure),
     }
 }
 
@@ -238,18 +236,6 @@ async fn follow(settings: LiveSettings, minds: Arc<ReadyAgents>) {
     loop {
         settings.changed().await;
         minds.forget_all();
-    }
-}
-
-/// Resolves when another server works on the database.
-async fn lost_database(store: &Store) {
-    loop {
-        tokio::time::sleep(OWNER_CHECK).await;
-        match store.still_owner().await {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => log::warn!("cannot see whether the database is still ours: {}", chain(&error)),
-        }
     }
 }
 

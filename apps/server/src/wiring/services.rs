@@ -155,7 +155,7 @@ pub(super) fn run_limits(config: &Config) -> Limits {
 
 /// What the services share.
 pub(super) struct Shared {
-    pub(super) vault: Arc<auth::SecretVault>,
+    pub(super) key: KeyFile,
     pub(super) keys: Arc<Keys>,
     pub(super) agents: Arc<Agents>,
     pub(super) knowledge: Arc<Knowledge>,
@@ -174,7 +174,7 @@ pub(super) struct Shared {
 /// The services; what they have to do beside the requests is begun.
 pub(super) fn services(config: &Config, store: &Store, shared: Shared, background: &mut JoinSet<()>) -> Services {
     let access = Access::new(store.access());
-    let Shared { vault, keys, agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures } = shared;
+    let Shared { key, keys, agents, knowledge, minds, vectors, files, enclave, bus, clock, ids, machine, settings, figures } = shared;
     // One for all of them: the readers of the database are the same, whoever asks.
     let reads = agents.reads.clone();
     let tee = Tee {
@@ -245,8 +245,8 @@ pub(super) fn services(config: &Config, store: &Store, shared: Shared, backgroun
         channels: store.channels(),
         meetings: Arc::<Channels>::clone(&channels),
     });
-    let key = Arc::new(KeyFile { data_dir: config.data_dir.clone(), salted: config.secret_salt.is_some(), vault: Arc::clone(&vault) });
-    let secrets = Secrets { secrets: store.secrets(), vault, key, turn: Arc::default() };
+    let vault = Arc::<auth::SecretVault>::clone(&key.vault);
+    let secrets = Secrets { secrets: store.secrets(), vault, key: Arc::new(key), turn: Arc::default() };
     let system = System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures, speech: minds };
     Services {
         agents,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::fake_server::{CHANNEL, ELIZA, Fake};
 use crate::server::Server;
-use crate::{command, doolittle, stderr, stdout, worked};
+use crate::{command, doolittle, ended, stderr, stdout, worked};
 
 const HELLO: &str = "event: user_message\ndata: {\"id\":\"x\"}\n\nevent: chunk\ndata: {\"chunk\":\"Hel\",\"index\":0}\n\n\
                      event: chunk\ndata: {\"chunk\":\"lo.\",\"index\":1}\n\nevent: done\ndata: {\"text\":\"Hello.\\u001b[2J\",\"actions\":[\"REPLY\"]}\n\n";
@@ -186,5 +186,13 @@ fn a_refused_key_and_an_absent_server_have_codes_of_their_own() {
         let absent = doolittle(directory.path(), &[("SERVER_PORT", &nobody.port().to_string())], &arguments);
         assert_eq!(absent.status.code(), Some(7), "{}", stderr(&absent));
         assert!(stderr(&absent).contains("start one with `doolittle`"), "{}", stderr(&absent));
+    }
+}
+
+#[test]
+fn a_key_without_a_name_is_nobodys() {
+    let directory = tempfile::tempdir().unwrap();
+    for id in ["", " "] {
+        ended(&doolittle(directory.path(), &[], &["key", "revoke", id]), 2, "say which key");
     }
 }

@@ -9,6 +9,7 @@ mod elizaos;
 mod environment;
 mod fake_server;
 mod moving;
+mod ownership;
 mod secrets;
 mod server;
 mod start;

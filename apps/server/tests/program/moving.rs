@@ -103,6 +103,14 @@ fn an_export_takes_no_files_place_and_no_wrong_name() {
 }
 
 #[test]
+fn an_export_that_cannot_be_made_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    ended(&run(directory.path(), &["export", "Ada"]), 4, "has no database");
+    ended(&run(directory.path(), &["export", "Ada", "--out", "none/ada.jsonl"]), 1, "there is no directory none");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn characters_come_in_and_what_is_none_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let characters = directory.path().join("characters");

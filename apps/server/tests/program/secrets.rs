@@ -257,10 +257,36 @@ fn a_secret_that_no_key_opens_is_named_and_the_keys_stay_as_they_are() {
     let character = json!({"name": "Keeper", "bio": ["Keeps."], "secrets": {"TOKEN": secret("unreadable")}});
     assert!(server.ask("POST", "/api/agents", &json!({"characterJson": character})).contains("Keeper"));
     drop(server);
-    fs::remove_file(&key).unwrap();
+    let before = "ab".repeat(32);
+    fs::write(&key, &before).unwrap();
     let server = crate::server::Server::start(directory.path(), &[]);
-    let before = fs::read(&key).ok();
     let refused = said(directory.path(), &[], &["secrets", "rotate", "--url", &server.url()]);
     assert!(refused.contains("No key opens the secret TOKEN of the agent "), "{refused}");
-    assert_eq!(fs::read(&key).ok(), before);
+    assert_eq!(fs::read_to_string(&key).unwrap(), before);
+    let told = server.killed();
+    blind("the log", told.as_bytes());
+    assert!(told.contains("WARN") && told.contains("of 1 secrets that were looked at 1 cannot be read"), "{told}");
+}
+
+#[test]
+fn without_the_key_to_its_secrets_a_server_does_not_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let (key, kept) = (directory.path().join("data/secret.key"), directory.path().join("kept"));
+    let server = crate::server::Server::start(directory.path(), &[]);
+    let character = json!({"name": "Keeper", "bio": ["Keeps."], "secrets": {"TOKEN": secret("kept")}});
+    assert!(server.ask("POST", "/api/agents", &json!({"characterJson": character})).contains("Keeper"));
+    drop(server);
+    fs::rename(&key, &kept).unwrap();
+    fs::write(directory.path().join("ada.json"), json!({"name": "Ada", "bio": ["Counts."]}).to_string()).unwrap();
+    for arguments in [&["serve", "--port", "0", "--data-dir", "data"][..], &["import", "ada.json", "--yes", "--data-dir", "data"]] {
+        let refused = doolittle(directory.path(), &[], arguments);
+        crate::ended(&refused, 4, "secret.key is missing");
+        assert!(stderr(&refused).contains("put it back"), "{}", stderr(&refused));
+        assert!(!key.exists(), "no other key is made in its place");
+    }
+    fs::rename(&kept, &key).unwrap();
+    let server = crate::server::Server::start(directory.path(), &[]);
+    worked(&doolittle(directory.path(), &[], &["secrets", "rotate", "--url", &server.url()]));
+    let told = server.killed();
+    assert!(!told.contains("that were looked at"), "{told}");
 }

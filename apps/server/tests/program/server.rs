@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::thread::{JoinHandle, sleep};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -13,6 +15,8 @@ use crate::command;
 pub struct Server {
     process: Child,
     address: String,
+    /// What it says, when it has ended.
+    said: Option<JoinHandle<String>>,
 }
 
 impl Server {
@@ -20,9 +24,42 @@ impl Server {
     pub fn start(directory: &Path, environment: &[(&str, &str)]) -> Self {
         let arguments = ["--port", "0", "--data-dir", "data", "--default-agent=false"];
         let mut process = command(directory, environment, &arguments).stderr(Stdio::piped()).spawn().unwrap();
-        let said = BufReader::new(process.stderr.take().unwrap());
-        let address = said.lines().map_while(Result::ok).find_map(|line| Some(line.split_once("listens on http://")?.1.trim().to_owned()));
-        Self { process, address: address.unwrap_or_else(|| panic!("the server does not start")) }
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = Vec::new();
+        let address = lines.by_ref().find_map(|line| {
+            let address = line.split_once("listens on http://").map(|(_, address)| address.trim().to_owned());
+            said.push(line);
+            address
+        });
+        let address = address.unwrap_or_else(|| panic!("the server does not start: {}", said.join("\n")));
+        let said = std::thread::spawn(move || {
+            said.extend(lines);
+            said.join("\n")
+        });
+        Self { process, address, said: Some(said) }
+    }
+
+    /// Waits until it has ended by itself. Its code, and all that it said.
+    pub fn ended(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let status = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the server does not end");
+            sleep(Duration::from_millis(20));
+        };
+        (status.code(), self.said())
+    }
+
+    /// Ends it. All that it said.
+    pub fn killed(mut self) -> String {
+        self.process.kill().unwrap();
+        self.said()
+    }
+
+    fn said(&mut self) -> String {
+        self.said.take().map(|said| said.join().unwrap()).unwrap_or_default()
     }
 
     /// Where it listens.

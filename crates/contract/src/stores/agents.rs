@@ -142,6 +142,44 @@ pub async fn stopping_tells_whether_the_agent_ran(stores: Stores) {
     assert_eq!(stores.agents.stop(agent_id(2), at(9)).await.sure(), None);
 }
 
+/// One that did not run is started.
+pub async fn a_restart_is_a_new_version_each_time(stores: Stores) {
+    stores.agents.add(agent(1), Vec::new()).await.sure();
+    let own = plane(agent_id(1), channel_id(1), &[]);
+    let mut version = at(0);
+    for now in [9, 9, -5] {
+        let restarted = stores.agents.restart(agent_id(1), own.clone(), at(now)).await.sure().sure();
+        assert!(restarted.running && restarted.updated_at > version, "{restarted:?}");
+        version = restarted.updated_at;
+        assert_eq!(stores.agents.find(agent_id(1)).await.sure(), Some(restarted));
+    }
+    assert_eq!(stores.worlds_of(agent_id(1)).await, std::slice::from_ref(&own.world));
+    assert_eq!(stores.agents.restart(agent_id(2), plane(agent_id(2), channel_id(1), &[]), at(9)).await.sure(), None);
+    assert_eq!(stores.worlds_of(agent_id(2)).await, []);
+}
+
+/// It is not stopped at any moment.
+pub async fn what_is_posted_while_an_agent_is_restarted_is_for_it_too(stores: Stores) {
+    let agent = stores.running_agent(1).await;
+    let mut tasks = JoinSet::new();
+    for number in 0..4 {
+        let stores = stores.clone();
+        let channel = stores.open_channel(number, &[agent.into()]).await;
+        tasks.spawn(async move {
+            for turn in 0..16 {
+                assert_eq!(only(stores.say(number * 16 + turn, channel, person(1)).await.deliveries).agent_id, agent);
+            }
+        });
+    }
+    for now in 0..16 {
+        assert!(stores.agents.restart(agent, plane(agent, channel_id(1), &[]), at(now)).await.sure().is_some());
+        assert_eq!(stores.agents.first_running(None).await.sure(), Some(agent));
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.sure();
+    }
+}
+
 /// Whichever comes first, none misses it, and who stops it last leaves it stopped.
 pub async fn starts_and_stops_at_once_all_find_the_agent(stores: Stores) {
     let agent = stores.running_agent(1).await;

@@ -4,7 +4,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
 
 use core_types::deliveries::{
-    Busy, ClaimRequest, Claimed, DeliveryState, DeliveryWorker, Held, LEASE_MILLIS, MAX_ATTEMPTS, Requeue, Shares,
+    Busy, ClaimRequest, Claimed, DeliveryState, DeliveryWorker, HASTY_ATTEMPTS, Held, LEASE_MILLIS, MAX_ATTEMPTS, RESPITE_MILLIS, Requeue,
+    Shares,
 };
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, Channel, PostMessage, Wake};
 use core_types::runs::LogFilter;
@@ -219,6 +220,23 @@ pub async fn what_waits_for_a_stopped_agent_is_as_it_was_when_it_starts(stores: 
     assert_eq!(only(stores.claim(9, at(LEASE_MILLIS)).await).delivery.id, first.delivery.id);
 }
 
+/// Whether it ran or not; and what is claimed is its holder's.
+pub async fn what_waits_for_an_agent_is_as_it_was_when_it_is_restarted(stores: Stores) {
+    let (agent, _, first) = stores.claimed_message().await;
+    let own = || super::scene::plane(agent, channel_id(9), &[]);
+    let due = async || stores.deliveries.next_due(Busy::default()).await.sure();
+    let second = stores.open_channel(2, &[agent.into()]).await;
+    written(stores.messages.post(post_of(draft(2, second, person(1), "hello"), at(2))).await.sure());
+    stores.agents.restart(agent, own(), at(3)).await.sure().sure();
+    assert_eq!(due().await, Some(at(2)));
+    stores.agents.stop(agent, at(4)).await.sure();
+    assert_eq!(due().await, None);
+    stores.agents.restart(agent, own(), at(5)).await.sure().sure();
+    assert_eq!(only(stores.claim(9, at(5)).await).message.id, message_id(2));
+    assert_eq!(stores.claim(9, at(LEASE_MILLIS - 1)).await, []);
+    assert!(stores.deliveries.finish(finish_as(&first, DeliveryState::Ignored, at(6))).await.sure().is_some());
+}
+
 /// Those that wait longest come first.
 pub async fn a_claim_takes_the_oldest_up_to_its_limit(stores: Stores) {
     let agent = stores.running_agent(1).await;
@@ -274,6 +292,27 @@ pub async fn recovery_makes_claimed_deliveries_pending(stores: Stores) {
     assert_eq!((again.delivery.id, again.delivery.attempt), (first.delivery.id, 2));
     let late = finish_as(&first, DeliveryState::Ignored, at(2));
     assert_eq!(stores.deliveries.finish(late).await.sure(), None, "whoever held it before cannot finish it");
+}
+
+/// However often the server starts meanwhile; it is not begun, and no attempt is used up.
+pub async fn what_came_to_no_end_twice_waits_after_each_start(stores: Stores) {
+    let (agent, _, first) = stores.claimed_message().await;
+    stores.deliveries.recover(at(0)).await.sure();
+    let second = only(stores.claim(10, at(0)).await);
+    assert_eq!(second.delivery.tries(), HASTY_ATTEMPTS);
+    let mut due = at(0);
+    for start in [at(1), at(RESPITE_MILLIS), at(3 * RESPITE_MILLIS)] {
+        due = start.plus_millis(RESPITE_MILLIS);
+        stores.deliveries.recover(start).await.sure();
+        assert_eq!(stores.claim(10, due.plus_millis(-1)).await, []);
+        assert_eq!(stores.deliveries.next_due(Busy::default()).await.sure(), Some(due));
+    }
+    let elsewhere = stores.open_channel(2, &[agent.into()]).await;
+    stores.say(2, elsewhere, person(1)).await;
+    stores.deliveries.recover(at(4 * RESPITE_MILLIS - 1)).await.sure();
+    assert_eq!(only(stores.claim(10, due).await).message.id, message_id(2), "what is new waits for nothing");
+    let third = only(stores.claim(10, at(5 * RESPITE_MILLIS)).await);
+    assert_eq!((third.delivery.id, third.delivery.tries()), (first.delivery.id, HASTY_ATTEMPTS + 1));
 }
 
 /// Until the moment given, and the ones behind it wait too.

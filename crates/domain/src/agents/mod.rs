@@ -10,6 +10,7 @@ use core_types::agents::{
 use core_types::bus::{BusEvent, EventBus, Topic};
 use core_types::character::{self, Character, ParsedCharacter, TemplateEngine};
 use core_types::error::chain;
+use core_types::memory::AgentPlane;
 use core_types::secrets::{ElizaOsSecret, SealedSecret, Secret, SecretRepository, Vault};
 use core_types::{AgentId, Caller, Clock, InvalidCode, JsonObject, Permission, ServiceError, ServiceResult, Tenant, Thing};
 use icu_collator::options::CollatorOptions;
@@ -141,11 +142,7 @@ impl AgentService for Agents {
         require(caller, Permission::AgentsWrite)?;
         self.access.to(caller, Wanted::OwnAgent(id)).await?;
         let agents = self.clone();
-        whole(async move {
-            agents.end(id).await?;
-            agents.begin(id).await
-        })
-        .await
+        whole(async move { agents.begin_anew(id).await }).await
     }
 }
 
@@ -196,13 +193,29 @@ impl Agents {
     }
 
     async fn begin(&self, id: AgentId) -> ServiceResult<Agent> {
+        let own = self.prepare(id).await?;
+        let started = self.agents.start(id, own, self.clock.now()).await?;
+        self.begun(started, BusEvent::AgentChanged(id)).await
+    }
+
+    async fn begin_anew(&self, id: AgentId) -> ServiceResult<Agent> {
+        let own = self.prepare(id).await?;
+        let started = self.agents.restart(id, own, self.clock.now()).await?;
+        self.begun(started, BusEvent::AgentRestarted(id)).await
+    }
+
+    /// Brings up to date what an agent knows before it starts. Returns what it has of its own.
+    async fn prepare(&self, id: AgentId) -> ServiceResult<AgentPlane> {
         let agent = self.agents.find(id).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
         self.knowledge.follow(&agent).await?;
-        let own = plane::own(&agent);
-        let started = self.agents.start(id, own, self.clock.now()).await?.ok_or(ServiceError::NotFound(Thing::Agent))?;
-        self.follow_files(id);
-        self.bus.publish(Topic::Work, BusEvent::AgentChanged(id)).await;
-        Ok(started)
+        Ok(plane::own(&agent))
+    }
+
+    async fn begun(&self, started: Option<Agent>, told: BusEvent) -> ServiceResult<Agent> {
+        let agent = started.ok_or(ServiceError::NotFound(Thing::Agent))?;
+        self.follow_files(agent.id);
+        self.bus.publish(Topic::Work, told).await;
+        Ok(agent)
     }
 
     /// Returns whether it ran.

@@ -21,8 +21,9 @@ use core_types::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::one_at_a_time::OwnersTurns;
 use crate::permission::{Access, require};
-use crate::places::{Places, Turns};
+use crate::places::Places;
 
 mod html;
 mod split;
@@ -81,7 +82,7 @@ pub struct Knowledge {
     /// Who hands in documents.
     places: Places,
     /// Whose agent's texts are taken in.
-    turns: Turns,
+    turns: OwnersTurns,
 }
 
 /// A document that is stored.
@@ -150,7 +151,7 @@ impl KnowledgeService for Knowledge {
 impl Knowledge {
     /// Documents through these ports.
     pub fn new(ports: KnowledgePorts) -> Self {
-        Self { ports, turn: tokio::sync::Mutex::default(), places: Places::new(AT_ONCE), turns: Turns::new(CHARACTERS) }
+        Self { ports, turn: tokio::sync::Mutex::default(), places: Places::new(AT_ONCE), turns: OwnersTurns::new(CHARACTERS) }
     }
 
     /// Brings what an agent knows of its character's knowledge up to date: texts that are new are taken in, those that the

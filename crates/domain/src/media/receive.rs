@@ -194,17 +194,17 @@ impl Upload for Receiving {
     async fn hold(mut self: Box<Self>) -> ServiceResult<HeldFile> {
         self.check_size()?;
         let (id, media_type) = self.finish().await?;
-        let held = Held { store: Arc::clone(&self.ports.store), name: MediaName::new(id, media_type) };
-        let reader = self.ports.store.open(held.name, 0..self.size).await?;
+        let file = RemovedOnDrop { store: Arc::clone(&self.ports.store), name: MediaName::new(id, media_type) };
+        let reader = self.ports.store.open(file.name, 0..self.size).await?;
         let reader = reader.ok_or_else(|| ServiceError::Internal("a file is gone that was just written".into()))?;
-        Ok(HeldFile { media_type, size: self.size, reader: Box::new(Once { reader, _held: held, _place: self.place }) })
+        Ok(HeldFile { media_type, size: self.size, reader: Box::new(Once { reader, _file: file, _place: self.place }) })
     }
 }
 
 /// The reader of a file that goes with it. It counts among the files that are being taken until then.
 struct Once {
     reader: Box<dyn MediaReader>,
-    _held: Held,
+    _file: RemovedOnDrop,
     _place: Place,
 }
 
@@ -216,12 +216,12 @@ impl MediaReader for Once {
 }
 
 /// Removes a file when it is dropped. What a crash leaves is known to nobody, and collected.
-struct Held {
+struct RemovedOnDrop {
     store: Arc<dyn MediaStore>,
     name: MediaName,
 }
 
-impl Drop for Held {
+impl Drop for RemovedOnDrop {
     fn drop(&mut self) {
         let (store, name) = (Arc::clone(&self.store), self.name);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };

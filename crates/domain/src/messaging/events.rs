@@ -124,15 +124,15 @@ impl Events {
         Ok(())
     }
 
-    /// What is handed out, to whom it may still be; else the end.
-    async fn may_still_have(&mut self, item: StreamItem) -> ServiceResult<Option<StreamItem>> {
-        let is_end = matches!(&item, StreamItem::Event(event) if matches!(event.body, EventBody::ChannelDeleted));
+    /// Hands out the next of what is ready, if who reads may still have it; else this is the end. It stays ready while that is asked, since
+    /// whoever waits may give up.
+    async fn hand_out(&mut self) -> ServiceResult<Option<StreamItem>> {
+        let is_end = matches!(self.ready.front(), Some(StreamItem::Event(event)) if matches!(event.body, EventBody::ChannelDeleted));
         if self.reader.may_lose_it() && !is_end && !self.reader.may_read(self.channel).await? {
             self.ended = true;
             self.ready.clear();
-            return Ok(None);
         }
-        Ok(Some(item))
+        Ok(self.ready.pop_front())
     }
 
     /// Hands out a stored event in its place.
@@ -178,8 +178,8 @@ impl Events {
 impl EventStream for Events {
     async fn next(&mut self) -> ServiceResult<Option<StreamItem>> {
         loop {
-            if let Some(item) = self.ready.pop_front() {
-                return self.may_still_have(item).await;
+            if !self.ready.is_empty() {
+                return self.hand_out().await;
             }
             if self.ended {
                 return Ok(None);
@@ -196,7 +196,7 @@ impl EventStream for Events {
                 Ok(Ok(BusEvent::Channel(event))) => self.hear(event),
                 // Where the channel is not known to be there, it is not known whose it is.
                 Ok(Ok(BusEvent::Chunk(chunk))) if !self.exists || self.is_late(&chunk) => {}
-                Ok(Ok(BusEvent::Chunk(chunk))) => return self.may_still_have(StreamItem::Chunk(chunk)).await,
+                Ok(Ok(BusEvent::Chunk(chunk))) => self.ready.push_back(StreamItem::Chunk(chunk)),
                 Ok(Ok(_)) => {}
                 // A lost event costs latency, not data.
                 Ok(Err(Lagged)) | Err(_) => self.missed = true,

@@ -2,15 +2,21 @@
 
 use std::path::Path;
 
+use core_types::error::chain;
 use core_types::media::{MediaName, MediaType};
-use core_types::{JsonObject, MediaId};
+use core_types::{JsonObject, MediaId, StoreError};
 use rusqlite::{Connection, ErrorCode};
 
-use super::{Access, CareError, open, schema_of};
-use crate::words;
+use super::{Access, CareError, address, open, open_as, schema_of};
+use crate::options::Kind;
+use crate::sqlite::rows;
+use crate::{migrate, words};
 
 /// So many findings of a kind are told; of a damaged database each row may be one.
 const TOLD: usize = 100;
+
+/// A text has its vector made of more characters than these, where it has more.
+const BEGINNING: usize = 1_000;
 
 /// What was looked at. The order is that of looking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, derive_more::Display)]
@@ -20,6 +26,8 @@ pub enum Check {
     Structure,
     /// Rows that name rows which are not there.
     References,
+    /// Rows that the server cannot read.
+    Rows,
     /// The index of words beside the memories.
     Words,
     /// The order of each channel's events and messages.
@@ -157,7 +165,7 @@ const PROMISES: &[(Check, &str)] = &[
 
 /// Looks at everything in a database, and changes nothing. What cannot be read is a problem, not a failure, once the file opens.
 pub fn check(path: &Path, access: Access) -> Result<Checked, CareError> {
-    let conn = open(path, access)?;
+    let (conn, access) = open_as(path, access)?;
     let mut checked = Checked::default();
     // One moment for all checks, so that what comes meanwhile is no contradiction.
     if let Err(error) = conn.execute_batch("BEGIN") {
@@ -173,6 +181,7 @@ pub fn check(path: &Path, access: Access) -> Result<Checked, CareError> {
         checked.find(Check::Structure, "it has no tables of this program".to_owned());
         return Ok(checked);
     }
+    unreadable(&address(path, access)?, &mut checked);
     match not_indexed(&conn) {
         Ok(broken) => checked.find_all(Check::Words, broken),
         Err(error) => checked.fail(Check::Words, &error),
@@ -182,6 +191,10 @@ pub fn check(path: &Path, access: Access) -> Result<Checked, CareError> {
             Ok(broken) => checked.find_all(*check, broken),
             Err(error) => checked.fail(*check, &error),
         }
+    }
+    match without_vector(&conn) {
+        Ok(broken) => checked.find_all(Check::Vectors, broken),
+        Err(error) => checked.fail(Check::Vectors, &error),
     }
     match files(&conn) {
         Ok((files, unreadable)) => {
@@ -243,6 +256,26 @@ fn structure(conn: &Connection, checked: &mut Checked) {
     }
 }
 
+/// Rows that the server cannot read. They are read by a connection of their own, which is Diesel's, and so perhaps of a later moment; but
+/// each by itself, so that none contradicts another. A backup of an older version is read as far as its tables are those of this one.
+fn unreadable(address: &str, checked: &mut Checked) {
+    let newest = migrate::known(Kind::Sqlite).ok().and_then(|known| known.into_iter().next_back());
+    let is_of_this_version = newest.as_deref().and_then(|name| name.split('_').next()) == checked.schema.as_deref();
+    let broken = match rows::read(address, TOLD, is_of_this_version) {
+        Ok(broken) => broken,
+        Err(error) => return checked.find(Check::Unchecked, format!("{}: {error}", Check::Rows)),
+    };
+    for row in broken {
+        match row {
+            Ok(what) => checked.find(Check::Rows, what),
+            Err(rows::Unread { table, error }) => {
+                let check = if matches!(error, StoreError::Unavailable(_)) { Check::Unchecked } else { Check::Rows };
+                checked.find(check, format!("the rows of {table} cannot be read to the last: {}", chain(&error)));
+            }
+        }
+    }
+}
+
 fn texts(conn: &Connection, statement: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = conn.prepare(statement)?;
     // More than that is not told of a kind, and so need not be looked for.
@@ -268,6 +301,32 @@ fn not_indexed(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         }
     }
     Ok(broken)
+}
+
+/// Memories that count as having their vectors and have none, each as one text. Those without a text have nothing to make one of.
+fn without_vector(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement = conn.prepare(
+        "SELECT hex(id), content FROM memories WHERE embedded \
+         AND NOT EXISTS (SELECT 1 FROM memory_vectors v WHERE v.memory_ordinal = memories.ordinal)",
+    )?;
+    let mut broken = Vec::new();
+    let mut rows = statement.query([])?;
+    while broken.len() < TOLD
+        && let Some(row) = rows.next()?
+    {
+        let content = row.get_ref(1)?.as_bytes().ok().and_then(|json| serde_json::from_slice::<JsonObject>(json).ok());
+        if content.is_some_and(|content| has_text(&content)) {
+            let id: String = row.get(0)?;
+            broken.push(format!("the memory {id} counts as having its vector, and has none"));
+        }
+    }
+    Ok(broken)
+}
+
+/// Whether there is a text to make a vector of. Of a long one only the beginning is looked at, which may be nothing but space.
+fn has_text(content: &JsonObject) -> bool {
+    let text = content.get("text").and_then(|text| text.as_str()).unwrap_or_default();
+    text.chars().take(BEGINNING).any(|letter| !letter.is_whitespace())
 }
 
 /// The files that rows speak of, and what is wrong with rows that speak of none.

@@ -30,7 +30,7 @@ const MAGIC: &[u8; 16] = b"doolittle log 1\n";
 /// Bytes of a head.
 const HEAD: usize = 96;
 /// The same in the type of places in files.
-const HEAD_BYTES: u64 = HEAD as u64;
+pub(super) const HEAD_BYTES: u64 = HEAD as u64;
 /// Bytes of a commit.
 const COMMIT: u64 = 12;
 /// Bytes of SQLite's head of a frame.
@@ -67,7 +67,7 @@ impl Head {
         bytes
     }
 
-    fn read(from: &mut impl Read) -> io::Result<Self> {
+    pub(crate) fn read(from: &mut impl Read) -> io::Result<Self> {
         let magic: [u8; 16] = take(from)?;
         if &magic != MAGIC {
             return Err(io::Error::other("it is no segment of a log"));
@@ -86,7 +86,7 @@ impl Head {
     }
 
     /// All bytes of the segment.
-    fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> u64 {
         let frames = u64::from(self.end - self.after) * (FRAME_HEAD + u64::from(self.page));
         HEAD_BYTES + u64::from(self.commits) * COMMIT + frames + SUM
     }
@@ -105,12 +105,22 @@ pub(crate) fn directory(log: &Path, lineage: u128) -> PathBuf {
 
 /// Whether any log was ever kept here.
 pub(crate) fn has_logs(log: &Path) -> io::Result<bool> {
+    lineages(log).map(|lineages| !lineages.is_empty())
+}
+
+/// The logs that were ever kept here: their directories, by the names of these.
+pub(super) fn lineages(log: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut lineages = Vec::new();
     for entry in fs::read_dir(log)? {
-        if is_lineage(&entry?.file_name().into_string().unwrap_or_default()) {
-            return Ok(true);
+        let entry = entry?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        // Whatever else lies there is not ours.
+        if is_lineage(&name) {
+            lineages.push((name, entry.path()));
         }
     }
-    Ok(false)
+    lineages.sort();
+    Ok(lineages)
 }
 
 /// Whether a log's directory may have this name.
@@ -118,7 +128,8 @@ fn is_lineage(name: &str) -> bool {
     name.len() == 32 && u128::from_str_radix(name, 16).is_ok()
 }
 
-fn file(directory: &Path, number: u64) -> PathBuf {
+/// The file of a segment.
+pub(crate) fn file(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{number:012}.{ENDING}"))
 }
 
@@ -186,29 +197,52 @@ impl Drop for Draft {
     }
 }
 
-/// The head and the sum of a segment, of which every byte was looked at.
-fn whole(path: &Path, lineage: u128, number: u64) -> Result<(Head, [u8; 32]), CareError> {
+/// The head of a segment that is as long as it says, and what comes after it.
+fn begin(path: &Path) -> Result<(Head, BufReader<File>), CareError> {
     let failed = CareError::file(path);
-    let damaged = |what: &str| CareError::Damaged { path: path.to_path_buf(), what: what.to_owned() };
     let mut from = BufReader::with_capacity(1 << 18, File::open(path).map_err(&failed)?);
     let length = from.get_ref().metadata().map_err(&failed)?.len();
-    let head = Head::read(&mut from).map_err(|error| damaged(&error.to_string()))?;
+    let head = Head::read(&mut from).map_err(|error| damaged(path, &error.to_string()))?;
+    if length == head.length() { Ok((head, from)) } else { Err(damaged(path, "it is not as long as it should be")) }
+}
+
+pub(super) fn damaged(path: &Path, what: &str) -> CareError {
+    CareError::Damaged { path: path.to_path_buf(), what: what.to_owned() }
+}
+
+/// The head and the sum of a segment, of which every byte was looked at.
+pub(super) fn whole(path: &Path, lineage: u128, number: u64) -> Result<(Head, [u8; 32]), CareError> {
+    let failed = CareError::file(path);
+    let (head, mut from) = begin(path)?;
     if head.lineage != lineage || head.number != number {
-        return Err(damaged("it is a segment of another place in the log than its name says"));
-    }
-    if length != head.length() {
-        return Err(damaged("it is not as long as it should be"));
+        return Err(damaged(path, "it is a segment of another place in the log than its name says"));
     }
     from.seek(SeekFrom::Start(0)).map_err(&failed)?;
     let mut hash = Sha256::new();
-    let mut content = (&mut from).take(length - SUM);
+    let mut content = (&mut from).take(head.length() - SUM);
     let (mut piece, mut read) = (vec![0; 1 << 18], 1);
     while read > 0 {
         read = content.read(&mut piece).map_err(&failed)?;
         hash.update(piece.get(..read).unwrap_or_default());
     }
     let sum: [u8; 32] = take(&mut from).map_err(&failed)?;
-    if hash.finalize().as_slice() == sum { Ok((head, sum)) } else { Err(damaged("its bytes have changed")) }
+    if hash.finalize().as_slice() == sum { Ok((head, sum)) } else { Err(damaged(path, "its bytes have changed")) }
+}
+
+/// The commits of a segment, each by its last frame, with their times. Nothing else of it is looked at.
+pub(super) fn commits(path: &Path) -> Result<Vec<(u32, Timestamp)>, CareError> {
+    let (head, mut from) = begin(path)?;
+    let mut commits = Vec::new();
+    for _ in 0..head.commits {
+        commits.push(commit(&mut from).map_err(CareError::file(path))?);
+    }
+    Ok(commits)
+}
+
+/// Reads a commit: its last frame and its time.
+pub(super) fn commit(from: &mut impl Read) -> io::Result<(u32, Timestamp)> {
+    let frame = u32::from_be_bytes(take(from)?);
+    Ok((frame, Timestamp::from_millis(i64::from_be_bytes(take(from)?))))
 }
 
 /// The last segment of a lineage, whole; `None` where there is none.
@@ -259,93 +293,10 @@ pub(crate) fn lineage(database: &Path) -> Result<Option<u128>, CareError> {
     }
 }
 
-/// What was put into a copy of a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Replayed {
-    /// Commits.
-    pub commits: u64,
-    /// The time of the last of them.
-    pub last: Option<Timestamp>,
-    /// Whether the log ends before the moment that was asked for, so that there may have been more.
-    pub ends_before: bool,
-}
-
-/// Puts into a copy of a database, on which nobody else works, what the log has from this segment on, up to the last commit at or before a
-/// moment. That must not be before the moment of the copy. Segments that are missing or damaged are an error, unless they come after that.
-pub fn replay(database: &Path, log: &Path, lineage: &str, from: u64, until: Timestamp) -> Result<Replayed, CareError> {
-    let gap = |what: String| CareError::Damaged { path: log.to_path_buf(), what };
-    let id = u128::from_str_radix(lineage, 16).map_err(|_| gap(format!("`{lineage}` names no log")))?;
-    let directory = directory(log, id);
-    let numbers = numbers(&directory).map_err(CareError::file(&directory))?;
-    let mut replayed = Replayed { ends_before: true, ..Replayed::default() };
-    if numbers.last().is_none_or(|last| last + 1 < from) {
-        return Err(gap(format!("the segments of {lineage} before number {from} are missing")));
-    }
-    let (mut next, mut previous) = (from, None);
-    for number in numbers.into_iter().filter(|number| *number >= from) {
-        if number != next {
-            return Err(gap(format!("the segment number {next} of {lineage} is missing")));
-        }
-        next += 1;
-        let path = file(&directory, number);
-        let (head, sum) = whole(&path, id, number)?;
-        if previous.is_some_and(|previous| previous != head.previous) {
-            return Err(gap(format!("the segment number {number} of {lineage} does not go on where the one before ends")));
-        }
-        previous = Some(sum);
-        if !apply(database, &path, &head, until, &mut replayed).map_err(CareError::file(&path))? {
-            replayed.ends_before = false;
-            break;
-        }
-    }
-    Ok(replayed)
-}
-
-/// Puts a segment into a database; `false` where its rest, or all of it, is later.
-fn apply(database: &Path, segment: &Path, head: &Head, until: Timestamp, replayed: &mut Replayed) -> io::Result<bool> {
-    let mut from = BufReader::with_capacity(1 << 18, File::open(segment)?);
-    from.seek(SeekFrom::Start(HEAD_BYTES))?;
-    let (mut end, mut all) = (head.after, true);
-    for _ in 0..head.commits {
-        let (frame, at) = (u32::from_be_bytes(take(&mut from)?), Timestamp::from_millis(i64::from_be_bytes(take(&mut from)?)));
-        all &= at <= until;
-        if all {
-            end = frame;
-            replayed.commits += 1;
-            replayed.last = Some(at);
-        }
-    }
-    let mut to = OpenOptions::new().write(true).open(database)?;
-    let mut page = vec![0; usize::try_from(head.page).unwrap_or_default()];
-    let mut pages = 0;
-    for _ in head.after..end {
-        let (number, size) = (u32::from_be_bytes(take(&mut from)?), u32::from_be_bytes(take(&mut from)?));
-        let _salts_and_sums: [u8; 16] = take(&mut from)?;
-        from.read_exact(&mut page)?;
-        let place = number.checked_sub(1).ok_or_else(|| io::Error::other("a frame is of no page"))?;
-        to.seek(SeekFrom::Start(u64::from(place) * u64::from(head.page)))?;
-        to.write_all(&page)?;
-        pages = size;
-    }
-    if pages > 0 {
-        to.set_len(u64::from(pages) * u64::from(head.page))?;
-    }
-    to.sync_all()?;
-    Ok(all)
-}
-
 /// Removes what no backup needs any more: segments before the number of each lineage that is given, and lineages that are not, but for the
 /// current one, which goes on.
 pub fn forget_log(log: &Path, current: Option<&str>, needed: &[(String, u64)]) -> Result<(), CareError> {
-    let failed = CareError::file(log);
-    for entry in log.read_dir().map_err(&failed)? {
-        let entry = entry.map_err(&failed)?;
-        let name = entry.file_name().into_string().unwrap_or_default();
-        // Whatever else lies there is not ours.
-        if !is_lineage(&name) {
-            continue;
-        }
-        let path = entry.path();
+    for (name, path) in lineages(log).map_err(CareError::file(log))? {
         let Some(first) = needed.iter().filter(|(lineage, _)| *lineage == name).map(|(_, segment)| *segment).min() else {
             if current != Some(name.as_str()) {
                 fs::remove_dir_all(&path).map_err(CareError::file(&path))?;

@@ -20,20 +20,23 @@ pub fn forget_words(path: &Path) -> Result<usize, CareError> {
     Ok(waiting)
 }
 
-/// Drops vectors that are of no memory, in no space, or no numbers, and queues their memories for new ones; returns how many.
+/// Drops vectors that are of no memory, in no space, or no numbers, and queues memories without one for new ones; returns how many are
+/// dropped. Memories without a text are queued as well, which costs a look at them.
 pub fn forget_vectors(path: &Path) -> Result<usize, CareError> {
     let failed = CareError::database(path);
     let mut conn = open(path, Access::Shared)?;
     let tx = conn.transaction().map_err(&failed)?;
     tx.execute_batch(
-        "CREATE TEMP TABLE broken AS SELECT v.number, v.memory_ordinal FROM memory_vectors v \
+        "CREATE TEMP TABLE broken AS SELECT v.number FROM memory_vectors v \
          LEFT JOIN embedding_spaces s ON s.id = v.space_id LEFT JOIN memories m ON m.ordinal = v.memory_ordinal \
          WHERE s.id IS NULL OR length(v.numbers) <> s.dimension OR NOT (v.scale >= 0 AND v.scale < 3.5e38) \
          OR m.ordinal IS NULL OR m.id <> v.memory_id OR m.agent_id <> v.agent_id",
     )
     .map_err(&failed)?;
     let dropped = tx.execute("DELETE FROM memory_vectors WHERE number IN (SELECT number FROM temp.broken)", []).map_err(&failed)?;
-    tx.execute("UPDATE memories SET embedded = 0 WHERE ordinal IN (SELECT memory_ordinal FROM temp.broken)", []).map_err(&failed)?;
+    let without = "UPDATE memories SET embedded = 0 WHERE embedded AND NOT EXISTS (SELECT 1 FROM memory_vectors v \
+                   WHERE v.memory_ordinal = memories.ordinal)";
+    tx.execute(without, []).map_err(&failed)?;
     tx.commit().map_err(&failed)?;
     Ok(dropped)
 }

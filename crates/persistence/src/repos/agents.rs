@@ -21,7 +21,7 @@ use crate::error::{Fault, Undo, settled};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = agents, treat_none_as_default_value = false)]
-struct AgentRow {
+pub(super) struct AgentRow {
     id: Id,
     name: String,
     bio: String,
@@ -48,10 +48,10 @@ impl AgentRow {
         })
     }
 
-    fn into_agent(self) -> Result<Agent, Fault> {
+    pub(super) fn into_agent(self) -> Result<Agent, Fault> {
         Ok(Agent {
             id: self.id.to(),
-            character: meaning("agents.character", self.character)?,
+            character: meaning("agents.character", self.character).map_err(|fault| fault.of(self.id.0))?,
             enabled: self.enabled,
             running: self.running,
             owner: owner(self.owner.as_deref()),
@@ -261,6 +261,14 @@ work! {
 }
 
 work! {
+    /// Nobody sees it stopped before the transaction ends, and so what is due to it need not be put away.
+    fn restart(conn: &mut Conn, id: Id, own: AgentPlane, now: i64) -> Result<Option<Agent>, Fault> {
+        run!(set_running(conn, id, false, now))?;
+        run!(start(conn, id, own, now))
+    }
+}
+
+work! {
     pub(super) fn stop(conn: &mut Conn, id: Id, now: i64) -> Result<Option<bool>, Fault> {
         let ran = run!(set_running(conn, id, false, now))?;
         // Only who has just stopped it keeps others from starting it until the transaction ends.
@@ -373,6 +381,10 @@ impl AgentRepository for Db {
 
     async fn start(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>> {
         Ok(in_tx!(self, |conn| start(conn, id.into(), own, now.millis()))?)
+    }
+
+    async fn restart(&self, id: AgentId, own: AgentPlane, now: Timestamp) -> StoreResult<Option<Agent>> {
+        Ok(in_tx!(self, |conn| restart(conn, id.into(), own, now.millis()))?)
     }
 
     async fn stop(&self, id: AgentId, now: Timestamp) -> StoreResult<Option<bool>> {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use core_types::Tenant;
-use core_types::deliveries::{Busy, ClaimRequest, Claimed, DeliveryState, Fence, Loads, Requeue};
+use core_types::deliveries::{Busy, ClaimRequest, Claimed, DeliveryState, Fence, HASTY_ATTEMPTS, Loads, RESPITE_MILLIS, Requeue};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -316,6 +316,12 @@ work! {
             .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
         let pending = (deliveries::state.eq(DeliveryState::Pending.to_string()), deliveries::due_at.eq(now));
         let recovered = run!(diesel::update(claimed).set(pending).execute(conn))?;
+        let later = now.saturating_add(RESPITE_MILLIS);
+        let hasty = deliveries::table
+            .filter(deliveries::due_at.lt(later))
+            .filter(deliveries::state.eq(DeliveryState::Pending.to_string()))
+            .filter((deliveries::attempt - deliveries::given_back).ge(HASTY_ATTEMPTS));
+        run!(diesel::update(hasty).set(deliveries::due_at.eq(later)).execute(conn))?;
         Ok(u64::try_from(recovered).unwrap_or(u64::MAX))
     }
 }

@@ -84,13 +84,13 @@ pub(super) fn part_of(most: u32) -> i64 {
 }
 
 /// A stored word as what it stands for.
-pub(super) fn word<T: std::str::FromStr>(column: &str, word: &str) -> Result<T, Fault> {
-    word.parse().map_err(|_| Fault::Defect(format!("`{word}` is stored in {column} and means nothing there")))
+pub(super) fn word<T: std::str::FromStr>(column: &'static str, word: &str) -> Result<T, Fault> {
+    word.parse().map_err(|_| Fault::Meaningless { column, row: None })
 }
 
-/// Stored JSON as what it stands for.
-pub(super) fn meaning<T: serde::de::DeserializeOwned>(column: &str, Json(value): Json) -> Result<T, Fault> {
-    serde_json::from_value(value).map_err(|error| Fault::Defect(format!("what is stored in {column} cannot be read: {error}")))
+/// Stored JSON as what it stands for. Why it stands for nothing is not told: that would quote it.
+pub(super) fn meaning<T: serde::de::DeserializeOwned>(column: &'static str, Json(value): Json) -> Result<T, Fault> {
+    serde_json::from_value(value).map_err(|_| Fault::Meaningless { column, row: None })
 }
 
 /// What is to be stored, as JSON.

@@ -71,7 +71,7 @@ impl DeliveryRow {
             agent_id: self.agent_id.to(),
             reply_id: self.reply_id.to(),
             must_answer: self.must_answer,
-            state: word("deliveries.state", &self.state)?,
+            state: word("deliveries.state", &self.state).map_err(|fault| fault.of(self.id.0))?,
             attempt: self.attempt,
             given_back: self.given_back,
             tenant: self.tenant.as_deref().and_then(Tenant::new),

@@ -32,11 +32,11 @@ pub(super) struct EventRow {
 
 impl EventRow {
     /// Whether the event shows the channel as it is now.
-    fn shows_channel(&self) -> bool {
+    pub(super) fn shows_channel(&self) -> bool {
         self.kind == EventKind::ChannelUpdated.to_string()
     }
 
-    fn into_event(self, message: Option<Arc<Message>>, channel: Option<&Arc<Channel>>) -> Result<ChannelEvent, Fault> {
+    pub(super) fn into_event(self, message: Option<Arc<Message>>, channel: Option<&Arc<Channel>>) -> Result<ChannelEvent, Fault> {
         let body = match word("channel_events.kind", &self.kind)? {
             EventKind::Message => EventBody::Message(message),
             EventKind::MessageUpdated => EventBody::MessageUpdated(message),

@@ -12,7 +12,7 @@ use crate::error::{Fault, Undo, settled};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = api_keys, treat_none_as_default_value = false)]
-struct KeyRow {
+pub(super) struct KeyRow {
     id: Id,
     name: String,
     tenant: String,
@@ -40,16 +40,17 @@ impl KeyRow {
         })
     }
 
-    fn into_key(self) -> Result<ApiKey, Fault> {
-        let unreadable = |column: &str| Fault::Defect(format!("what is stored in api_keys.{column} cannot be read"));
+    pub(super) fn into_key(self) -> Result<ApiKey, Fault> {
+        let row = Some(self.id.0);
+        let meaningless = |column: &'static str| Fault::Meaningless { column, row };
         Ok(ApiKey {
             id: self.id.to(),
             name: self.name,
-            tenant: Tenant::new(&self.tenant).ok_or_else(|| unreadable("tenant"))?,
+            tenant: Tenant::new(&self.tenant).ok_or_else(|| meaningless("api_keys.tenant"))?,
             // A scope that this version does not know allows nothing.
             permissions: self.permissions.split(' ').filter_map(Permission::of_scope).collect(),
-            servers: meaning("api_keys.servers", self.servers)?,
-            hash: self.hash.try_into().map_err(|_| unreadable("hash"))?,
+            servers: meaning("api_keys.servers", self.servers).map_err(|fault| fault.of(self.id.0))?,
+            hash: self.hash.try_into().map_err(|_| meaningless("api_keys.hash"))?,
             created_at: time(self.created_at),
             expires_at: self.expires_at.map(time),
             last_used_at: self.last_used_at.map(time),

@@ -19,7 +19,7 @@ const GENERATED: &str = "generated";
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = media, treat_none_as_default_value = false)]
-struct MediaRow {
+pub(super) struct MediaRow {
     id: Id,
     family: String,
     owner_id: Id,
@@ -49,20 +49,22 @@ impl MediaRow {
         })
     }
 
-    fn into_file(self) -> Result<MediaFile, Fault> {
+    pub(super) fn into_file(self) -> Result<MediaFile, Fault> {
+        let row = Some(self.id.0);
+        let meaningless = |column: &'static str| Fault::Meaningless { column, row };
         let place = match self.family.as_str() {
             AGENT => MediaPlace::Agent(self.owner_id.to()),
             CHANNEL => MediaPlace::Channel(self.owner_id.to()),
             GENERATED => MediaPlace::Generated(self.owner_id.to()),
-            other => return Err(Fault::Defect(format!("`{other}` is stored in media.family and means nothing there"))),
+            _ => return Err(meaningless("media.family")),
         };
         Ok(MediaFile {
             id: self.id.to(),
             place,
-            media_type: word("media.media_type", &self.media_type)?,
+            media_type: word("media.media_type", &self.media_type).map_err(|fault| fault.of(self.id.0))?,
             original_name: self.original_name,
-            size: u64::try_from(self.size).map_err(|_| Fault::Defect("media.size is negative".to_owned()))?,
-            sha256: self.sha256.try_into().map_err(|_| Fault::Defect("media.sha256 has not 32 bytes".to_owned()))?,
+            size: u64::try_from(self.size).map_err(|_| meaningless("media.size"))?,
+            sha256: self.sha256.try_into().map_err(|_| meaningless("media.sha256"))?,
             created_at: time(self.created_at),
         })
     }

@@ -108,7 +108,7 @@ impl MemoryRow {
                 author: self.source_author_id.map(Id::to),
                 channel: self.source_channel_id.map(Id::to),
                 run: self.source_run_id.map(Id::to),
-                trust: self.trust.map(|trust| word("memories.trust", &trust)).transpose()?,
+                trust: self.trust.map(|trust| word("memories.trust", &trust)).transpose().map_err(|fault| fault.of(self.id.0))?,
             },
             document_id: self.document_id.map(Id::to),
         })

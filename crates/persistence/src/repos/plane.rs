@@ -87,7 +87,7 @@ impl EntityRow {
         Ok(Entity {
             id: self.id.to(),
             agent_id: self.agent_id.to(),
-            names: meaning("entities.names", self.names)?,
+            names: meaning("entities.names", self.names).map_err(|fault| fault.of(self.id.0))?,
             metadata: self.metadata.0,
         })
     }

@@ -16,7 +16,7 @@ use crate::error::Fault;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = runs, treat_none_as_default_value = false)]
-struct RunRow {
+pub(super) struct RunRow {
     id: Id,
     agent_id: Id,
     delivery_id: Id,
@@ -47,7 +47,7 @@ impl From<Run> for RunRow {
 }
 
 impl RunRow {
-    fn into_run(self) -> Result<Run, Fault> {
+    pub(super) fn into_run(self) -> Result<Run, Fault> {
         Ok(Run {
             id: self.id.to(),
             agent_id: self.agent_id.to(),
@@ -55,7 +55,7 @@ impl RunRow {
             room_id: self.room_id.to(),
             entity_id: self.entity_id.to(),
             message_id: self.message_id.to(),
-            status: word("runs.status", &self.status)?,
+            status: word("runs.status", &self.status).map_err(|fault| fault.of(self.id.0))?,
             started_at: time(self.started_at),
             ended_at: time(self.ended_at),
             metadata: self.metadata.0,
@@ -65,7 +65,7 @@ impl RunRow {
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = logs, treat_none_as_default_value = false)]
-struct LogRow {
+pub(super) struct LogRow {
     id: Id,
     agent_id: Id,
     entity_id: Id,

@@ -20,7 +20,7 @@ const BYTES: &str = concat!("CAST(", json_bytes!("message_servers.metadata"), " 
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = message_servers, treat_none_as_default_value = false)]
-struct ServerRow {
+pub(super) struct ServerRow {
     id: Id,
     name: String,
     source_type: String,

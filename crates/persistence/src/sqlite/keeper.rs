@@ -44,7 +44,6 @@ pub(super) struct Keeper {
     unknown: bool,
     /// The commits between `kept` and `seen`, with their times.
     commits: Vec<(u32, i64)>,
-    latest: i64,
     /// The file with those times; `None` until it is needed, and where it could not be written.
     times: Option<File>,
     /// Whether it was said that they cannot be written.
@@ -117,7 +116,6 @@ impl Keeper {
             moved: 0,
             unknown: true,
             commits: Vec::new(),
-            latest: 0,
             times: None,
             untimed: false,
             ended: None,
@@ -271,11 +269,11 @@ impl Keeper {
         head_of(&mut file)
     }
 
-    /// What time a commit is given that is made now: none is earlier than one before it. It is to be asked before the commit, so that what
-    /// can be seen has a time that is not to come.
-    pub(super) fn moment(&mut self) -> i64 {
-        self.latest = self.latest.max(self.clock.now().millis());
-        self.latest
+    /// What time a commit is given that is made now: what the clock says, also where that was ahead before and was set right, since restoring
+    /// to a moment looks for the last commit that is not later. It is to be asked before the commit, so that what can be seen has a time that
+    /// is not to come.
+    pub(super) fn moment(&self) -> i64 {
+        self.clock.now().millis()
     }
 
     /// Notes what was committed since the last time, with its moment. What stands behind the frames that count is of commits that failed.
@@ -375,15 +373,21 @@ impl Keeper {
             }
             Vec::new()
         });
-        let now = self.moment();
-        for frame in self.ends_after(&mut File::open(&self.wal)?, &wal, u32::MAX)? {
+        let time = |frame: u32| {
             let key = [self.salts.as_slice(), &frame.to_be_bytes()].concat();
-            let record = left.chunks_exact(TIME).find(|record| record.starts_with(&key));
-            let at = record.and_then(|record| record.get(12..TIME)).and_then(|at| at.try_into().ok()).map(i64::from_be_bytes);
-            // A power cut may have taken the times; then it is known to be before now.
-            self.commits.push((frame, at.unwrap_or(now)));
-            self.seen = frame;
+            let record = left.chunks_exact(TIME).find(|record| record.starts_with(&key))?;
+            record.get(12..TIME)?.try_into().ok().map(i64::from_be_bytes)
+        };
+        // A power cut may have taken times, or a disk that was full; then it was before the next one, or before now.
+        let mut next = self.clock.now().millis();
+        let mut commits = Vec::new();
+        for frame in self.ends_after(&mut File::open(&self.wal)?, &wal, u32::MAX)?.into_iter().rev() {
+            next = time(frame).unwrap_or(next);
+            commits.push((frame, next));
         }
+        commits.reverse();
+        self.seen = commits.last().map_or(self.seen, |(frame, _)| *frame);
+        self.commits.append(&mut commits);
         Ok(())
     }
 

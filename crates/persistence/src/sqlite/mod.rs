@@ -139,6 +139,7 @@ mod reflection;
 mod rewrite;
 #[path = "../repos/rooms.rs"]
 mod rooms;
+pub(crate) mod rows;
 #[path = "../repos/runs.rs"]
 mod runs;
 #[path = "../repos/schema.rs"]

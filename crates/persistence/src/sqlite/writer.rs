@@ -333,7 +333,7 @@ impl Loop {
             run_group(&mut self.conn, group, &self.attendance, &mut self.wary)
         };
         let began = Instant::now();
-        let moment = self.keeper.as_mut().map(Keeper::moment);
+        let moment = self.keeper.as_ref().map(Keeper::moment);
         // A defect in one unit of work costs its group, whose savepoints are in disorder then, but not the writer.
         let committed = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(QueryError::BrokenTransactionManager));
         // What was claimed is handed over first of all, before anybody who is told of it can look for it.
@@ -343,7 +343,8 @@ impl Loop {
         self.waiting.set(u32::try_from(self.orders.len()).unwrap_or(u32::MAX));
         self.rewritten &= committed.is_err();
         if let Err(error) = &committed {
-            log::error!("{} writes could not be committed: {error}", group.len());
+            // Each of those who wait is told, and says so where it matters.
+            log::debug!("{} writes could not be committed: {error}", group.len());
         }
         if committed.is_err() || is_broken(&mut self.conn) {
             self.doubtful = true;

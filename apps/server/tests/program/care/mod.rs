@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "an answer without what is asked for fails the test")]
 
 mod backups;
+mod looking;
 mod mending;
 
 use std::path::Path;

@@ -13,6 +13,8 @@ use crate::options::Options;
 use crate::sqlite::writer::{Durability, Writer};
 use crate::sqlite::{Conn, connect};
 
+mod times;
+
 struct Hand(AtomicI64);
 
 impl Clock for Hand {

@@ -1,0 +1,206 @@
+//! The verb `verify --log`: whether the log that is kept is whole by itself, and where it leads.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use core_types::Timestamp;
+use persistence::care::{self, CheckedLog, Stretch};
+use serde_json::{Value, json};
+
+use super::manifest::Manifest;
+use super::progress::{Progress, size};
+use super::recover::{counted, disorder_as_json, out_of_order};
+use super::{failed, off_thread, schedule, unwritable, verify};
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::program::print;
+use crate::terminal;
+
+/// What was found.
+struct Findings {
+    logs: Vec<CheckedLog>,
+    backups: Vec<Leading>,
+    problems: Vec<String>,
+}
+
+/// A backup of `BACKUP_DIR`, and where it leads.
+struct Leading {
+    path: PathBuf,
+    created_at: String,
+    to: Lead,
+}
+
+/// Where a backup leads.
+#[derive(Debug, PartialEq, Eq)]
+enum Lead {
+    /// To any moment until then, by the log.
+    Until(Timestamp),
+    /// To its own moment: nothing was committed since.
+    Own,
+    /// To its own moment, for it is of no log that is here.
+    Elsewhere,
+    /// To its own moment, for the segment of this number is not there or is damaged.
+    Missing(u64),
+}
+
+/// Verifies, and tells what was found.
+pub(super) async fn run(config: &Config, log: PathBuf, as_json: bool) -> Result<(), Failure> {
+    if !log.is_dir() {
+        return Err(Failure::new(Exit::Usage, format!("--log: {} is no directory", log.display())));
+    }
+    let looked_at = log.display().to_string();
+    let backups = config.backups.dir.clone();
+    let progress = if as_json { Progress::quiet() } else { Progress::new() };
+    let findings = off_thread(move || look(&log, backups.as_deref(), progress)).await?;
+    print(&if as_json { format!("{:#}\n", in_json(&looked_at, &findings)) } else { report(&looked_at, &findings) })?;
+    if findings.problems.is_empty() { Ok(()) } else { Err(verify::damaged(&looked_at, findings.problems.len())) }
+}
+
+fn look(log: &Path, backups: Option<&Path>, mut progress: Progress) -> Result<Findings, Failure> {
+    let mut done = 0;
+    let logs = care::check_log(log, |bytes| {
+        done += bytes;
+        progress.say(|| size(done));
+    });
+    let logs = logs.map_err(|error| failed(&error))?;
+    let mut problems: Vec<String> =
+        logs.iter().flat_map(|log| log.problems.iter().map(|problem| format!("{}: {problem}", log.lineage))).collect();
+    if logs.is_empty() {
+        problems.push("no log is in it: each has a directory there with a name of 32 hexadecimal digits".to_owned());
+    }
+    let mut leading = Vec::new();
+    for (path, manifest) in backups.map_or_else(|| Ok(Vec::new()), known)? {
+        let to = lead(&logs, &manifest);
+        if let Lead::Missing(segment) = to {
+            problems.push(format!("the backup {} leads nowhere: it needs the segment number {segment}", path.display()));
+        }
+        leading.push(Leading { path, created_at: manifest.created_at, to });
+    }
+    Ok(Findings { logs, backups: leading, problems })
+}
+
+/// The backups of a directory that can be read.
+fn known(directory: &Path) -> Result<Vec<(PathBuf, Manifest)>, Failure> {
+    match schedule::kept(directory) {
+        Ok(kept) => Ok(kept.whole),
+        // It may not be mounted here.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(unwritable(directory)(error)),
+    }
+}
+
+/// Where a backup leads by these logs.
+fn lead(logs: &[CheckedLog], backup: &Manifest) -> Lead {
+    let Some(place) = &backup.log else { return Lead::Elsewhere };
+    let Some(log) = logs.iter().find(|log| log.lineage == place.lineage) else { return Lead::Elsewhere };
+    match log.stretches.iter().find(|stretch| (stretch.first..=stretch.last).contains(&place.segment)) {
+        Some(stretch) => stretch.ends.filter(|ends| ends.millis() > backup.created_at_millis).map_or(Lead::Own, Lead::Until),
+        // The segment that comes next is not made yet.
+        None if place.segment == log.last + 1 => Lead::Own,
+        None => Lead::Missing(place.segment),
+    }
+}
+
+fn report(looked_at: &str, findings: &Findings) -> String {
+    let mut report = String::new();
+    // Writing to a String cannot fail.
+    for problem in &findings.problems {
+        let _ = writeln!(report, "log: {}", terminal::line(problem));
+    }
+    for log in &findings.logs {
+        for stretch in &log.stretches {
+            let _ = writeln!(report, "{}: {}", log.lineage, described(stretch));
+        }
+        if let Some(disorder) = &log.disorder {
+            let _ = writeln!(report, "{}: {}", log.lineage, out_of_order(disorder));
+        }
+    }
+    for Leading { path, created_at, to } in &findings.backups {
+        let path = path.display().to_string();
+        let leads = match to {
+            Lead::Until(until) => format!("leads to any moment from {created_at} to {}", until.iso()),
+            Lead::Own => format!("leads to {created_at}, and nothing came since"),
+            Lead::Elsewhere => format!("leads to {created_at} alone: it is of no log that is here"),
+            Lead::Missing(segment) => format!("leads to {created_at} alone: the segment number {segment} is not there"),
+        };
+        let _ = writeln!(report, "{}: {leads}", terminal::line(&path));
+    }
+    let outcome = if findings.problems.is_empty() { "sound" } else { "NOT SOUND" };
+    let (logs, bytes) = (counted(findings.logs.len() as u64, "log"), bytes(&findings.logs));
+    let _ = writeln!(report, "{looked_at}: {outcome}; {logs}, {}", size(bytes));
+    report
+}
+
+/// A stretch for a person.
+fn described(stretch: &Stretch) -> String {
+    let Stretch { first, last, commits, begins, ends, .. } = stretch;
+    let what = format!("segments {first} to {last}, {}", counted(*commits, "commit"));
+    match begins.zip(*ends) {
+        Some((begins, ends)) => format!("{what}, which lead on from {} to {}", begins.iso(), ends.iso()),
+        None => what,
+    }
+}
+
+fn bytes(logs: &[CheckedLog]) -> u64 {
+    logs.iter().flat_map(|log| &log.stretches).map(|stretch| stretch.bytes).sum()
+}
+
+fn in_json(looked_at: &str, findings: &Findings) -> Value {
+    let iso = |at: Option<Timestamp>| at.map(Timestamp::iso);
+    let stretch = |stretch: &Stretch| {
+        json!({"firstSegment": stretch.first, "lastSegment": stretch.last, "bytes": stretch.bytes, "commits": stretch.commits,
+            "from": iso(stretch.begins), "until": iso(stretch.ends)})
+    };
+    let log = |log: &CheckedLog| {
+        let stretches: Vec<Value> = log.stretches.iter().map(stretch).collect();
+        json!({"log": log.lineage, "stretches": stretches, "outOfOrder": disorder_as_json(log.disorder)})
+    };
+    let backup = |backup: &Leading| {
+        let until = if let Lead::Until(until) = backup.to { Some(until.iso()) } else { None };
+        json!({"backup": backup.path, "createdAt": backup.created_at, "until": until, "sound": !matches!(backup.to, Lead::Missing(_))})
+    };
+    let logs: Vec<Value> = findings.logs.iter().map(log).collect();
+    let backups: Vec<Value> = findings.backups.iter().map(backup).collect();
+    let problems: Vec<Value> = findings.problems.iter().map(|what| json!({"check": "log", "what": what})).collect();
+    json!({"lookedAt": looked_at, "sound": problems.is_empty(), "logs": logs, "backups": backups, "problems": problems,
+        "bytes": bytes(&findings.logs)})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::care::manifest::LogPlace;
+
+    #[test]
+    fn a_backup_leads_as_far_as_the_log_goes_on_without_a_gap() {
+        let at = Timestamp::from_millis;
+        let stretch = |first: u64, last: u64, ends: Option<i64>| {
+            let ends = ends.map(at);
+            Stretch { first, last, bytes: 1, commits: 1, begins: ends, ends }
+        };
+        let stretches = vec![stretch(3, 5, Some(50)), stretch(7, 7, None), stretch(9, 12, Some(120))];
+        // The thirteenth is damaged.
+        let logs = [CheckedLog { lineage: "ab".to_owned(), last: 13, stretches, disorder: None, problems: Vec::new() }];
+        let of = |lineage: &str, segment: u64, made: i64| {
+            let log = Some(LogPlace { lineage: lineage.to_owned(), segment });
+            lead(&logs, &Manifest { log, ..Manifest::new(at(made)) })
+        };
+        for (segment, made, expected) in [
+            (2, 10, Lead::Missing(2)),
+            (3, 10, Lead::Until(at(50))),
+            (5, 40, Lead::Until(at(50))),
+            (5, 50, Lead::Own),
+            (6, 50, Lead::Missing(6)),
+            (7, 60, Lead::Own),
+            (12, 110, Lead::Until(at(120))),
+            (13, 120, Lead::Missing(13)),
+            (14, 130, Lead::Own),
+            (15, 130, Lead::Missing(15)),
+        ] {
+            assert_eq!(of("ab", segment, made), expected, "segment {segment}");
+        }
+        assert_eq!(of("cd", 3, 10), Lead::Elsewhere);
+        assert_eq!(lead(&logs, &Manifest::new(at(10))), Lead::Elsewhere);
+    }
+}

@@ -177,7 +177,8 @@ pub trait VectorRepository: Send + Sync {
     /// All spaces that there are.
     async fn spaces(&self) -> StoreResult<Vec<(SpaceId, Space)>>;
 
-    /// Memories of all agents that have no vector yet, the newest first, without those of `except`.
+    /// Memories of all agents that have no vector yet, the newest first, without those of `except`. One whose content cannot be read
+    /// says nothing here.
     async fn wanting(&self, limit: u32, except: Vec<MemoryId>) -> StoreResult<Vec<Wanting>>;
 
     /// Memories of all agents whose vector lies in another space than this, without those of `except`.

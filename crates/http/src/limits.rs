@@ -69,7 +69,7 @@ pub(crate) const EXCLUDED_TYPES: usize = 50;
 /// The most characters (Unicode scalar values) of a message's text.
 pub(crate) const CONTENT_CHARS: usize = 100_000;
 /// The most characters of a name, a kind, a source or an id at a source.
-pub(crate) const NAME_CHARS: usize = 256;
+pub(crate) const NAME_CHARS: usize = core_types::messaging::NAME_CHARS;
 /// The most characters of a channel's topic.
 pub(crate) const TOPIC_CHARS: usize = 2_000;
 /// The most channels that are synchronised at once.

@@ -215,7 +215,8 @@ impl Store {
 
     /// Whether this server alone still works on the database. On PostgreSQL this asks on the connection that holds the
     /// lock and takes the lock again where the connection was lost; after `false` another server has it, and this one
-    /// must stop. An error says that nobody knows. It is to be asked again and again, well within the time of a lease.
+    /// must stop. An error says that nobody knows. From the moment that the connection is lost until the lock is held again, what writes is
+    /// `Unavailable`. It is to be asked again and again: each second, since only this takes the lock again.
     pub async fn still_owner(&self) -> StoreResult<bool> {
         match &self.backend {
             Backend::Sqlite(_) => Ok(true),

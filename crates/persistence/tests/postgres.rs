@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use contract::stores::{Opened, Stores};
 use core_types::memory::{KeywordSearch, MESSAGES, Memory, MemoryFilter};
 use core_types::messaging::PostOutcome;
-use core_types::{AgentId, ChannelId, JsonObject, StoreError};
+use core_types::{AgentId, ChannelId, JsonObject, MediaId, StoreError};
 use doolittle_persistence::{Kind, OpenError, Options, Store, Target, open};
 use futures_util::future::join_all;
 use uuid::Uuid;
@@ -24,6 +24,8 @@ mod orphans;
 mod posts;
 #[path = "common/server.rs"]
 mod server;
+#[path = "common/unreadable.rs"]
+mod unreadable;
 
 use memories::{agent, memory};
 use posts::plain_post;
@@ -71,6 +73,14 @@ async fn a_delivery_whose_message_is_gone_is_cancelled_and_holds_up_nobody() {
     let Some(opened) = opened().await else { return };
     let stranger = stranger(&opened.database).await;
     orphans::are_cancelled(&opened.store, || async { stranger.batch_execute(orphans::DELETE).await.unwrap() }).await;
+    opened.end().await;
+}
+
+#[tokio::test]
+async fn a_memory_whose_content_cannot_be_read_holds_up_no_other_and_is_not_quoted() {
+    let Some(opened) = opened().await else { return };
+    let stranger = stranger(&opened.database).await;
+    unreadable::holds_up_no_other(&opened.store, || async { stranger.batch_execute(unreadable::DAMAGE).await.unwrap() }).await;
     opened.end().await;
 }
 
@@ -134,14 +144,8 @@ const HOLDERS: &str = "FROM pg_locks JOIN pg_database ON pg_database.oid = pg_lo
 async fn a_lock_whose_connection_died_is_taken_again_unless_another_has_it() {
     let Some(opened) = opened().await else { return };
     let stranger = stranger(&opened.database).await;
-    let cut = || async {
-        let ended = stranger.query(&format!("SELECT pg_terminate_backend(pid) {HOLDERS}"), &[]).await.unwrap();
-        assert_eq!(ended.len(), 1, "one session holds the lock");
-        // The lock is free once the session has ended; waiting for it is waiting for that.
-        stranger.batch_execute(&format!("SELECT pg_advisory_lock({KEY})")).await.unwrap();
-    };
     assert!(opened.store.still_owner().await.unwrap());
-    cut().await;
+    take_over(&stranger).await;
     assert!(!opened.store.still_owner().await.unwrap(), "the stranger has it");
     assert!(!opened.store.still_owner().await.unwrap(), "and keeps it");
     stranger.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
@@ -150,6 +154,50 @@ async fn a_lock_whose_connection_died_is_taken_again_unless_another_has_it() {
     assert!(matches!(second, Err(OpenError::InUse { .. })));
     opened.store.close().await;
     assert!(matches!(opened.store.still_owner().await, Err(StoreError::Unavailable(_))));
+    opened.end().await;
+}
+
+/// Ends the session that holds the lock, and takes it, as another server: it is free once the session has ended.
+async fn take_over(stranger: &tokio_postgres::Client) {
+    let ended = stranger.query(&format!("SELECT pg_terminate_backend(pid) {HOLDERS}"), &[]).await.unwrap();
+    assert_eq!(ended.len(), 1, "one session holds the lock");
+    stranger.batch_execute(&format!("SELECT pg_advisory_lock({KEY})")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_written_from_the_moment_that_the_lock_is_lost_until_it_is_held_again() {
+    let Some(opened) = opened().await else { return };
+    let (stranger, in_the_way) = (stranger(&opened.database).await, stranger(&opened.database).await);
+    let (messages, channel) = (opened.store.messages(), ChannelId::new(Uuid::from_u128(1)));
+    assert!(matches!(messages.post(plain_post(1)).await, Ok(PostOutcome::Posted(_))));
+    // One is under way while another server takes over, and ends afterwards.
+    in_the_way.batch_execute("BEGIN; LOCK TABLE messages IN EXCLUSIVE MODE").await.unwrap();
+    let late = tokio::spawn({
+        let messages = opened.store.messages();
+        async move { messages.post(plain_post(2)).await }
+    });
+    let waiting = "SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()";
+    while stranger.query(waiting, &[]).await.unwrap().is_empty() {
+        assert!(!late.is_finished(), "it does not wait");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    take_over(&stranger).await;
+    // Nobody asks the store anything: the news arrives by itself.
+    let refused = tokio::time::timeout(Duration::from_secs(1), async {
+        while !matches!(opened.store.media().remove(MediaId::from_bits(1)).await, Err(StoreError::Unavailable(_))) {
+            tokio::task::yield_now().await;
+        }
+    });
+    refused.await.unwrap();
+    in_the_way.batch_execute("COMMIT").await.unwrap();
+    assert!(matches!(late.await.unwrap(), Err(StoreError::Unavailable(_))));
+    assert!(matches!(messages.post(plain_post(3)).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(messages.last_seq(channel).await.unwrap(), Some(1), "what was under way is undone, and reading goes on");
+    assert!(!opened.store.still_owner().await.unwrap(), "the stranger has it");
+    assert!(matches!(messages.post(plain_post(3)).await, Err(StoreError::Unavailable(_))));
+    stranger.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
+    assert!(opened.store.still_owner().await.unwrap(), "it is free and taken again");
+    assert!(matches!(messages.post(plain_post(3)).await, Ok(PostOutcome::Posted(_))));
     opened.end().await;
 }
 

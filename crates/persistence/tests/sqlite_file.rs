@@ -28,6 +28,8 @@ mod memories;
 mod orphans;
 #[path = "common/posts.rs"]
 mod posts;
+#[path = "common/unreadable.rs"]
+mod unreadable;
 
 use memories::{agent, memory};
 use posts::plain_post;
@@ -197,6 +199,14 @@ async fn a_delivery_whose_message_is_gone_is_cancelled_and_holds_up_nobody() {
     let path = directory.path().join("test.db");
     let store = open_at(&path, Options::default()).await;
     orphans::are_cancelled(&store, || async { stranger(&path).batch_execute(orphans::DELETE).unwrap() }).await;
+}
+
+#[tokio::test]
+async fn a_memory_whose_content_cannot_be_read_holds_up_no_other_and_is_not_quoted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.db");
+    let store = open_at(&path, Options::default()).await;
+    unreadable::holds_up_no_other(&store, || async { stranger(&path).batch_execute(unreadable::DAMAGE).unwrap() }).await;
 }
 
 #[cfg(unix)]

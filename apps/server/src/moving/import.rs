@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use core_types::secrets::Vault;
-use domain::{MovingIn, MovingKind};
+use domain::{MovingIn, MovingKind, MovingPorts};
 use persistence::{OpenError, elizaos};
+use runtime::CharacterTemplates;
 
 use super::{failed, ports, progress, report};
 use crate::cli::ImportArgs;
@@ -43,7 +44,7 @@ pub async fn run(config: &Config, args: ImportArgs) -> Result<(), Failure> {
     let source = source(&args)?;
     if !args.yes {
         let vault = Arc::new(secret_key::reader(config));
-        let moved = take_in(MovingIn::new(None, vault, Arc::new(SystemClock), progress()), source, "nothing was changed").await?;
+        let moved = take_in(moving_in(None, vault), source, "nothing was changed").await?;
         print(&report::text(moved.report(), false))?;
         print("\nnothing was changed: this was a look at what would come in; the same with --yes brings it in\n")?;
         return all_understood(&moved);
@@ -52,7 +53,7 @@ pub async fn run(config: &Config, args: ImportArgs) -> Result<(), Failure> {
     let _lock = DataLock::take(&config.data_dir)?;
     let store = wiring::open(config).await?;
     let vault: Arc<dyn Vault> = Arc::new(secret_key::vault(config, store.secrets().as_ref()).await?);
-    let moving = MovingIn::new(Some(ports(&store)), vault, Arc::new(SystemClock), progress());
+    let moving = moving_in(Some(ports(&store)), vault);
     let moved = take_in(moving, source, AGAIN).await;
     store.close().await;
     let moved = moved?;
@@ -61,6 +62,10 @@ pub async fn run(config: &Config, args: ImportArgs) -> Result<(), Failure> {
         print("\nnone of these agents runs yet: start the server, and them with `doolittle agent start`\n")?;
     }
     all_understood(&moved)
+}
+
+fn moving_in(into: Option<MovingPorts>, vault: Arc<dyn Vault>) -> MovingIn {
+    MovingIn::new(into, vault, Arc::new(SystemClock), Arc::new(CharacterTemplates::default()), progress())
 }
 
 /// An agent that stays behind is a failure; whatever else does is in the report.

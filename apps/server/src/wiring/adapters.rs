@@ -40,26 +40,30 @@ pub async fn open(config: &Config) -> Result<Store, Failure> {
     care::before_migrating(config).await?;
     let log = config.backups.log_dir.clone().map(|dir| LogOptions { dir, clock: Arc::new(SystemClock) });
     let options = Options { log, ..Options::default() };
-    persistence::open(&target(config), options, Arc::new(SystemIds)).await.map_err(|error| {
-        let advice = match &error {
-            OpenError::Newer { .. } => {
-                "; run that version, or undo the migration with that version's `doolittle migrate --down`, or go back to a copy from before it \
-                 (<data-dir>/backups, docs/operations.md)"
-            }
-            OpenError::Log { .. } => "; look at BACKUP_LOG_DIR: its permissions, its free space; or unset it",
-            OpenError::Unwritable { .. } => "; mend its permissions or free some space",
-            OpenError::Corrupt { .. } => "; restore a backup, or move the file away to begin anew",
-            OpenError::BadUrl { .. } | OpenError::Unreachable { .. } => "; check POSTGRES_URL and that PostgreSQL runs",
-            OpenError::InUse { .. } => "; stop it first, since one database serves one server",
-            OpenError::Migration { .. } | OpenError::Foreign { .. } | OpenError::Failed { .. } => "",
-        };
-        let exit = if matches!(error, OpenError::InUse { .. }) { Exit::Locked } else { Exit::Database };
-        let message = format!("{error}{advice}");
-        match std::error::Error::source(&error).map(ToString::to_string) {
-            Some(source) => Failure::new(exit, message).because(source),
-            None => Failure::new(exit, message),
+    persistence::open(&target(config), options, Arc::new(SystemIds)).await.map_err(|error| not_opened(&error))
+}
+
+/// The end that it means that the configured database cannot be opened.
+pub fn not_opened(error: &OpenError) -> Failure {
+    let (exit, advice) = match error {
+        OpenError::Newer { .. } => {
+            let advice = "; run that version, or undo the migration with that version's `doolittle migrate --down`, or go back to a copy \
+                          from before it (<data-dir>/backups, docs/operations.md)";
+            (Exit::Database, advice)
         }
-    })
+        OpenError::Log { .. } => (Exit::Database, "; look at BACKUP_LOG_DIR: its permissions, its free space; or unset it"),
+        OpenError::Unwritable { .. } => (Exit::Database, "; mend its permissions or free some space"),
+        OpenError::Corrupt { .. } => (Exit::Database, "; restore a backup, or move the file away to begin anew"),
+        OpenError::BadUrl { .. } => (Exit::Usage, "; check POSTGRES_URL"),
+        OpenError::Unreachable { .. } => (Exit::Database, "; check POSTGRES_URL and that PostgreSQL runs"),
+        OpenError::InUse { .. } => (Exit::Locked, "; stop it first, since one database serves one server"),
+        OpenError::Migration { .. } | OpenError::Foreign { .. } | OpenError::Failed { .. } => (Exit::Database, ""),
+    };
+    let message = format!("{error}{advice}");
+    match std::error::Error::source(error).map(ToString::to_string) {
+        Some(source) => Failure::new(exit, message).because(source),
+        None => Failure::new(exit, message),
+    }
 }
 
 /// Opens the configured store of files.

@@ -45,7 +45,7 @@ mod adapters;
 mod ownership;
 mod services;
 
-pub use adapters::{DATABASE, media_store, open, target};
+pub use adapters::{DATABASE, media_store, not_opened, open, target};
 use adapters::{document_reader, models, recall, ui_folder};
 use services::{Shared, agents, attachments, http_settings, knowledge, run_limits, services, upkeep};
 
@@ -172,7 +172,7 @@ pub async fn serve_until(
     ready(&started_text(config, address, &store, &kept_in, &found, &listed, channel));
 
     let stop = either(stopped, stop, told_to_stop);
-    let outcome = until_stopped(server, runtime, stop, ownership::lost(config, &store, &place)).await;
+    let outcome = until_stopped(server, runtime, stop, Box::pin(ownership::lost(config, &store, &place))).await;
     background.shutdown().await;
     credentials::end(&keys).await;
     store.close().await;

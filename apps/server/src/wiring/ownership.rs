@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::lock::{DataLock, Place};
 
-/// How often to look whether the database still belongs to this server.
-const OWNER_CHECK: Duration = Duration::from_secs(10);
+/// How often to look whether the database still belongs to this server. Nothing is written meanwhile where it may not.
+const OWNER_CHECK: Duration = Duration::from_secs(1);
 
 /// How often to look whether the data directory is where it was. What is acknowledged until then is in files that are not there.
 const PLACE_CHECK: Duration = Duration::from_secs(2);
@@ -53,12 +53,18 @@ pub(super) async fn lost(config: &Config, store: &Store, place: &Place) -> Failu
 
 /// Resolves when another server works on the database.
 async fn lost_database(store: &Store) {
+    let mut is_seen = true;
     loop {
         sleep(OWNER_CHECK).await;
         match store.still_owner().await {
-            Ok(true) => {}
+            Ok(true) => is_seen = true,
             Ok(false) => return,
-            Err(error) => log::warn!("cannot see whether the database is still ours: {}", chain(&error)),
+            Err(error) => {
+                if is_seen {
+                    log::warn!("cannot see whether the database is still ours: {}", chain(&error));
+                }
+                is_seen = false;
+            }
         }
     }
 }

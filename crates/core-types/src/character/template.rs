@@ -56,7 +56,7 @@ pub trait TemplateEngine: Send + Sync {
 }
 
 /// Refuses templates that cannot or must not be filled in; the first of them is named. Those that the character `has` already are whatever
-/// they are, until they are to be filled in; so are those of one that is brought from elsewhere.
+/// they are, until they are to be filled in.
 pub fn check_templates(templates: &Value, has: &JsonObject, engine: &dyn TemplateEngine) -> Result<(), InvalidCharacter> {
     let given = templates.as_object().into_iter().flatten();
     let mut new = given.filter(|(name, template)| has.get(*name) != Some(*template));

@@ -265,6 +265,7 @@ pub trait MemoryRepository: Send + Sync {
     async fn remove_all(&self, agent: AgentId, filter: MemoryFilter) -> StoreResult<u64>;
 
     /// Makes at most `limit` memories findable by their words that are not yet, of any agent; returns how many there
-    /// were. What a finish keeps waits for this, since many together cost less; a search does it first.
+    /// were. What a finish keeps waits for this, since many together cost less; a search does it first. One whose content cannot be read
+    /// is found by no words from then on, and holds up no other.
     async fn index_words(&self, limit: u32) -> StoreResult<u32>;
 }

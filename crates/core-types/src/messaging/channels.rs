@@ -46,6 +46,9 @@ pub enum ChannelAdded {
     NoServer,
 }
 
+/// The most characters of a name, a kind, a source or an id at a source, whatever has it.
+pub const NAME_CHARS: usize = 256;
+
 /// The most bytes of the metadata of a channel, a message server, a world, a room or a group, as JSON: lists show all of it.
 pub const METADATA_BYTES: usize = 16 * 1024;
 

@@ -8,7 +8,8 @@ mod replies;
 mod servers;
 
 pub use channels::{
-    Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, METADATA_BYTES, Membership, NewChannel, SyncedChannel,
+    Channel, ChannelAdded, ChannelChange, ChannelRepository, ChannelService, METADATA_BYTES, Membership, NAME_CHARS, NewChannel,
+    SyncedChannel,
 };
 pub use events::{ChannelEvent, Completion, EventBody, EventKind, EventStream, StreamItem};
 pub use messages::{

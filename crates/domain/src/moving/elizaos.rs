@@ -10,7 +10,7 @@ use core_types::{AgentId, ChannelId, JsonObject, MessageServerId, Page};
 use serde_json::Value;
 
 use super::rows::{self, Row, Wrong};
-use super::{BATCH, Kind, MovingError, MovingIn};
+use super::{BATCH, Kind, MovingError, MovingIn, bounds};
 
 /// So many rows are read at once.
 const PAGE: u32 = 200;
@@ -241,11 +241,11 @@ impl MovingIn {
             }
             for row in page {
                 let things = match of {
-                    ElizaOsRows::Participants => self.read(named, row, rows::participant),
-                    ElizaOsRows::Worlds => self.read(named, row, |row| Ok(vec![Belonging::World(rows::world(row)?)])),
-                    ElizaOsRows::Entities => self.read(named, row, |row| Ok(vec![Belonging::Entity(rows::entity(row)?)])),
-                    ElizaOsRows::Rooms => self.read(named, row, |row| Ok(vec![Belonging::Room(rows::room(row)?)])),
-                    _ => self.read(named, row, |row| Ok(vec![Belonging::Memory(Box::new(rows::memory(row)?))])),
+                    ElizaOsRows::Participants => self.read(named, row, |row| bounded(rows::participant(row)?)),
+                    ElizaOsRows::Worlds => self.read(named, row, |row| bounded(vec![Belonging::World(rows::world(row)?)])),
+                    ElizaOsRows::Entities => self.read(named, row, |row| bounded(vec![Belonging::Entity(rows::entity(row)?)])),
+                    ElizaOsRows::Rooms => self.read(named, row, |row| bounded(vec![Belonging::Room(rows::room(row)?)])),
+                    _ => self.read(named, row, |row| bounded(vec![Belonging::Memory(Box::new(rows::memory(row)?))])),
                 };
                 for thing in things.into_iter().flatten() {
                     self.belonging(thing).await?;
@@ -311,6 +311,12 @@ impl MovingIn {
         self.tell(Kind::Messages);
         Ok(())
     }
+}
+
+/// What a row means, unless it is larger than what moves in may be.
+fn bounded(things: Vec<Belonging>) -> Result<Vec<Belonging>, Wrong> {
+    things.iter().try_for_each(bounds::check)?;
+    Ok(things)
 }
 
 /// Takes out of an agent's secrets what is of elizaOS's process; returns the names.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auth::SecretVault;
+use core_types::character::TemplateEngine;
 use core_types::{Secret, StoreResult, Timestamp};
 use serde_json::json;
 use testkit::clock::FixedClock;
@@ -38,6 +39,15 @@ impl ElizaOsDatabase for Rows {
     }
 }
 
+/// A database of elizaOS has no templates.
+struct NoTemplates;
+
+impl TemplateEngine for NoTemplates {
+    fn check(&self, template: &str) -> Result<(), String> {
+        Err(format!("{template} is there"))
+    }
+}
+
 fn agent(columns: &Value) -> Value {
     let mut row = json!({"id": AGENT, "name": "Ada", "bio": ["b"], "created_at": "2026-11-26T14:50:47+00:00",
         "updated_at": "2026-11-26T14:50:47+00:00", "enabled": true, "settings": {}, "server_id": null});
@@ -47,7 +57,8 @@ fn agent(columns: &Value) -> Value {
 
 async fn looked_at(mut rows: Rows) -> MovingIn {
     let vault = Arc::new(SecretVault::with_key([1; 32]).and_opens_with(&Secret::new("salt")));
-    let mut moving = MovingIn::new(None, vault, Arc::new(FixedClock(Timestamp::from_millis(1))), Arc::new(|_, _| {}));
+    let mut moving =
+        MovingIn::new(None, vault, Arc::new(FixedClock(Timestamp::from_millis(1))), Arc::new(NoTemplates), Arc::new(|_, _| {}));
     moving.elizaos(&mut rows).await.unwrap();
     moving
 }
@@ -92,6 +103,18 @@ async fn an_agent_that_is_larger_than_agents_may_be_is_left_behind_and_named() {
     assert_eq!((agents.found, agents.refused, secrets.found), (1, 1, 0));
     let told = notes(&moving);
     assert!(told.contains("1 Ada: character: must have at most 2097152 bytes as JSON"), "{told}");
+}
+
+#[tokio::test]
+async fn a_row_that_is_larger_than_what_may_move_in_is_left_out_and_told() {
+    let at = "2026-11-26T14:50:47";
+    let memory = |kind: &str| json!({"id": ROOM, "type": kind, "agent_id": AGENT, "content": {"text": "hi"}, "created_at": at});
+    let of = HashMap::from([(ElizaOsRows::Memories, vec![memory("facts"), memory(&"x".repeat(100_000))])]);
+    let moving = looked_at(Rows { of, ..Rows::default() }).await;
+    let memories = moving.report().of(Kind::Memories);
+    assert_eq!((memories.found, memories.refused), (1, 1));
+    let told = notes(&moving);
+    assert!(told.contains("memories: `table` has more than 256 characters; left out"), "{told}");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use core_types::character;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::bounds;
 use super::lines::{AGENT, AgentLine, End, Header, Line, VERSION};
 use super::{Kind, MovingError, MovingIn};
 
@@ -82,6 +83,7 @@ impl MovingIn {
                 break;
             }
             let Some(thing) = line.into_belonging(id) else { return Err(lines.wrong("there is one agent in a file")) };
+            bounds::check(&thing).map_err(|why| lines.wrong(why))?;
             counted.count(&thing);
             self.belonging(thing).await?;
         }

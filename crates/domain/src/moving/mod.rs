@@ -8,16 +8,17 @@ use std::io;
 use std::sync::Arc;
 
 use core_types::agents::{Added, Agent, AgentRepository};
-use core_types::character::{self, ParsedCharacter};
+use core_types::character::{self, Character, ParsedCharacter, TemplateEngine};
 use core_types::messaging::{ChannelRepository, ServerRepository};
 use core_types::moving::{ArrivalRepository, Belonging, BelongingsRepository, Brought};
 use core_types::secrets::{ElizaOsSecret, SealedSecret, SecretChange, SecretRepository, Vault, VaultError};
-use core_types::{AgentId, Clock, StoreError, Timestamp};
+use core_types::{AgentId, Clock, JsonObject, StoreError, Timestamp};
 use derive_more::{Display, Error, From};
 use serde_json::Value;
 
-use crate::agents::bounds;
+use crate::agents::bounds as of_agents;
 
+mod bounds;
 mod elizaos;
 mod file;
 mod leave;
@@ -100,6 +101,8 @@ pub struct MovingIn {
     into: Option<MovingPorts>,
     vault: Arc<dyn Vault>,
     clock: Arc<dyn Clock>,
+    /// Says which templates of characters cannot be filled in.
+    templates: Arc<dyn TemplateEngine>,
     progress: Progress,
     report: Report,
     /// The agents that came, whether they are new or not.
@@ -109,8 +112,14 @@ pub struct MovingIn {
 
 impl MovingIn {
     /// Takes in whatever comes; into nothing, where it is only to be looked at.
-    pub fn new(into: Option<MovingPorts>, vault: Arc<dyn Vault>, clock: Arc<dyn Clock>, progress: Progress) -> Self {
-        Self { into, vault, clock, progress, report: Report::default(), agents: HashSet::new(), batch: Vec::new() }
+    pub fn new(
+        into: Option<MovingPorts>,
+        vault: Arc<dyn Vault>,
+        clock: Arc<dyn Clock>,
+        templates: Arc<dyn TemplateEngine>,
+        progress: Progress,
+    ) -> Self {
+        Self { into, vault, clock, templates, progress, report: Report::default(), agents: HashSet::new(), batch: Vec::new() }
     }
 
     /// What came of it so far.
@@ -163,7 +172,9 @@ impl MovingIn {
             }
         }
         let sealed = secrets.iter().map(|(name, secret)| self.vault.seal(id, name, secret)).collect::<Result<Vec<_>, _>>()?;
-        let bounded = bounds::check_character(&parsed.character, None).and_then(|()| bounds::check_secrets(&sealed, &[]));
+        let bounded = of_agents::check_character(&parsed.character, None)
+            .and_then(|()| of_agents::check_secrets(&sealed, &[]))
+            .and_then(|()| self.check_texts(&parsed.character));
         if let Err(why) = bounded {
             return Ok(Err(format!("{name}: {why}")));
         }
@@ -188,6 +199,15 @@ impl MovingIn {
             self.report.became(Kind::Secrets, outcome);
         }
         Ok(Ok(()))
+    }
+
+    /// Refuses a character that the API makes no agent of, since its bio is too long or a template of it cannot be filled in.
+    fn check_texts(&self, character: &Character) -> Result<(), String> {
+        let bio = serde_json::to_value(&character.bio).unwrap_or_default();
+        let templates = Value::Object(character.templates.clone());
+        let checked =
+            character::check_bio(&bio).and_then(|()| character::check_templates(&templates, &JsonObject::new(), self.templates.as_ref()));
+        checked.map_err(|error| error.to_string())
     }
 
     /// Takes in something of an agent's, by and by.

@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
+use core_types::json::fits;
 use core_types::memory::{Entity, MEMORIES, Memory, Origin, Room, RoomState};
-use core_types::messaging::{Channel, MessageDraft, MessageServer};
+use core_types::messaging::{Channel, METADATA_BYTES, MessageDraft, MessageServer};
 use core_types::moving::{Belonging, Participant, PastMessage};
 use core_types::worlds::World;
 use core_types::{AgentId, EntityId, Json, JsonObject, MemoryId, MessageServerId, RoomId, Timestamp, WorldId};
@@ -66,6 +67,16 @@ impl Row {
         JsonObject::new()
     }
 
+    /// The metadata of a world, a room or somebody. What is larger than there is room for has no place here.
+    fn small_object(&mut self, column: &'static str) -> JsonObject {
+        let object = self.object(column);
+        if fits(&object, METADATA_BYTES) {
+            return object;
+        }
+        self.lost.push(column);
+        JsonObject::new()
+    }
+
     pub(super) fn flag(&mut self, column: &str, default: bool) -> bool {
         self.take(column).and_then(|value| value.as_bool()).unwrap_or(default)
     }
@@ -110,14 +121,19 @@ pub(super) fn world(row: &mut Row) -> Result<World, Wrong> {
         agent_id,
         name: row.text("name").unwrap_or_default(),
         server_id: server.filter(|server| server.uuid() != agent_id.uuid()),
-        metadata: row.object("metadata"),
+        metadata: row.small_object("metadata"),
         created_at: row.time("created_at")?,
     })
 }
 
 pub(super) fn entity(row: &mut Row) -> Result<Entity, Wrong> {
     row.take("created_at");
-    Ok(Entity { id: row.must("id")?, agent_id: row.must("agent_id")?, names: names(row.take("names")), metadata: row.object("metadata") })
+    Ok(Entity {
+        id: row.must("id")?,
+        agent_id: row.must("agent_id")?,
+        names: names(row.take("names")),
+        metadata: row.small_object("metadata"),
+    })
 }
 
 fn names(value: Option<Value>) -> Vec<String> {
@@ -143,7 +159,7 @@ pub(super) fn room(row: &mut Row) -> Result<Room, Wrong> {
         source: row.text("source").unwrap_or_default(),
         // A channel's room has the server of its world.
         server_id: server.filter(|server| channel_id.is_none() && server.uuid() != agent_id.uuid()),
-        metadata: row.object("metadata"),
+        metadata: row.small_object("metadata"),
         created_at: row.time("created_at")?,
     })
 }
@@ -157,7 +173,7 @@ pub(super) fn participant(row: &mut Row) -> Result<Vec<Belonging>, Wrong> {
     let (agent_id, entity_id): (AgentId, EntityId) = (row.must("room_agent_id")?, row.must("entity_id")?);
     let state: Option<RoomState> = row.perhaps("room_state");
     let state = state.filter(|_| entity_id.as_agent() == agent_id);
-    let (known, metadata) = (names(row.take("entity_names")), row.object("entity_metadata"));
+    let (known, metadata) = (names(row.take("entity_names")), row.small_object("entity_metadata"));
     let owner: Option<AgentId> = row.perhaps("entity_agent_id");
     let participant = Belonging::Participant(Participant { agent_id, room_id: row.must("room_id")?, entity_id, state });
     Ok(match owner {

@@ -111,3 +111,15 @@ fn participants_that_are_no_ids_are_lost_and_told() {
     assert_eq!(participants.iter().map(ToString::to_string).collect::<Vec<_>>(), [PERSON]);
     assert_eq!(given.lost().collect::<Vec<_>>(), ["participants", "metadata"]);
 }
+
+#[test]
+fn metadata_that_there_is_no_room_for_are_lost_and_told_and_the_rest_stays() {
+    for (bytes, lost) in [(METADATA_BYTES, vec![]), (METADATA_BYTES + 1, vec!["metadata"])] {
+        let metadata = json!({"a": "x".repeat(bytes - r#"{"a":""}"#.len())});
+        let mut given =
+            row(json!({"id": ROOM, "agent_id": AGENT, "name": "Lobby", "metadata": metadata, "created_at": "2026-11-26T14:50:47"}));
+        let read = world(&mut given).unwrap();
+        assert_eq!((read.name.as_str(), read.metadata.is_empty()), ("Lobby", !lost.is_empty()), "{bytes}");
+        assert_eq!(given.lost().collect::<Vec<_>>(), lost, "{bytes}");
+    }
+}

@@ -75,13 +75,15 @@ impl Connector {
 
     /// A new connection, while the store is being opened.
     pub(crate) async fn connect_to_open(&self) -> Result<Conn, OpenError> {
-        self.connect().await.map_err(|error| OpenError::Unreachable { place: self.place.clone(), source: Box::new(error) })
+        self.connect().await.map_err(|error| self.unreachable(error))
     }
 
-    /// Whatever listens there must answer in time, PostgreSQL or not.
+    fn unreachable(&self, error: ConnectionError) -> OpenError {
+        OpenError::Unreachable { place: self.place.clone(), source: Box::new(error) }
+    }
+
     async fn connect(&self) -> ConnectionResult<Conn> {
-        let silent = || ConnectionError::BadConnection(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()));
-        timeout(CONNECT_TIMEOUT, self.handshake()).await.unwrap_or_else(|_| Err(silent()))
+        in_time(self.handshake()).await
     }
 
     async fn handshake(&self) -> ConnectionResult<Conn> {
@@ -93,6 +95,25 @@ impl Connector {
             let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
             Conn::try_from_client_and_connection(client, connection).await
         }
+    }
+
+    /// A new connection that is to hold something, and what to do at once when it ends, whether it is asked for anything or not.
+    pub(super) async fn connect_to_hold(&self, ended: impl FnOnce() + Send + 'static) -> Result<Conn, OpenError> {
+        in_time(self.watched(ended)).await.map_err(|error| self.unreachable(error))
+    }
+
+    async fn watched(&self, ended: impl FnOnce() + Send + 'static) -> ConnectionResult<Conn> {
+        let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(chain(&error));
+        let client = if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
+            tokio::spawn(drive(connection, ended));
+            client
+        } else {
+            let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
+            tokio::spawn(drive(connection, ended));
+            client
+        };
+        Conn::try_from(client).await
     }
 
     /// A new connection that works: no statement, wait for a lock or idle transaction lasts for ever.
@@ -120,6 +141,20 @@ impl Connector {
         let size = usize::try_from(options.connections.max(1)).unwrap_or(usize::MAX);
         Pool::builder(manager).max_size(size).build().map_err(|error| OpenError::Failed { source: Box::new(error) })
     }
+}
+
+/// Whatever listens there must answer in time, PostgreSQL or not.
+async fn in_time(connecting: impl Future<Output = ConnectionResult<Conn>> + Send) -> ConnectionResult<Conn> {
+    let silent = || ConnectionError::BadConnection(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()));
+    timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| Err(silent()))
+}
+
+/// Lets a connection work until it ends.
+async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send, ended: impl FnOnce() + Send) {
+    if let Err(error) = connection.await {
+        log::debug!("a connection to PostgreSQL has ended: {}", chain(&error));
+    }
+    ended();
 }
 
 /// The database of a URL, for a person; never with a password.

@@ -29,13 +29,15 @@ macro_rules! run {
 }
 
 /// Runs a unit of work in a transaction of its own and waits for its commit. It goes on where the caller stops waiting: a
-/// connection that came back in the middle would keep its locks.
+/// connection that came back in the middle would keep its locks. Nothing is begun, and nothing committed, while another server may work
+/// on the database.
 macro_rules! in_tx {
     ($db:expr, |$conn:ident| $work:expr) => {{
+        let held = $db.sure_of_lock()?;
         let mut pooled = $db.connection().await?;
         let running = tokio::spawn(async move {
             let conn: &mut Conn = &mut pooled;
-            diesel_async::AsyncConnection::transaction(conn, async move |$conn: &mut Conn| $work.await).await
+            diesel_async::AsyncConnection::transaction(conn, async move |$conn: &mut Conn| held.still($work.await)).await
         });
         running.await.map_err(crate::error::cut_short)?
     }};
@@ -181,6 +183,7 @@ pub(crate) struct Db {
     connector: connect::Connector,
     patience: Duration,
     lock: Mutex<Option<lock::Lock>>,
+    held: lock::Held,
     ids: Arc<dyn Ids>,
     /// Whether there may be memories that are not findable yet.
     unindexed: AtomicBool,
@@ -193,7 +196,9 @@ impl Db {
         let lock = lock::take(&connector).await?;
         connect::migrate(connector.connect_to_open().await?).await?;
         let pool = connector.clone().pool(options)?;
-        Ok(Self { pool, connector, patience: options.patience, lock: Mutex::new(Some(lock)), ids, unindexed: AtomicBool::new(true) })
+        let held = lock.held();
+        let (patience, lock, unindexed) = (options.patience, Mutex::new(Some(lock)), AtomicBool::new(true));
+        Ok(Self { pool, connector, patience, lock, held, ids, unindexed })
     }
 
     /// How the connections are protected, for a person.
@@ -213,6 +218,12 @@ impl Db {
     #[expect(clippy::unused_self, reason = "SQLite's has a use for it")]
     pub(crate) fn claims_along(&self, _worker: Weak<dyn DeliveryWorker>) -> bool {
         false
+    }
+
+    /// Fails where nobody knows that the lock is held.
+    fn sure_of_lock(&self) -> StoreResult<lock::Held> {
+        let lost = || StoreError::Unavailable("the connection that holds the lock on the database is lost".into());
+        if self.held.is_sure() { Ok(self.held.clone()) } else { Err(lost()) }
     }
 
     async fn connection(&self) -> StoreResult<Object<Conn>> {

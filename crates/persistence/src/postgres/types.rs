@@ -6,7 +6,7 @@ use diesel::deserialize::{self, FromSql};
 use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, IsNull, Output, ToSql};
 
-use super::columns::{Id, Json, Object, Opaque, TextOf};
+use super::columns::{Id, Json, MaybeObject, Object, Opaque, TextOf, UnreadableJson};
 
 /// The SQL type of ids.
 pub(crate) type IdSql = diesel::sql_types::Uuid;
@@ -35,7 +35,7 @@ impl ToSql<JsonSql, Pg> for Json {
 
 impl FromSql<JsonSql, Pg> for Json {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self(serde_json::from_slice(value.as_bytes())?))
+        Ok(Self(serde_json::from_slice(value.as_bytes()).map_err(UnreadableJson::from)?))
     }
 }
 
@@ -48,7 +48,13 @@ impl ToSql<JsonSql, Pg> for Object {
 
 impl FromSql<JsonSql, Pg> for Object {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self(serde_json::from_slice(value.as_bytes())?))
+        Ok(Self(serde_json::from_slice(value.as_bytes()).map_err(UnreadableJson::from)?))
+    }
+}
+
+impl FromSql<JsonSql, Pg> for MaybeObject {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(serde_json::from_slice(value.as_bytes()).ok()))
     }
 }
 
@@ -61,7 +67,8 @@ impl ToSql<JsonSql, Pg> for Opaque {
 
 impl FromSql<JsonSql, Pg> for Opaque {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self(core_types::Json::parse(std::str::from_utf8(value.as_bytes())?.to_owned())?))
+        let text = std::str::from_utf8(value.as_bytes())?.to_owned();
+        Ok(Self(core_types::Json::parse(text).map_err(UnreadableJson::from)?))
     }
 }
 

@@ -2,9 +2,11 @@
 
 use core_types::messaging::PAGE_BYTES;
 use core_types::{JsonObject, Listed, Page, Tenant, Timestamp};
+use derive_more::{Display, Error};
 use diesel::deserialize::FromSqlRow;
 use diesel::expression::AsExpression;
 use serde_json::Value;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -40,6 +42,44 @@ pub(super) struct Json(pub(super) Value);
 #[diesel(sql_type = JsonSql)]
 pub(super) struct Object(pub(super) JsonObject);
 
+/// A JSON object where what is stored is one, and nothing where it is not: for whoever works through many rows, and must not stop at one
+/// that is damaged.
+#[derive(Debug, Clone, PartialEq, FromSqlRow)]
+pub(super) struct MaybeObject(pub(super) Option<JsonObject>);
+
+impl MaybeObject {
+    /// The same with an empty object in place of nothing.
+    pub(super) fn or_empty(self) -> JsonObject {
+        self.0.unwrap_or_default()
+    }
+}
+
+/// Stored JSON cannot be read. What is stored there nobody is told, and `serde_json` would quote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, Error)]
+#[display("{}, at line {line}, column {column}", self.what())]
+pub(super) struct UnreadableJson {
+    category: Category,
+    line: usize,
+    column: usize,
+}
+
+impl UnreadableJson {
+    /// Whether it is JSON all the same.
+    pub(super) fn is_data(&self) -> bool {
+        self.category == Category::Data
+    }
+
+    fn what(&self) -> &'static str {
+        if self.is_data() { "not the JSON that belongs there" } else { "no JSON" }
+    }
+}
+
+impl From<serde_json::Error> for UnreadableJson {
+    fn from(error: serde_json::Error) -> Self {
+        Self { category: error.classify(), line: error.line(), column: error.column() }
+    }
+}
+
 /// JSON that nobody looks into here.
 #[derive(Debug, Clone, PartialEq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = JsonSql)]
@@ -50,7 +90,7 @@ pub(super) struct Opaque(pub(super) core_types::Json);
 pub(super) struct TextOf(pub(super) String);
 
 impl TextOf {
-    pub(super) fn read(json: &str) -> serde_json::Result<Self> {
+    pub(super) fn read(json: &str) -> Result<Self, UnreadableJson> {
         #[derive(serde::Deserialize)]
         struct Content<'j> {
             #[serde(borrow)]
@@ -117,7 +157,9 @@ pub(super) fn listed<R, T: From<R>>(rows: impl IntoIterator<Item = R>, total: i6
 
 #[cfg(test)]
 mod tests {
-    use super::TextOf;
+    use core_types::JsonObject;
+
+    use super::{TextOf, UnreadableJson};
 
     #[test]
     fn of_an_object_the_text_is_read_and_the_rest_is_not() {
@@ -130,5 +172,20 @@ mod tests {
             assert_eq!(TextOf::read(json).unwrap(), TextOf(text.to_owned()), "{json}");
         }
         assert!(TextOf::read("{").is_err());
+    }
+
+    #[test]
+    fn why_json_cannot_be_read_is_told_without_what_it_says() {
+        for (json, told) in [
+            (r#""hunter2""#, "not the JSON that belongs there, at line 1, "),
+            (r#"["hunter2"]"#, "not the JSON that belongs there, at line 1, "),
+            (r#"{"a":hunter2}"#, "no JSON, at line 1, "),
+            (r#"{"hunter2""#, "no JSON, at line 1, "),
+        ] {
+            let error = serde_json::from_str::<JsonObject>(json).map_err(UnreadableJson::from).unwrap_err();
+            assert!(error.to_string().starts_with(told), "{json}: {error}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        }
+        assert!(!TextOf::read(r#""hunter2""#).unwrap_err().to_string().contains("hunter2"));
     }
 }

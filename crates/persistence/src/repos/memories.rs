@@ -16,7 +16,7 @@ use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
-use super::columns::{Id, Object, TextOf, known_total, time, word};
+use super::columns::{Id, MaybeObject, Object, TextOf, known_total, time, word};
 use super::plane::EntityRow;
 use super::prepared::{fixed, prepared};
 use super::queue;
@@ -429,7 +429,7 @@ work! {
 }
 
 /// What words are made of, and whose they are.
-pub(super) type Wordless = (i64, Id, Id, String, Object);
+pub(super) type Wordless = (i64, Id, Id, String, MaybeObject);
 
 /// Cannot be found by its words yet. The number is no bound value, so that its index serves: SQLite went through all memories otherwise.
 pub(super) fn without_words() -> SqlLiteral<Bool> {
@@ -437,6 +437,7 @@ pub(super) fn without_words() -> SqlLiteral<Bool> {
 }
 
 work! {
+    /// A memory whose content cannot be read is found by no words, and is not asked for again.
     fn index_words(conn: &mut Conn, limit: u32) -> Result<u32, Fault> {
         let rows = run!(queue::hold_wordless(conn, limit))?;
         if rows.is_empty() {
@@ -444,7 +445,10 @@ work! {
         }
         let (count, mut done) = (u32::try_from(rows.len()).unwrap_or(u32::MAX), Vec::with_capacity(rows.len()));
         for (ordinal, id, agent, table, content) in rows {
-            run!(reword(conn, ordinal, agent, &table, &content.0))?;
+            if content.0.is_none() {
+                log::error!("the content of the memory {} cannot be read, and so it is not found by its words", id.0);
+            }
+            run!(reword(conn, ordinal, agent, &table, &content.or_empty()))?;
             done.push(id);
         }
         // All at once: before each such update SQLite has its index write what it holds, as a piece that has to be merged later.

@@ -10,7 +10,7 @@ use diesel::dsl::{count_star, max};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::columns::{Id, Object, time};
+use super::columns::{Id, MaybeObject, time};
 use super::memories::filtered;
 use super::prepared::fixed;
 use super::schema::{embedding_spaces, memories, memory_vectors, vectors_gone};
@@ -30,7 +30,7 @@ pub(super) struct Held {
     world_id: Option<Id>,
     entity_id: Id,
     created_at: i64,
-    content: Object,
+    content: MaybeObject,
 }
 
 #[derive(Insertable)]
@@ -82,8 +82,9 @@ impl From<StoredRow> for VectorRow {
     }
 }
 
-fn wanting_of(rows: Vec<(Id, Object)>) -> Vec<Wanting> {
-    rows.into_iter().map(|(id, Object(content))| Wanting { memory: id.to(), content }).collect()
+/// A memory whose content cannot be read says nothing, and so gets no vector and wants none any more.
+fn wanting_of(rows: Vec<(Id, MaybeObject)>) -> Vec<Wanting> {
+    rows.into_iter().map(|(id, content)| Wanting { memory: id.to(), content: content.or_empty() }).collect()
 }
 
 /// In the words of the partial index.
@@ -144,7 +145,7 @@ work! {
                 .order(memory_vectors::number.desc())
                 .limit(limit.into())
                 .select((memories::id, memories::content));
-            let rows: Vec<(Id, Object)> = run!(query.load(conn))?;
+            let rows: Vec<(Id, MaybeObject)> = run!(query.load(conn))?;
             if !rows.is_empty() {
                 return Ok(wanting_of(rows));
             }
@@ -162,8 +163,12 @@ work! {
         let (mut done, mut rows) = (Vec::new(), Vec::new());
         for NewVector { of, vector } in vectors {
             let Some(memory) = held.remove(&Id::from(of.memory)) else { continue };
-            if memory.content.0 != of.content {
+            let is_unreadable = memory.content.0.is_none();
+            if memory.content.or_empty() != of.content {
                 continue;
+            }
+            if is_unreadable {
+                log::error!("the content of the memory {} cannot be read, and so it gets no vector", memory.id.0);
             }
             done.push(memory.ordinal);
             if let Some(Quantised { numbers, scale }) = vector {

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::Conn;
 use super::agents::AgentRow;
 use super::channels::ChannelRow;
-use super::columns::{Id, word};
+use super::columns::{Id, UnreadableJson, word};
 use super::deliveries::DeliveryRow;
 use super::events::EventRow;
 use super::keys::KeyRow;
@@ -249,7 +249,7 @@ fn plain(key: &str) -> String {
 fn unreadable(error: &(dyn StdError + Send + Sync + 'static)) -> String {
     let Some(field) = error.downcast_ref::<DeserializeFieldError>() else { return "it lacks a value".to_owned() };
     let column = field.field_name.as_deref().unwrap_or("a column");
-    let json = field.error.downcast_ref::<serde_json::Error>();
+    let json = field.error.downcast_ref::<UnreadableJson>();
     let is = match json {
         Some(error) if error.is_data() => "is not the JSON that belongs there",
         Some(_) => "is no JSON",

@@ -6,7 +6,7 @@ use diesel::sql_types::{Binary, Text};
 use diesel::sqlite::{Sqlite, SqliteValue};
 use uuid::Uuid;
 
-use super::columns::{Id, Json, Object, Opaque, TextOf};
+use super::columns::{Id, Json, MaybeObject, Object, Opaque, TextOf, UnreadableJson};
 
 /// The SQL type of ids.
 pub(crate) type IdSql = Binary;
@@ -35,7 +35,7 @@ impl ToSql<Text, Sqlite> for Json {
 
 impl FromSql<Text, Sqlite> for Json {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        Ok(Self(serde_json::from_str(value.read_text())?))
+        Ok(Self(serde_json::from_str(value.read_text()).map_err(UnreadableJson::from)?))
     }
 }
 
@@ -48,7 +48,13 @@ impl ToSql<Text, Sqlite> for Object {
 
 impl FromSql<Text, Sqlite> for Object {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        Ok(Self(serde_json::from_str(value.read_text())?))
+        Ok(Self(serde_json::from_str(value.read_text()).map_err(UnreadableJson::from)?))
+    }
+}
+
+impl FromSql<Text, Sqlite> for MaybeObject {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(serde_json::from_str(value.read_text()).ok()))
     }
 }
 
@@ -61,7 +67,7 @@ impl ToSql<Text, Sqlite> for Opaque {
 
 impl FromSql<Text, Sqlite> for Opaque {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        Ok(Self(core_types::Json::parse(value.read_text().to_owned())?))
+        Ok(Self(core_types::Json::parse(value.read_text().to_owned()).map_err(UnreadableJson::from)?))
     }
 }
 

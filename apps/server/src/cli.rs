@@ -175,7 +175,8 @@ pub struct VerifyDataArgs {
 /// Which way to migrate. The server must not run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
 pub struct MigrateArgs {
-    /// Undo the newest migration with all that it holds, for the version before this one; a copy is made first.
+    /// Undo the newest migration with all that it holds, for the version before this one. Of the embedded database a copy is made first, of
+    /// PostgreSQL none: make one with `pg_dump`.
     #[arg(long)]
     pub down: bool,
 }
@@ -217,7 +218,8 @@ pub struct ExportArgs {
 /// A conversation in the terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ChatArgs {
-    /// The agent: its id, its name or a beginning that only one has; where nothing is said, the first running one that is no tenant's.
+    /// The agent: its id, its name or a beginning that only one has (of an id eight digits at least); where nothing is said, the first
+    /// running one that is no tenant's.
     #[arg(long, value_name = "NAME")]
     pub agent: Option<String>,
     /// Send this one message, print the reply and stop.
@@ -235,7 +237,7 @@ pub enum AgentVerb {
     List,
     /// Show one agent
     Show {
-        /// Its id, its name or a beginning that only one has.
+        /// Its id, its name or a beginning that only one has (of an id eight digits at least).
         name: String,
     },
     /// Create an agent from a character file
@@ -248,17 +250,17 @@ pub enum AgentVerb {
     },
     /// Start an agent; it runs until it is stopped, across restarts of the server
     Start {
-        /// Its id, its name or a beginning that only one has.
+        /// Its id, its name or a beginning that only one has (of an id eight digits at least).
         name: String,
     },
     /// Stop an agent; what it has not answered yet waits
     Stop {
-        /// Its id, its name or a beginning that only one has.
+        /// Its id, its name or a beginning that only one has (of an id eight digits at least).
         name: String,
     },
     /// Delete an agent with its memories
     Remove {
-        /// Its id, its name or a beginning that only one has.
+        /// Its id or its name, either of them whole.
         name: String,
     },
 }
@@ -294,7 +296,7 @@ pub enum KeyVerb {
     List,
     /// Take a key back; it counts nowhere from now on
     Revoke {
-        /// Its id, or a beginning that only one has.
+        /// Its id, or a beginning of eight digits or more that only one has.
         id: String,
     },
 }
@@ -358,7 +360,7 @@ fn scope(text: &str) -> Result<Permission, String> {
 /// Which server to talk to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
 pub struct ServerArgs {
-    /// The server's address; by default this machine and `SERVER_PORT`.
+    /// The server's address, without `/api`; by default this machine and `SERVER_PORT`.
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
     /// Its key; by default `ELIZA_SERVER_AUTH_TOKEN`, then `ELIZAOS_API_KEY`.
@@ -487,7 +489,7 @@ Files:
   <data-dir>/doolittle.db        the database, with doolittle.db-wal and doolittle.db-shm while it is in use
   <data-dir>/media/              uploaded files
   <data-dir>/secret.key          the key under which agents' secrets are encrypted
-  <data-dir>/backups/            copies of the database from before an upgrade or a repair
+  <data-dir>/backups/            copies of the database from before an upgrade, a downgrade or a repair
   <data-dir>/tee.key             the key that attested answers are signed with
   <data-dir>/characters/         characters that `characterPath` may name
   <data-dir>/chat_history        what was typed into `chat`

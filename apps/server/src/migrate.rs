@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use persistence::OpenError;
 use persistence::migrate::{State, Status};
 
 use crate::cli::MigrateArgs;
@@ -13,6 +14,10 @@ use crate::{care, data_dir, wiring};
 
 /// Migrates, and says what that took.
 pub async fn run(config: &Config, args: &MigrateArgs) -> Result<(), Failure> {
+    if args.down {
+        // A place at which nothing is stays so.
+        care::must_be_there(config)?;
+    }
     data_dir::prepare(&config.data_dir)?;
     let _lock = DataLock::take(&config.data_dir)?;
     if args.down {
@@ -26,13 +31,21 @@ pub async fn run(config: &Config, args: &MigrateArgs) -> Result<(), Failure> {
     said
 }
 
-/// Undoes the newest migration, so that the version before can work on the database.
+/// Undoes the newest migration, so that the version before can work on the database. What will be refused is refused before it is copied.
 async fn down(config: &Config) -> Result<(), Failure> {
     let target = wiring::target(config);
+    let migrations = persistence::migrate::status(&target).await.map_err(|error| wiring::not_opened(&error))?;
+    not_newer(&migrations)?;
+    if !migrations.iter().any(|migration| migration.state == State::Applied) {
+        return Err(Failure::new(Exit::Database, format!("{target} has no migration that could be undone")));
+    }
     let copy = care::before_undoing(config).await?;
     let log = care::log_of(config)?;
-    let undone = persistence::migrate::revert(&target).await.map_err(|error| Failure::of(Exit::Database, &error, ""))?;
-    let kept = copy.map(|copy| format!("; as it was it is in {}", copy.display())).unwrap_or_default();
+    let undone = persistence::migrate::revert(&target).await.map_err(|error| wiring::not_opened(&error))?;
+    let kept = copy.map_or_else(
+        || "; no copy of it was made before, as pg_dump makes one".to_owned(),
+        |copy| format!("; as it was it is in {}", copy.display()),
+    );
     let mut said = format!("undid {undone}: {target} has the schema of the version before{kept}\n");
     if let Some(log) = log {
         // Writing to a String cannot fail.
@@ -42,15 +55,46 @@ async fn down(config: &Config) -> Result<(), Failure> {
     print(&said)
 }
 
+/// Refuses a database that a newer version has changed, before anything is done with it. What cannot be asked is for whoever opens it to
+/// tell.
+pub(crate) async fn must_not_be_newer(config: &Config) -> Result<(), Failure> {
+    not_newer(&persistence::migrate::status(&wiring::target(config)).await.unwrap_or_default())
+}
+
+/// Refuses a database with another schema than this version's, for those who only read it.
+pub(crate) async fn must_be_current(config: &Config) -> Result<(), Failure> {
+    let target = wiring::target(config);
+    let migrations = persistence::migrate::status(&target).await.unwrap_or_default();
+    not_newer(&migrations)?;
+    let Some(pending) = migrations.iter().find(|migration| migration.state == State::Pending) else { return Ok(()) };
+    let message = format!(
+        "{target} has the schema of an earlier version, without {}, and is left as it is; `doolittle migrate` brings it to this version's",
+        pending.name
+    );
+    Err(Failure::new(Exit::Database, message))
+}
+
+fn not_newer(migrations: &[Status]) -> Result<(), Failure> {
+    match migrations.iter().rfind(|migration| migration.state == State::Unknown) {
+        Some(newest) => Err(wiring::not_opened(&OpenError::Newer { version: newest.name.clone() })),
+        None => Ok(()),
+    }
+}
+
 fn report(database: &str, before: &[Status]) -> String {
+    let is_new = !before.is_empty() && before.iter().all(|migration| migration.state == State::Pending);
     let mut report: String = before
         .iter()
         .filter(|migration| migration.state == State::Pending)
         .flat_map(|migration| ["applied ", &migration.name, "\n"])
         .collect();
-    let nothing = if report.is_empty() { ", and had it before" } else { "" };
+    let since = match (report.is_empty(), is_new) {
+        (true, _) => ", and had it before",
+        (false, true) => "; it is a new database, and nothing was there before",
+        (false, false) => "",
+    };
     // Writing to a String cannot fail.
-    let _ = writeln!(report, "{database} has the schema of version {}{nothing}", env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(report, "{database} has the schema of version {}{since}", env!("CARGO_PKG_VERSION"));
     report
 }
 
@@ -58,14 +102,34 @@ fn report(database: &str, before: &[Status]) -> String {
 mod tests {
     use persistence::migrate::{State, Status};
 
-    use super::report;
+    use super::{not_newer, report};
+    use crate::exit::Exit;
 
     #[test]
     fn the_report_names_what_was_applied() {
-        let status = |name: &str, state| Status { name: name.to_owned(), state };
         let version = env!("CARGO_PKG_VERSION");
         let both = [status("0001_core", State::Applied), status("0002_more", State::Pending)];
-        assert_eq!(report("SQLite at x", &both), format!("applied 0002_more\nSQLite at x has the schema of version {version}\n"));
-        assert_eq!(report("SQLite at x", &both[..1]), format!("SQLite at x has the schema of version {version}, and had it before\n"));
+        let new = "it is a new database, and nothing was there before";
+        for (before, expected) in [
+            (&both[..], format!("applied 0002_more\nSQLite at x has the schema of version {version}\n")),
+            (&both[..1], format!("SQLite at x has the schema of version {version}, and had it before\n")),
+            (&both[1..], format!("applied 0002_more\nSQLite at x has the schema of version {version}; {new}\n")),
+            // Nobody knows what was there.
+            (&[], format!("SQLite at x has the schema of version {version}, and had it before\n")),
+        ] {
+            assert_eq!(report("SQLite at x", before), expected);
+        }
+    }
+
+    #[test]
+    fn of_a_newer_database_the_newest_migration_is_named() {
+        let newer = [status("0001_core", State::Applied), status("0008", State::Unknown), status("0009", State::Unknown)];
+        let refused = not_newer(&newer).unwrap_err();
+        assert!(refused.exit == Exit::Database && refused.message.contains("migration 0009"), "{refused}");
+        assert!(not_newer(&newer[..1]).is_ok());
+    }
+
+    fn status(name: &str, state: State) -> Status {
+        Status { name: name.to_owned(), state }
     }
 }

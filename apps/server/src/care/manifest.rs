@@ -1,10 +1,13 @@
 //! What a backup says of itself.
 
+use std::collections::HashSet;
+
 use core_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::progress::size;
+use crate::wiring;
 
 /// Its name in a backup.
 pub const FILE: &str = "manifest.json";
@@ -94,6 +97,17 @@ impl Manifest {
         format!("{count} {}, {}", if count == 1 { "file" } else { "files" }, size(self.bytes()))
     }
 
+    /// What is wrong with what it lists, whatever the files are like: no backup is without its database, and none has a file twice.
+    pub fn flaws(&self) -> Vec<String> {
+        let mut seen = HashSet::new();
+        let twice = self.files.iter().filter(|file| !seen.insert(file.name.as_str()));
+        let mut flaws: Vec<String> = twice.map(|file| format!("{FILE} lists {:?} more than once", file.name)).collect();
+        if !seen.contains(wiring::DATABASE) {
+            flaws.push(format!("{FILE} lists no {}, without which it is no backup", wiring::DATABASE));
+        }
+        flaws
+    }
+
     /// Its text and the text of the file with its sum.
     pub fn texts(&self) -> serde_json::Result<(String, String)> {
         let text = format!("{}\n", serde_json::to_string_pretty(self)?);
@@ -138,6 +152,24 @@ mod tests {
             let mut bytes = sum.clone().into_bytes();
             bytes[at] ^= 1;
             assert!(Manifest::read(&text, &String::from_utf8_lossy(&bytes)).is_err(), "byte {at} of its sum");
+        }
+    }
+
+    #[test]
+    fn a_backup_has_a_database_and_no_file_twice() {
+        for (names, expected) in [
+            (&["doolittle.db"][..], &[][..]),
+            (&["media/ab/x", "doolittle.db", "secret.key"], &[]),
+            (&[], &["lists no doolittle.db"]),
+            (&["secret.key"], &["lists no doolittle.db"]),
+            (&["doolittle.db", "secret.key", "doolittle.db"], &["lists \"doolittle.db\" more than once"]),
+            (&["secret.key", "secret.key"], &["lists \"secret.key\" more than once", "lists no doolittle.db"]),
+        ] {
+            let entry = |name: &&str| Entry { name: (*name).to_owned(), bytes: 0, sha256: String::new() };
+            let manifest = Manifest { files: names.iter().map(entry).collect(), ..Manifest::new(Timestamp::from_millis(0)) };
+            let flaws = manifest.flaws();
+            assert_eq!(flaws.len(), expected.len(), "{names:?}: {flaws:?}");
+            assert!(flaws.iter().zip(expected).all(|(flaw, expected)| flaw.contains(expected)), "{names:?}: {flaws:?}");
         }
     }
 

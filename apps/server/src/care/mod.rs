@@ -41,9 +41,15 @@ fn database(config: &Config) -> Result<PathBuf, Failure> {
                        pg_restore for it, and copy the media directory after pg_dump has ended (docs/operations.md)";
         return Err(Failure::new(Exit::Usage, message));
     }
+    must_be_there(config)?;
+    Ok(config.data_dir.join(wiring::DATABASE))
+}
+
+/// Refuses settings that name the embedded database and a place where there is none.
+pub(crate) fn must_be_there(config: &Config) -> Result<(), Failure> {
     let path = config.data_dir.join(wiring::DATABASE);
-    if path.is_file() {
-        return Ok(path);
+    if config.postgres_url.is_some() || path.is_file() {
+        return Ok(());
     }
     let message = format!("there is no database {}; name the data directory with --data-dir (ELIZA_DATA_DIR)", path.display());
     Err(Failure::new(Exit::DataDir, message))

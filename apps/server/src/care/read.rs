@@ -1,6 +1,6 @@
 //! Reading a backup through, whole, and comparing it with what it says of itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -110,6 +110,11 @@ fn directory(path: &Path, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) 
             return Ok(found);
         }
     };
+    found.problems = manifest.flaws();
+    if !found.problems.is_empty() {
+        found.manifest = Some(manifest);
+        return Ok(found);
+    }
     for file in &manifest.files {
         if !belongs(&file.name) {
             found.problems.push(format!("{FILE} names {:?}, which is no file of a backup", file.name));
@@ -131,7 +136,7 @@ fn directory(path: &Path, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) 
 fn archive(file: File, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) -> io::Result<Found> {
     let mut found = Found { manifest: None, problems: Vec::new(), strangers: Vec::new(), is_backup: true };
     let mut from = BufReader::with_capacity(PIECE, file);
-    let (mut entries, mut texts) = (Vec::new(), HashMap::new());
+    let (mut entries, mut texts, mut seen) = (Vec::new(), HashMap::new(), HashSet::new());
     loop {
         let next = match tape::next(&mut from) {
             Ok(Some(next)) => next,
@@ -141,6 +146,10 @@ fn archive(file: File, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) -> 
                 break;
             }
         };
+        if !seen.insert(next.name.clone()) {
+            found.problems.push(format!("the archive has {:?} more than once", next.name));
+            break;
+        }
         let mut content = (&mut from).take(next.bytes);
         if [FILE, SUM_FILE].contains(&next.name.as_str()) && next.bytes <= MANIFEST {
             let mut text = Vec::new();
@@ -168,6 +177,7 @@ fn archive(file: File, taker: &mut dyn Taker, progress: &mut dyn FnMut(u64)) -> 
     let text = |name: &str| texts.get(name).map(String::as_str).unwrap_or_default();
     match Manifest::read(text(FILE), text(SUM_FILE)) {
         Ok(manifest) => {
+            found.problems.extend(manifest.flaws());
             // In the order in which they were written, each once.
             found.problems.extend(manifest.files.iter().zip(&entries).filter_map(|(named, entry)| difference(named, entry)));
             if manifest.files.len() != entries.len() {
@@ -216,7 +226,7 @@ fn difference(named: &Entry, entry: &Entry) -> Option<String> {
 
 /// What lies in the directory of a backup and is no part of it.
 fn strangers(path: &Path, manifest: &Manifest) -> io::Result<Vec<String>> {
-    let mut known: std::collections::HashSet<&str> = manifest.files.iter().map(|file| file.name.as_str()).collect();
+    let mut known: HashSet<&str> = manifest.files.iter().map(|file| file.name.as_str()).collect();
     known.extend([FILE, SUM_FILE]);
     let (mut strangers, mut directories) = (Vec::new(), vec![path.to_owned()]);
     while let Some(directory) = directories.pop() {
@@ -235,4 +245,26 @@ fn strangers(path: &Path, manifest: &Manifest) -> io::Result<Vec<String>> {
     }
     strangers.sort();
     Ok(strangers)
+}
+
+#[cfg(test)]
+mod tests {
+    use core_types::Timestamp;
+
+    use super::*;
+    use crate::care::write::Writer;
+
+    #[test]
+    fn an_archive_has_no_file_twice() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("twice.tar");
+        let at = Timestamp::from_millis(0);
+        let (mut writer, mut manifest) = (Writer::begin(&path, at).unwrap(), Manifest::new(at));
+        for _ in 0..2 {
+            manifest.files.push(writer.put(wiring::DATABASE, 4, |write| write(b"rows")).unwrap());
+        }
+        writer.finish(&manifest).unwrap();
+        let found = read(&path, &mut Nobody, &mut |_| ()).unwrap();
+        assert!(found.problems.iter().any(|problem| problem.contains("\"doolittle.db\" more than once")), "{:?}", found.problems);
+    }
 }

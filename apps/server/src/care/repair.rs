@@ -6,6 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use core_types::StoreError;
 use core_types::error::chain;
 use core_types::media::{MediaName, MediaStore};
 use persistence::care::{self, Access, Check, Problem};
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::lock::DataLock;
 use crate::program::print;
-use crate::{terminal, wiring};
+use crate::{migrate, terminal, wiring};
 
 /// Where files of no row go.
 const QUARANTINE: &str = "quarantine";
@@ -30,6 +31,7 @@ const BATCH: u32 = 500;
 pub async fn run(config: &Config, args: RepairArgs) -> Result<(), Failure> {
     let place = Place::of(config).await?;
     let _lock = DataLock::take(&config.data_dir)?;
+    migrate::must_not_be_newer(config).await?;
     let before = look(&place, args.json).await?;
     let mut done = Vec::new();
     if before.problems.is_empty() && before.orphans.is_empty() {
@@ -72,8 +74,8 @@ async fn mend(config: &Config, place: &Place, before: &Findings, done: &mut Vec<
         Ok(done)
     });
     done.extend(changed.await?);
-    if words {
-        index_words(config).await?;
+    if words && let Some(why) = index_words(config).await? {
+        done.push(format!("the index of words is not whole yet, since a row cannot be read, which the list of what is left names: {why}"));
     }
     if before.owners_unknown {
         done.push("no file is put aside, since not every row can be read that might speak of it".to_owned());
@@ -104,14 +106,15 @@ async fn set_aside(place: &Place, data_dir: &Path) -> Result<PathBuf, Failure> {
     off_thread(move || before::copy(&from, &data_dir, "repair")).await
 }
 
-/// What the server does by and by, at once.
-async fn index_words(config: &Config) -> Result<(), Failure> {
+/// What the server does by and by, at once. Says why where a row keeps it from that: the others of the repair go on.
+async fn index_words(config: &Config) -> Result<Option<String>, Failure> {
     let store = wiring::open(config).await?;
     let memories = store.memories();
     let indexed = loop {
         match memories.index_words(BATCH).await {
-            Ok(0) => break Ok(()),
+            Ok(0) => break Ok(None),
             Ok(_) => {}
+            Err(error @ StoreError::Defect(_)) => break Ok(Some(chain(&error))),
             Err(error) => break Err(Failure::new(Exit::Database, "the index of words cannot be made").because(chain(&error))),
         }
     };

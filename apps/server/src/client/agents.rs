@@ -16,6 +16,9 @@ use crate::terminal;
 /// The most bytes that a character file may have.
 const MAX_CHARACTER: u64 = 4 << 20;
 
+/// So many digits of an id are at least needed to mean a thing: fewer are typed by mistake, or for a name.
+pub(super) const DIGITS: usize = 8;
+
 /// An agent as the server lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -122,7 +125,7 @@ async fn stop(server: &Server, name: &str, as_json: bool) -> Result<(), Failure>
 }
 
 async fn remove(server: &Server, name: &str, as_json: bool) -> Result<(), Failure> {
-    let agent = find(&list(server).await?, name)?;
+    let agent = find_whole(&list(server).await?, name)?;
     if !confirmed(&agent)? {
         return Err(Failure::new(Exit::Failure, "nothing was removed"));
     }
@@ -161,14 +164,14 @@ fn read_list(answer: &Value) -> Vec<Listed> {
         .collect()
 }
 
-/// The one agent that is meant: by its id, else by its name in any case, else by a beginning of either that no other has. Tenants name
-/// their agents as they like, so that an id comes first, and one's own agents come before theirs.
+/// The one agent that is meant: by its id, else by its name in any case, else by a beginning of either that no other has, of an id of eight
+/// digits at least. Tenants name their agents as they like, so that an id comes first, and one's own agents come before theirs.
 pub fn find(agents: &[Listed], wanted: &str) -> Result<Listed, Failure> {
     let wanted = wanted.trim().to_lowercase();
     let by_id = |agent: &Listed| agent.id == wanted;
     let by_name = |agent: &Listed| agent.name.to_lowercase() == wanted;
-    let by_beginning =
-        |agent: &Listed| !wanted.is_empty() && (agent.name.to_lowercase().starts_with(&wanted) || agent.id.starts_with(&wanted));
+    let by_digits = |agent: &Listed| wanted.len() >= DIGITS && agent.id.starts_with(&wanted);
+    let by_beginning = |agent: &Listed| !wanted.is_empty() && agent.name.to_lowercase().starts_with(&wanted) || by_digits(agent);
     let own_by_name = |agent: &Listed| agent.is_own() && by_name(agent);
     let own_by_beginning = |agent: &Listed| agent.is_own() && by_beginning(agent);
     // A tenant's whole name may be the beginning of what one's own agent was meant by: then neither is taken.
@@ -184,6 +187,17 @@ pub fn find(agents: &[Listed], wanted: &str) -> Result<Listed, Failure> {
         }
     }
     Err(unknown(agents, &wanted))
+}
+
+/// The same for what cannot be undone: by the whole id or name alone. What a beginning means is another agent once the first is gone.
+fn find_whole(agents: &[Listed], wanted: &str) -> Result<Listed, Failure> {
+    let agent = find(agents, wanted)?;
+    let wanted = wanted.trim().to_lowercase();
+    if agent.id == wanted || agent.name.to_lowercase() == wanted {
+        return Ok(agent);
+    }
+    let message = format!("no agent is called {wanted:?}; {} begins so, and is meant by its whole name or id alone", agent.described());
+    Err(Failure::new(Exit::Failure, message))
 }
 
 fn ambiguous(wanted: &str, found: &[&Listed]) -> Failure {
@@ -263,41 +277,81 @@ pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
 mod tests {
     use serde_json::json;
 
-    use super::{Listed, find, listing, portrait, read_character, read_list};
+    use super::{Listed, find, find_whole, listing, portrait, read_character, read_list};
 
-    fn agent(id: &str, name: &str) -> Listed {
-        Listed { id: id.into(), name: name.into(), status: "active".into(), bio: "A bio".into(), tenant: None }
+    /// An id of which these are the first digits.
+    fn id(digits: &str) -> String {
+        format!("{digits}0000-0000")
+    }
+
+    fn agent(digits: &str, name: &str) -> Listed {
+        Listed { id: id(digits), name: name.into(), status: "active".into(), bio: "A bio".into(), tenant: None }
     }
 
     fn agents() -> Vec<Listed> {
         vec![agent("aa11", "Eliza"), agent("aa22", "Ada"), agent("bb33", "Adam"), agent("cc44", "Twin"), agent("cc55", "Twin")]
     }
 
-    fn of_a_tenant(id: &str, name: &str) -> Listed {
-        Listed { tenant: Some("shop".into()), ..agent(id, name) }
+    fn of_a_tenant(digits: &str, name: &str) -> Listed {
+        Listed { tenant: Some("shop".into()), ..agent(digits, name) }
     }
 
     #[test]
     fn an_agent_is_found_by_name_id_or_an_unmistakable_beginning() {
-        for (wanted, id) in [("eliza", "aa11"), ("Ada", "aa22"), ("bb33", "bb33"), ("adam", "bb33"), ("el", "aa11"), ("bb", "bb33")] {
-            assert_eq!(find(&agents(), wanted).unwrap().id, id, "{wanted}");
+        for (wanted, digits) in [
+            ("eliza", "aa11"),
+            ("Ada", "aa22"),
+            ("bb330000-0000", "bb33"),
+            ("adam", "bb33"),
+            ("el", "aa11"),
+            ("BB330000", "bb33"),
+            ("bb330000-00", "bb33"),
+        ] {
+            assert_eq!(find(&agents(), wanted).unwrap().id, id(digits), "{wanted}");
         }
     }
 
     #[test]
     fn a_name_that_says_too_little_is_refused_with_what_there_is() {
-        for (wanted, message) in
-            [("twin", "cc44"), ("aa", "several agents"), ("nobody", "there are: Eliza, Ada"), ("", "no agent is called")]
-        {
+        for (wanted, message) in [
+            ("twin", "cc44"),
+            ("ad", "several agents"),
+            ("nobody", "there are: Eliza, Ada"),
+            ("", "no agent is called"),
+            // Too few digits for an id.
+            ("bb33000", "no agent is called"),
+        ] {
             let failure = find(&agents(), wanted).unwrap_err();
             assert!(failure.message.contains(message), "{wanted}: {failure}");
         }
     }
 
     #[test]
+    fn what_is_removed_has_its_whole_name_or_id() {
+        for (wanted, digits) in [("ada", "aa22"), (" ADAM ", "bb33"), ("BB330000-0000", "bb33")] {
+            assert_eq!(find_whole(&agents(), wanted).unwrap().id, id(digits), "{wanted}");
+        }
+        let mut agents = agents();
+        for (wanted, message) in [
+            ("eli", "Eliza (aa110000-0000) begins so"),
+            ("aa110000", "Eliza (aa110000-0000) begins so"),
+            ("ad", "several agents"),
+            ("nobody", "there are: Eliza, Ada"),
+            ("", "no agent is called"),
+        ] {
+            let failure = find_whole(&agents, wanted).unwrap_err();
+            assert!(failure.message.contains(message), "{wanted}: {failure}");
+        }
+        // The same words again, when that agent is gone.
+        agents.retain(|agent| agent.name != "Ada");
+        let failure = find_whole(&agents, "ada").unwrap_err();
+        assert!(failure.message.contains("Adam (bb330000-0000) begins so"), "{failure}");
+    }
+
+    #[test]
     fn no_tenant_takes_the_place_of_ones_own_agent_by_a_name() {
         let mut agents = vec![
-            of_a_tenant("ee11", "aa11"),
+            of_a_tenant("ee11", "aa110000-0000"),
             of_a_tenant("ee22", "ADA"),
             of_a_tenant("ee33", "Elizabeth"),
             of_a_tenant("ff44", "Zoe"),
@@ -305,22 +359,24 @@ mod tests {
             of_a_tenant("ff66", "Bob"),
         ];
         agents.extend(self::agents());
-        for (wanted, id) in [
-            ("aa11", "aa11"),
+        for (wanted, digits) in [
+            ("aa110000-0000", "aa11"),
             ("ada", "aa22"),
             ("eliz", "aa11"),
             ("e", "aa11"),
             ("elizabeth", "ee33"),
-            ("ee22", "ee22"),
-            ("ee1", "ee11"),
+            ("ee220000-0000", "ee22"),
+            ("ee110000", "ee11"),
             ("zo", "ff44"),
         ] {
-            assert_eq!(find(&agents, wanted).unwrap().id, id, "{wanted}");
+            assert_eq!(find(&agents, wanted).unwrap().id, id(digits), "{wanted}");
         }
-        agents.push(of_a_tenant("ff77", "aa2"));
-        assert!(find(&agents, "aa2").unwrap_err().message.contains("aa2 (ff77, of the tenant shop)"), "it may be a beginning of Ada's id");
+        agents.push(of_a_tenant("ff77", "aa220000"));
+        let failure = find(&agents, "aa220000").unwrap_err();
+        assert!(failure.message.contains("aa220000 (ff770000-0000, of the tenant shop)"), "it may be a beginning of Ada's id: {failure}");
         let failure = find(&agents, "bob").unwrap_err();
-        assert!(failure.message.contains("Bob (ff55, of the tenant shop), Bob (ff66, of the tenant shop)"), "{failure}");
+        let both = "Bob (ff550000-0000, of the tenant shop), Bob (ff660000-0000, of the tenant shop)";
+        assert!(failure.message.contains(both), "{failure}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use outbound::Method;
 use serde_json::{Value, json};
 
 use super::Server;
-use super::agents::print_json;
+use super::agents::{DIGITS, print_json};
 use crate::cli::{KeyVerb, NewKeyArgs, ServerArgs};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -23,7 +23,7 @@ pub async fn run(config: &Config, verb: KeyVerb, server: &ServerArgs, as_json: b
             if as_json { print_json(answer.get("keys").unwrap_or(&answer)) } else { print(&listing(&answer)) }
         }
         KeyVerb::Revoke { id } if id.trim().is_empty() => {
-            let message = "say which key: its id, or a beginning of it that only one has; `doolittle key list` shows them";
+            let message = "say which key: its id, or a beginning of eight digits that only one has; `doolittle key list` shows them";
             Err(Failure::new(Exit::Usage, message))
         }
         KeyVerb::Revoke { id } => {
@@ -106,14 +106,17 @@ fn listing(answer: &Value) -> String {
     terminal::table(&heading, &keys.iter().map(row).collect::<Vec<_>>())
 }
 
-/// The one key that is meant: by its id, or a beginning of it that no other has.
+/// The one key that is meant: by its id, or a beginning of it that no other has. After the key is gone, a short one would mean another.
 fn one(answer: &Value, wanted: &str) -> Result<String, Failure> {
     let ids = answer.get("keys").and_then(Value::as_array).into_iter().flatten().filter_map(|key| key.get("id")?.as_str());
     let wanted = wanted.trim().to_lowercase();
-    let mut fitting = ids.filter(|id| !wanted.is_empty() && id.starts_with(&wanted));
+    let mut fitting = ids.filter(|id| wanted.len() >= DIGITS && id.starts_with(&wanted));
     match (fitting.next(), fitting.next()) {
         (Some(id), None) => Ok(id.to_owned()),
-        (None, _) => Err(Failure::new(Exit::Failure, format!("no key has the id {wanted}; `doolittle key list` shows them"))),
+        (None, _) => Err(Failure::new(
+            Exit::Failure,
+            format!("no key has the id {wanted}, or one of which these are eight digits or more; `doolittle key list` shows them"),
+        )),
         (Some(_), Some(_)) => Err(Failure::new(Exit::Failure, format!("more than one key's id begins with {wanted}; give more of it"))),
     }
 }
@@ -136,13 +139,13 @@ mod tests {
     #[test]
     fn keys_are_listed_and_found_by_the_beginning_of_their_ids() {
         let answer = json!({"keys": [
-            {"id": "aa11", "name": "shop", "tenant": "shop", "scopes": ["agents:read"], "servers": [], "expired": false},
-            {"id": "aa22", "name": "ci", "tenant": "ci", "scopes": ["a", "b"], "servers": ["s"], "expiresAt": "then", "expired": true},
+            {"id": "aa110000-11", "name": "shop", "tenant": "shop", "scopes": ["agents:read"], "servers": [], "expired": false},
+            {"id": "aa110000-22", "name": "ci", "tenant": "ci", "scopes": ["a", "b"], "servers": ["s"], "expiresAt": "then", "expired": true},
         ]});
         let shown = listing(&answer);
         assert!(shown.contains("agents:read") && shown.contains("then (over)") && shown.contains("a,b"), "{shown}");
-        assert_eq!(one(&answer, "AA2").unwrap(), "aa22");
-        for bad in ["aa", "b", ""] {
+        assert_eq!(one(&answer, "AA110000-2").unwrap(), "aa110000-22");
+        for bad in ["aa110000", "aa11", "b", ""] {
             assert!(one(&answer, bad).is_err(), "{bad:?}");
         }
     }

@@ -14,6 +14,9 @@ mod conversation;
 pub mod keys;
 pub mod secrets;
 
+/// What the server says of a path that it does not know.
+const UNKNOWN_PATH: &str = "API endpoint not found";
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
@@ -60,7 +63,11 @@ impl Server {
                 format!("{} wants another key; give it with --key, ELIZA_SERVER_AUTH_TOKEN or ELIZAOS_API_KEY", self.address()),
             )),
             (_, Some(mut body)) if answer.is_success() => Ok(body.get_mut("data").map(Value::take).unwrap_or(body)),
-            (status, Some(body)) => Err(Failure::new(Exit::Failure, explain(status, &body))),
+            (status, Some(body)) => {
+                let said = explain(status, &body);
+                let advice = misled(&said, &self.address()).unwrap_or_default();
+                Err(Failure::new(Exit::Failure, said + advice))
+            }
             (_, None) => Err(self.stranger()),
         }
     }
@@ -94,6 +101,13 @@ pub(crate) fn explain(status: u16, body: &Value) -> String {
     message.map_or_else(|| format!("the server answered with status {status}"), str::to_owned)
 }
 
+/// What to do where a server was named with a path that leads past what it knows.
+fn misled(said: &str, address: &str) -> Option<&'static str> {
+    let place = address.split_once("://").map_or(address, |(_, place)| place);
+    let has_path = place.trim_end_matches('/').contains('/');
+    (said == UNKNOWN_PATH && has_path).then_some("; give the address of the server alone, without `/api` or another path after it (--url)")
+}
+
 /// Where a server with these settings is reached from this machine.
 pub(crate) fn default_url(config: &Config) -> String {
     url_of(&config.server.host, config.server.port)
@@ -111,7 +125,7 @@ fn url_of(host: &str, port: u16) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{explain, url_of};
+    use super::{UNKNOWN_PATH, explain, misled, url_of};
 
     #[test]
     fn the_default_address_is_one_that_can_be_connected_to() {
@@ -123,6 +137,19 @@ mod tests {
             ("box.local", "http://box.local:3000"),
         ] {
             assert_eq!(url_of(host, 3000), url);
+        }
+    }
+
+    #[test]
+    fn a_path_too_much_is_told_where_it_leads_nowhere() {
+        for (said, address, expected) in [
+            (UNKNOWN_PATH, "http://127.0.0.1:3000/api", true),
+            (UNKNOWN_PATH, "http://127.0.0.1:3000/api/", true),
+            (UNKNOWN_PATH, "http://127.0.0.1:3000/", false),
+            (UNKNOWN_PATH, "http://127.0.0.1:3000", false),
+            ("Agent not found", "https://example.org/agents", false),
+        ] {
+            assert_eq!(misled(said, address).is_some(), expected, "{address}");
         }
     }
 

@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::lock::DataLock;
-use crate::{data_dir, terminal, wiring};
+use crate::{data_dir, migrate, terminal, wiring};
 
 /// How many agents are asked for at once.
 const PORTION: u32 = 500;
@@ -32,6 +32,8 @@ pub async fn run(config: &Config, args: ExportArgs) -> Result<(), Failure> {
     }
     data_dir::prepare(&config.data_dir)?;
     let _lock = DataLock::take(&config.data_dir)?;
+    // To open it would bring it to this version's schema, which nobody asked for.
+    migrate::must_be_current(config).await?;
     let store = wiring::open(config).await?;
     let written = write(&ports(&store), &args).await;
     store.close().await;

@@ -132,10 +132,13 @@ fn agents_are_created_started_stopped_and_removed() {
         (["agent", "start", "ada"], "Ada runs\n"),
         (["agent", "stop", "ELIZA"], "Eliza is stopped; what it has not answered yet waits for its next start\n"),
         (["agent", "stop", "ada"], "Ada does not run\n"),
-        (["agent", "remove", "b850"], "Eliza is removed\n"),
+        (["agent", "remove", "eliza"], "Eliza is removed\n"),
     ] {
         let output = run(&fake, &arguments);
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), said), "{}", stderr(&output));
+    }
+    for beginning in ["b850bc30", "eli"] {
+        ended(&run(&fake, &["agent", "remove", beginning]), 1, "Eliza (b850bc30-45f8-0041-a00a-83df46d8555d) begins so");
     }
     let seen: Vec<String> =
         fake.seen().iter().filter(|seen| seen.method != "GET").map(|seen| format!("{} {}", seen.method, seen.path)).collect();
@@ -186,6 +189,16 @@ fn a_refused_key_and_an_absent_server_have_codes_of_their_own() {
         let absent = doolittle(directory.path(), &[("SERVER_PORT", &nobody.port().to_string())], &arguments);
         assert_eq!(absent.status.code(), Some(7), "{}", stderr(&absent));
         assert!(stderr(&absent).contains("start one with `doolittle`"), "{}", stderr(&absent));
+    }
+}
+
+#[test]
+fn an_address_with_a_path_too_much_is_told_as_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[]);
+    for arguments in [["agent", "list"], ["key", "list"], ["chat", "--once=Hi"]] {
+        let url = format!("{}/api", server.url());
+        ended(&doolittle(directory.path(), &[], &[&arguments[..], &["--url", &url]].concat()), 1, "without `/api` or another path");
     }
 }
 

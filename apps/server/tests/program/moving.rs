@@ -103,6 +103,19 @@ fn an_export_takes_no_files_place_and_no_wrong_name() {
 }
 
 #[test]
+fn an_export_leaves_the_database_of_an_earlier_version_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("ada.json"), r#"{"name":"Ada","bio":"b"}"#).unwrap();
+    worked(&run(directory.path(), &["import", "ada.json", "--yes"]));
+    worked(&run(directory.path(), &["migrate", "--down"]));
+    ended(&run(directory.path(), &["export", "Ada", "--out", "ada.jsonl"]), 6, "`doolittle migrate` brings it to this version's");
+    assert!(!directory.path().join("ada.jsonl").exists());
+    let said = worked(&run(directory.path(), &["migrate"]));
+    assert!(said.contains("applied 0"), "{said}");
+    worked(&run(directory.path(), &["export", "Ada", "--out", "ada.jsonl"]));
+}
+
+#[test]
 fn an_export_that_cannot_be_made_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     ended(&run(directory.path(), &["export", "Ada"]), 4, "has no database");
@@ -180,6 +193,48 @@ fn a_character_that_is_larger_than_the_api_takes_is_named_and_nothing_of_it_come
         ended(&run(directory.path(), &["export", name]), 1, &format!("there is no agent `{name}`"));
     }
     worked(&run(directory.path(), &["export", "Ada"]));
+}
+
+#[test]
+fn a_line_that_is_larger_than_the_api_takes_is_named_with_the_bound_and_nothing_of_it_comes_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |text: &str| fs::write(directory.path().join("ada.jsonl"), text).unwrap();
+    let header =
+        json!({"doolittle": "agent", "version": 1, "writtenAt": "", "writtenBy": "", "agentId": LIN, "name": "Ada", "secrets": []});
+    let agent = |templates: Value| {
+        let character = json!({"name": "Ada", "bio": "b", "templates": templates});
+        json!({"agent": {"character": character, "enabled": true, "createdAt": 1, "updatedAt": 1}})
+    };
+    let memory = |table: &str, content: Value, metadata: Value| {
+        json!({"memory": {"id": LIN, "table": table, "roomId": LIN, "worldId": null, "entityId": LIN, "content": content,
+            "metadata": metadata, "unique": true, "createdAt": 1,
+            "origin": {"message": null, "author": null, "channel": null, "run": null, "trust": null}, "documentId": null}})
+    };
+    let keys: serde_json::Map<String, Value> = (0..300_000).map(|number| (format!("k{number}"), json!(0))).collect();
+    let long = "x".repeat(100_000);
+    for (line, because) in [
+        (memory(&long, json!({}), json!({})), "line 3 of the file is not understood: `table` has more than 256 characters"),
+        (memory("facts", json!({"text": "x".repeat(5 << 20)}), json!({})), "line 3 of the file is not understood: `content.text` has more"),
+        (memory("facts", json!({}), Value::Object(keys)), "`metadata` has more than 2097152 bytes as JSON"),
+        (json!({"entity": {"id": LIN, "names": [long], "metadata": {}}}), "`names` has more than 256 characters"),
+        (
+            json!({"world": {"id": LIN, "name": long, "serverId": null, "metadata": {}, "createdAt": 1}}),
+            "line 3 of the file is not understood: `name` has more than 256 characters",
+        ),
+    ] {
+        file(&format!("{header}\n{}\n{line}\n", agent(json!({}))));
+        ended(&run(directory.path(), &["import", "ada.jsonl"]), 1, because);
+        ended(&run(directory.path(), &["import", "ada.jsonl", "--yes"]), 1, because);
+    }
+    let exported = worked(&run(directory.path(), &["export", LIN]));
+    assert_eq!(exported.lines().count(), 3, "more than the agent came in: {exported}");
+    let broken = json!({"open": "{{#if a"});
+    file(&format!("{header}\n{}\n", agent(broken.clone())));
+    ended(&run(directory.path(), &["import", "ada.jsonl"]), 1, "line 2 of the file is not understood: Ada: templates.open");
+    fs::write(directory.path().join("ada.json"), json!({"name": "Bea", "bio": "b", "templates": broken}).to_string()).unwrap();
+    let output = run(directory.path(), &["import", "ada.json"]);
+    ended(&output, 1, "one agent was not understood");
+    assert!(stdout(&output).contains("ada.json: Bea: templates.open"), "{}", stdout(&output));
 }
 
 #[test]

@@ -56,6 +56,17 @@ fn a_database_of_another_kind_of_file_is_told() {
 }
 
 #[test]
+fn an_address_of_postgresql_that_cannot_be_read_is_a_setting_that_makes_no_sense() {
+    let directory = tempfile::tempdir().unwrap();
+    for (query, code) in [("sslmode=maybe", 2), ("sslmodus=require", 2), ("sslmode=disable", 6)] {
+        let url = format!("postgres://u@127.0.0.1:1/d?{query}");
+        let output = doolittle(directory.path(), &[("POSTGRES_URL", &url)], &["migrate"]);
+        assert_eq!(output.status.code(), Some(code), "{query}: {}", stderr(&output));
+        assert!(stderr(&output).contains("check POSTGRES_URL"), "{query}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn migrate_makes_a_database_and_says_what_it_did() {
     let directory = tempfile::tempdir().unwrap();
     for (migrations, rest) in [(true, false), (false, true)] {
@@ -63,6 +74,7 @@ fn migrate_makes_a_database_and_says_what_it_did() {
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let said = stdout(&output);
         assert_eq!(said.contains("applied 0001"), migrations, "{said}");
+        assert_eq!(said.contains("it is a new database"), migrations, "{said}");
         assert_eq!(said.contains("doolittle.db has the schema of version") && said.contains("had it before"), rest, "{said}");
     }
 }

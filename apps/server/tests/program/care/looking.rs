@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{Talk, lived_in, sqlite};
 use crate::server::Server;
@@ -114,6 +115,18 @@ fn what_is_no_backup_is_told_as_that() {
     told("all", 10, "all/monday is one");
     let log = ["restore", "--from", "all/monday", "--log", "nowhere", "--data-dir", "new"];
     ended(&doolittle(directory.path(), &[], &log), 2, "--log: nowhere is no directory");
+
+    // One that fits its sum, and lists what no backup lists.
+    let manifest = all.join("monday/manifest.json");
+    let mut forged: Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    let database = forged["files"].as_array().unwrap().iter().find(|file| file["name"] == "doolittle.db").unwrap().clone();
+    for (listed, because) in [(json!([]), "lists no doolittle.db"), (json!([database, database]), "\"doolittle.db\" more than once")] {
+        forged["files"] = listed;
+        let text = forged.to_string();
+        fs::write(all.join("monday/manifest.sha256"), format!("{}  manifest.json\n", hex::encode(Sha256::digest(&text)))).unwrap();
+        fs::write(&manifest, text).unwrap();
+        told("all/monday", 10, because);
+    }
 }
 
 #[test]

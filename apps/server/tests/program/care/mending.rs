@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::{LIN, Talk, body, lived_in, sqlite};
+use crate::elizaos::Database;
 use crate::server::Server;
-use crate::{ended, files, run, stderr, stdout, worked};
+use crate::{doolittle, ended, files, run, stderr, stdout, worked};
 
 #[test]
 fn damage_is_found_and_named() {
@@ -147,6 +148,26 @@ fn what_is_derived_is_made_anew_and_what_is_nobodys_is_put_aside() {
 }
 
 #[test]
+fn a_memory_that_cannot_be_read_is_told_as_left_and_the_others_are_found_by_their_words_again() {
+    let directory = tempfile::tempdir().unwrap();
+    lived_in(directory.path());
+    sqlite(
+        directory.path(),
+        "UPDATE memories SET content = '\"hunter2\"' WHERE ordinal = (SELECT min(ordinal) FROM memories); \
+         INSERT INTO memory_words (memory_words) VALUES ('delete-all'); UPDATE memories SET words_version = 1",
+    );
+    let output = run(directory.path(), &["repair"]);
+    ended(&output, 10, "LEFT: rows: the row ");
+    let said = stdout(&output);
+    assert!(said.contains("the index of words is made anew") && said.contains("of memories cannot be read: content"), "{said}");
+    assert!(!said.contains("not whole") && !said.contains("LEFT: words: ") && !said.contains("hunter2"), "{said}");
+    let conn = rusqlite::Connection::open(directory.path().join("data/doolittle.db")).unwrap();
+    let count = |statement: &str| conn.query_row(statement, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM memories WHERE words_version = 0"), 0, "none waits");
+    assert!(count("SELECT count(*) FROM memory_words_docsize") > 0);
+}
+
+#[test]
 fn a_database_of_the_version_before_is_taken_up_with_all_that_it_has_and_can_go_back() {
     let directory = tempfile::tempdir().unwrap();
     let talk = lived_in(directory.path());
@@ -184,14 +205,75 @@ fn a_database_of_the_version_before_is_taken_up_with_all_that_it_has_and_can_go_
         worked(&run(directory.path(), &["migrate", "--down"]));
         worked(&run(directory.path(), &["migrate"]));
     }
-    assert!(files(&directory.path().join("data/backups")).len() <= 3);
-
-    // An older program meets a newer database.
-    sqlite(directory.path(), "INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')");
-    for verb in ["serve", "migrate"] {
-        ended(&run(directory.path(), &[verb, "--port", "0"]), 6, "newer version");
+    for reason in ["before-upgrade-from-0", "before-downgrade"] {
+        assert_eq!(copies_before(directory.path(), reason).len(), 3, "{reason}");
     }
-    ended(&run(directory.path(), &["migrate", "--down"]), 6, "newer version");
+
+    // An older program meets a newer database, and changes nothing, whatever it finds.
+    sqlite(directory.path(), "INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')");
+    let orphan = directory.path().join("data/media/ab/ab000000000000000000000000000000.txt");
+    fs::create_dir_all(orphan.parent().unwrap()).unwrap();
+    fs::write(&orphan, "of a row that is not known yet").unwrap();
+    let copies = files(&directory.path().join("data/backups"));
+    for arguments in [&["serve", "--port", "0"][..], &["migrate"], &["migrate", "--down"], &["repair"], &["export", "Ada"]] {
+        ended(&run(directory.path(), arguments), 6, "newer version");
+        assert_eq!(files(&directory.path().join("data/backups")), copies, "{arguments:?} copies what it refuses");
+        assert!(orphan.exists(), "{arguments:?} moves a file");
+    }
+}
+
+/// The copies of the database of this reason.
+fn copies_before(directory: &Path, reason: &str) -> Vec<PathBuf> {
+    files(&directory.join("data/backups")).into_iter().filter(|path| path.to_string_lossy().contains(reason)).collect()
+}
+
+#[test]
+fn going_back_by_many_versions_keeps_the_copies_of_all_that_was_there() {
+    let directory = tempfile::tempdir().unwrap();
+    ended(&run(directory.path(), &["migrate", "--down"]), 4, "there is no database");
+    assert!(!directory.path().join("data").exists());
+    let said = worked(&run(directory.path(), &["migrate"]));
+    assert!(said.contains("it is a new database"), "{said}");
+    worked(&run(directory.path(), &["migrate", "--down"]));
+    let said = worked(&run(directory.path(), &["migrate"]));
+    assert!(!said.contains("it is a new database"), "{said}");
+
+    let copies = |reason: &str| copies_before(directory.path(), reason);
+    let (upgrades, earlier) = (copies("before-upgrade"), copies("before-downgrade"));
+    assert_eq!((upgrades.len(), earlier.len()), (1, 1));
+    worked(&run(directory.path(), &["migrate", "--down"]));
+    let first: Vec<PathBuf> = copies("before-downgrade").into_iter().filter(|copy| !earlier.contains(copy)).collect();
+    let mut steps = 0;
+    let refused = loop {
+        let output = run(directory.path(), &["migrate", "--down"]);
+        if output.status.code() != Some(0) {
+            break output;
+        }
+        steps += 1;
+        assert!(first.iter().all(|copy| copy.exists()), "the first copy is gone after {steps} steps more");
+    };
+    assert!(steps > 4, "{steps}");
+    ended(&refused, 6, "has no migration that could be undone");
+    let kept = copies("before-");
+    assert_eq!((copies("before-upgrade"), first.len(), copies("before-downgrade").len()), (upgrades, 1, 3));
+    ended(&run(directory.path(), &["migrate", "--down"]), 6, "has no migration that could be undone");
+    assert_eq!(copies("before-"), kept);
+}
+
+#[test]
+fn of_postgresql_no_copy_is_promised_and_a_server_that_runs_is_to_be_stopped_first() {
+    let Some(database) = Database::empty("down") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let environment = [("POSTGRES_URL", database.url.as_str())];
+    let migrate = |more: &[&str]| doolittle(directory.path(), &environment, &[&["migrate", "--data-dir", "other"], more].concat());
+    let said = worked(&migrate(&[]));
+    assert!(said.contains("it is a new database"), "{said}");
+    let said = worked(&migrate(&["--down"]));
+    assert!(said.contains("no copy of it was made before, as pg_dump makes one"), "{said}");
+    let _server = Server::start(directory.path(), &environment);
+    for down in [&[][..], &["--down"]] {
+        ended(&migrate(down), 5, "stop it first");
+    }
 }
 
 #[test]

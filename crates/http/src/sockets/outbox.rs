@@ -147,8 +147,15 @@ impl Outbox {
                 waiting.untouched.unwrap_or_else(Instant::now)
             };
             if timeout_at(untouched + patience, drained).await.is_err() {
-                return self.cut_off(untouched);
+                self.cut_off(untouched);
             }
+        }
+    }
+
+    /// Notes that the client takes a part of what was taken out for it: that of large frames leaves piece by piece.
+    pub(crate) fn touch(&self) {
+        if let Some(untouched) = &mut self.waiting.lock().untouched {
+            *untouched = Instant::now();
         }
     }
 
@@ -362,5 +369,19 @@ mod tests {
         assert!(asked().await.is_ok());
         assert_eq!(outbox.end(), Some(End::Lagged));
         assert!(outbox.take(1).await.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_a_large_frame_by_and_by_is_not_cut_off() {
+        let outbox = owners();
+        outbox.push(frame("aaaa"));
+        let mut room = Box::pin(outbox.room(1, PATIENCE));
+        for _ in 0..5 {
+            assert!(tokio::time::timeout(PATIENCE / 2, &mut room).await.is_err());
+            outbox.touch();
+        }
+        assert_eq!(outbox.end(), None);
+        room.await;
+        assert_eq!(outbox.end(), Some(End::Lagged));
     }
 }

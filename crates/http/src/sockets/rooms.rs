@@ -441,6 +441,11 @@ impl Inner {
         true
     }
 
+    /// Whether one who reads by itself is to be told what it reads of a channel: that may have ended meanwhile, and its end been told.
+    fn is_behind(&self, key: u64, epoch: u64) -> bool {
+        self.epoch == epoch && !self.gone && self.listeners.get(&key).is_some_and(|listener| listener.behind)
+    }
+
     /// Tells everybody that the channel is gone, and what was due behind events that nobody will tell. Once for each channel.
     fn tell_end(&mut self, channel: ChannelId) {
         if std::mem::replace(&mut self.gone, true) {

@@ -23,7 +23,7 @@ use crate::errors::{ApiError, ApiResult};
 use crate::limits;
 use crate::sockets::driver::{Direct, Input, Link};
 use crate::sockets::messages::{Allowance, Message, Messages};
-use crate::sockets::outbox::End;
+use crate::sockets::outbox::{End, Outbox};
 
 /// So many bytes are taken out of the outbox at once.
 const TAKEN_BYTES: usize = 16 * 1024;
@@ -90,9 +90,9 @@ struct Sender {
 
 impl Sender {
     /// Hands on a frame. One that is large goes in pieces, each once most of those before it have left.
-    async fn frame(&mut self, frame: &Frame) -> Result<(), Closed> {
+    async fn frame(&mut self, frame: &Frame, outbox: &Outbox) -> Result<(), Closed> {
         if frame.len() > PIECE {
-            return self.pieces(frame).await;
+            return self.pieces(frame, outbox).await;
         }
         self.leaving.add(on_the_wire(frame.len()));
         match frame {
@@ -101,7 +101,7 @@ impl Sender {
         }
     }
 
-    async fn pieces(&mut self, frame: &Frame) -> Result<(), Closed> {
+    async fn pieces(&mut self, frame: &Frame, outbox: &Outbox) -> Result<(), Closed> {
         let bytes = match frame {
             Frame::Text(text) => text.as_bytes(),
             Frame::Binary(bytes) => bytes,
@@ -110,6 +110,7 @@ impl Sender {
         let mut is_first = true;
         while let Some(piece) = pieces.next() {
             self.leaving.room().await;
+            outbox.touch();
             self.leaving.add(on_the_wire(piece.len()));
             // A copy, since a part would keep all of it while it cannot leave.
             let piece = Bytes::copy_from_slice(piece);
@@ -235,7 +236,7 @@ async fn send(sender: &mut Sender, link: &Link, knocking: Option<mpsc::Receiver<
         loop {
             match direct.recv().await {
                 Some(Direct::Frame(frame)) => {
-                    if sender.frame(&frame).await.is_err() {
+                    if sender.frame(&frame, &link.outbox).await.is_err() {
                         return;
                     }
                 }
@@ -252,7 +253,7 @@ async fn send(sender: &mut Sender, link: &Link, knocking: Option<mpsc::Receiver<
             return;
         }
         for parcel in parcels {
-            if sender.frame(parcel.frame()).await.is_err() {
+            if sender.frame(parcel.frame(), &link.outbox).await.is_err() {
                 return;
             }
         }
@@ -319,8 +320,8 @@ mod tests {
     async fn what_is_to_leave_is_counted_to_the_byte() {
         let (Websocket { mut sender, connection: _connection, .. }, mut body) = opened();
         for bytes in [0, 125, 126, 65_535, 65_536] {
-            sender.frame(&Frame::Text("x".repeat(bytes).into())).await.unwrap();
-            sender.frame(&Frame::Binary(vec![0_u8; bytes].into())).await.unwrap();
+            sender.frame(&Frame::Text("x".repeat(bytes).into()), &Outbox::default()).await.unwrap();
+            sender.frame(&Frame::Binary(vec![0_u8; bytes].into()), &Outbox::default()).await.unwrap();
         }
         sender.pong(b"alive").await.unwrap();
         let leaving = || *sender.leaving.bytes.lock();
@@ -334,13 +335,13 @@ mod tests {
     #[tokio::test]
     async fn a_large_frame_leaves_in_pieces_and_no_more_of_it_is_copied_than_leaves() {
         let (Websocket { mut sender, connection: _connection, .. }, mut body) = opened();
-        let leaving = Arc::clone(&sender.leaving);
+        let (leaving, outbox) = (Arc::clone(&sender.leaving), Outbox::default());
         // It is cut within letters.
         let text = format!("x{}", "ä".repeat(PIECE));
         for (frame, kind) in [(Frame::Text(text.clone().into()), OpCode::Text), (Frame::Binary(text.clone().into()), OpCode::Binary)] {
             let (mut wire, mut pongs) = (BytesMut::new(), sender.clone());
             {
-                let mut sending = pin!(sender.frame(&frame));
+                let mut sending = pin!(sender.frame(&frame, &outbox));
                 loop {
                     let sent = poll!(&mut sending);
                     assert!(*leaving.bytes.lock() <= limits::LEAVING_BYTES + on_the_wire(PIECE) + on_the_wire(0));

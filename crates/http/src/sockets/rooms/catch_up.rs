@@ -98,8 +98,13 @@ impl CatchUp {
             // The room tells of it.
             Some(StreamItem::Event(event)) if matches!(event.body, EventBody::ChannelDeleted) => self.gone = true,
             Some(item) => {
-                for parcel in parcels(&item, &mut self.memory) {
-                    self.listener.outbox.push(parcel);
+                let parcels = parcels(&item, &mut self.memory);
+                // So that nothing comes behind the end of the channel, which the room tells.
+                let inner = self.room.inner.lock();
+                if inner.is_behind(self.listener.key, self.epoch) {
+                    for parcel in parcels {
+                        self.listener.outbox.push(parcel);
+                    }
                 }
             }
             None if is_person(&self.caller) && !self.gone => return Err(ServiceError::NotFound(Thing::Channel)),

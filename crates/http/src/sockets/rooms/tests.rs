@@ -418,3 +418,24 @@ async fn who_begins_again_and_finds_another_channel_waits_until_the_room_knows()
         assert_eq!(missed.step(&turns).await.ok(), Some(Step::Done));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_channel_is_told_behind_its_end() {
+    for another_begins in [false, true] {
+        let turns = Turns::new(1);
+        let taken = turn(&turns).unwrap();
+        let (mut missed, outbox) = catching_up(2);
+        let room = Arc::clone(&missed.room);
+        let mut step = Box::pin(missed.step(&turns));
+        assert!(futures_util::poll!(&mut step).is_pending(), "it waits for its turn");
+        if another_begins {
+            room.begin_again();
+        } else {
+            room.inner.lock().tell_end(room.channel);
+        }
+        drop(taken);
+        assert_eq!(step.await.ok(), Some(Step::Told));
+        let told = outbox.take_now(usize::MAX).unwrap();
+        assert!(told.len() == 1 && format!("{told:?}").contains("channelDeleted"), "{told:?}");
+    }
+}

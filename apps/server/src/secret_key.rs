@@ -62,6 +62,16 @@ pub fn reader(config: &Config) -> SecretVault {
     config.old_secret_salt.iter().fold(vault, SecretVault::and_opens_with)
 }
 
+/// A vault that opens with the keys in the text of a key file; `None` where it has none. Lines that are no keys are passed over.
+pub(crate) fn of_text(text: &[u8]) -> Option<SecretVault> {
+    let mut keys = text.split(|byte| *byte == b'\n').filter_map(|line| {
+        let mut key = [0; KEY_BYTES];
+        hex::decode_to_slice(line.trim_ascii(), &mut key).is_ok().then_some(key)
+    });
+    let first = SecretVault::with_key(keys.next()?);
+    Some(keys.fold(first, SecretVault::and_opens))
+}
+
 /// How many of these secrets no key opens.
 fn unreadable(vault: &SecretVault, secrets: &[(AgentId, SealedSecret)]) -> usize {
     secrets.iter().filter(|(agent, sealed)| vault.open(*agent, sealed).is_err()).count()

@@ -13,7 +13,7 @@ use core_types::media::{AttachmentContent, AttachmentLimits, AttachmentReader, A
 use core_types::messaging::{Door, MessagingService, NewMessage, ReplyEvent, ReplyForm};
 use core_types::models::{Capabilities, ModelError, ModelProvider, ModelSize, TextRequest, TextResponse, TextSink, Usage};
 use core_types::{Caller, Clock, EntityId, Ids, MessageServerId, Secret, Timestamp};
-use doolittle_domain::{Access, Agents, Knowledge, KnowledgePorts, LongReads, Messaging, MessagingLimits, MessagingPorts};
+use doolittle_domain::{Access, Agents, Knowledge, KnowledgePorts, LongReads, Messaging, MessagingLimits, MessagingPorts, Sealing};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -101,6 +101,7 @@ async fn main() -> Result<(), Failure> {
         access: Access::new(store.access()),
         secrets: store.secrets(),
         vault: Arc::<auth::SecretVault>::clone(&vault),
+        sealing: Sealing::default(),
         library: Arc::new(NoFiles),
         templates: Arc::new(runtime::CharacterTemplates::default()),
         knowledge: Arc::new(Knowledge::new(KnowledgePorts {

@@ -51,7 +51,7 @@ pub use places::LongReads;
 pub use repeats::Repeats;
 pub use rooms::Rooms;
 pub use runs::Runs;
-pub use secrets::Secrets;
+pub use secrets::{Sealing, Secrets};
 pub use servers::Servers;
 pub use sessions::{SessionLimits, SessionPorts, Sessions};
 pub use system::System;

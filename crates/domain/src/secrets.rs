@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use core_types::error::chain;
 use core_types::secrets::{Rotation, SealedSecret, SealingKey, Secret, SecretRepository, SecretService, Vault};
 use core_types::{AgentId, Caller, Permission, ServiceError, ServiceResult};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::permission::require;
 use crate::whole::whole;
@@ -15,6 +15,22 @@ use crate::whole::whole;
 const PAGE: u32 = 100;
 /// So often all are looked at again, since some were written meanwhile with the key before.
 const ROUNDS: u32 = 10;
+
+/// Who encrypts secrets at present. Until they are kept, no rotation finds them, and a key that one forgets meanwhile is missing for ever.
+#[derive(Debug, Clone, Default)]
+pub struct Sealing(Arc<RwLock<()>>);
+
+impl Sealing {
+    /// To be held from before secrets are encrypted until they are kept.
+    pub(crate) async fn begin(&self) -> RwLockReadGuard<'_, ()> {
+        self.0.read().await
+    }
+
+    /// Resolves once all is kept that was encrypted before.
+    async fn settled(&self) {
+        drop(self.0.write().await);
+    }
+}
 
 /// Encrypts the secrets of agents with another key.
 #[derive(Clone)]
@@ -25,6 +41,8 @@ pub struct Secrets {
     pub vault: Arc<dyn Vault>,
     /// Where its key is kept.
     pub key: Arc<dyn SealingKey>,
+    /// Who else encrypts them.
+    pub sealing: Sealing,
     /// One rotation at a time.
     pub turn: Arc<Mutex<()>>,
 }
@@ -43,6 +61,7 @@ impl Secrets {
         let _turn = self.turn.try_lock().map_err(|_| ServiceError::conflict("The secrets are being encrypted anew already"))?;
         self.check().await?;
         let new_key = self.key.renew().await?;
+        self.sealing.settled().await;
         let mut resealed = 0;
         for _ in 0..ROUNDS {
             let (done, missed) = self.round().await?;

@@ -23,7 +23,7 @@ use core_types::runs::{Run, RunFilter};
 use core_types::{AgentId, Caller, ChannelId, Clock, EntityId, Ids, JsonObject, MessageServerId, Page, ServiceResult, Timestamp};
 use domain::{
     Access, Agents, AttachmentPorts, Attachments, Channels, Jobs, Knowledge, KnowledgePorts, LongReads, Media, MediaCollector, MediaLimits,
-    MediaPorts, Messaging, MessagingLimits, MessagingPorts, SessionLimits, SessionPorts, Sessions,
+    MediaPorts, Messaging, MessagingLimits, MessagingPorts, Sealing, SessionLimits, SessionPorts, Sessions,
 };
 use media_files::MediaFiles;
 use persistence::{Options, Store, Target};
@@ -213,6 +213,7 @@ impl House {
             access: Access::new(store.access()),
             secrets: store.secrets(),
             vault: Arc::<SecretVault>::clone(&vault),
+            sealing: Sealing::default(),
             library: Arc::new(NoLibrary),
             templates: Arc::new(CharacterTemplates::default()),
             knowledge: Arc::new(knowledge(&store, &plan, &shared_clock)),

@@ -3,7 +3,8 @@
 //! The database is copied by SQLite's own online backup within one read transaction, so that it shows one moment, while a server goes on
 //! writing; so it needs neither the lock on the data directory nor the server's help. Uploaded files never change, and go only after their
 //! rows, a day after they came at the earliest. So they are copied first, and after the database once more those that came meanwhile: each
-//! row of the copy has its file. Copying pages finds nothing wrong with them, so the copy is looked at before it is called a backup.
+//! row of the copy has its file. Keys may be renewed meanwhile, so those of before the copy go along with those of after it. Copying pages
+//! finds nothing wrong with them, so the copy is looked at before it is called a backup.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -12,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use core_types::error::chain;
 use core_types::media::{MediaName, MediaStore};
 use core_types::{Clock, Timestamp};
 use persistence::care::{self, Access, Check, KnownFile};
@@ -21,7 +23,7 @@ use tokio::runtime::Handle;
 use super::manifest::{Entry, LogPlace, Manifest};
 use super::progress::{Progress, size};
 use super::write::Writer;
-use super::{Place, failed, inside, off_thread, recover, stage, told, unwritable, within};
+use super::{Place, failed, inside, keys, off_thread, recover, stage, told, unwritable, within};
 use crate::cli::BackupArgs;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -119,6 +121,7 @@ pub(crate) fn make(order: &Order, mut progress: Progress) -> Result<Manifest, Fa
     let mut media = Media { store: &place.media, copied: HashMap::new(), handle: Handle::current() };
     media.all(&mut writer, &mut manifest, &mut progress).map_err(&unwritable)?;
 
+    let key_before = order.with_key.then(|| key(place)).transpose()?;
     let copy = writer.aside(wiring::DATABASE);
     let mut seen = Timestamp::from_millis(0);
     let copied =
@@ -128,20 +131,35 @@ pub(crate) fn make(order: &Order, mut progress: Progress) -> Result<Manifest, Fa
     manifest.schema = copied.schema;
     manifest.log.clone_from(&order.log);
     progress.say(|| "database: looking at the copy".to_owned());
+    let keys = key_before.map(|before| Ok::<_, Failure>(keys::union(&key(place)?, &before))).transpose()?;
     let checked = care::check(&copy, Access::Frozen).map_err(|error| failed(&error))?;
     manifest.damaged = checked.problems.iter().any(|problem| problem.check != Check::Unchecked);
     manifest.problems.extend(checked.problems.iter().map(|problem| format!("{}: {}", problem.check, problem.what)));
+    manifest.problems.extend(keys.as_ref().and_then(|keys| locked(place, &copy, keys)));
     manifest.files.push(writer.adopt(wiring::DATABASE).map_err(&unwritable)?);
     media.rest(&checked.files, &mut writer, &mut manifest).map_err(&unwritable)?;
-    if order.with_key {
-        let key = fs::read(&place.key);
-        let key = key.map_err(|error| Failure::new(Exit::DataDir, format!("{} cannot be read", place.key.display())).because(error))?;
-        let entry = writer.put(secret_key::FILE, key.len() as u64, |write| write(&key)).map_err(&unwritable)?;
+    if let Some(keys) = keys {
+        let entry = writer.put(secret_key::FILE, keys.len() as u64, |write| write(&keys)).map_err(&unwritable)?;
         manifest.files.push(entry);
         manifest.key = true;
     }
     writer.finish(&manifest).map_err(&unwritable)?;
     Ok(manifest)
+}
+
+/// The key file as it is now.
+fn key(place: &Place) -> Result<Vec<u8>, Failure> {
+    fs::read(&place.key).map_err(|error| Failure::new(Exit::DataDir, format!("{} cannot be read", place.key.display())).because(error))
+}
+
+/// What is wrong with the secrets of a copy, beside which these keys are.
+fn locked(place: &Place, copy: &Path, keys: &[u8]) -> Option<String> {
+    match keys::unopened(copy, keys, &place.salts) {
+        Ok(unopened) => unopened.map(|keys::Unopened { count, all }| {
+            format!("{count} of {all} secrets of agents can be read with no key of the backup: if keys changed meanwhile, make another")
+        }),
+        Err(error) => Some(format!("whether its keys open the secrets of agents cannot be looked at: {}", chain(&error))),
+    }
 }
 
 /// Uploaded files on their way into a backup.

@@ -6,6 +6,7 @@
 
 mod backup;
 mod before;
+mod keys;
 mod manifest;
 mod progress;
 mod read;
@@ -22,6 +23,7 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use auth::SecretVault;
 use core_types::error::chain;
 use core_types::media::MediaStore;
 use persistence::care::CareError;
@@ -66,6 +68,8 @@ pub(crate) struct Place {
     pub key: PathBuf,
     /// What that key is derived from is a setting, not the file.
     pub salted: bool,
+    /// Opens what was encrypted by the salts of the settings.
+    pub salts: Arc<SecretVault>,
 }
 
 impl Place {
@@ -73,7 +77,13 @@ impl Place {
     pub(crate) async fn of(config: &Config) -> Result<Self, Failure> {
         let database = database(config)?;
         let media = wiring::media_store(config).await?;
-        Ok(Self { database, media, key: config.data_dir.join(secret_key::FILE), salted: config.secret_salt.is_some() })
+        Ok(Self::with(config, database, media))
+    }
+
+    /// The place of this database, with these files.
+    fn with(config: &Config, database: PathBuf, media: Arc<dyn MediaStore>) -> Self {
+        let (key, salts) = (config.data_dir.join(secret_key::FILE), Arc::new(secret_key::reader(config)));
+        Self { database, media, key, salted: config.secret_salt.is_some(), salts }
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use auth::SecretVault;
 use bytes::Bytes;
 use core_types::Clock as _;
 use core_types::error::chain;
@@ -20,14 +21,14 @@ use super::manifest::Manifest;
 use super::progress::{Progress, size};
 use super::read::{self, Taker};
 use super::recover::{Reached, Until};
-use super::{failed, off_thread, recover, stage, told, unwritable, verify};
+use super::{failed, keys, off_thread, recover, stage, told, unwritable, verify};
 use crate::cli::RestoreArgs;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::lock::{self, DataLock};
 use crate::program::print;
-use crate::wiring;
+use crate::{secret_key, wiring};
 
 /// The database has this name until everything else is in its place, so that nothing takes half of it for a data directory.
 const UNFINISHED: &str = "doolittle.db.restoring";
@@ -52,6 +53,8 @@ pub async fn run(config: &Config, args: RestoreArgs) -> Result<(), Failure> {
         data_dir: data_dir.clone(),
         media: inside,
         outside,
+        salted: config.secret_salt.is_some(),
+        salts: secret_key::reader(config),
         log: args.log.clone().or_else(|| config.backups.log_dir.clone()),
         args: args.clone(),
     };
@@ -61,9 +64,9 @@ pub async fn run(config: &Config, args: RestoreArgs) -> Result<(), Failure> {
 }
 
 fn tell(config: &Config, args: &RestoreArgs, restored: &Restored) -> Result<(), Failure> {
-    let Restored { manifest, reached, aside, findings } = restored;
+    let Restored { manifest, reached, aside, findings, locked } = restored;
     let until = reached.as_ref().map(|reached| &reached.moment);
-    let problems: Vec<&str> = findings.problems.iter().map(|problem| problem.what.as_str()).collect();
+    let problems: Vec<&str> = findings.problems.iter().map(|problem| problem.what.as_str()).chain(locked.as_deref()).collect();
     let key = manifest.key || config.secret_salt.is_some();
     if args.json {
         let mut told = json!({"dataDir": config.data_dir, "backup": args.from, "createdAt": manifest.created_at, "until": until,
@@ -94,7 +97,9 @@ fn tell(config: &Config, args: &RestoreArgs, restored: &Restored) -> Result<(), 
     if problems.is_empty() {
         return Ok(());
     }
-    let message = if reached.is_some() {
+    let message = if findings.problems.is_empty() {
+        "the data is restored; but not all secrets of agents in it can be read"
+    } else if reached.is_some() {
         "the data is restored, but not all in it is as it should be: files that came after the backup are taken from a media directory with \
          --media; else see `doolittle repair`"
     } else {
@@ -154,6 +159,8 @@ struct Order {
     data_dir: PathBuf,
     media: Option<PathBuf>,
     outside: Option<Arc<dyn MediaStore>>,
+    salted: bool,
+    salts: SecretVault,
     log: Option<PathBuf>,
     args: RestoreArgs,
 }
@@ -163,6 +170,8 @@ struct Restored {
     reached: Option<Reached>,
     aside: Option<PathBuf>,
     findings: verify::Findings,
+    /// What is to be told of secrets that the keys there do not open.
+    locked: Option<String>,
 }
 
 fn restore(order: &Order, target: &Target, mut progress: Progress) -> Result<Restored, Failure> {
@@ -192,12 +201,33 @@ fn restore(order: &Order, target: &Target, mut progress: Progress) -> Result<Res
     }
     let findings = verify::live(&database, Access::Frozen, &store, progress)?;
     let findings = verify::Findings { looked_at: data_dir.display().to_string(), ..findings };
+    // Where there is no key at all, that is told instead.
+    let locked = if manifest.key || order.salted { locked(order, &database, &staging.0.join(secret_key::FILE))? } else { None };
 
     sync_all(&staging.0).map_err(&unwritable)?;
     let aside = give_way(data_dir, target)?;
     fs::rename(&database, staging.0.join(wiring::DATABASE)).and_then(|()| stage::sync(&staging.0)).map_err(&unwritable)?;
     stage::publish(&staging.0, data_dir).map_err(super::unwritable(data_dir))?;
-    Ok(Restored { manifest, reached, aside, findings })
+    Ok(Restored { manifest, reached, aside, findings, locked })
+}
+
+/// What is to be told of the secrets that are restored, where this key file does not open all of them.
+fn locked(order: &Order, database: &Path, key: &Path) -> Result<Option<String>, Failure> {
+    let keys = match fs::read(key) {
+        Ok(keys) => keys,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(Failure::new(Exit::Failure, format!("{} cannot be read", key.display())).because(error)),
+    };
+    Ok(match keys::unopened(database, &keys, &order.salts) {
+        Ok(unopened) => unopened.map(|keys::Unopened { count, all }| {
+            let place = order.data_dir.display();
+            format!(
+                "{count} of {all} secrets of agents cannot be read with the keys there: put the secret.key of the time restored to into \
+                 {place}, or set SECRET_SALT as it was"
+            )
+        }),
+        Err(error) => Some(format!("whether the keys there open the secrets of agents cannot be looked at: {}", chain(&error))),
+    })
 }
 
 /// Takes everything out of a backup, and compares it on the way.

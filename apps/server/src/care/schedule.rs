@@ -20,7 +20,7 @@ use super::progress::Progress;
 use super::{Place, inside, off_thread, recover, stage, unwritable, within};
 use crate::config::{BackupsConfig, Config};
 use crate::exit::{Exit, Failure};
-use crate::{secret_key, wiring};
+use crate::wiring;
 
 /// How long after one that failed it is tried again, at most.
 const AGAIN: Duration = Duration::from_mins(10);
@@ -54,8 +54,7 @@ impl Schedule {
         if let Some(directory) = within(config, &dir) {
             log::warn!("BACKUP_DIR is {}; {}", dir.display(), inside(directory));
         }
-        let key = config.data_dir.join(secret_key::FILE);
-        let place = Place { database: config.data_dir.join(wiring::DATABASE), media, key, salted: config.secret_salt.is_some() };
+        let place = Place::with(config, config.data_dir.join(wiring::DATABASE), media);
         let now = clock.now();
         let mut schedule = Self { place, dir, settings: config.backups.clone(), next: now, clock };
         if let Some((_, newest)) = kept(&schedule.dir).map_err(unwritable(&schedule.dir))?.whole.last() {

@@ -13,7 +13,7 @@ use core_types::{Clock, Ids};
 use domain::{
     Access, Agents, AttachmentPorts, Attachments, Audio, AudioPorts, Channels, Enclave, Jobs, Keys, Knowledge, KnowledgePorts, LongReads,
     Media, MediaCollector, MediaLimits, MediaPorts, Memories, Messaging, MessagingLimits, MessagingPorts, OneAtATime, Repeats, Rooms, Runs,
-    Secrets, Servers, SessionPorts, Sessions, System, Tee, Worlds,
+    Sealing, Secrets, Servers, SessionPorts, Sessions, System, Tee, Worlds,
 };
 use http_api::{HttpSettings, Services};
 use persistence::Store;
@@ -58,6 +58,7 @@ pub(super) fn agents(
         access: Access::new(store.access()),
         secrets: store.secrets(),
         vault: Arc::<auth::SecretVault>::clone(vault),
+        sealing: Sealing::default(),
         library: Arc::new(CharacterDirectory::new(config.characters_dir.clone(), remote)),
         templates: Arc::new(CharacterTemplates::default()),
         knowledge: Arc::clone(knowledge),
@@ -246,7 +247,8 @@ pub(super) fn services(config: &Config, store: &Store, shared: Shared, backgroun
         meetings: Arc::<Channels>::clone(&channels),
     });
     let vault = Arc::<auth::SecretVault>::clone(&key.vault);
-    let secrets = Secrets { secrets: store.secrets(), vault, key: Arc::new(key), turn: Arc::default() };
+    let sealing = agents.sealing.clone();
+    let secrets = Secrets { secrets: store.secrets(), vault, key: Arc::new(key), sealing, turn: Arc::default() };
     let system = System { agents: store.agents(), machine, log: logging::last(), environment: Arc::new(settings), figures, speech: minds };
     Services {
         agents,

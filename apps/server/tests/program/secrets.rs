@@ -290,3 +290,27 @@ fn without_the_key_to_its_secrets_a_server_does_not_start() {
     let told = server.killed();
     assert!(!told.contains("that were looked at"), "{told}");
 }
+
+/// What is encrypted and not kept yet no rotation finds.
+#[test]
+fn a_secret_that_is_being_kept_while_the_key_is_rotated_can_be_read_afterwards() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = crate::server::Server::start(directory.path(), &[]);
+    let character = json!({"name": "Keeper", "bio": ["Keeps."], "secrets": {"TOKEN": secret("late")}});
+    let busy = rusqlite::Connection::open(directory.path().join("data/doolittle.db")).unwrap();
+    busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let url = server.url();
+    std::thread::scope(|scope| {
+        let made = scope.spawn(|| server.ask("POST", "/api/agents", &json!({"characterJson": character})));
+        sleep(Duration::from_millis(300));
+        let rotated = scope.spawn(|| doolittle(directory.path(), &[], &["secrets", "rotate", "--url", &url]));
+        sleep(Duration::from_millis(700));
+        assert!(!rotated.is_finished(), "the key before is needed");
+        busy.execute_batch("ROLLBACK").unwrap();
+        assert!(made.join().unwrap().contains("Keeper"));
+        worked(&rotated.join().unwrap());
+    });
+    drop((busy, server));
+    let told = crate::server::Server::start(directory.path(), &[]).killed();
+    assert!(!told.contains("cannot be read"), "{told}");
+}

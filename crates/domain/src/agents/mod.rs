@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::knowledge::Knowledge;
 use crate::permission::{Access, own_name, require};
 use crate::places::LongReads;
+use crate::secrets::Sealing;
 use crate::tell::tell;
 use crate::whole::whole;
 
@@ -44,6 +45,8 @@ pub struct Agents {
     pub secrets: Arc<dyn SecretRepository>,
     /// Seals secrets.
     pub vault: Arc<dyn Vault>,
+    /// Has the rotation of its keys wait until they are kept.
+    pub sealing: Sealing,
     /// Reads characters that are named by path.
     pub library: Arc<dyn CharacterLibrary>,
     /// Says which templates of characters cannot be filled in.
@@ -174,10 +177,13 @@ impl Agents {
             }
             // Whoever changes them meanwhile makes a newer version of the agent, and then all of this is done anew.
             let kept = if change.touches_secrets() { self.secrets.list(id).await? } else { Vec::new() };
+            let sealing = self.sealing.begin().await;
             let secrets = change.seal_secrets(&kept, self.vault.as_ref())?;
             let mut agent = change.agent;
             agent.updated_at = self.clock.now().max(read_at.plus_millis(1));
-            if self.agents.replace(agent.clone(), read_at, secrets).await? {
+            let is_replaced = self.agents.replace(agent.clone(), read_at, secrets).await?;
+            drop(sealing);
+            if is_replaced {
                 let knows_else = agent.running && agent.character.knowledge != stored.character.knowledge;
                 // It may have megabytes, and what follows may wait.
                 drop(stored);
@@ -299,6 +305,7 @@ impl Agents {
         for (name, secret) in &mut secrets {
             warnings.extend(move_in(self.vault.as_ref(), name, secret));
         }
+        let sealing = self.sealing.begin().await;
         let sealed = seal_all(self.vault.as_ref(), id, &secrets)?;
         let bounded = bounds::check_character(&character, None).and_then(|()| bounds::check_secrets(&sealed, &[]));
         bounded.map_err(|message| ServiceError::invalid(InvalidCode::Create, message))?;
@@ -313,6 +320,7 @@ impl Agents {
             updated_at: now,
         };
         let added = self.agents.add(agent, sealed).await?;
+        drop(sealing);
         let existing = matches!(added, Added::Existing(_));
         if let Added::Existing(other) = &added
             && owner.is_some()

@@ -18,6 +18,7 @@ pub(crate) mod log;
 mod look;
 mod mend;
 mod replay;
+mod sealed;
 mod times;
 
 pub use check::{Check, Checked, KnownFile, Problem, check, known_files};
@@ -26,6 +27,7 @@ pub use log::{forget_log, log_of, log_place};
 pub use look::{CheckedLog, Stretch, check_log};
 pub use mend::{forget_vectors, forget_words, reindex};
 pub use replay::{LeftOut, Replayed, replay};
+pub use sealed::sealed;
 pub use times::Disorder;
 
 /// How long a connection waits for another one's lock.

@@ -179,7 +179,7 @@ impl Keeper {
         let wal = self.head()?;
         Ok(match wal {
             // Also where the process ended before it could say that there is another segment.
-            Some(wal) if wal.salts == head.salts => self.has_end_of(head, &wal)?,
+            Some(wal) if wal.salts == head.salts => self.has_end_of(head, &wal)? && self.is_whole(head, &wal)?,
             // Nobody moves anything into the database before the log is said to go on.
             _ if let Some(end) = self.ended => {
                 let now = stamp(&self.database)?;
@@ -191,7 +191,22 @@ impl Keeper {
         })
     }
 
-    /// Whether the write-ahead log has the last frame of a segment of it. Its sum is over all before it.
+    /// Whether SQLite reads as much of the write-ahead log as is kept: up to a frame whose sum is wrong. What was behind it is in the log alone,
+    /// and other commits come in its place.
+    fn is_whole(&self, head: &Head, wal: &Wal) -> io::Result<bool> {
+        let is_whole = self.good_end(wal, 0, head.end)? == head.end;
+        if !is_whole {
+            log::error!(
+                "{} is damaged, and what was committed after that is not in the database any more: the log {:032x} has it, for \
+                 `doolittle restore --log`",
+                self.wal.display(),
+                self.lineage
+            );
+        }
+        Ok(is_whole)
+    }
+
+    /// Whether the write-ahead log has the last frame of a segment of it.
     fn has_end_of(&self, head: &Head, wal: &Wal) -> io::Result<bool> {
         let Some(kept) = last_frame(&directory(&self.log, self.lineage), head)? else { return Ok(true) };
         let mut file = File::open(&self.wal)?;
@@ -214,7 +229,7 @@ impl Keeper {
         if let Some(wal) = &wal {
             self.salts = wal.salts;
             self.seen = self.ends_after(&mut File::open(&self.wal)?, wal, frames)?.last().copied().unwrap_or_default();
-            self.seen = self.good_end(wal)?;
+            self.seen = self.good_end(wal, 0, self.seen)?;
             self.kept = self.seen;
         }
         // An empty segment says where it begins.
@@ -432,7 +447,7 @@ impl Keeper {
             let Some(wal) = self.head()?.filter(|wal| wal.salts == self.salts) else {
                 return Err(io::Error::other("somebody else has moved the write-ahead log into the database"));
             };
-            let end = self.good_end(&wal)?;
+            let end = self.good_end(&wal, self.kept, self.seen)?;
             let commits: Vec<(u32, i64)> = self.commits.iter().copied().filter(|(frame, _)| *frame <= end).collect();
             if end > self.kept {
                 self.segment(&wal, end, &commits)?;
@@ -445,14 +460,15 @@ impl Keeper {
         if self.ended.is_some_and(|end| end.segment + 1 < self.number) { self.sign(None) } else { Ok(()) }
     }
 
-    /// The last frame of a commit whose sum, and those of all before it, are right. What comes after was never committed.
-    fn good_end(&self, wal: &Wal) -> io::Result<u32> {
+    /// The last frame of a commit whose sum, and those of all before it, are right, behind one that is known to be and up to another. What
+    /// comes after was never committed.
+    fn good_end(&self, wal: &Wal, after: u32, most: u32) -> io::Result<u32> {
         let mut file = BufReader::with_capacity(1 << 18, File::open(&self.wal)?);
         let mut page = vec![0; usize::try_from(wal.page).unwrap_or_default()];
-        let mut sum = if self.kept == 0 { wal.sum } else { self.sum_at(&mut file, wal)? };
-        let mut good = self.kept;
-        file.seek(SeekFrom::Start(WAL_HEAD + u64::from(self.kept) * (FRAME_HEAD + u64::from(wal.page))))?;
-        for frame in self.kept + 1..=self.seen {
+        let mut sum = if after == 0 { wal.sum } else { sum_at(&mut file, wal, after)? };
+        let mut good = after;
+        file.seek(SeekFrom::Start(WAL_HEAD + u64::from(after) * (FRAME_HEAD + u64::from(wal.page))))?;
+        for frame in after + 1..=most {
             let head: [u8; 24] = take(&mut file)?;
             file.read_exact(&mut page)?;
             let (numbers, rest) = head.split_at(8);
@@ -465,12 +481,6 @@ impl Keeper {
             }
         }
         Ok(good)
-    }
-
-    /// The sum of the last frame that is kept.
-    fn sum_at(&self, file: &mut BufReader<File>, wal: &Wal) -> io::Result<(u32, u32)> {
-        file.seek(SeekFrom::Start(WAL_HEAD + u64::from(self.kept - 1) * (FRAME_HEAD + u64::from(wal.page)) + 16))?;
-        Ok((u32::from_be_bytes(take(file)?), u32::from_be_bytes(take(file)?)))
     }
 
     fn segment(&mut self, wal: &Wal, end: u32, commits: &[(u32, i64)]) -> io::Result<()> {
@@ -533,6 +543,12 @@ impl Keeper {
         );
         self.anew(frames)
     }
+}
+
+/// The sum of a frame.
+fn sum_at(file: &mut BufReader<File>, wal: &Wal, frame: u32) -> io::Result<(u32, u32)> {
+    file.seek(SeekFrom::Start(WAL_HEAD + u64::from(frame - 1) * (FRAME_HEAD + u64::from(wal.page)) + 16))?;
+    Ok((u32::from_be_bytes(take(file)?), u32::from_be_bytes(take(file)?)))
 }
 
 /// The end of the log of a database, where the file beside it says so.

@@ -272,6 +272,51 @@ fn a_backup_and_the_log_lead_to_any_moment_since() {
 }
 
 #[test]
+fn a_backup_tells_of_secrets_that_none_of_its_keys_opens() {
+    let directory = tempfile::tempdir().unwrap();
+    lived_in(directory.path());
+    let key = directory.path().join("data/secret.key");
+    let (own, other) = (fs::read_to_string(&key).unwrap(), "cd".repeat(32));
+    fs::write(&key, &other).unwrap();
+    for to in ["one", "two.tar"] {
+        ended(&run(directory.path(), &["backup", "--to", to, "--with-key"]), 10, "1 of 1 secrets of agents can be read with no key");
+        ended(&doolittle(directory.path(), &[], &["verify", "--backup", to]), 10, "1 of 1 secrets of agents");
+    }
+    let restored = doolittle(directory.path(), &[], &["restore", "--from", "one", "--data-dir", "new"]);
+    ended(&restored, 10, "1 of 1 secrets of agents cannot be read with the keys there");
+    // Without a key in it, none is tried; and with it, any line of it will do.
+    worked(&run(directory.path(), &["backup", "--to", "without"]));
+    fs::write(&key, format!("{other}\n{own}\n")).unwrap();
+    worked(&run(directory.path(), &["backup", "--to", "three", "--with-key"]));
+    assert_eq!(fs::read_to_string(directory.path().join("three/secret.key")).unwrap(), format!("{other}\n{own}"));
+    worked(&doolittle(directory.path(), &[], &["restore", "--from", "three", "--data-dir", "newer"]));
+}
+
+#[test]
+fn a_way_past_a_rotation_tells_that_it_needs_the_later_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let environment = [("BACKUP_LOG_DIR", "log")];
+    let server = Server::start(directory.path(), &environment);
+    Talk::begin(&server);
+    worked(&doolittle(directory.path(), &environment, &["backup", "--to", "one", "--with-key", "--data-dir", "data"]));
+    worked(&doolittle(directory.path(), &[], &["secrets", "rotate", "--url", &server.url()]));
+    drop(server);
+    // The log has the last of it once the database is opened again.
+    worked(&doolittle(directory.path(), &environment, &["migrate", "--data-dir", "data"]));
+    worked(&doolittle(directory.path(), &[], &["restore", "--from", "one", "--data-dir", "before"]));
+    let past = |to: &str, json: &[&str]| {
+        doolittle(directory.path(), &[], &[&["restore", "--from", "one", "--log", "log", "--data-dir", to], json].concat())
+    };
+    ended(&past("after", &[]), 10, "1 of 1 secrets of agents cannot be read with the keys there: put the secret.key of the time");
+    let told = past("told", &["--json"]);
+    ended(&told, 10, "not all secrets");
+    let told: Value = serde_json::from_str(&stdout(&told)).unwrap();
+    assert!(told["sound"] == false && told["problems"].as_array().unwrap().len() == 1, "{told}");
+    fs::copy(directory.path().join("data/secret.key"), directory.path().join("after/secret.key")).unwrap();
+    worked(&doolittle(directory.path(), &[], &["backup", "--to", "two", "--with-key", "--data-dir", "after"]));
+}
+
+#[test]
 fn a_log_of_postgresql_is_refused_and_not_left_out() {
     let directory = tempfile::tempdir().unwrap();
     let environment = [("POSTGRES_URL", "postgres://127.0.0.1:1/none"), ("BACKUP_LOG_DIR", "log")];

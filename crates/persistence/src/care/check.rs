@@ -285,42 +285,34 @@ fn texts(conn: &Connection, statement: &str) -> rusqlite::Result<Vec<String>> {
 /// Memories that the index of words should have and does not, each as one text. It has none for those without words (an emoji, dots), and
 /// what a word is SQLite does not know.
 fn not_indexed(conn: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut statement = conn.prepare(
-        "SELECT hex(id), content FROM memories WHERE words_version > 0 AND ordinal NOT IN (SELECT id FROM memory_words_docsize)",
-    )?;
-    let mut broken = Vec::new();
-    let mut rows = statement.query([])?;
-    while broken.len() < TOLD
-        && let Some(row) = rows.next()?
-    {
-        let content = row.get_ref(1)?.as_bytes().ok().and_then(|json| serde_json::from_slice::<JsonObject>(json).ok());
-        // Content that cannot be read has no words either, and is told of as a row that cannot be read.
-        if content.is_some_and(|content| !words::of_content(&content).is_empty()) {
-            let id: String = row.get(0)?;
-            broken.push(format!("the memory {id} should be found by its words, and is not in their index"));
-        }
-    }
-    Ok(broken)
+    let statement =
+        "SELECT hex(id), content FROM memories WHERE words_version > 0 AND ordinal NOT IN (SELECT id FROM memory_words_docsize)";
+    let found = memories(conn, statement, |content| !words::of_content(content).is_empty())?;
+    Ok(found.into_iter().map(|id| format!("the memory {id} should be found by its words, and is not in their index")).collect())
 }
 
 /// Memories that count as having their vectors and have none, each as one text. Those without a text have nothing to make one of.
 fn without_vector(conn: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut statement = conn.prepare(
-        "SELECT hex(id), content FROM memories WHERE embedded \
-         AND NOT EXISTS (SELECT 1 FROM memory_vectors v WHERE v.memory_ordinal = memories.ordinal)",
-    )?;
-    let mut broken = Vec::new();
+    let statement = "SELECT hex(id), content FROM memories WHERE embedded \
+                     AND NOT EXISTS (SELECT 1 FROM memory_vectors v WHERE v.memory_ordinal = memories.ordinal)";
+    let found = memories(conn, statement, has_text)?;
+    Ok(found.into_iter().map(|id| format!("the memory {id} counts as having its vector, and has none")).collect())
+}
+
+/// The ids of memories with such content among those that a statement finds. Content that cannot be read is told of as a row that cannot be.
+fn memories(conn: &Connection, statement: &str, is_so: impl Fn(&JsonObject) -> bool) -> rusqlite::Result<Vec<String>> {
+    let mut statement = conn.prepare(statement)?;
+    let mut found = Vec::new();
     let mut rows = statement.query([])?;
-    while broken.len() < TOLD
+    while found.len() < TOLD
         && let Some(row) = rows.next()?
     {
         let content = row.get_ref(1)?.as_bytes().ok().and_then(|json| serde_json::from_slice::<JsonObject>(json).ok());
-        if content.is_some_and(|content| has_text(&content)) {
-            let id: String = row.get(0)?;
-            broken.push(format!("the memory {id} counts as having its vector, and has none"));
+        if content.is_some_and(|content| is_so(&content)) {
+            found.push(row.get(0)?);
         }
     }
-    Ok(broken)
+    Ok(found)
 }
 
 /// Whether there is a text to make a vector of. Of a long one only the beginning is looked at, which may be nothing but space.

@@ -2,14 +2,14 @@
 //! it anew. The writer alone does that, and this for it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use core_types::{Clock, Ids};
 
-use super::wal::{Extent, WAL_HEAD, Wal, first, head_of, summed, wal_of};
+use super::wal::{Extent, WAL_HEAD, Wal, first, good_end, head_of, wal_of};
 use crate::care::log::{Draft, FRAME_HEAD, Head, directory, has_logs, last, last_frame, lineage, lineage_file, take};
 use crate::care::{self, CareError};
 use crate::options::LogOptions;
@@ -194,7 +194,7 @@ impl Keeper {
     /// Whether SQLite reads as much of the write-ahead log as is kept: up to a frame whose sum is wrong. What was behind it is in the log alone,
     /// and other commits come in its place.
     fn is_whole(&self, head: &Head, wal: &Wal) -> io::Result<bool> {
-        let is_whole = self.good_end(wal, 0, head.end)? == head.end;
+        let is_whole = good_end(&self.wal, wal, 0, head.end)? == head.end;
         if !is_whole {
             log::error!(
                 "{} is damaged, and what was committed after that is not in the database any more: the log {:032x} has it, for \
@@ -229,7 +229,7 @@ impl Keeper {
         if let Some(wal) = &wal {
             self.salts = wal.salts;
             self.seen = self.ends_after(&mut File::open(&self.wal)?, wal, frames)?.last().copied().unwrap_or_default();
-            self.seen = self.good_end(wal, 0, self.seen)?;
+            self.seen = good_end(&self.wal, wal, 0, self.seen)?;
             self.kept = self.seen;
         }
         // An empty segment says where it begins.
@@ -447,7 +447,7 @@ impl Keeper {
             let Some(wal) = self.head()?.filter(|wal| wal.salts == self.salts) else {
                 return Err(io::Error::other("somebody else has moved the write-ahead log into the database"));
             };
-            let end = self.good_end(&wal, self.kept, self.seen)?;
+            let end = good_end(&self.wal, &wal, self.kept, self.seen)?;
             let commits: Vec<(u32, i64)> = self.commits.iter().copied().filter(|(frame, _)| *frame <= end).collect();
             if end > self.kept {
                 self.segment(&wal, end, &commits)?;
@@ -458,29 +458,6 @@ impl Keeper {
         }
         // The log does not end any more where it was said to.
         if self.ended.is_some_and(|end| end.segment + 1 < self.number) { self.sign(None) } else { Ok(()) }
-    }
-
-    /// The last frame of a commit whose sum, and those of all before it, are right, behind one that is known to be and up to another. What
-    /// comes after was never committed.
-    fn good_end(&self, wal: &Wal, after: u32, most: u32) -> io::Result<u32> {
-        let mut file = BufReader::with_capacity(1 << 18, File::open(&self.wal)?);
-        let mut page = vec![0; usize::try_from(wal.page).unwrap_or_default()];
-        let mut sum = if after == 0 { wal.sum } else { sum_at(&mut file, wal, after)? };
-        let mut good = after;
-        file.seek(SeekFrom::Start(WAL_HEAD + u64::from(after) * (FRAME_HEAD + u64::from(wal.page))))?;
-        for frame in after + 1..=most {
-            let head: [u8; 24] = take(&mut file)?;
-            file.read_exact(&mut page)?;
-            let (numbers, rest) = head.split_at(8);
-            sum = summed(summed(sum, numbers, wal.big), &page, wal.big);
-            if rest.get(8..16) != Some([sum.0.to_be_bytes(), sum.1.to_be_bytes()].concat().as_slice()) {
-                break;
-            }
-            if numbers.get(4..8) != Some([0; 4].as_slice()) {
-                good = frame;
-            }
-        }
-        Ok(good)
     }
 
     fn segment(&mut self, wal: &Wal, end: u32, commits: &[(u32, i64)]) -> io::Result<()> {
@@ -543,12 +520,6 @@ impl Keeper {
         );
         self.anew(frames)
     }
-}
-
-/// The sum of a frame.
-fn sum_at(file: &mut BufReader<File>, wal: &Wal, frame: u32) -> io::Result<(u32, u32)> {
-    file.seek(SeekFrom::Start(WAL_HEAD + u64::from(frame - 1) * (FRAME_HEAD + u64::from(wal.page)) + 16))?;
-    Ok((u32::from_be_bytes(take(file)?), u32::from_be_bytes(take(file)?)))
 }
 
 /// The end of the log of a database, where the file beside it says so.

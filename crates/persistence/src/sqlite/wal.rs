@@ -2,13 +2,13 @@
 //! page. A frame counts where it has the salts of the head and its sum goes on from that of the frame before.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use diesel::{QueryResult, RunQueryDsl as _};
 
 use super::Conn;
-use crate::care::log::take;
+use crate::care::log::{FRAME_HEAD, take};
 
 /// Bytes of the head of a write-ahead log.
 pub(super) const WAL_HEAD: u64 = 32;
@@ -92,6 +92,34 @@ pub(super) fn head_of(file: &mut File) -> io::Result<Option<Wal>> {
     let sound = magic & !1 == 0x377f_0682 && page.is_power_of_two() && summed((0, 0), head.get(..24).unwrap_or_default(), big) == sum;
     let salts = head.get(16..24).and_then(|salts| salts.try_into().ok());
     Ok(salts.filter(|_| sound).map(|salts| Wal { salts, page, big, sum }))
+}
+
+/// The last frame of a commit whose sum, and those of all before it, are right, behind one that is known to be and up to another. SQLite
+/// reads no further: what comes after was never committed.
+pub(super) fn good_end(path: &Path, wal: &Wal, after: u32, most: u32) -> io::Result<u32> {
+    let mut file = BufReader::with_capacity(1 << 18, File::open(path)?);
+    let mut page = vec![0; usize::try_from(wal.page).unwrap_or_default()];
+    let step = FRAME_HEAD + u64::from(wal.page);
+    let mut sum = wal.sum;
+    if let Some(before) = after.checked_sub(1) {
+        file.seek(SeekFrom::Start(WAL_HEAD + u64::from(before) * step + 16))?;
+        sum = (u32::from_be_bytes(take(&mut file)?), u32::from_be_bytes(take(&mut file)?));
+    }
+    let mut good = after;
+    file.seek(SeekFrom::Start(WAL_HEAD + u64::from(after) * step))?;
+    for frame in after + 1..=most {
+        let head: [u8; 24] = take(&mut file)?;
+        file.read_exact(&mut page)?;
+        let (numbers, rest) = head.split_at(8);
+        sum = summed(summed(sum, numbers, wal.big), &page, wal.big);
+        if rest.get(8..16) != Some([sum.0.to_be_bytes(), sum.1.to_be_bytes()].concat().as_slice()) {
+            break;
+        }
+        if numbers.get(4..8) != Some([0; 4].as_slice()) {
+            good = frame;
+        }
+    }
+    Ok(good)
 }
 
 /// The first salt, which counts up.

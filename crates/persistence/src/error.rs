@@ -73,6 +73,18 @@ pub enum OpenError {
         #[error(source)]
         source: Source,
     },
+    /// The write-ahead log of a SQLite file is damaged in what the log has that is kept of it. The log has what was committed.
+    #[display(
+        "{} is damaged in what the log in {} has already, so that the database may be a mixture of two states: of what was committed after \
+         that it has not all, and may have some",
+        wal.display(), log.display()
+    )]
+    Mixed {
+        /// The write-ahead log.
+        wal: PathBuf,
+        /// The directory of the log that is kept.
+        log: PathBuf,
+    },
     /// A migration failed; the ones before it are in place.
     #[display("the database cannot be brought up to date")]
     Migration {

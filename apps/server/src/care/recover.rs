@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use core_types::Timestamp;
-use persistence::care::{self, Disorder, LeftOut};
+use persistence::care::{self, Disorder, LeftOut, Replayed};
 use serde_json::{Map, Value, json};
 
 use super::failed;
@@ -44,8 +44,12 @@ pub(super) enum Until {
 
 /// Where a copy was brought to by the log.
 pub(super) struct Reached {
-    /// The time of its last commit.
+    /// The time of its last commit, or that of the backup where that is later.
     pub moment: String,
+    /// The time of the last commit that was put in, if any was.
+    last: Option<Timestamp>,
+    /// Whether that is later than the backup.
+    is_later: bool,
     /// The moment that was asked for, where the log may end before it.
     pub beyond: Option<String>,
     /// What the log has after that.
@@ -55,10 +59,22 @@ pub(super) struct Reached {
 }
 
 impl Reached {
+    /// Of a backup, with what was put into its copy up to a moment, where one was asked for.
+    fn of(manifest: &Manifest, replayed: &Replayed, moment: Option<Timestamp>) -> Self {
+        let Replayed { last, left_out, disorder, .. } = *replayed;
+        let later = last.filter(|last| last.millis() > manifest.created_at_millis);
+        let beyond = moment.filter(|_| left_out.is_none()).map(Timestamp::iso);
+        let moment = later.map_or_else(|| manifest.created_at.clone(), Timestamp::iso);
+        Self { moment, last, is_later: later.is_some(), beyond, left_out, disorder }
+    }
+
     /// What there is to say of it, beside the moment.
     pub(super) fn report(&self) -> String {
         let mut said = String::new();
         // Writing to a String cannot fail.
+        if let Some(last) = self.last.filter(|_| !self.is_later) {
+            let _ = writeln!(said, "The last commit that the log led to is of {}, which is no later than the backup.", last.iso());
+        }
         if let Some(beyond) = &self.beyond {
             let moment = &self.moment;
             let _ = writeln!(said, "THE LOG ENDS BEFORE {beyond}: what was committed after {moment}, if anything was, is not here.");
@@ -80,6 +96,7 @@ impl Reached {
     pub(super) fn as_json(&self) -> Map<String, Value> {
         let left_out = self.left_out.map(|left| json!({"commits": left.commits, "first": left.first.iso(), "last": left.last.iso()}));
         let mut told = Map::new();
+        told.insert("logLastCommit".to_owned(), json!(self.last.map(Timestamp::iso)));
         told.insert("logEndsBefore".to_owned(), json!(self.beyond));
         told.insert("logLeftOut".to_owned(), json!(left_out));
         told.insert("logOutOfOrder".to_owned(), disorder_as_json(self.disorder));
@@ -124,8 +141,26 @@ pub(super) fn until(log: Option<&Path>, until: Option<Until>, manifest: &Manifes
         return refuse(format!("this backup is of {}, which is later than {}: take an earlier one", manifest.created_at, until.iso()));
     }
     let replayed = care::replay(database, log, &place.lineage, place.segment, until).map_err(|error| failed(&error))?;
-    let last = replayed.last.filter(|last| last.millis() > manifest.created_at_millis);
-    let moment = last.map_or_else(|| manifest.created_at.clone(), Timestamp::iso);
-    let beyond = (is_moment && replayed.left_out.is_none()).then(|| until.iso());
-    Ok(Some(Reached { moment, beyond, left_out: replayed.left_out, disorder: replayed.disorder }))
+    Ok(Some(Reached::of(manifest, &replayed, is_moment.then_some(until))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_last_commit_that_is_no_later_than_the_backup_is_told() {
+        let at = Timestamp::from_millis;
+        let made = at(1_000);
+        for (last, moment, is_told) in
+            [(None, 1_000, false), (Some(900), 1_000, true), (Some(1_000), 1_000, true), (Some(1_001), 1_001, false)]
+        {
+            let last = last.map(at);
+            let reached = Reached::of(&Manifest::new(made), &Replayed { commits: 2, last, ..Replayed::default() }, None);
+            assert_eq!(reached.moment, at(moment).iso(), "{last:?}");
+            let told = format!("is of {}, which is no later than the backup", last.unwrap_or(made).iso());
+            assert_eq!(reached.report().contains(&told), is_told, "{last:?}: {}", reached.report());
+            assert_eq!(reached.as_json()["logLastCommit"], json!(last.map(Timestamp::iso)));
+        }
+    }
 }

@@ -36,7 +36,7 @@ struct Leading {
 enum Lead {
     /// To any moment until then, by the log.
     Until(Timestamp),
-    /// To its own moment: nothing was committed since.
+    /// To its own moment: nothing of a later time was committed since.
     Own,
     /// To its own moment, for it is of no log that is here.
     Elsewhere,
@@ -52,25 +52,31 @@ pub(super) async fn run(config: &Config, log: PathBuf, as_json: bool) -> Result<
     let looked_at = log.display().to_string();
     let backups = config.backups.dir.clone();
     let progress = if as_json { Progress::quiet() } else { Progress::new() };
-    let findings = off_thread(move || look(&log, backups.as_deref(), progress)).await?;
+    let findings = off_thread(move || look_telling(&log, backups.as_deref(), progress)).await?;
     print(&if as_json { format!("{:#}\n", in_json(&looked_at, &findings)) } else { report(&looked_at, &findings) })?;
     if findings.problems.is_empty() { Ok(()) } else { Err(verify::damaged(&looked_at, findings.problems.len())) }
 }
 
-fn look(log: &Path, backups: Option<&Path>, mut progress: Progress) -> Result<Findings, Failure> {
+fn look_telling(log: &Path, backups: Option<&Path>, mut progress: Progress) -> Result<Findings, Failure> {
     let mut done = 0;
-    let logs = care::check_log(log, |bytes| {
+    look(log, backups, |bytes| {
         done += bytes;
         progress.say(|| size(done));
-    });
-    let logs = logs.map_err(|error| failed(&error))?;
+    })
+}
+
+/// Looks, while a server may add to the log and the backups, and remove of both: judged are the backups that are there before and after.
+fn look(log: &Path, backups: Option<&Path>, progress: impl FnMut(u64)) -> Result<Findings, Failure> {
+    let mut known = backups.map_or_else(|| Ok(Vec::new()), known)?;
+    let logs = care::check_log(log, progress).map_err(|error| failed(&error))?;
+    known.retain(|(path, _)| path.exists());
     let mut problems: Vec<String> =
         logs.iter().flat_map(|log| log.problems.iter().map(|problem| format!("{}: {problem}", log.lineage))).collect();
     if logs.is_empty() {
         problems.push("no log is in it: each has a directory there with a name of 32 hexadecimal digits".to_owned());
     }
     let mut leading = Vec::new();
-    for (path, manifest) in backups.map_or_else(|| Ok(Vec::new()), known)? {
+    for (path, manifest) in known {
         let to = lead(&logs, &manifest);
         if let Lead::Missing(segment) = to {
             problems.push(format!("the backup {} leads nowhere: it needs the segment number {segment}", path.display()));
@@ -120,7 +126,7 @@ fn report(looked_at: &str, findings: &Findings) -> String {
         let path = path.display().to_string();
         let leads = match to {
             Lead::Until(until) => format!("leads to any moment from {created_at} to {}", until.iso()),
-            Lead::Own => format!("leads to {created_at}, and nothing came since"),
+            Lead::Own => format!("leads to {created_at}, and nothing of a later time came since"),
             Lead::Elsewhere => format!("leads to {created_at} alone: it is of no log that is here"),
             Lead::Missing(segment) => format!("leads to {created_at} alone: the segment number {segment} is not there"),
         };
@@ -169,8 +175,58 @@ fn in_json(looked_at: &str, findings: &Findings) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use persistence::{LogOptions, Options, Target};
+
     use super::*;
-    use crate::care::manifest::LogPlace;
+    use crate::care::manifest::{self, LogPlace};
+    use crate::clock::{SystemClock, SystemIds};
+
+    /// Puts down what a backup says of itself that leads into a segment.
+    fn back_up(path: &Path, lineage: &str, segment: u64) {
+        let log = Some(LogPlace { lineage: lineage.to_owned(), segment });
+        let (text, sum) = Manifest { log, ..Manifest::new(Timestamp::from_millis(0)) }.texts().unwrap();
+        fs::create_dir_all(path).unwrap();
+        fs::write(path.join(manifest::FILE), text).unwrap();
+        fs::write(path.join(manifest::SUM_FILE), sum).unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn backups_that_come_and_go_while_the_log_is_read_are_not_judged() {
+        let directory = tempfile::tempdir().unwrap();
+        let (database, log, backups) = (directory.path().join("kept.db"), directory.path().join("log"), directory.path().join("backups"));
+        let options = Options { log: Some(LogOptions { dir: log.clone(), clock: Arc::new(SystemClock) }), ..Options::default() };
+        persistence::open(&Target::Sqlite(database.clone()), options, Arc::new(SystemIds)).await.unwrap().close().await;
+        let (lineage, next) = care::log_place(&database, &log).unwrap().unwrap();
+        let [removed, stays, made] = ["doolittle-1", "doolittle-2", "doolittle-3"].map(|name| backups.join(name));
+        back_up(&removed, &lineage, next + 7);
+        back_up(&stays, &lineage, next - 1);
+        let findings = look(&log, Some(backups.as_path()), |_| {
+            let _ = fs::remove_dir_all(&removed);
+            back_up(&made, &lineage, next + 8);
+        });
+        let findings = findings.unwrap();
+        assert!(findings.problems.is_empty(), "{:?}", findings.problems);
+        assert_eq!(findings.backups.iter().map(|backup| &backup.path).collect::<Vec<_>>(), [&stays]);
+        // Both times there, and leading nowhere.
+        let findings = look(&log, Some(backups.as_path()), |_| {}).unwrap();
+        assert!(findings.problems.len() == 1 && findings.problems[0].contains("doolittle-3 leads nowhere"), "{:?}", findings.problems);
+    }
+
+    #[test]
+    fn of_a_backup_after_which_times_are_earlier_nothing_more_is_said_than_is_known() {
+        let at = Timestamp::from_millis;
+        // Its clock was ahead.
+        let stretches = vec![Stretch { first: 1, last: 3, bytes: 1, commits: 9, begins: Some(at(10)), ends: Some(at(90)) }];
+        let logs = vec![CheckedLog { lineage: "ab".to_owned(), last: 3, stretches, disorder: None, problems: Vec::new() }];
+        let manifest = Manifest { log: Some(LogPlace { lineage: "ab".to_owned(), segment: 2 }), ..Manifest::new(at(100)) };
+        let to = lead(&logs, &manifest);
+        let backups = vec![Leading { path: "one".into(), created_at: manifest.created_at.clone(), to }];
+        let said = report("log", &Findings { logs, backups, problems: Vec::new() });
+        assert!(said.contains("one: leads to 1970-01-01T00:00:00.100Z, and nothing of a later time came since"), "{said}");
+    }
 
     #[test]
     fn a_backup_leads_as_far_as_the_log_goes_on_without_a_gap() {

@@ -52,6 +52,13 @@ pub fn not_opened(error: &OpenError) -> Failure {
             (Exit::Database, advice)
         }
         OpenError::Log { .. } => (Exit::Database, "; look at BACKUP_LOG_DIR: its permissions, its free space; or unset it"),
+        OpenError::Mixed { .. } => {
+            let advice = "; the data directory is left as it is, and the log leads to what was committed last: restore a backup from \
+                          before with `doolittle restore --from <backup> --log <BACKUP_LOG_DIR> --data-dir <another directory>`; without \
+                          one, see what is wrong with `doolittle verify`, and move the log away, or unset BACKUP_LOG_DIR for one start, to \
+                          go on with what is there; another log begins then (docs/operations.md)";
+            (Exit::Database, advice)
+        }
         OpenError::Unwritable { .. } => (Exit::Database, "; mend its permissions or free some space"),
         OpenError::Corrupt { .. } => (Exit::Database, "; restore a backup, or move the file away to begin anew"),
         OpenError::BadUrl { .. } => (Exit::Usage, "; check POSTGRES_URL"),

@@ -49,8 +49,8 @@ struct Sound {
     times: Vec<Timestamp>,
 }
 
-/// Looks at all logs of a directory, and changes nothing; a server may add to them meanwhile. `progress` is called with the bytes of each
-/// segment that was read.
+/// Looks at all logs of a directory, and changes nothing; a server may add to them meanwhile, and forget what no backup needs.
+/// `progress` is called with the bytes of each segment that was read.
 pub fn check_log(log: &Path, mut progress: impl FnMut(u64)) -> Result<Vec<CheckedLog>, CareError> {
     let mut checked = Vec::new();
     for (lineage, directory) in lineages(log).map_err(CareError::file(log))? {
@@ -65,7 +65,8 @@ pub fn check_log(log: &Path, mut progress: impl FnMut(u64)) -> Result<Vec<Checke
 
 fn check_lineage(lineage: String, directory: &Path, progress: &mut impl FnMut(u64)) -> Result<CheckedLog, CareError> {
     let id = u128::from_str_radix(&lineage, 16).unwrap_or_default();
-    let mut checked = CheckedLog { lineage, last: 0, stretches: Vec::new(), disorder: None, problems: Vec::new() };
+    let nothing = CheckedLog { lineage, last: 0, stretches: Vec::new(), disorder: None, problems: Vec::new() };
+    let mut checked = nothing.clone();
     let mut times = Times::default();
     // The number of the segment before, and its sum where it is in order.
     let mut before: Option<(u64, Option<[u8; 32]>)> = None;
@@ -76,10 +77,15 @@ fn check_lineage(lineage: String, directory: &Path, progress: &mut impl FnMut(u6
             // A server has forgotten it meanwhile; if something else has removed it, the next one tells.
             continue;
         }
-        let sum = before.and_then(|(last, sum)| if last + 1 == number { sum } else { None });
         if let Some((last, _)) = before.filter(|(last, _)| last + 1 != number) {
-            checked.problems.push(missing(last + 1, number - 1));
+            if begins_with(directory, number)? {
+                // A server has forgotten all before it meanwhile, from the first on.
+                (checked, times, before) = (nothing.clone(), Times::default(), None);
+            } else {
+                checked.problems.push(missing(last + 1, number - 1));
+            }
         }
+        let sum = before.and_then(|(last, sum)| if last + 1 == number { sum } else { None });
         let segment = match read {
             Ok(segment) => segment,
             Err(error) => {
@@ -104,6 +110,12 @@ fn check_lineage(lineage: String, directory: &Path, progress: &mut impl FnMut(u6
     checked.last = before.map_or(0, |(last, _)| last);
     checked.disorder = times.disorder;
     Ok(checked)
+}
+
+/// Whether no segment before this one is there at this moment.
+fn begins_with(directory: &Path, number: u64) -> Result<bool, CareError> {
+    let there = numbers(directory).map_err(CareError::file(directory))?;
+    Ok(there.first().is_none_or(|first| *first >= number))
 }
 
 fn missing(first: u64, last: u64) -> String {

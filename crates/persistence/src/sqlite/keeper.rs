@@ -9,9 +9,10 @@ use std::time::UNIX_EPOCH;
 
 use core_types::{Clock, Ids};
 
-use super::wal::{Extent, WAL_HEAD, Wal, first, good_end, head_of, wal_of};
+use super::wal::{Extent, WAL_HEAD, Wal, ends, first, good_end, head_of, unless_torn, wal_of};
 use crate::care::log::{Draft, FRAME_HEAD, Head, directory, has_logs, last, last_frame, lineage, lineage_file, take};
 use crate::care::{self, CareError};
+use crate::error::OpenError;
 use crate::options::LogOptions;
 
 /// The name of the file with the times of commits that are in no segment yet.
@@ -96,11 +97,25 @@ impl Stamp {
     }
 }
 
+/// What a log is to the database that it was kept of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It goes on.
+    GoesOn,
+    /// It has ended: another is to begin.
+    Over,
+    /// It has what is damaged in the write-ahead log.
+    Ahead,
+}
+
 impl Keeper {
     /// Goes on where the log ended, with what was committed since; or begins another where that cannot be known to be all. No connection
-    /// may be open yet, and what the write-ahead log has must be on the disk.
-    pub(super) fn begin(database: &Path, options: &LogOptions, ids: Arc<dyn Ids>) -> Result<Self, CareError> {
-        make(&options.dir).map_err(CareError::file(&options.dir))?;
+    /// may be open yet, and what the write-ahead log has must be on the disk. Where that is damaged in what is kept, the database is left
+    /// as it is, and the log has all of it.
+    pub(super) fn begin(database: &Path, options: &LogOptions, ids: Arc<dyn Ids>) -> Result<Self, OpenError> {
+        let unlogged = |error: CareError| OpenError::Log { source: Box::new(error) };
+        let failed = |error: io::Error| unlogged(CareError::file(&options.dir)(error));
+        make(&options.dir).map_err(failed)?;
         let mut keeper = Self {
             database: database.to_owned(),
             wal: wal_of(database),
@@ -123,23 +138,25 @@ impl Keeper {
             holding: None,
             synced: None,
         };
-        let known = lineage(database)?;
-        if known.map_or(Ok(false), |known| keeper.takes_up(known))? {
-            return Ok(keeper);
+        let known = lineage(database).map_err(unlogged)?;
+        match known.map_or(Ok(Standing::Over), |known| keeper.take_up(known)).map_err(unlogged)? {
+            Standing::GoesOn => return Ok(keeper),
+            Standing::Ahead => return Err(OpenError::Mixed { wal: keeper.wal.clone(), log: options.dir.clone() }),
+            Standing::Over => {}
         }
-        if known.is_none() && has_logs(&keeper.log).map_err(CareError::file(&keeper.log))? {
+        if known.is_none() && has_logs(&keeper.log).map_err(failed)? {
             log::error!(
                 "none of the logs in {} goes on: the database was last written to without one, or was restored; another begins, for which a \
                  new backup is needed",
                 keeper.log.display()
             );
         }
-        keeper.anew(u32::MAX).map_err(CareError::file(&options.dir))?;
+        keeper.anew(u32::MAX).map_err(failed)?;
         Ok(keeper)
     }
 
-    /// Goes on in this lineage; `false` where it cannot.
-    fn takes_up(&mut self, known: u128) -> Result<bool, CareError> {
+    /// Goes on in this lineage, where that can be.
+    fn take_up(&mut self, known: u128) -> Result<Standing, CareError> {
         let place = directory(&self.log, known);
         let end = match last(&place, known) {
             // What was kept before it is still good for backups from before.
@@ -151,35 +168,47 @@ impl Keeper {
         };
         let Some((head, sum)) = end else {
             log::error!("the log {known:032x} does not go on in {}; another begins, for which a new backup is needed", self.log.display());
-            return Ok(false);
+            return Ok(Standing::Over);
         };
         (self.lineage, self.number, self.previous) = (known, head.number + 1, sum);
         (self.salts, self.kept, self.seen) = (head.salts, head.end, head.end);
         self.ended = ended_at(&self.database).map_err(CareError::file(&self.database))?;
-        if !self.goes_on(&head).map_err(CareError::file(&self.wal))? {
+        let standing = self.standing(&head).map_err(CareError::file(&self.wal))?;
+        if standing == Standing::Over {
             log::error!(
                 "the log {known:032x} ends: the database was written to without it, or is a copy; another begins, for which a new backup is \
                  needed"
             );
-            return Ok(false);
+            return Ok(standing);
         }
         // From here on the write-ahead log alone shows that nothing is missing.
-        if self.ended.is_some() && self.head().map_err(CareError::file(&self.wal))?.is_some_and(|wal| wal.salts == self.salts) {
+        let goes_on = standing == Standing::GoesOn;
+        if goes_on && self.ended.is_some() && self.head().map_err(CareError::file(&self.wal))?.is_some_and(|wal| wal.salts == self.salts) {
             self.sign(None).map_err(CareError::file(&self.database))?;
         }
-        self.catch_up().map_err(CareError::file(&self.wal))?;
-        self.sync().map_err(CareError::file(&self.wal))?;
-        self.keep().map_err(CareError::file(&place))?;
-        Ok(true)
+        // Behind what is damaged the sums go on from those of the last segment. After an end nothing came.
+        if goes_on || self.ended.is_none() {
+            self.catch_up().map_err(CareError::file(&self.wal))?;
+            self.sync().map_err(CareError::file(&self.wal))?;
+            self.keep().map_err(CareError::file(&place))?;
+        }
+        Ok(standing)
     }
 
-    /// Whether nothing can have been committed that is neither kept nor in the write-ahead log, and nothing is kept that the database
-    /// never had.
-    fn goes_on(&self, head: &Head) -> io::Result<bool> {
+    /// The log goes on where nothing can have been committed that is neither kept nor in the write-ahead log, and nothing is kept that the
+    /// database never had.
+    fn standing(&self, head: &Head) -> io::Result<Standing> {
         let wal = self.head()?;
-        Ok(match wal {
+        let goes_on = match wal {
             // Also where the process ended before it could say that there is another segment.
-            Some(wal) if wal.salts == head.salts => self.has_end_of(head, &wal)? && self.is_whole(head, &wal)?,
+            Some(wal) if wal.salts == head.salts => {
+                let has_end = self.has_end_of(head, &wal)?;
+                // SQLite reads the write-ahead log up to a frame whose sum is wrong. Of what is behind it some may be in the database file.
+                if has_end && good_end(&self.wal, &wal, 0, head.end)? < head.end {
+                    return Ok(Standing::Ahead);
+                }
+                has_end
+            }
             // Nobody moves anything into the database before the log is said to go on.
             _ if let Some(end) = self.ended => {
                 let now = stamp(&self.database)?;
@@ -188,22 +217,8 @@ impl Keeper {
             // The next one has the first salt counted up, unless the file was removed, as at the end of a server.
             Some(wal) => first(wal.salts) == first(head.salts).wrapping_add(1),
             None => false,
-        })
-    }
-
-    /// Whether SQLite reads as much of the write-ahead log as is kept: up to a frame whose sum is wrong. What was behind it is in the log alone,
-    /// and other commits come in its place.
-    fn is_whole(&self, head: &Head, wal: &Wal) -> io::Result<bool> {
-        let is_whole = good_end(&self.wal, wal, 0, head.end)? == head.end;
-        if !is_whole {
-            log::error!(
-                "{} is damaged, and what was committed after that is not in the database any more: the log {:032x} has it, for \
-                 `doolittle restore --log`",
-                self.wal.display(),
-                self.lineage
-            );
-        }
-        Ok(is_whole)
+        };
+        Ok(if goes_on { Standing::GoesOn } else { Standing::Over })
     }
 
     /// Whether the write-ahead log has the last frame of a segment of it.
@@ -211,11 +226,7 @@ impl Keeper {
         let Some(kept) = last_frame(&directory(&self.log, self.lineage), head)? else { return Ok(true) };
         let mut file = File::open(&self.wal)?;
         file.seek(SeekFrom::Start(WAL_HEAD + u64::from(head.end - 1) * (FRAME_HEAD + u64::from(wal.page))))?;
-        match take::<24>(&mut file) {
-            Ok(frame) => Ok(frame == kept),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) => Err(error),
-        }
+        Ok(unless_torn(take::<24>(&mut file))? == Some(kept))
     }
 
     /// Begins a log at this moment: what was committed before is for a backup to have. So many frames of the write-ahead log count at most.
@@ -228,7 +239,7 @@ impl Keeper {
         let wal = self.head()?;
         if let Some(wal) = &wal {
             self.salts = wal.salts;
-            self.seen = self.ends_after(&mut File::open(&self.wal)?, wal, frames)?.last().copied().unwrap_or_default();
+            self.seen = ends(&mut File::open(&self.wal)?, wal, 0, frames)?.last().copied().unwrap_or_default();
             self.seen = good_end(&self.wal, wal, 0, self.seen)?;
             self.kept = self.seen;
         }
@@ -301,7 +312,7 @@ impl Keeper {
         file.seek(SeekFrom::Start(0))?;
         let Some(wal) = head_of(&mut file)? else { return Ok(()) };
         self.turn(&wal)?;
-        for frame in self.ends_after(&mut file, &wal, extent.frames)? {
+        for frame in ends(&mut file, &wal, self.seen, extent.frames)? {
             self.note(frame, at);
         }
         self.open = Some(file);
@@ -396,7 +407,8 @@ impl Keeper {
         // A power cut may have taken times, or a disk that was full; then it was before the next one, or before now.
         let mut next = self.clock.now().millis();
         let mut commits = Vec::new();
-        for frame in self.ends_after(&mut File::open(&self.wal)?, &wal, u32::MAX)?.into_iter().rev() {
+        // Their sums are looked at when they are kept.
+        for frame in ends(&mut File::open(&self.wal)?, &wal, self.seen, u32::MAX)?.into_iter().rev() {
             next = time(frame).unwrap_or(next);
             commits.push((frame, next));
         }
@@ -404,29 +416,6 @@ impl Keeper {
         self.seen = commits.last().map_or(self.seen, |(frame, _)| *frame);
         self.commits.append(&mut commits);
         Ok(())
-    }
-
-    /// The last frames of the commits after the one that was seen last, up to this frame. Their sums are looked at when they are kept.
-    fn ends_after(&self, file: &mut File, wal: &Wal, most: u32) -> io::Result<Vec<u32>> {
-        let step = FRAME_HEAD + u64::from(wal.page);
-        let (mut ends, mut frame) = (Vec::new(), self.seen);
-        while frame < most {
-            file.seek(SeekFrom::Start(WAL_HEAD + u64::from(frame) * step))?;
-            let head: [u8; 24] = match take(file) {
-                Ok(head) => head,
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(ends),
-                Err(error) => return Err(error),
-            };
-            let [_, _, _, _, size @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = head;
-            if head.get(8..16) != Some(wal.salts.as_slice()) {
-                return Ok(ends);
-            }
-            frame += 1;
-            if size != [0; 4] {
-                ends.push(frame);
-            }
-        }
-        Ok(ends)
     }
 
     /// How many frames the write-ahead log has.

@@ -176,13 +176,13 @@ impl Db {
     pub(crate) async fn open(path: PathBuf, options: Options, ids: Arc<dyn Ids>) -> Result<Self, OpenError> {
         let naming = Arc::clone(&ids);
         let opened = tokio::task::spawn_blocking(move || {
-            let unlogged = |error| OpenError::Log { source: Box::new(error) };
             // A log is made of what is on the disk, also where the last sync of an earlier process has failed.
             let rewritten = if options.log.is_some() { rewrite::log(&path) } else { Ok(()) };
             rewritten.map_err(|error| OpenError::Unwritable { path: path.clone(), source: Box::new(error) })?;
-            let mut keeper = options.log.as_ref().map(|log| keeper::Keeper::begin(&path, log, naming)).transpose().map_err(unlogged)?;
+            let mut keeper = options.log.as_ref().map(|log| keeper::Keeper::begin(&path, log, naming)).transpose()?;
             let mut conn = connect::for_writing(&path, &options)?;
-            keeper.as_mut().map_or(Ok(()), keeper::Keeper::hold).map_err(unlogged)?;
+            let held = keeper.as_mut().map_or(Ok(()), keeper::Keeper::hold);
+            held.map_err(|error| OpenError::Log { source: Box::new(error) })?;
             connect::migrate(&path, &mut conn, options.log.is_some())?;
             let readers = readers::Readers::open(&path, &options)?;
             let writer = writer::Writer::start(conn, path, options, keeper)?;

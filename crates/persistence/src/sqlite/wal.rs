@@ -1,5 +1,6 @@
 //! What SQLite writes into a write-ahead log (<https://sqlite.org/walformat.html>): a head of 32 bytes, and frames, each with 24 bytes and a
-//! page. A frame counts where it has the salts of the head and its sum goes on from that of the frame before.
+//! page. A frame counts where it has the salts of the head and its sum goes on from that of the frame before. SQLite writes the 24 bytes
+//! first and then the page, so that the last frame may be torn where a process or the disk came to an end: such a frame is none.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
@@ -81,17 +82,42 @@ pub(super) fn wal_of(database: &Path) -> PathBuf {
 
 /// The head, where there is one in order.
 pub(super) fn head_of(file: &mut File) -> io::Result<Option<Wal>> {
-    let head: [u8; 32] = match take(file) {
-        Ok(head) => head,
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(head) = unless_torn(take::<32>(file))? else { return Ok(None) };
     let number = |from: usize| head.get(from..from + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes).unwrap_or_default();
     let (magic, page, sum) = (number(0), number(8), (number(24), number(28)));
     let big = magic & 1 == 1;
     let sound = magic & !1 == 0x377f_0682 && page.is_power_of_two() && summed((0, 0), head.get(..24).unwrap_or_default(), big) == sum;
     let salts = head.get(16..24).and_then(|salts| salts.try_into().ok());
     Ok(salts.filter(|_| sound).map(|salts| Wal { salts, page, big, sum }))
+}
+
+/// What was read; `None` where the file ends within it.
+pub(super) fn unless_torn<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The last frames of the commits behind one frame, up to another. Their sums are not looked at.
+pub(super) fn ends(file: &mut File, wal: &Wal, after: u32, most: u32) -> io::Result<Vec<u32>> {
+    let step = FRAME_HEAD + u64::from(wal.page);
+    let whole = file.metadata()?.len().saturating_sub(WAL_HEAD) / step;
+    let most = most.min(u32::try_from(whole).unwrap_or(u32::MAX));
+    let (mut ends, mut frame) = (Vec::new(), after);
+    while frame < most {
+        file.seek(SeekFrom::Start(WAL_HEAD + u64::from(frame) * step))?;
+        let Some(head) = unless_torn(take::<24>(file))? else { break };
+        if head.get(8..16) != Some(wal.salts.as_slice()) {
+            break;
+        }
+        frame += 1;
+        if head.get(4..8) != Some([0; 4].as_slice()) {
+            ends.push(frame);
+        }
+    }
+    Ok(ends)
 }
 
 /// The last frame of a commit whose sum, and those of all before it, are right, behind one that is known to be and up to another. SQLite
@@ -108,8 +134,10 @@ pub(super) fn good_end(path: &Path, wal: &Wal, after: u32, most: u32) -> io::Res
     let mut good = after;
     file.seek(SeekFrom::Start(WAL_HEAD + u64::from(after) * step))?;
     for frame in after + 1..=most {
-        let head: [u8; 24] = take(&mut file)?;
-        file.read_exact(&mut page)?;
+        let Some(head) = unless_torn(take::<24>(&mut file))? else { break };
+        if unless_torn(file.read_exact(&mut page))?.is_none() {
+            break;
+        }
         let (numbers, rest) = head.split_at(8);
         sum = summed(summed(sum, numbers, wal.big), &page, wal.big);
         if rest.get(8..16) != Some([sum.0.to_be_bytes(), sum.1.to_be_bytes()].concat().as_slice()) {

@@ -317,6 +317,46 @@ fn a_way_past_a_rotation_tells_that_it_needs_the_later_key() {
 }
 
 #[test]
+fn a_database_whose_write_ahead_log_is_damaged_in_what_the_log_has_is_not_opened_and_the_log_leads_to_all_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let environment = [("BACKUP_LOG_DIR", "log"), ("BACKUP_LOG_SECONDS", "3600")];
+    let program = |arguments: &[&str]| doolittle(directory.path(), &environment, arguments);
+    let server = Server::start(directory.path(), &environment);
+    let talk = Talk::begin(&server);
+    worked(&program(&["backup", "--to", "one", "--with-key", "--data-dir", "data"]));
+    talk.say(&server, "in the log", "http");
+    drop(server);
+    // The log has that from the next start on, and not yet what is said then.
+    let server = Server::start(directory.path(), &environment);
+    talk.say(&server, "not in the log yet", "http");
+    drop(server);
+
+    let data = directory.path().join("data");
+    let mut bytes = fs::read(data.join("doolittle.db-wal")).unwrap();
+    let page = usize::try_from(u32::from_be_bytes(bytes[8..12].try_into().unwrap())).unwrap();
+    // Within the third frame.
+    bytes[32 + 2 * (24 + page) + 24 + page / 2] ^= 1;
+    fs::write(data.join("doolittle.db-wal"), bytes).unwrap();
+    let there = || ["doolittle.db", "doolittle.db-wal", "doolittle.db.log"].map(|name| fs::read(data.join(name)).unwrap());
+    let before = there();
+    for because in ["a mixture of two states", "`doolittle restore --from <backup> --log <BACKUP_LOG_DIR>", "unset BACKUP_LOG_DIR"] {
+        ended(&program(&["migrate", "--data-dir", "data"]), 6, because);
+    }
+    assert!(there() == before, "it is left as it is");
+
+    worked(&program(&["verify", "--log", "log", "--data-dir", "data"]));
+    worked(&program(&["restore", "--from", "one", "--log", "log", "--data-dir", "new"]));
+    let new = tempfile::tempdir().unwrap();
+    fs::rename(directory.path().join("new"), new.path().join("data")).unwrap();
+    let texts = talk.texts(&Server::start(new.path(), &[]));
+    for text in ["in the log", "not in the log yet"] {
+        assert!(texts.iter().any(|said| said == text), "{text} is not in {texts:?}");
+    }
+    // Whoever has no backup goes on with what is there.
+    worked(&run(directory.path(), &["migrate"]));
+}
+
+#[test]
 fn a_log_of_postgresql_is_refused_and_not_left_out() {
     let directory = tempfile::tempdir().unwrap();
     let environment = [("POSTGRES_URL", "postgres://127.0.0.1:1/none"), ("BACKUP_LOG_DIR", "log")];

@@ -14,6 +14,7 @@ use crate::sqlite::writer::{Durability, Writer};
 use crate::sqlite::{Conn, connect};
 
 mod times;
+mod torn;
 
 struct Hand(AtomicI64);
 
@@ -52,9 +53,13 @@ impl Kept {
         self.directory.path().join("log")
     }
 
-    fn open(&self) -> Writer {
+    fn options(&self) -> LogOptions {
         let clock: Arc<dyn Clock> = Arc::<Hand>::clone(&self.clock);
-        let log = LogOptions { dir: self.log(), clock };
+        LogOptions { dir: self.log(), clock }
+    }
+
+    fn open(&self) -> Writer {
+        let log = self.options();
         let mut keeper = Keeper::begin(&self.path(), &log, Arc::<Counted>::clone(&self.ids)).unwrap();
         let options = Options { log: Some(log), busy_timeout: std::time::Duration::from_millis(100), ..Options::default() };
         let mut conn = connect::for_writing(&self.path(), &options).unwrap();
@@ -523,31 +528,4 @@ fn a_segment_that_is_given_up_leaves_nothing() {
     assert_eq!(directory.path().read_dir().unwrap().count(), 0);
     Draft::begin(directory.path(), &head, &[]).unwrap().finish().unwrap();
     assert_eq!(crate::care::log::numbers(directory.path()).unwrap(), [1]);
-}
-
-#[tokio::test]
-async fn where_what_is_kept_has_changed_in_the_write_ahead_log_another_log_begins() {
-    let kept = Kept::new();
-    let (writer, lineage) = kept.begun().await;
-    for at in 2..=6 {
-        kept.add(&writer, at, 10).await;
-    }
-    writer.keep().await.unwrap();
-    let crashed = Kept::new();
-    copy_all(kept.directory.path(), &[FILES.as_slice(), &["log"]].concat(), crashed.directory.path());
-    writer.close().await;
-    let wal = wal_of(&crashed.path());
-    let mut bytes = fs::read(&wal).unwrap();
-    let page = usize::try_from(u32::from_be_bytes(bytes[8..12].try_into().unwrap())).unwrap();
-    // Within the third frame.
-    bytes[32 + 2 * (24 + page) + 24 + page / 2] ^= 1;
-    fs::write(&wal, bytes).unwrap();
-    // Ids are never given twice.
-    crashed.ids.0.store(100, Ordering::SeqCst);
-    let writer = crashed.open();
-    crashed.add(&writer, 7, 10).await;
-    writer.close().await;
-    assert_ne!(crashed.place().0, lineage);
-    // What was lost is in the log from before.
-    assert_eq!(crashed.rows_at(&crashed.nothing(), &(lineage, 1), 9).unwrap(), 6);
 }

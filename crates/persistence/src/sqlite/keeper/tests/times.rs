@@ -180,3 +180,37 @@ async fn a_log_is_looked_at_by_itself() {
     assert!(care::check_log(kept.directory.path(), |_| {}).unwrap().is_empty(), "no log is there");
     assert!(care::check_log(&kept.path(), |_| {}).is_err());
 }
+
+#[tokio::test]
+async fn what_is_forgotten_while_a_log_is_looked_at_is_no_gap_in_it() {
+    let kept = Kept::new();
+    let (writer, lineage) = kept.begun().await;
+    for at in 2..=6 {
+        kept.add(&writer, at, 10).await;
+        writer.keep().await.unwrap();
+    }
+    writer.close().await;
+    for (gone, problems, first) in [
+        // From the first on, as a server forgets them.
+        (&[1, 2, 3][..], &[][..], 4),
+        (&[1, 2, 3, 5], &["the segment number 5 is missing"], 4),
+        // What goes while the first is there is a gap.
+        (&[2, 3], &["the segments from number 2 to 3 are missing"], 1),
+    ] {
+        let other = Kept::new();
+        copy_all(kept.directory.path(), &["log"], other.directory.path());
+        let place = directory(&other.log(), u128::from_str_radix(&lineage, 16).unwrap());
+        let last = *numbers(&place).unwrap().last().unwrap();
+        let mut is_first = true;
+        let logs = care::check_log(&other.log(), |_| {
+            if std::mem::take(&mut is_first) {
+                for number in gone {
+                    fs::remove_file(file(&place, *number)).unwrap();
+                }
+            }
+        });
+        let log = logs.unwrap().remove(0);
+        assert_eq!(log.problems, problems, "{gone:?}");
+        assert_eq!((log.stretches.first().unwrap().first, log.last), (first, last), "{gone:?}");
+    }
+}

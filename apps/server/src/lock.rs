@@ -1,6 +1,6 @@
 //! One process per data directory: an exclusive lock on a file in it, held for as long as the process lives. The system
 //! lets go of it when the process ends, however it ends, so there is no stale lock to clean up. The lock is on a file and not on its path:
-//! whoever holds it can also be told that somebody has taken the directory away ([`Place`]).
+//! whoever holds it can also be told that somebody has taken the directory away ([`DirectoryIdentity`]).
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
@@ -40,24 +40,24 @@ impl DataLock {
         Ok(Self { file: Arc::new(file), path })
     }
 
-    /// What tells whether the data directory still is where it was locked.
-    pub fn place(&self) -> Place {
-        Place { lock: Arc::downgrade(&self.file), path: self.path.clone(), database: None }
+    /// What tells whether the data directory still is the one that was locked.
+    pub fn identity(&self) -> DirectoryIdentity {
+        DirectoryIdentity { lock: Arc::downgrade(&self.file), path: self.path.clone(), database: None }
     }
 }
 
 /// Which file a file is, whatever its name: its device, and its number there, which no other has as long as it is open.
 type FileId = (u64, u64);
 
-/// Where a data directory was locked. It does not hold the lock.
+/// Which directory was locked as a data directory: where, and what files it had. It does not hold the lock.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct DirectoryIdentity {
     lock: Weak<File>,
     path: PathBuf,
     database: Option<(PathBuf, FileId)>,
 }
 
-impl Place {
+impl DirectoryIdentity {
     /// The same with a database in it, which whoever works on it keeps open.
     pub fn with_database(self, path: PathBuf) -> io::Result<Self> {
         let id = id(&fs::metadata(&path)?);
@@ -158,10 +158,10 @@ mod tests {
         fs::write(&database, "rows").unwrap();
         let _open = File::open(&database).unwrap();
         let lock = DataLock::take(&data).unwrap();
-        let place = lock.place().with_database(database).unwrap();
-        assert_eq!(place.loss().unwrap(), None);
+        let identity = lock.identity().with_database(database).unwrap();
+        assert_eq!(identity.loss().unwrap(), None);
         after(&data, &aside);
-        place.loss()
+        identity.loss()
     }
 
     #[test]
@@ -204,9 +204,9 @@ mod tests {
     fn who_has_given_the_lock_back_has_lost_the_directory() {
         let directory = tempfile::tempdir().unwrap();
         let lock = DataLock::take(directory.path()).unwrap();
-        let place = lock.place();
+        let identity = lock.identity();
         drop(lock);
-        assert_eq!(place.loss().unwrap().as_deref(), Some("its lock was given back"));
+        assert_eq!(identity.loss().unwrap().as_deref(), Some("its lock was given back"));
     }
 
     /// Permissions, and a disk that fails, are no reason to give a directory up.

@@ -12,13 +12,13 @@ use core_types::{AgentId, ServiceError, ServiceResult};
 
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::lock::Place;
+use crate::lock::DirectoryIdentity;
 use crate::private_file;
 
 /// The name of the key file in the data directory.
 pub const FILE: &str = "secret.key";
 
-/// So many secrets are looked at, whether they can be read.
+/// So many secrets are looked at, whether they can be read; before a first key is made, so many at once.
 const LOOKED_AT: u32 = 100;
 
 /// The vault by these settings: it encrypts under `SECRET_SALT`, else under the first key of the key file; it also opens what any other
@@ -26,12 +26,11 @@ const LOOKED_AT: u32 = 100;
 /// can open.
 pub async fn vault(config: &Config, secrets: &dyn SecretRepository) -> Result<SecretVault, Failure> {
     let stored = stored(&config.data_dir)?;
-    let found = secrets.page(None, LOOKED_AT).await;
-    let found = found.map_err(|error| Failure::new(Exit::Database, "the agents' secrets cannot be read").because(error))?;
+    let found = page(secrets, None).await?;
     let keys = match stored {
         Some(keys) => keys,
         None if config.secret_salt.is_some() => Vec::new(),
-        None => vec![first_key(config, &found)?],
+        None => vec![first_key(config, secrets).await?],
     };
     let vault = with_keys(config, keys)?;
     let unreadable = unreadable(&vault, &found);
@@ -44,6 +43,12 @@ pub async fn vault(config: &Config, secrets: &dyn SecretRepository) -> Result<Se
         );
     }
     Ok(vault)
+}
+
+/// The secrets after this one.
+async fn page(secrets: &dyn SecretRepository, after: Option<(AgentId, String)>) -> Result<Vec<(AgentId, SealedSecret)>, Failure> {
+    let found = secrets.page(after, LOOKED_AT).await;
+    found.map_err(|error| Failure::new(Exit::Database, "the agents' secrets cannot be read").because(error))
 }
 
 fn with_keys(config: &Config, keys: Vec<[u8; KEY_BYTES]>) -> Result<SecretVault, Failure> {
@@ -77,21 +82,31 @@ fn unreadable(vault: &SecretVault, secrets: &[(AgentId, SealedSecret)]) -> usize
     secrets.iter().filter(|(agent, sealed)| vault.open(*agent, sealed).is_err()).count()
 }
 
-/// Makes the file with a random key. Another key in its place would hide that the one which opens these secrets is lost.
-fn first_key(config: &Config, secrets: &[(AgentId, SealedSecret)]) -> Result<[u8; KEY_BYTES], Failure> {
+/// Makes the file with a random key. Another key in its place would hide that the one which opens a secret is lost.
+async fn first_key(config: &Config, secrets: &dyn SecretRepository) -> Result<[u8; KEY_BYTES], Failure> {
     let path = config.data_dir.join(FILE);
-    if unreadable(&reader(config), secrets) > 0 {
-        let path = path.display();
-        return Err(Failure::new(
-            Exit::DataDir,
-            format!(
-                "the key file {path} is missing, and the database has secrets of agents that cannot be read without it: put it back from \
-                 where you keep it, or set SECRET_SALT as it was; to go on without these secrets, put a new key there (openssl rand \
-                 -hex 32 > {path}) and give them to the agents again"
-            ),
-        ));
+    let (reader, mut after) = (reader(config), None);
+    loop {
+        let found = page(secrets, after.take()).await?;
+        let Some((agent, last)) = found.last() else { break };
+        if unreadable(&reader, &found) > 0 {
+            return Err(missing(&path));
+        }
+        after = Some((*agent, last.name.clone()));
     }
     private_file::new_key(&path).map_err(|error| unusable(&config.data_dir, "cannot be made").because(error))
+}
+
+fn missing(path: &Path) -> Failure {
+    let path = path.display();
+    Failure::new(
+        Exit::DataDir,
+        format!(
+            "the key file {path} is missing, and the database has secrets of agents that cannot be read without it: put it back from \
+             where you keep it, or set SECRET_SALT as it was; to go on without these secrets, put a new key there (openssl rand \
+             -hex 32 > {path}) and give them to the agents again"
+        ),
+    )
 }
 
 /// The keys of the file, one a line, the one that encrypts first; `None` where there is no file.
@@ -117,14 +132,14 @@ pub struct KeyFile {
     pub salted: bool,
     /// What encrypts with it.
     pub vault: Arc<SecretVault>,
-    /// Where the data directory was when the server started.
-    pub place: Place,
+    /// What tells whether the data directory still is that of the start.
+    pub identity: DirectoryIdentity,
 }
 
 impl KeyFile {
     /// The key file by these settings.
-    pub fn of(config: &Config, vault: &Arc<SecretVault>, place: Place) -> Self {
-        Self { data_dir: config.data_dir.clone(), salted: config.secret_salt.is_some(), vault: Arc::clone(vault), place }
+    pub fn of(config: &Config, vault: &Arc<SecretVault>, identity: DirectoryIdentity) -> Self {
+        Self { data_dir: config.data_dir.clone(), salted: config.secret_salt.is_some(), vault: Arc::clone(vault), identity }
     }
 
     fn stored(&self) -> ServiceResult<Vec<[u8; KEY_BYTES]>> {
@@ -135,7 +150,7 @@ impl KeyFile {
     /// Writes the file, if the directory is the server's still: the file of another server has the only keys to that one's secrets.
     fn write<'k>(&self, keys: impl Iterator<Item = &'k [u8; KEY_BYTES]>) -> ServiceResult<()> {
         let lines: Vec<String> = keys.map(hex::encode).collect();
-        if let Some(loss) = self.place.loss().map_err(private_file::refused)? {
+        if let Some(loss) = self.identity.loss().map_err(private_file::refused)? {
             log::error!("no key is written to {}, which is not this server's data directory any more: {loss}", self.data_dir.display());
             return Err(ServiceError::conflict("The data directory of the server was moved, removed or replaced: no key is written there"));
         }
@@ -200,8 +215,10 @@ mod tests {
             Ok(Vec::new())
         }
 
-        async fn page(&self, _after: Option<(AgentId, String)>, limit: u32) -> StoreResult<Vec<(AgentId, SealedSecret)>> {
-            Ok(self.0.iter().take(usize::try_from(limit).unwrap()).cloned().collect())
+        async fn page(&self, after: Option<(AgentId, String)>, limit: u32) -> StoreResult<Vec<(AgentId, SealedSecret)>> {
+            let is_behind =
+                |(agent, sealed): &&(_, SealedSecret)| after.as_ref().is_none_or(|after| (*agent, &sealed.name) > (after.0, &after.1));
+            Ok(self.0.iter().filter(is_behind).take(usize::try_from(limit).unwrap()).cloned().collect())
         }
 
         async fn reseal(&self, _agent: AgentId, _was: SealedSecret, _now: Vec<u8>) -> StoreResult<bool> {
@@ -292,7 +309,7 @@ mod tests {
         let lock = DataLock::take(&data).unwrap();
         let config = config(&data, &[]);
         let vault = Arc::new(without_secrets(&config).await.unwrap());
-        let key = KeyFile::of(&config, &vault, lock.place());
+        let key = KeyFile::of(&config, &vault, lock.identity());
         assert!(key.renew().await.unwrap());
         let own = lines(&data);
         assert_eq!(own.len(), 2);
@@ -314,7 +331,7 @@ mod tests {
         let lock = DataLock::take(directory.path()).unwrap();
         let config = config(directory.path(), &[]);
         let vault = Arc::new(without_secrets(&config).await.unwrap());
-        let key = KeyFile::of(&config, &vault, lock.place());
+        let key = KeyFile::of(&config, &vault, lock.identity());
         let first = lines(directory.path());
         assert!(key.renew().await.unwrap());
         // Somebody adds a key by hand meanwhile.

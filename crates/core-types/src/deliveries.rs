@@ -101,14 +101,14 @@ pub struct Claimed {
     pub is_new: bool,
 }
 
-/// How much waits for an agent, of a tenant.
+/// The deliveries of an agent that have not ended, of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct OpenDeliveries {
     /// The agent.
     pub agent: AgentId,
     /// Who waits; `None` where that is the owner.
     pub tenant: Option<Tenant>,
-    /// How many deliveries have not ended.
+    /// How many there are.
     pub count: u64,
 }
 
@@ -351,7 +351,7 @@ pub trait DeliveryRepository: Send + Sync {
     async fn requeue(&self, requeue: Requeue) -> StoreResult<bool>;
 
     /// How many deliveries of each agent and tenant are open; those without any are left out.
-    async fn backlog(&self) -> StoreResult<Vec<Waiting>>;
+    async fn backlog(&self) -> StoreResult<Vec<OpenDeliveries>>;
 
     /// Makes every claimed delivery pending again, at the start of the only process that works on them; returns how
     /// many. They are due at once, and where [`HASTY_ATTEMPTS`] are used up not before [`RESPITE_MILLIS`] have passed, as is what was

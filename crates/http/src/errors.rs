@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 
 use crate::envelope;
 
+/// After how long to ask again, where nothing tells when it will do.
+const LATER: Duration = Duration::from_secs(5);
+
 /// Makes the codes and their table.
 macro_rules! codes {
     ($($code:ident = $name:literal, $status:ident, $meaning:literal;)*) => {
@@ -96,7 +99,7 @@ codes! {
     TeeUnavailable = "TEE_UNAVAILABLE", SERVICE_UNAVAILABLE, "The server does not attest, or what attests it gives no evidence.";
     Overloaded = "OVERLOADED", SERVICE_UNAVAILABLE, "Too much waits already; `Retry-After` says when to ask again.";
     SpeechUnavailable = "SPEECH_UNAVAILABLE", SERVICE_UNAVAILABLE, "Nothing is set up that speaks, or hears; the message says what to install or set.";
-    Unavailable = "UNAVAILABLE", SERVICE_UNAVAILABLE, "The database or the media store cannot be reached, or the server is stopping.";
+    Unavailable = "UNAVAILABLE", SERVICE_UNAVAILABLE, "The database or the media store cannot be reached, or the server is stopping; `Retry-After` says when to ask again.";
     ReplyTimeout = "REPLY_TIMEOUT", GATEWAY_TIMEOUT, "The agent did not reply in time; a later reply will be in the channel.";
 }
 
@@ -202,7 +205,7 @@ impl ApiError {
 
     /// There is no place for it now; in a moment there may be one.
     pub(crate) fn overloaded(message: &str) -> Self {
-        Self::new(Code::Overloaded, message).retry_after(Duration::from_secs(5))
+        Self::new(Code::Overloaded, message).retry_after(LATER)
     }
 
     /// A defect of the server; `source` goes to the log.
@@ -306,7 +309,7 @@ impl From<ServiceError> for ApiError {
             ServiceError::Attestation(AttestError::Unavailable(source) | AttestError::Defect(source)) => {
                 Self::new(Code::TeeUnavailable, message).caused_by(source)
             }
-            ServiceError::Unavailable(source) => Self::new(Code::Unavailable, message).caused_by(source),
+            ServiceError::Unavailable(source) => Self::new(Code::Unavailable, message).retry_after(LATER).caused_by(source),
             ServiceError::Internal(source) => Self::new(Code::InternalServerError, message).caused_by(source),
         }
     }

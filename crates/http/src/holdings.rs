@@ -103,17 +103,21 @@ impl Stock {
     }
 
     /// A part, if there is one now. The last quarter is the owner's, who is no tenant and may have what is left of the others.
+    ///
+    /// Of what is for tenants none takes more than it leaves, so that there is some for one that comes after those that take all they can
+    /// (Choudhury and Hahne, *Dynamic queue length thresholds*, 1998).
     pub(crate) fn take(self: &Arc<Self>, tenant: Option<Tenant>, amount: usize) -> Result<Part, Lack> {
         let most = if tenant.is_some() { self.for_tenants() } else { self.most };
         let mut given = self.given.lock();
-        let all = given.all.saturating_add(amount);
-        if all > most {
-            return Err(Lack::Everybodys);
+        let left = most.saturating_sub(given.all);
+        let held = tenant.as_ref().map_or(0, |tenant| given.holdings.of(tenant));
+        if held.saturating_add(amount) > left {
+            return Err(if given.holdings.has_its_share(tenant.as_ref()) { Lack::Tenants } else { Lack::Everybodys });
         }
         if !given.holdings.take_some(tenant.as_ref(), amount) {
             return Err(Lack::Tenants);
         }
-        given.all = all;
+        given.all += amount;
         drop(given);
         Ok(Part { stock: Arc::clone(self), tenant, amount })
     }
@@ -178,7 +182,7 @@ mod tests {
         held.push(take("other", 20).ok().unwrap());
         let owners = stock.take(None, 40).ok().unwrap();
         assert_eq!(stock.take(None, 1).err(), Some(Lack::Everybodys));
-        assert_eq!(take("third", 1).err(), Some(Lack::Everybodys));
+        assert_eq!(take("third", 1).err(), Some(Lack::Everybodys), "the owner has what is left");
         drop(owners);
         assert_eq!(take("one", 1).err(), Some(Lack::Tenants));
         held.clear();
@@ -189,13 +193,30 @@ mod tests {
         let all = stock.take_beyond(None, 60);
         assert_eq!(stock.take(None, 1).err(), Some(Lack::Everybodys));
         drop((beyond, all));
-        let tenants: Vec<_> = ["one", "other", "third"].into_iter().map(|tenant| take(tenant, 20).ok().unwrap()).collect();
-        assert_eq!(take("fourth", 1).err(), Some(Lack::Everybodys));
-        assert!(stock.take(None, 20).is_ok());
-        drop(tenants);
         assert!(Stock::new(1).take(Tenant::new("one"), 1).is_ok());
         let given = stock.given.lock();
         assert!(given.all == 0 && given.holdings.held.is_empty(), "nobody is remembered who holds nothing");
+    }
+
+    #[test]
+    fn where_tenants_take_all_they_can_there_is_some_for_the_next_and_for_the_owner() {
+        let stock = Stock::new(800);
+        let names: Vec<_> = (0..6).map(|number| Tenant::new(&number.to_string()).unwrap()).collect();
+        let mut parts = Vec::new();
+        for (before, name) in names.iter().enumerate() {
+            let first = stock.take(Some(name.clone()), 10).ok();
+            assert!(first.is_some(), "the tenant that comes after {before} others");
+            parts.extend(first);
+            // In turn, until none of those that have come is given any more.
+            while parts.len() < 1_000 {
+                let given: Vec<_> = names[..=before].iter().filter_map(|name| stock.take(Some(name.clone()), 10).ok()).collect();
+                if given.is_empty() {
+                    break;
+                }
+                parts.extend(given);
+            }
+        }
+        assert!(stock.take(None, 200).is_ok(), "the last quarter is the owner's");
     }
 
     #[test]

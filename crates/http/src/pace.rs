@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::layer;
 use crate::limits;
-use crate::server::Place;
+use crate::server::ConnectionSlot;
 
 /// A connection that is read at its [`Pace`].
 pub(crate) struct Paced {
@@ -35,7 +35,7 @@ pub(crate) struct Paced {
     /// Wakes who would write when its client should have taken what is sent.
     late: Option<Pin<Box<Sleep>>>,
     /// It is given back however the connection ends.
-    _place: Place,
+    _slot: ConnectionSlot,
 }
 
 /// How much may be read of a connection, by what it knows itself and by what those say who serve its requests.
@@ -141,8 +141,8 @@ impl Pace {
 }
 
 impl Paced {
-    pub(crate) fn new(stream: TcpStream, place: Place) -> Self {
-        Self { stream, pace: Rc::default(), held: Vec::new(), late: None, _place: place }
+    pub(crate) fn new(stream: TcpStream, slot: ConnectionSlot) -> Self {
+        Self { stream, pace: Rc::default(), held: Vec::new(), late: None, _slot: slot }
     }
 
     /// What requests of this connection are served by.
@@ -373,8 +373,8 @@ mod tests {
     async fn connected() -> (Paced, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let place = Connections::new(1, Vec::new()).take(None).unwrap();
-        (Paced::new(listener.accept().await.unwrap().0, place), client)
+        let slot = Connections::new(1, Vec::new()).take(None).unwrap();
+        (Paced::new(listener.accept().await.unwrap().0, slot), client)
     }
 
     fn serving(connection: &Paced, body: usize) -> Serving {

@@ -18,7 +18,7 @@ use crate::pace::Paced;
 
 mod connections;
 
-pub(crate) use connections::{Connections, Place};
+pub(crate) use connections::{ConnectionSlot, Connections};
 
 /// A server that accepts connections as long as it is awaited.
 pub struct RunningServer {
@@ -80,9 +80,9 @@ where
     let connections = Arc::clone(&state.0.connections);
     let paced = move |stream: TcpStream| {
         let peer = stream.peer_addr().ok();
-        let place = connections.take(peer.map(|peer| peer.ip()));
+        let slot = connections.take(peer.map(|peer| peer.ip()));
         // Whose address has its share is closed without an answer, for which the connection would have to be kept.
-        let connection = place.map(|place| (Paced::new(stream, place), peer));
+        let connection = slot.map(|slot| (Paced::new(stream, slot), peer));
         ready(connection.ok_or_else(|| DispatchError::Io(ErrorKind::ConnectionRefused.into())))
     };
     fn_service(paced).and_then(protocol)

@@ -11,46 +11,46 @@ use crate::errors::{ApiError, ApiResult};
 use crate::holdings::{Lack, Part, Stock};
 use crate::layer;
 
-/// Why there is no place for a stream.
+/// Why there is no slot for a stream.
 const FULL: &str = "Too many event streams are open; try again later";
 /// Why there is none for a tenant's.
 const SHARE_FULL: &str = "Too many event streams of this tenant are open; close some, or try again later";
 
-/// The places of all streams.
+/// The slots of all streams.
 pub(crate) struct Streams(Arc<Stock>);
 
-/// A stream's place among all, until it is dropped.
-pub(crate) struct StreamPlace {
+/// A stream's slot among all, until it is dropped.
+pub(crate) struct StreamSlot {
     _part: Part,
 }
 
 impl Streams {
-    /// So many places.
+    /// So many slots.
     pub(crate) fn new(most: usize) -> Self {
         Self(Stock::new(most))
     }
 
-    /// Keeps a place for the answer to this request, which will be a stream, so that nothing is done whose answer could not be given.
+    /// Keeps a slot for the answer to this request, which will be a stream, so that nothing is done whose answer could not be given.
     pub(crate) fn reserve(&self, request: &HttpRequest, caller: &Caller) -> ApiResult<()> {
-        let place = self.take(caller)?;
-        request.extensions_mut().insert(place);
+        let slot = self.take(caller)?;
+        request.extensions_mut().insert(slot);
         Ok(())
     }
 
-    /// The answer in its place, if it is a stream; a refusal where there is none.
+    /// The answer in its slot, if it is a stream; a refusal where there is none.
     pub(crate) fn place(&self, response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
         if response.response().body().size() != BodySize::Stream {
             return response;
         }
-        match self.place_of(response.request()) {
-            Ok(place) => response.map_body(|_, body| layer::until_sent(body, place)),
+        match self.slot_of(response.request()) {
+            Ok(slot) => response.map_body(|_, body| layer::until_sent(body, slot)),
             Err(error) => response.into_response(error.error_response()),
         }
     }
 
-    /// What was kept for the answer to a request, or a new place.
-    fn place_of(&self, request: &HttpRequest) -> ApiResult<StreamPlace> {
-        let reserved = request.extensions_mut().remove::<StreamPlace>();
+    /// What was kept for the answer to a request, or a new slot.
+    fn slot_of(&self, request: &HttpRequest) -> ApiResult<StreamSlot> {
+        let reserved = request.extensions_mut().remove::<StreamSlot>();
         reserved.map_or_else(
             || {
                 let extensions = request.extensions();
@@ -62,12 +62,12 @@ impl Streams {
     }
 
     /// Nobody waits for one tenant.
-    fn take(&self, caller: &Caller) -> ApiResult<StreamPlace> {
+    fn take(&self, caller: &Caller) -> ApiResult<StreamSlot> {
         let part = self.0.take(caller.makes_for(), 1).map_err(|lack| match lack {
             Lack::Everybodys => ApiError::overloaded(FULL),
             Lack::Tenants => ApiError::overloaded(SHARE_FULL),
         })?;
-        Ok(StreamPlace { _part: part })
+        Ok(StreamSlot { _part: part })
     }
 }
 

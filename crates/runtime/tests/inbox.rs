@@ -9,7 +9,7 @@ use core_types::agents::AgentService;
 use core_types::bus::{BusEvent, Topic};
 use core_types::deliveries::{
     Busy, ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, MAX_ATTEMPTS,
-    RESPITE_MILLIS, Requeue, Shares, Waiting,
+    OpenDeliveries, RESPITE_MILLIS, Requeue, Shares,
 };
 use core_types::memory::{MESSAGES, MemoryFilter};
 use core_types::messaging::{MessageDraft, MessagingService, PostMessage, PostOutcome, ReplyEvent, ReplyForm, Wake};
@@ -338,7 +338,7 @@ impl DeliveryRepository for Watched {
         self.store.requeue(requeue).await
     }
 
-    async fn backlog(&self) -> StoreResult<Vec<Waiting>> {
+    async fn backlog(&self) -> StoreResult<Vec<OpenDeliveries>> {
         self.store.backlog().await
     }
 

@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use super::manifest::{Entry, LogPlace, Manifest};
 use super::progress::{Progress, size};
 use super::write::Writer;
-use super::{Place, failed, inside, keys, off_thread, recover, stage, told, unwritable, within};
+use super::{ServerData, failed, inside, keys, off_thread, recover, stage, told, unwritable, within};
 use crate::cli::BackupArgs;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -36,10 +36,10 @@ const BATCH: usize = 500;
 
 /// Makes a backup and tells of it.
 pub async fn run(config: &Config, args: BackupArgs) -> Result<(), Failure> {
-    let place = Place::of(config).await?;
+    let data = ServerData::of(config).await?;
     let to = args.to.unwrap_or_else(|| config.backups.dir.clone().unwrap_or_default().join(name(SystemClock.now())));
     let order =
-        Order { place: place.clone(), to: to.clone(), with_key: args.with_key, log: recover::place(config)?, clock: Arc::new(SystemClock) };
+        Order { data: data.clone(), to: to.clone(), with_key: args.with_key, log: recover::place(config)?, clock: Arc::new(SystemClock) };
     let progress = if args.json { Progress::quiet() } else { Progress::new() };
     let manifest = off_thread(move || make(&order, progress)).await?;
     let said = if args.json {
@@ -50,7 +50,7 @@ pub async fn run(config: &Config, args: BackupArgs) -> Result<(), Failure> {
     } else {
         let missed = if manifest.log.is_none() { recover::log_of(config)? } else { None };
         let inside = within(config, &to).map_or_else(String::new, |directory| format!("KEEP ANOTHER ELSEWHERE: {}.\n", inside(directory)));
-        report(&to, &manifest, place.salted) + &missed.as_deref().map_or_else(String::new, missed_log) + &inside
+        report(&to, &manifest, data.salted) + &missed.as_deref().map_or_else(String::new, missed_log) + &inside
     };
     print(&said)?;
     if manifest.problems.is_empty() {
@@ -97,7 +97,7 @@ fn missed_log(log: &str) -> String {
 /// A backup to be made.
 pub(crate) struct Order {
     /// Of what.
-    pub place: Place,
+    pub data: ServerData,
     /// Where to; nothing may be there. A name that ends in `.tar` is one file, any other a directory.
     pub to: PathBuf,
     /// Whether the key goes along.
@@ -111,31 +111,31 @@ pub(crate) struct Order {
 /// Makes a backup. It is whole, synced and under its name when this returns, and not there otherwise. Blocks, on a thread that may,
 /// within the runtime that the store of files works on.
 pub(crate) fn make(order: &Order, mut progress: Progress) -> Result<Manifest, Failure> {
-    let Order { place, to, clock, .. } = order;
+    let Order { data, to, clock, .. } = order;
     let unwritable = unwritable(to);
     let mut manifest = Manifest::new(clock.now());
     let mut writer = Writer::begin(to, clock.now()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::new(Exit::Usage, format!("{} is there already; name another place", to.display())),
         _ => unwritable(error),
     })?;
-    let mut media = Media { store: &place.media, copied: HashMap::new(), handle: Handle::current() };
+    let mut media = Media { store: &data.media, copied: HashMap::new(), handle: Handle::current() };
     media.all(&mut writer, &mut manifest, &mut progress).map_err(&unwritable)?;
 
-    let key_before = order.with_key.then(|| key(place)).transpose()?;
+    let key_before = order.with_key.then(|| key(data)).transpose()?;
     let copy = writer.aside(wiring::DATABASE);
     let mut seen = Timestamp::from_millis(0);
     let copied =
-        care::copy(&place.database, &copy, || seen = clock.now(), |done, all| progress.say(|| format!("database: {done} of {all} pages")))
+        care::copy(&data.database, &copy, || seen = clock.now(), |done, all| progress.say(|| format!("database: {done} of {all} pages")))
             .map_err(|error| failed(&error))?;
     (manifest.created_at, manifest.created_at_millis) = (seen.iso(), seen.millis());
     manifest.schema = copied.schema;
     manifest.log.clone_from(&order.log);
     progress.say(|| "database: looking at the copy".to_owned());
-    let keys = key_before.map(|before| Ok::<_, Failure>(keys::union(&key(place)?, &before))).transpose()?;
+    let keys = key_before.map(|before| Ok::<_, Failure>(keys::union(&key(data)?, &before))).transpose()?;
     let checked = care::check(&copy, Access::Frozen).map_err(|error| failed(&error))?;
     manifest.damaged = checked.problems.iter().any(|problem| problem.check != Check::Unchecked);
     manifest.problems.extend(checked.problems.iter().map(|problem| format!("{}: {}", problem.check, problem.what)));
-    manifest.problems.extend(keys.as_ref().and_then(|keys| locked(place, &copy, keys)));
+    manifest.problems.extend(keys.as_ref().and_then(|keys| locked(data, &copy, keys)));
     manifest.files.push(writer.adopt(wiring::DATABASE).map_err(&unwritable)?);
     media.rest(&checked.files, &mut writer, &mut manifest).map_err(&unwritable)?;
     if let Some(keys) = keys {
@@ -148,13 +148,13 @@ pub(crate) fn make(order: &Order, mut progress: Progress) -> Result<Manifest, Fa
 }
 
 /// The key file as it is now.
-fn key(place: &Place) -> Result<Vec<u8>, Failure> {
-    fs::read(&place.key).map_err(|error| Failure::new(Exit::DataDir, format!("{} cannot be read", place.key.display())).because(error))
+fn key(data: &ServerData) -> Result<Vec<u8>, Failure> {
+    fs::read(&data.key).map_err(|error| Failure::new(Exit::DataDir, format!("{} cannot be read", data.key.display())).because(error))
 }
 
 /// What is wrong with the secrets of a copy, beside which these keys are.
-fn locked(place: &Place, copy: &Path, keys: &[u8]) -> Option<String> {
-    match keys::unopened(copy, keys, &place.salts) {
+fn locked(data: &ServerData, copy: &Path, keys: &[u8]) -> Option<String> {
+    match keys::unopened(copy, keys, &data.salts) {
         Ok(unopened) => unopened.map(|keys::Unopened { count, all }| {
             format!("{count} of {all} secrets of agents can be read with no key of the backup: if keys changed meanwhile, make another")
         }),
@@ -247,7 +247,7 @@ mod tests {
             // Seconds go by while it is made.
             let clock = Arc::new(SteppedClock::new(Timestamp::from_millis(1_700_000_000_000), 2_500));
             let to = directory.path().join(name);
-            let order = Order { place: Place::of(&config).await.unwrap(), to: to.clone(), with_key: false, log: None, clock };
+            let order = Order { data: ServerData::of(&config).await.unwrap(), to: to.clone(), with_key: false, log: None, clock };
             let manifest = off_thread(move || make(&order, Progress::quiet())).await.unwrap();
             assert!(manifest.created_at_millis > 1_700_000_000_000, "it is of when the database was copied");
             let findings = off_thread(move || verify::backup(&to, Progress::quiet())).await.unwrap();

@@ -57,9 +57,9 @@ pub(crate) fn must_be_there(config: &Config) -> Result<(), Failure> {
     Err(Failure::new(Exit::DataDir, message))
 }
 
-/// Where a backup finds what it copies.
+/// The data of a server, where it is: what a backup copies.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct ServerData {
     /// The SQLite file.
     pub database: PathBuf,
     /// Uploaded files.
@@ -72,15 +72,15 @@ pub(crate) struct Place {
     pub salts: Arc<SecretVault>,
 }
 
-impl Place {
-    /// The place by these settings.
+impl ServerData {
+    /// The data of these settings.
     pub(crate) async fn of(config: &Config) -> Result<Self, Failure> {
         let database = database(config)?;
         let media = wiring::media_store(config).await?;
         Ok(Self::with(config, database, media))
     }
 
-    /// The place of this database, with these files.
+    /// The data with this database and these files.
     fn with(config: &Config, database: PathBuf, media: Arc<dyn MediaStore>) -> Self {
         let (key, salts) = (config.data_dir.join(secret_key::FILE), Arc::new(secret_key::reader(config)));
         Self { database, media, key, salted: config.secret_salt.is_some(), salts }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::progress::Progress;
 use super::verify::{self, Findings};
-use super::{Place, before, failed, off_thread, stage, told, unwritable};
+use super::{ServerData, before, failed, off_thread, stage, told, unwritable};
 use crate::cli::RepairArgs;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -29,34 +29,34 @@ const BATCH: u32 = 500;
 
 /// Repairs, and tells what was done and what is left.
 pub async fn run(config: &Config, args: RepairArgs) -> Result<(), Failure> {
-    let place = Place::of(config).await?;
+    let data = ServerData::of(config).await?;
     let _lock = DataLock::take(&config.data_dir)?;
     migrate::must_not_be_newer(config).await?;
-    let before = look(&place, args.json).await?;
+    let before = look(&data, args.json).await?;
     let mut done = Vec::new();
     if before.problems.is_empty() && before.orphans.is_empty() {
         done.push("nothing is wrong, and nothing is done".to_owned());
     } else {
-        mend(config, &place, &before, &mut done).await?;
+        mend(config, &data, &before, &mut done).await?;
     }
-    let after = look(&place, args.json).await?;
+    let after = look(&data, args.json).await?;
     tell(&args, &done, &after)
 }
 
-async fn look(place: &Place, quiet: bool) -> Result<Findings, Failure> {
-    let place = place.clone();
+async fn look(data: &ServerData, quiet: bool) -> Result<Findings, Failure> {
+    let data = data.clone();
     let progress = if quiet { Progress::quiet() } else { Progress::new() };
-    off_thread(move || verify::live(&place.database, Access::Shared, &place.media, progress)).await
+    off_thread(move || verify::live(&data.database, Access::Shared, &data.media, progress)).await
 }
 
-async fn mend(config: &Config, place: &Place, before: &Findings, done: &mut Vec<String>) -> Result<(), Failure> {
+async fn mend(config: &Config, data: &ServerData, before: &Findings, done: &mut Vec<String>) -> Result<(), Failure> {
     let found = |check: Check| before.problems.iter().any(|problem| problem.check == check);
     let (indexes, words, vectors) = (before.problems.iter().any(of_index), found(Check::Words), found(Check::Vectors));
     if indexes || words || vectors {
-        let copy = set_aside(place, &config.data_dir).await?;
+        let copy = set_aside(data, &config.data_dir).await?;
         done.push(format!("the database as it was is in {}", copy.display()));
     }
-    let database = place.database.clone();
+    let database = data.database.clone();
     let changed = off_thread(move || {
         let mut done = Vec::new();
         if indexes {
@@ -85,7 +85,7 @@ async fn mend(config: &Config, place: &Place, before: &Findings, done: &mut Vec<
         for orphan in &before.orphans {
             // The list is of names that the store gave.
             if let Ok(name) = orphan.parse() {
-                put_aside(place.media.as_ref(), name, &quarantine).await.map_err(unwritable(&quarantine))?;
+                put_aside(data.media.as_ref(), name, &quarantine).await.map_err(unwritable(&quarantine))?;
             }
         }
         done.push(format!("{} files of no row are moved to {}", before.orphans.len(), quarantine.display()));
@@ -101,8 +101,8 @@ fn of_index(problem: &Problem) -> bool {
 }
 
 /// Copies the database before it is changed.
-async fn set_aside(place: &Place, data_dir: &Path) -> Result<PathBuf, Failure> {
-    let (from, data_dir) = (place.database.clone(), data_dir.to_owned());
+async fn set_aside(data: &ServerData, data_dir: &Path) -> Result<PathBuf, Failure> {
+    let (from, data_dir) = (data.database.clone(), data_dir.to_owned());
     off_thread(move || before::copy(&from, &data_dir, "repair")).await
 }
 

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::backup::{self, Order};
 use super::manifest::{FILE, Manifest, SUM_FILE};
 use super::progress::Progress;
-use super::{Place, inside, off_thread, recover, stage, unwritable, within};
+use super::{ServerData, inside, off_thread, recover, stage, unwritable, within};
 use crate::config::{BackupsConfig, Config};
 use crate::exit::{Exit, Failure};
 use crate::wiring;
@@ -31,7 +31,7 @@ const TOLD: usize = 10;
 
 /// What is made, and when.
 pub(crate) struct Schedule {
-    place: Place,
+    data: ServerData,
     dir: PathBuf,
     settings: BackupsConfig,
     clock: Arc<dyn Clock>,
@@ -54,9 +54,9 @@ impl Schedule {
         if let Some(directory) = within(config, &dir) {
             log::warn!("BACKUP_DIR is {}; {}", dir.display(), inside(directory));
         }
-        let place = Place::with(config, config.data_dir.join(wiring::DATABASE), media);
+        let data = ServerData::with(config, config.data_dir.join(wiring::DATABASE), media);
         let now = clock.now();
-        let mut schedule = Self { place, dir, settings: config.backups.clone(), next: now, clock };
+        let mut schedule = Self { data, dir, settings: config.backups.clone(), next: now, clock };
         if let Some((_, newest)) = kept(&schedule.dir).map_err(unwritable(&schedule.dir))?.whole.last() {
             let next = schedule.after(Timestamp::from_millis(newest.created_at_millis));
             schedule.next = next.min(schedule.after(now));
@@ -101,10 +101,10 @@ impl Schedule {
     /// Makes one, and only then forgets the oldest.
     async fn once(&self) -> Result<(), Failure> {
         let now = self.clock.now();
-        let log = self.settings.log_dir.as_deref().map(|log| recover::of(&self.place.database, log)).transpose()?.flatten();
+        let log = self.settings.log_dir.as_deref().map(|log| recover::of(&self.data.database, log)).transpose()?.flatten();
         let to = self.dir.join(backup::name(now));
         let order =
-            Order { place: self.place.clone(), to: to.clone(), with_key: self.settings.with_key, log, clock: Arc::clone(&self.clock) };
+            Order { data: self.data.clone(), to: to.clone(), with_key: self.settings.with_key, log, clock: Arc::clone(&self.clock) };
         let dir = self.dir.clone();
         let manifest = off_thread(move || {
             sweep(&dir, now);
@@ -129,7 +129,7 @@ impl Schedule {
             log::error!("the backup has what there is, but {} more things are not as they should be: its {FILE} names them", more + 1);
         }
         let (dir, settings) = (self.dir.clone(), self.settings.clone());
-        let database = self.place.database.clone();
+        let database = self.data.database.clone();
         if let Err(failure) = off_thread(move || forget(&dir, &settings, &database, &to)).await {
             log::error!("what no backup needs any more could not be removed, which is tried again after the next: {}", failure.story());
         }

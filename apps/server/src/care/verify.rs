@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
 use super::progress::{Progress, size};
-use super::{Place, failed, off_thread, read, verify_log};
+use super::{ServerData, failed, off_thread, read, verify_log};
 use crate::cli::VerifyDataArgs;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -49,8 +49,8 @@ pub async fn run(config: &Config, args: VerifyDataArgs) -> Result<(), Failure> {
     let findings = if let Some(path) = args.backup {
         off_thread(move || backup(&path, progress)).await?
     } else {
-        let place = Place::of(config).await?;
-        off_thread(move || live(&place.database, Access::Shared, &place.media, progress)).await?
+        let data = ServerData::of(config).await?;
+        off_thread(move || live(&data.database, Access::Shared, &data.media, progress)).await?
     };
     print(&if args.json { format!("{:#}\n", as_json(&findings)) } else { report(&findings) })?;
     if findings.problems.is_empty() { Ok(()) } else { Err(damaged(&findings.looked_at, findings.problems.len())) }

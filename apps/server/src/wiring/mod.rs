@@ -89,7 +89,7 @@ pub async fn serve_until(
     let enclave = tee::enclave(config).await?;
     let attests = enclave.as_ref().map(Enclave::describe);
     let store = Arc::new(open(config).await?);
-    let place = ownership::place(config, lock)?;
+    let identity = ownership::identity(config, lock)?;
     let vault = Arc::new(secret_key::vault(config, store.secrets().as_ref()).await?);
     let files = media_store(config).await?;
     let kept_in = files.describe();
@@ -140,7 +140,7 @@ pub async fn serve_until(
     let listed = agents.list(&Caller::owner()).await.map_err(|error| unready(&error))?;
     let channel = unguessable_channel()?;
     let shared = Shared {
-        key: KeyFile::of(config, &vault, place.clone()),
+        key: KeyFile::of(config, &vault, identity.clone()),
         keys: Arc::clone(&keys),
         agents,
         knowledge,
@@ -172,7 +172,7 @@ pub async fn serve_until(
     ready(&started_text(config, address, &store, &kept_in, &found, &listed, channel));
 
     let stop = either(stopped, stop, told_to_stop);
-    let outcome = until_stopped(server, runtime, stop, Box::pin(ownership::lost(config, &store, &place))).await;
+    let outcome = until_stopped(server, runtime, stop, Box::pin(ownership::lost(config, &store, &identity))).await;
     background.shutdown().await;
     credentials::end(&keys).await;
     store.close().await;

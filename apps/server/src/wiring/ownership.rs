@@ -10,33 +10,33 @@ use tokio::time::sleep;
 use super::target;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::lock::{DataLock, Place};
+use crate::lock::{DataLock, DirectoryIdentity};
 
 /// How often to look whether the database still belongs to this server. Nothing is written meanwhile where it may not.
 const OWNER_CHECK: Duration = Duration::from_secs(1);
 
 /// How often to look whether the data directory is where it was. What is acknowledged until then is in files that are not there.
-const PLACE_CHECK: Duration = Duration::from_secs(2);
+const DIRECTORY_CHECK: Duration = Duration::from_secs(2);
 
 /// The data directory that is locked, with the embedded database in it, which is open.
-pub(super) fn place(config: &Config, lock: &DataLock) -> Result<Place, Failure> {
+pub(super) fn identity(config: &Config, lock: &DataLock) -> Result<DirectoryIdentity, Failure> {
     match target(config) {
-        Target::Sqlite(path) => lock.place().with_database(path).map_err(|error| {
+        Target::Sqlite(path) => lock.identity().with_database(path).map_err(|error| {
             let message = format!("the database in {} cannot be seen any more", config.data_dir.display());
             Failure::new(Exit::DataDir, message).because(error)
         }),
-        Target::Postgres(_) => Ok(lock.place()),
+        Target::Postgres(_) => Ok(lock.identity()),
     }
 }
 
 /// Resolves when another server works on the database, or the data directory is not where it was.
-pub(super) async fn lost(config: &Config, store: &Store, place: &Place) -> Failure {
+pub(super) async fn lost(config: &Config, store: &Store, identity: &DirectoryIdentity) -> Failure {
     tokio::select! {
         () = lost_database(store) => Failure::new(
             Exit::Locked,
             "another server has taken over the database, since the connection that kept it was lost; stopped at once",
         ),
-        loss = lost_place(place) => {
+        loss = lost_directory(identity) => {
             log::error!("the data directory was taken away while the server runs, which stops at once: {loss}");
             Failure::new(
                 Exit::DataDir,
@@ -70,13 +70,13 @@ async fn lost_database(store: &Store) {
 }
 
 /// Resolves with what was taken away of the data directory.
-async fn lost_place(place: &Place) -> String {
+async fn lost_directory(identity: &DirectoryIdentity) -> String {
     let mut is_seen = true;
     loop {
-        sleep(PLACE_CHECK).await;
-        let place = place.clone();
+        sleep(DIRECTORY_CHECK).await;
+        let identity = identity.clone();
         // The disk may hang, which must hold up nothing else.
-        let looked = tokio::task::spawn_blocking(move || place.loss()).await;
+        let looked = tokio::task::spawn_blocking(move || identity.loss()).await;
         match looked.unwrap_or_else(|failed| Err(io::Error::other(failed))) {
             Ok(Some(loss)) => return loss,
             Ok(None) => is_seen = true,

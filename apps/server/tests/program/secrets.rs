@@ -291,26 +291,57 @@ fn without_the_key_to_its_secrets_a_server_does_not_start() {
     assert!(!told.contains("that were looked at"), "{told}");
 }
 
-/// What is encrypted and not kept yet no rotation finds.
+/// However many others can be read without it.
+#[test]
+fn without_the_key_to_one_of_many_secrets_a_server_does_not_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let (salt, salt_before) = (("SECRET_SALT", "salt of before"), ("SECRET_SALT_PREVIOUS", "salt of before"));
+    for (settings, number, many) in [(salt, 1, 110), (salt_before, 2, 1)] {
+        let server = crate::server::Server::start(directory.path(), &[settings]);
+        let secrets: serde_json::Map<_, _> = (0..many).map(|each| (format!("TOKEN_{each}"), json!(secret("many")))).collect();
+        let id = format!("00000000-0000-4000-8000-{number:012}");
+        let character = json!({"id": id, "name": format!("Keeper {number}"), "bio": ["Keeps."], "secrets": secrets});
+        assert!(server.ask("POST", "/api/agents", &json!({"characterJson": character})).contains("Keeper"));
+    }
+    let key = directory.path().join("data/secret.key");
+    fs::remove_file(&key).unwrap();
+    let refused = doolittle(directory.path(), &[salt_before], &["serve", "--port", "0", "--data-dir", "data"]);
+    crate::ended(&refused, 4, "secret.key is missing");
+    assert!(!key.exists());
+}
+
+/// What is encrypted and not kept yet no rotation finds, also where the client that gave it has gone meanwhile.
 #[test]
 fn a_secret_that_is_being_kept_while_the_key_is_rotated_can_be_read_afterwards() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = crate::server::Server::start(directory.path(), &[]);
-    let character = json!({"name": "Keeper", "bio": ["Keeps."], "secrets": {"TOKEN": secret("late")}});
-    let busy = rusqlite::Connection::open(directory.path().join("data/doolittle.db")).unwrap();
-    busy.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let url = server.url();
-    std::thread::scope(|scope| {
-        let made = scope.spawn(|| server.ask("POST", "/api/agents", &json!({"characterJson": character})));
-        sleep(Duration::from_millis(300));
-        let rotated = scope.spawn(|| doolittle(directory.path(), &[], &["secrets", "rotate", "--url", &url]));
-        sleep(Duration::from_millis(700));
-        assert!(!rotated.is_finished(), "the key before is needed");
-        busy.execute_batch("ROLLBACK").unwrap();
-        assert!(made.join().unwrap().contains("Keeper"));
-        worked(&rotated.join().unwrap());
-    });
-    drop((busy, server));
-    let told = crate::server::Server::start(directory.path(), &[]).killed();
-    assert!(!told.contains("cannot be read"), "{told}");
+    for goes in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let server = crate::server::Server::start(directory.path(), &[]);
+        let character = json!({"name": "Keeper", "bio": ["Keeps."], "secrets": {"TOKEN": secret("late")}});
+        let body = json!({"characterJson": character}).to_string();
+        let busy = rusqlite::Connection::open(directory.path().join("data/doolittle.db")).unwrap();
+        busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let url = server.url();
+        let address = url.strip_prefix("http://").unwrap();
+        std::thread::scope(|scope| {
+            let mut client = TcpStream::connect(address).unwrap();
+            let head = format!("POST /api/agents HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n");
+            write!(client, "{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            sleep(Duration::from_millis(300));
+            let client = if goes { None } else { Some(client) };
+            let rotated = scope.spawn(|| doolittle(directory.path(), &[], &["secrets", "rotate", "--url", &url]));
+            sleep(Duration::from_millis(700));
+            assert!(!rotated.is_finished(), "the key before is needed");
+            busy.execute_batch("ROLLBACK").unwrap();
+            if let Some(mut client) = client {
+                let mut answer = String::new();
+                client.read_to_string(&mut answer).unwrap();
+                assert!(answer.contains("Keeper"), "{answer}");
+            }
+            worked(&rotated.join().unwrap());
+        });
+        assert!(server.ask("GET", "/api/agents", &Value::Null).contains("Keeper"), "it was kept");
+        drop((busy, server));
+        let told = crate::server::Server::start(directory.path(), &[]).killed();
+        assert!(!told.contains("cannot be read"), "{told}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Promises about which agents hear of a message.
 
-use core_types::deliveries::{DeliveryState, Waiting};
+use core_types::deliveries::{DeliveryState, OpenDeliveries};
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, Channel, IdempotencyKey, MAX_AGENT_TURNS, PostMessage, PostOutcome, Wake};
 use core_types::{AgentId, ChannelId, EntityId};
 use serde_json::json;
@@ -149,7 +149,7 @@ pub async fn a_message_to_a_full_agent_is_not_written(stores: Stores) {
     stores.say(4, elsewhere, person(1)).await;
     let mut backlog = stores.deliveries.backlog().await.sure();
     backlog.sort_unstable_by_key(|waiting| waiting.count);
-    assert_eq!(backlog, [(other, 1), (full, 3)].map(|(agent, count)| Waiting { agent, tenant: None, count }));
+    assert_eq!(backlog, [(other, 1), (full, 3)].map(|(agent, count)| OpenDeliveries { agent, tenant: None, count }));
     let refused = |number, to| PostMessage { full: vec![full], ..post_of(draft(number, to, person(1), "more"), at(1)) };
     assert_eq!(stores.messages.post(refused(5, channel)).await.sure(), PostOutcome::AgentFull(full));
     assert_eq!(stores.messages.last_seq(channel).await.sure(), Some(3));

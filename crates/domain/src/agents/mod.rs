@@ -97,7 +97,8 @@ impl AgentService for Agents {
         let checked = bio.and_then(|()| character::parse(&value));
         let parsed = checked.map_err(|error| ServiceError::invalid(InvalidCode::Create, error.to_string()))?;
         self.check_templates(InvalidCode::Create, value.get("templates"), &JsonObject::new()).await?;
-        self.store(parsed, caller.makes_for()).await
+        let (agents, owner) = (self.clone(), caller.makes_for());
+        whole(async move { agents.store(parsed, owner).await }).await
     }
 
     async fn update(&self, caller: &Caller, id: AgentId, patch: JsonObject) -> ServiceResult<AgentView> {

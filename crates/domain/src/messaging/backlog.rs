@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use core_types::deliveries::{Delivery, DeliveryRepository, Waiting};
+use core_types::deliveries::{Delivery, DeliveryRepository, OpenDeliveries};
 use core_types::error::chain;
 use core_types::{AgentId, ServiceError, Tenant};
 use parking_lot::RwLock;
@@ -109,9 +109,9 @@ impl Lines {
 
     /// Takes what was counted so long after the last time, and what has come meanwhile, of which some may be counted twice until the next
     /// time, and none is missed.
-    fn counted(&mut self, counts: Vec<Waiting>, past: Duration) {
+    fn counted(&mut self, counts: Vec<OpenDeliveries>, past: Duration) {
         let before = std::mem::take(&mut self.0);
-        for Waiting { agent, tenant, count } in counts {
+        for OpenDeliveries { agent, tenant, count } in counts {
             self.0.entry(agent).or_default().add(tenant, count);
         }
         for (agent, line) in &before {
@@ -207,8 +207,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn owners(agent: AgentId, count: u64) -> Waiting {
-        Waiting { agent, tenant: None, count }
+    fn owners(agent: AgentId, count: u64) -> OpenDeliveries {
+        OpenDeliveries { agent, tenant: None, count }
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
     fn a_tenant_fills_its_part_of_a_line_and_the_owner_what_is_left() {
         let agent = AgentId::of_name("one");
         let [a, b] = ["a", "b"].map(|name| Tenant::new(name).unwrap());
-        let waits = |tenant: &Tenant, count| Waiting { agent, tenant: Some(tenant.clone()), count };
+        let waits = |tenant: &Tenant, count| OpenDeliveries { agent, tenant: Some(tenant.clone()), count };
         for (counts, full) in [
             (vec![waits(&a, 5)], [false, false, false]),
             // Half of the line, and a third where two wait.
@@ -266,7 +266,7 @@ mod tests {
     fn a_tenant_fills_so_many_lines_and_no_more() {
         let [a, b] = ["a", "b"].map(|name| Tenant::new(name).unwrap());
         let agents: Vec<AgentId> = (0..24).map(|number: u8| AgentId::of_name(&number.to_string())).collect();
-        let waits = |agent: &AgentId| Waiting { agent: *agent, tenant: Some(a.clone()), count: 6 };
+        let waits = |agent: &AgentId| OpenDeliveries { agent: *agent, tenant: Some(a.clone()), count: 6 };
         let mut lines = Lines::default();
         // No line is full, and all have 138 of the 140 that ten whole ones would have, then more.
         lines.counted(agents.iter().skip(1).map(waits).collect(), SECOND);

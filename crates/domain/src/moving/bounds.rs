@@ -1,5 +1,5 @@
-//! How large what moves in may be: as large as the API lets it become, or there were rows that nothing here can deal with. So whatever this
-//! server has exported comes in again.
+//! How large what moves in may be: as large as the API lets it become, or there were rows that nothing here can deal with. So what this
+//! server has exported comes in again, but for a biography or a template that was kept before there were rules for them.
 
 use core_types::JsonObject;
 use core_types::json::{extent, fits};

@@ -21,22 +21,22 @@ pub(crate) struct Connections {
     holdings: Mutex<Holdings<IpAddr>>,
 }
 
-/// A connection's place among all, until it is dropped.
-pub(crate) struct Place {
+/// A connection's slot among all, until it is dropped.
+pub(crate) struct ConnectionSlot {
     connections: Arc<Connections>,
     /// Where it comes from, if that has a share.
     address: Option<IpAddr>,
 }
 
 impl Connections {
-    /// So many places, and the networks of proxies, which have no share.
+    /// So many slots, and the networks of proxies, which have no share.
     pub(crate) fn new(most: usize, proxies: Vec<IpNet>) -> Arc<Self> {
         Arc::new(Self { most, proxies, taken: AtomicUsize::new(0), holdings: Mutex::new(Holdings::new(most)) })
     }
 
-    /// A place for a connection from here. `None` where more than half of all are taken and the address, an IPv6 one with its network,
+    /// A slot for a connection from here. `None` where more than half of all are taken and the address, an IPv6 one with its network,
     /// has its share. How many there are in all is the listener's business.
-    pub(crate) fn take(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Place> {
+    pub(crate) fn take(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<ConnectionSlot> {
         let address = peer.filter(|peer| self.has_share(*peer)).map(auth::customer);
         let mut holdings = self.holdings.lock();
         let taken = self.taken.load(Ordering::Relaxed) + 1;
@@ -48,10 +48,10 @@ impl Connections {
         }
         self.taken.store(taken, Ordering::Relaxed);
         drop(holdings);
-        Some(Place { connections: Arc::clone(self), address })
+        Some(ConnectionSlot { connections: Arc::clone(self), address })
     }
 
-    /// Whether there are so few places left that those who show no key should not keep theirs.
+    /// Whether there are so few slots left that those who show no key should not keep theirs.
     pub(crate) fn are_few_left(&self) -> bool {
         self.taken.load(Ordering::Relaxed) > limits::kept_connections(self.most)
     }
@@ -72,7 +72,7 @@ const fn is_shared(address: Ipv4Addr) -> bool {
     matches!(address.octets(), [100, 64..=127, _, _])
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut holdings = self.connections.holdings.lock();
         holdings.give_back(self.address.as_ref());

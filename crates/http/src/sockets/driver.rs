@@ -19,7 +19,7 @@ use crate::errors::{ApiError, Code};
 use crate::holdings::{Part, Stock};
 use crate::limits;
 use crate::rates;
-use crate::sockets::hub::{Hub, Place};
+use crate::sockets::hub::{Hub, SessionSlot};
 use crate::sockets::outbox::Outbox;
 use crate::sockets::parcel::Account;
 use crate::sockets::rooms::{CatchUp, Listener, Step, Turns};
@@ -166,7 +166,7 @@ pub(crate) struct Driver {
     pub(crate) state: State,
     pub(crate) hub: Arc<Hub>,
     pub(crate) link: Arc<Link>,
-    place: Place,
+    slot: SessionSlot,
     session: Session,
     inputs: mpsc::Receiver<Input>,
     knocker: Knocker,
@@ -183,18 +183,18 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// A session in its place, whose client's packets come by `inputs`.
-    pub(crate) fn new(state: State, place: Place, session: Session, inputs: mpsc::Receiver<Input>, knocker: Knocker) -> Self {
-        let link = place.link();
+    /// A session in its slot, whose client's packets come by `inputs`.
+    pub(crate) fn new(state: State, slot: SessionSlot, session: Session, inputs: mpsc::Receiver<Input>, knocker: Knocker) -> Self {
+        let link = slot.link();
         if let Some(caller) = &knocker.caller {
             link.known(caller, &state.outgoing);
         }
-        let listener = Listener { key: place.key(), outbox: Arc::clone(&link.outbox) };
+        let listener = Listener { key: slot.key(), outbox: Arc::clone(&link.outbox) };
         Self {
             hub: Arc::clone(&state.sockets),
             state,
             link,
-            place,
+            slot,
             session,
             inputs,
             knocker,
@@ -338,7 +338,7 @@ impl Driver {
 
     fn connect(&mut self, auth: &Value) {
         let identified = self.identify(auth).and_then(|identity| {
-            self.place.known(&identity.caller)?;
+            self.slot.known(&identity.caller)?;
             self.link.known(&identity.caller, &self.state.outgoing);
             Ok(identity)
         });

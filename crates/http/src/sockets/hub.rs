@@ -16,7 +16,7 @@ use crate::rates;
 use crate::sockets::driver::{Knocker, Link};
 use crate::sockets::rooms::Rooms;
 
-/// Why there is no place for a session.
+/// Why there is no slot for a session.
 const FULL: &str = "Too many sockets are open; try again later";
 /// Why there is none for a tenant's.
 const SHARE_FULL: &str = "Too many sockets of this tenant are open; close some, or try again later";
@@ -38,13 +38,13 @@ impl Hub {
         Arc::new(Self { sessions, keys: AtomicU64::new(0), rooms: Rooms::new(messaging) })
     }
 
-    /// Takes a session in under its id, as one of the caller's where that is known. It stays until its place is dropped. Those who have
+    /// Takes a session in under its id, as one of the caller's where that is known. It stays until its slot is dropped. Those who have
     /// shown a key already do not wait for those who have not, and nobody waits for one tenant, or for one address.
-    pub(crate) fn take_in(self: &Arc<Self>, id: String, link: Arc<Link>, knocker: &Knocker) -> ApiResult<Place> {
+    pub(crate) fn take_in(self: &Arc<Self>, id: String, link: Arc<Link>, knocker: &Knocker) -> ApiResult<SessionSlot> {
         let stranger = || Holder::Unknown(knocker.client.as_ref().and_then(rates::network));
         let holder = knocker.caller.as_ref().map_or_else(stranger, Holder::of);
         self.sessions.lock().take_in(id.clone(), Arc::clone(&link), &holder).map_err(ApiError::overloaded)?;
-        Ok(Place { hub: Arc::clone(self), id, link, key: self.keys.fetch_add(1, Ordering::Relaxed), holder })
+        Ok(SessionSlot { hub: Arc::clone(self), id, link, key: self.keys.fetch_add(1, Ordering::Relaxed), holder })
     }
 
     /// The session of this id.
@@ -135,8 +135,8 @@ impl Sessions {
     }
 }
 
-/// A session's place among all.
-pub(crate) struct Place {
+/// A session's slot among all, until it is dropped.
+pub(crate) struct SessionSlot {
     hub: Arc<Hub>,
     id: String,
     link: Arc<Link>,
@@ -144,7 +144,7 @@ pub(crate) struct Place {
     holder: Holder,
 }
 
-impl Place {
+impl SessionSlot {
     /// What the session's transports and its task share.
     pub(crate) fn link(&self) -> Arc<Link> {
         Arc::clone(&self.link)
@@ -164,7 +164,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for SessionSlot {
     fn drop(&mut self) {
         self.hub.sessions.lock().end(&self.id, &self.holder);
     }

@@ -222,9 +222,9 @@ fn open(state: &State, request: &HttpRequest, via: Via) -> ApiResult<Arc<Link>> 
     let id = token(state)?;
     let (session, greeting) = Session::open(&id, via, Instant::now().into_std());
     let link = Arc::new(Link::new(via, sender));
-    let place = state.sockets.take_in(id, Arc::clone(&link), &knocker)?;
+    let slot = state.sockets.take_in(id, Arc::clone(&link), &knocker)?;
     link.outbox.push(greeting);
-    actix_web::rt::spawn(Driver::new(state.clone(), place, session, inputs, knocker).run());
+    actix_web::rt::spawn(Driver::new(state.clone(), slot, session, inputs, knocker).run());
     Ok(link)
 }
 

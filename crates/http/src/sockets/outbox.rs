@@ -13,7 +13,7 @@ use crate::sockets::parcel::{Account, Parcel};
 /// The frames that wait for one client. Rooms and the session's own task put in, the client's transport takes out.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    waiting: Mutex<Waiting>,
+    queue: Mutex<Queue>,
     /// Somebody put something in, or closed it.
     filled: Notify,
     /// Somebody took something out, or closed it.
@@ -21,7 +21,7 @@ pub(crate) struct Outbox {
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Queue {
     parcels: VecDeque<Parcel>,
     bytes: usize,
     /// Since when nothing of them has been taken; `None` where there are none.
@@ -40,7 +40,7 @@ pub(crate) enum End {
     Lagged,
 }
 
-impl Waiting {
+impl Queue {
     fn is_full(&self) -> bool {
         self.parcels.len() >= limits::SOCKET_FRAMES || self.bytes >= limits::SOCKET_BYTES
     }
@@ -65,34 +65,34 @@ impl Waiting {
 impl Outbox {
     /// Whose client it is, from now on.
     pub(crate) fn known(&self, account: Account) {
-        let mut waiting = self.waiting.lock();
-        if waiting.end.is_none() {
-            waiting.account = Some(account);
+        let mut queue = self.queue.lock();
+        if queue.end.is_none() {
+            queue.account = Some(account);
         }
     }
 
     /// Adds a frame; drops everything and ends where there is no room.
     pub(crate) fn push(&self, parcel: impl Into<Parcel>) {
         let parcel = parcel.into();
-        let mut waiting = self.waiting.lock();
-        if waiting.end.is_some() {
+        let mut queue = self.queue.lock();
+        if queue.end.is_some() {
             return;
         }
-        if waiting.has_room_for(&parcel) {
-            waiting.untouched.get_or_insert_with(Instant::now);
-            waiting.bytes += parcel.len();
-            waiting.parcels.push_back(parcel);
+        if queue.has_room_for(&parcel) {
+            queue.untouched.get_or_insert_with(Instant::now);
+            queue.bytes += parcel.len();
+            queue.parcels.push_back(parcel);
         } else {
-            waiting.lag();
+            queue.lag();
             self.drained.notify_waiters();
         }
-        drop(waiting);
+        drop(queue);
         self.filled.notify_one();
     }
 
     /// Lets nothing more in; what waits may still be taken.
     pub(crate) fn close(&self) {
-        self.waiting.lock().end.get_or_insert(End::Closed);
+        self.queue.lock().end.get_or_insert(End::Closed);
         self.filled.notify_one();
         self.drained.notify_waiters();
     }
@@ -111,22 +111,22 @@ impl Outbox {
 
     /// The same without waiting; `None` where there is nothing yet.
     pub(crate) fn take_now(&self, most_bytes: usize) -> Option<Vec<Parcel>> {
-        let mut waiting = self.waiting.lock();
+        let mut queue = self.queue.lock();
         let mut taken = Vec::new();
         let mut bytes = 0;
-        while let Some(parcel) = waiting.parcels.front() {
+        while let Some(parcel) = queue.parcels.front() {
             if !taken.is_empty() && bytes + parcel.len() > most_bytes {
                 break;
             }
             bytes += parcel.len();
-            taken.extend(waiting.parcels.pop_front());
+            taken.extend(queue.parcels.pop_front());
         }
-        waiting.bytes -= bytes;
+        queue.bytes -= bytes;
         if !taken.is_empty() {
-            waiting.untouched = (!waiting.parcels.is_empty()).then(Instant::now);
+            queue.untouched = (!queue.parcels.is_empty()).then(Instant::now);
         }
-        let ended = waiting.end.is_some();
-        drop(waiting);
+        let ended = queue.end.is_some();
+        drop(queue);
         if taken.is_empty() {
             return ended.then(Vec::new);
         }
@@ -140,11 +140,11 @@ impl Outbox {
         loop {
             let drained = self.drained.notified();
             let untouched = {
-                let waiting = self.waiting.lock();
-                if waiting.weight() <= most || waiting.end.is_some() {
+                let queue = self.queue.lock();
+                if queue.weight() <= most || queue.end.is_some() {
                     return;
                 }
-                waiting.untouched.unwrap_or_else(Instant::now)
+                queue.untouched.unwrap_or_else(Instant::now)
             };
             if timeout_at(untouched + patience, drained).await.is_err() {
                 self.cut_off(untouched);
@@ -154,14 +154,14 @@ impl Outbox {
 
     /// Notes that the client takes a part of what was taken out for it: that of large frames leaves piece by piece.
     pub(crate) fn touch(&self) {
-        if let Some(untouched) = &mut self.waiting.lock().untouched {
+        if let Some(untouched) = &mut self.queue.lock().untouched {
             *untouched = Instant::now();
         }
     }
 
     /// Ends as one whose client does not read, unless something was taken since then.
     fn cut_off(&self, untouched: Instant) {
-        self.lag_if(|waiting| waiting.untouched == Some(untouched));
+        self.lag_if(|queue| queue.untouched == Some(untouched));
     }
 
     /// Ends as one whose client cannot be told what it is to hear.
@@ -169,13 +169,13 @@ impl Outbox {
         self.lag_if(|_| true);
     }
 
-    fn lag_if(&self, is_so: impl FnOnce(&Waiting) -> bool) {
-        let mut waiting = self.waiting.lock();
-        if waiting.end.is_some() || !is_so(&waiting) {
+    fn lag_if(&self, is_so: impl FnOnce(&Queue) -> bool) {
+        let mut queue = self.queue.lock();
+        if queue.end.is_some() || !is_so(&queue) {
             return;
         }
-        waiting.lag();
-        drop(waiting);
+        queue.lag();
+        drop(queue);
         self.filled.notify_one();
         self.drained.notify_waiters();
     }
@@ -193,7 +193,7 @@ impl Outbox {
 
     /// Why nothing more goes in, if so.
     pub(crate) fn end(&self) -> Option<End> {
-        self.waiting.lock().end
+        self.queue.lock().end
     }
 }
 

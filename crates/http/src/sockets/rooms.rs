@@ -37,14 +37,14 @@ pub(crate) struct Listener {
 }
 
 /// A channel, and how far those see who hear it there: a reader reads for those alone who may read the same.
-type Place = (ChannelId, Option<Reach>);
+type RoomKey = (ChannelId, Option<Reach>);
 
-fn place(caller: &Caller, channel: ChannelId) -> Place {
+fn room_key(caller: &Caller, channel: ChannelId) -> RoomKey {
     (channel, caller.reach().cloned())
 }
 
 /// Whose a room is, where it is a tenant's.
-fn tenant((_, reach): &Place) -> Option<&Tenant> {
+fn tenant((_, reach): &RoomKey) -> Option<&Tenant> {
     reach.as_ref().map(|reach| &reach.tenant)
 }
 
@@ -54,11 +54,11 @@ pub(crate) struct Rooms {
     rooms: Mutex<Directory>,
 }
 
-/// The rooms by their places, and how many of them are whose.
+/// The rooms by their keys, and how many of them are whose.
 struct Directory {
     /// How many there may be.
     most: usize,
-    rooms: HashMap<Place, Arc<Room>>,
+    rooms: HashMap<RoomKey, Arc<Room>>,
     holdings: Holdings,
 }
 
@@ -67,21 +67,21 @@ impl Directory {
         Self { most, rooms: HashMap::new(), holdings: Holdings::new(most) }
     }
 
-    /// Adds a room at a place that has none.
-    fn add(&mut self, place: Place, room: Arc<Room>) -> ServiceResult<()> {
+    /// Adds a room under a key that has none.
+    fn add(&mut self, key: RoomKey, room: Arc<Room>) -> ServiceResult<()> {
         if self.rooms.len() >= self.most {
             return Err(overloaded("Too many channels are heard by sockets; try again later"));
         }
-        if !self.holdings.take(tenant(&place)) {
+        if !self.holdings.take(tenant(&key)) {
             return Err(overloaded("The sockets of this tenant hear too many channels; leave some, or try again later"));
         }
-        self.rooms.insert(place, room);
+        self.rooms.insert(key, room);
         Ok(())
     }
 
-    fn remove(&mut self, place: &Place) {
-        if self.rooms.remove(place).is_some() {
-            self.holdings.give_back(tenant(place));
+    fn remove(&mut self, key: &RoomKey) {
+        if self.rooms.remove(key).is_some() {
+            self.holdings.give_back(tenant(key));
         }
     }
 }
@@ -150,14 +150,14 @@ impl Rooms {
         own: &mut Option<Box<dyn EventStream>>,
         spare: &mut Option<Box<dyn EventStream>>,
     ) -> ServiceResult<Option<Arc<Room>>> {
-        let place = place(caller, channel);
-        if let Some(room) = rooms.rooms.get(&place) {
+        let room_key = room_key(caller, channel);
+        if let Some(room) = rooms.rooms.get(&room_key) {
             return Ok(Some(Arc::clone(room)));
         }
         let events = if after.is_none() { own.take() } else { spare.take() };
         let Some(events) = events else { return Ok(None) };
         let room = Arc::new(Room::new(channel, events.position()));
-        rooms.add(place, Arc::clone(&room))?;
+        rooms.add(room_key, Arc::clone(&room))?;
         let reading = read(Arc::clone(&room), events, Arc::clone(&self.messaging), caller.clone());
         room.inner.lock().reader = Some(tokio::spawn(reading).abort_handle());
         Ok(Some(room))
@@ -165,9 +165,9 @@ impl Rooms {
 
     /// Lets one hear a channel no longer. A room that nobody hears is not read.
     pub(crate) fn leave(&self, caller: &Caller, channel: ChannelId, key: u64) {
-        let place = place(caller, channel);
+        let room_key = room_key(caller, channel);
         let mut rooms = self.rooms.lock();
-        let Some(room) = rooms.rooms.get(&place) else { return };
+        let Some(room) = rooms.rooms.get(&room_key) else { return };
         let mut inner = room.inner.lock();
         inner.dismiss(key);
         if inner.listeners.is_empty() {
@@ -175,13 +175,13 @@ impl Rooms {
                 reader.abort();
             }
             drop(inner);
-            rooms.remove(&place);
+            rooms.remove(&room_key);
         }
     }
 
     /// The room of a channel, if anybody hears it.
     pub(crate) fn get(&self, caller: &Caller, channel: ChannelId) -> Option<Arc<Room>> {
-        self.rooms.lock().rooms.get(&place(caller, channel)).cloned()
+        self.rooms.lock().rooms.get(&room_key(caller, channel)).cloned()
     }
 
     /// Whether those who hear the channel cannot see it for now.
@@ -429,11 +429,11 @@ impl Inner {
     }
 
     /// Whether one who reads by itself knows as much as the room, which tells it the rest then; or is not heard of any more, or has
-    /// read of a channel that is gone.
+    /// read of a channel that is gone, behind whose end nothing is told.
     fn caught_up(&mut self, key: u64, position: i64, epoch: u64) -> bool {
         let Some(listener) = self.listeners.get_mut(&key).filter(|listener| listener.behind && self.epoch == epoch) else { return true };
         listener.position = position;
-        if position < self.position {
+        if position < self.position && !self.gone {
             return false;
         }
         listener.behind = false;

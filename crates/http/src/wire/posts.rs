@@ -178,7 +178,7 @@ pub(crate) fn to_channel(channel_id: ChannelId, body: JsonObject, sender: Sender
         None => entity(sender.entity.as_deref())?,
     };
     let server_id = fields.id(SERVER)?.unwrap_or(MessageServerId::DEFAULT);
-    let mut message = read(Door::Channel, &mut fields, Place { channel: channel_id, server: server_id, author: author_id }, sender)?;
+    let mut message = read(Door::Channel, &mut fields, Addressing { channel: channel_id, server: server_id, author: author_id }, sender)?;
     message.source_type.get_or_insert_with(|| "eliza_gui".to_owned());
     Ok(message)
 }
@@ -187,8 +187,8 @@ pub(crate) fn to_channel(channel_id: ChannelId, body: JsonObject, sender: Sender
 pub(crate) fn submitted(door: Door, mut body: JsonObject, sender: Sender) -> ApiResult<NewMessage> {
     complete_client_message(&mut body);
     let mut fields = Fields::new(body);
-    let place = Place::take(&mut fields)?;
-    let message = read(door, &mut fields, place, sender)?;
+    let addressing = Addressing::take(&mut fields)?;
+    let message = read(door, &mut fields, addressing, sender)?;
     if message.source_type.is_none() {
         return Err(ApiError::bad_request("Missing required field: source_type"));
     }
@@ -223,8 +223,8 @@ pub(crate) fn ingested(mut body: JsonObject, sender: Sender) -> ApiResult<NewMes
         }
     }
     let mut fields = Fields::new(body);
-    let place = Place::take(&mut fields)?;
-    read(Door::Ingest, &mut fields, place, sender)
+    let addressing = Addressing::take(&mut fields)?;
+    read(Door::Ingest, &mut fields, addressing, sender)
 }
 
 /// Reads several messages of another platform, as the official client hands them in; `None` where the body is one message.
@@ -399,28 +399,28 @@ fn entity(header: Option<&str>) -> ApiResult<EntityId> {
 
 /// Where a message goes and who wrote it.
 #[derive(Clone, Copy)]
-struct Place {
+struct Addressing {
     channel: ChannelId,
     server: MessageServerId,
     author: EntityId,
 }
 
-impl Place {
+impl Addressing {
     fn take(fields: &mut Fields) -> ApiResult<Self> {
         Ok(Self { channel: fields.required_id(CHANNEL)?, server: fields.required_id(SERVER)?, author: fields.required_id(AUTHOR)? })
     }
 }
 
 /// What every door reads alike.
-fn read(door: Door, fields: &mut Fields, place: Place, sender: Sender) -> ApiResult<NewMessage> {
+fn read(door: Door, fields: &mut Fields, addressing: Addressing, sender: Sender) -> ApiResult<NewMessage> {
     let metadata = fields.object(&["metadata"])?.unwrap_or_default();
     let named = fields.text(&["author_display_name", "authorDisplayName"], NAME_CHARS)?;
     Ok(NewMessage {
         door,
         id: fields.id(&["messageId", "message_id"])?,
-        channel_id: place.channel,
-        server_id: place.server,
-        author_id: place.author,
+        channel_id: addressing.channel,
+        server_id: addressing.server,
+        author_id: addressing.author,
         author_name: named.or_else(|| name_in(&metadata)),
         content: fields.required_text(&["content"], CONTENT_CHARS)?,
         raw: fields.value(RAW),

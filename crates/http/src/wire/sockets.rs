@@ -33,16 +33,23 @@ pub(crate) struct Told<'a> {
 /// An event of a channel as clients are told it; `None` for one whose message has been deleted since.
 pub(crate) fn told(told: &Told<'_>) -> Option<Frame> {
     let Told { event, server } = told;
-    let place =
-        Place { channel_id: event.channel_id, room_id: event.channel_id, server_id: *server, message_server_id: *server, seq: event.seq };
+    let position = EventPosition {
+        channel_id: event.channel_id,
+        room_id: event.channel_id,
+        server_id: *server,
+        message_server_id: *server,
+        seq: event.seq,
+    };
     Some(match &event.body {
         EventBody::Message(message) | EventBody::MessageUpdated(message) => {
             return message.as_ref().map(|message| broadcast(message, event.seq, None));
         }
-        EventBody::MessageDeleted(message_id) => event_frame("messageDeleted", &DeletedWire { message_id: *message_id, place }),
-        EventBody::ChannelCleared => event_frame("channelCleared", &place),
-        EventBody::ChannelUpdated(channel) => event_frame("channelUpdated", &UpdatedWire { updates: ChannelWire::from(&**channel), place }),
-        EventBody::Complete(completion) => event_frame("messageComplete", &CompleteWire { place, completion: completion.as_ref() }),
+        EventBody::MessageDeleted(message_id) => event_frame("messageDeleted", &DeletedWire { message_id: *message_id, position }),
+        EventBody::ChannelCleared => event_frame("channelCleared", &position),
+        EventBody::ChannelUpdated(channel) => {
+            event_frame("channelUpdated", &UpdatedWire { updates: ChannelWire::from(&**channel), position })
+        }
+        EventBody::Complete(completion) => event_frame("messageComplete", &CompleteWire { position, completion: completion.as_ref() }),
         EventBody::ChannelDeleted => channel_deleted(event.channel_id),
     })
 }
@@ -52,10 +59,10 @@ pub(crate) fn channel_deleted(channel: ChannelId) -> Frame {
     event_frame("channelDeleted", &json!({ "channelId": channel, "roomId": channel }))
 }
 
-/// Where something happened.
+/// Where something happened: the channel, and the event of it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Place {
+struct EventPosition {
     channel_id: ChannelId,
     room_id: ChannelId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,20 +77,20 @@ struct Place {
 struct DeletedWire {
     message_id: MessageId,
     #[serde(flatten)]
-    place: Place,
+    position: EventPosition,
 }
 
 #[derive(Serialize)]
 struct UpdatedWire<'a> {
     updates: ChannelWire<'a>,
     #[serde(flatten)]
-    place: Place,
+    position: EventPosition,
 }
 
 #[derive(Serialize)]
 struct CompleteWire<'a> {
     #[serde(flatten)]
-    place: Place,
+    position: EventPosition,
     #[serde(flatten)]
     completion: Option<&'a Completion>,
 }
@@ -319,7 +326,7 @@ pub(crate) fn log_wish(payload: JsonObject) -> ApiResult<LogWish> {
 pub(crate) fn nobody_answers(message: &Message) -> Frame {
     event_frame(
         "messageComplete",
-        &Place {
+        &EventPosition {
             channel_id: message.channel_id,
             room_id: message.channel_id,
             server_id: Some(message.server_id),

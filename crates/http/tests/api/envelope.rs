@@ -47,7 +47,12 @@ async fn every_service_error_has_its_code_and_status() {
         let answer = api.get("/api/agents").await;
         assert_eq!(answer.error(status, code), message);
         assert!(!answer.text().contains("SELECT"), "nothing internal reaches a body");
-        assert_eq!(answer.header("retry-after"), (code == "OVERLOADED").then_some("1"));
+        let wait = match code {
+            "OVERLOADED" => Some("1"),
+            "UNAVAILABLE" => Some("5"),
+            _ => None,
+        };
+        assert_eq!(answer.header("retry-after"), wait);
     }
 }
 

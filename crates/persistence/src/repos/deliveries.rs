@@ -16,7 +16,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use core_types::deliveries::{
-    Busy, ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, Requeue, Waiting,
+    Busy, ClaimRequest, Claimed, Delivery, DeliveryRepository, DeliveryState, DeliveryWorker, Fence, Finish, Finished, OpenDeliveries,
+    Requeue,
 };
 use core_types::error::chain;
 use core_types::messaging::{ALLOW_AGENT_TO_AGENT, ChannelEvent, Completion, EventBody, MAX_AGENT_TURNS, Message, Wake};
@@ -361,17 +362,17 @@ work! {
 }
 
 work! {
-    fn backlog(conn: &mut Conn) -> Result<Vec<Waiting>, Fault> {
+    fn backlog(conn: &mut Conn) -> Result<Vec<OpenDeliveries>, Fault> {
         let whose = (deliveries::agent_id, deliveries::tenant);
         let open = deliveries::table.filter(deliveries::ended_at.is_null());
         let counts = open.group_by(whose).select((deliveries::agent_id, deliveries::tenant, diesel::dsl::count_star()));
         let rows: Vec<(Id, Option<String>, i64)> = run!(counts.load(conn))?;
-        let waiting = |(agent, tenant, count): (Id, Option<String>, i64)| Waiting {
+        let counted = |(agent, tenant, count): (Id, Option<String>, i64)| OpenDeliveries {
             agent: agent.to(),
             tenant: tenant.as_deref().and_then(Tenant::new),
             count: count.unsigned_abs(),
         };
-        Ok(rows.into_iter().map(waiting).collect())
+        Ok(rows.into_iter().map(counted).collect())
     }
 }
 
@@ -418,7 +419,7 @@ impl DeliveryRepository for Db {
         Ok(in_tx!(self, |conn| claims::requeue(conn, back))?)
     }
 
-    async fn backlog(&self) -> StoreResult<Vec<Waiting>> {
+    async fn backlog(&self) -> StoreResult<Vec<OpenDeliveries>> {
         Ok(in_read!(self, |conn| backlog(conn))?)
     }
 

@@ -121,6 +121,7 @@ impl House {
         for _ in 0..3 {
             let refused = self.post().await;
             if refused.status != 201 {
+                assert!(refused.header("retry-after").is_some(), "{refused:?}");
                 refused.error(503, "UNAVAILABLE");
             }
         }

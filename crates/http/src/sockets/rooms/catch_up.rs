@@ -154,7 +154,7 @@ impl CatchUp {
         if *until > now {
             return Some(*until);
         }
-        if turns.are_waited_for() {
+        if turns.are_waited_for(self.caller.makes_for().as_ref()) {
             self.position = self.position();
             self.events = None;
             self.turn = None;

@@ -181,11 +181,11 @@ fn of_a_reply_that_was_shown_in_part_the_end_is_told_and_of_no_other() {
 }
 
 /// Opens a room on this channel for a tenant that shares these message servers, or for the owner.
-fn open(rooms: &mut Directory, name: Option<&str>, servers: &[MessageServerId], channel: u128) -> Option<Place> {
+fn open(rooms: &mut Directory, name: Option<&str>, servers: &[MessageServerId], channel: u128) -> Option<RoomKey> {
     let reach = name.map(|name| Reach { tenant: Tenant::new(name).unwrap(), servers: servers.to_vec(), person: None });
     let channel = ChannelId::new(Uuid::from_u128(channel));
-    let place = (channel, reach);
-    rooms.add(place.clone(), Arc::new(Room::new(channel, 0))).is_ok().then_some(place)
+    let key = (channel, reach);
+    rooms.add(key.clone(), Arc::new(Room::new(channel, 0))).is_ok().then_some(key)
 }
 
 #[test]
@@ -335,6 +335,20 @@ async fn who_is_sent_away_while_it_catches_up_does_not_find_the_channel() {
         let lost = matches!(missed.step(&turns).await, Err(ServiceError::NotFound(Thing::Channel)));
         assert_eq!(lost, !gone, "of one that is gone the room tells");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_behind_when_the_channel_ends_reads_no_further() {
+    let turns = Turns::new(1);
+    let (mut missed, outbox) = catching_up(2);
+    let channel = missed.channel();
+    {
+        let mut inner = missed.room.inner.lock();
+        inner.position = 9;
+        inner.tell_end(channel);
+    }
+    assert_eq!(missed.step(&turns).await.ok(), Some(Step::Done));
+    assert_eq!(outbox.take_now(usize::MAX).unwrap().len(), 1, "its end");
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,6 +30,7 @@ pub mod agents;
 pub mod channels;
 pub mod chosen;
 pub mod claiming;
+pub mod clocks;
 pub mod edits;
 pub mod events;
 pub mod fairness;
@@ -263,6 +264,11 @@ macro_rules! store_contract {
             claiming::a_newer_message_of_the_same_author_is_told,
             claiming::only_an_untried_message_that_asks_as_much_is_newer,
             claiming::the_next_due_moment_is_that_of_a_running_agents_delivery,
+            clocks::what_was_said_while_a_clock_was_ahead_is_due_in_its_turn,
+            clocks::what_a_clock_put_off_is_due_after_the_next_start,
+            clocks::what_a_clock_put_off_is_due_when_it_is_hastened,
+            clocks::a_claim_that_a_clock_prolonged_ends_a_lease_after_it_is_hastened,
+            clocks::neither_pauses_nor_what_is_put_away_are_hastened,
             fairness::a_claim_brings_no_more_of_one_agent_than_its_share,
             fairness::a_claim_brings_no_more_of_one_tenant_than_its_share,
             fairness::whoever_floods_an_agent_is_not_before_everybody_else,
@@ -398,6 +404,7 @@ mod tests {
             ("channels", include_str!("stores/channels.rs")),
             ("chosen", include_str!("stores/chosen.rs")),
             ("claiming", include_str!("stores/claiming.rs")),
+            ("clocks", include_str!("stores/clocks.rs")),
             ("edits", include_str!("stores/edits.rs")),
             ("events", include_str!("stores/events.rs")),
             ("fairness", include_str!("stores/fairness.rs")),

@@ -53,6 +53,9 @@ pub const RESPITE_MILLIS: i64 = 5_000;
 /// How long a claim holds without being renewed, in milliseconds.
 pub const LEASE_MILLIS: i64 = 30_000;
 
+/// Nothing waits longer than this for its next attempt, in milliseconds. What is due later was put off by a clock that was ahead.
+pub const LONGEST_WAIT_MILLIS: i64 = 180_000;
+
 /// A delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -355,8 +358,13 @@ pub trait DeliveryRepository: Send + Sync {
 
     /// Makes every claimed delivery pending again, at the start of the only process that works on them; returns how
     /// many. They are due at once, and where [`HASTY_ATTEMPTS`] are used up not before [`RESPITE_MILLIS`] have passed, as is what was
-    /// pending already.
+    /// pending already. So is what would be due later than [`LONGEST_WAIT_MILLIS`] from now.
     async fn recover(&self, now: Timestamp) -> StoreResult<u64>;
+
+    /// Makes due what would be so later than [`LONGEST_WAIT_MILLIS`] from now: at once what is pending, and what is claimed when
+    /// [`LEASE_MILLIS`] have passed. Returns how many deliveries there were; it may leave some for the next time. Where there is none,
+    /// nothing is written.
+    async fn hasten(&self, now: Timestamp) -> StoreResult<u64>;
 
     /// When the next pending delivery of a running agent becomes due, or the next claim expires; who is `busy` left out.
     async fn next_due(&self, busy: Busy) -> StoreResult<Option<Timestamp>>;

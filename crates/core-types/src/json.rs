@@ -206,6 +206,49 @@ pub fn extent(value: &impl Serialize) -> Extent {
     }
 }
 
+/// The most values that a JSON text of a client may have: the body of a request, or what comes over a socket. A character has at most
+/// 50,000, and nothing has more.
+pub const MAX_VALUES: usize = 65_536;
+
+/// Whether a JSON text has more than so many values, counted as in [`Extent`]. It is looked at once and nothing is made of it, so that
+/// what would take long to be read is refused before. What is no JSON has never fewer than a reader makes of it until it notices.
+pub fn has_more_values(text: &[u8], most: usize) -> bool {
+    // Each has two bytes at least: one of its own, and the one before it.
+    text.len() / 2 > most && values_of(text, most) > most
+}
+
+/// How many values a JSON text has; where it has more than so many, some number above that.
+fn values_of(text: &[u8], most: usize) -> usize {
+    let mut bytes = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
+    let (mut values, mut is_opened) = (0, false);
+    while let Some(byte) = bytes.next() {
+        // There is one behind every comma, and one behind every bracket that is not closed at once.
+        let is_first = is_opened && !matches!(byte, b']' | b'}');
+        values += usize::from(is_first || byte == b',');
+        if values > most {
+            break;
+        }
+        is_opened = matches!(byte, b'[' | b'{');
+        if byte == b'"' {
+            pass_text(&mut bytes);
+        }
+    }
+    values
+}
+
+/// Goes behind the end of a text within quotes. A quote behind a backslash is none.
+fn pass_text(bytes: &mut impl Iterator<Item = u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Writes without spaces, and counts entries and items.
 struct Counting<'a>(&'a mut usize);
 
@@ -256,6 +299,7 @@ pub fn sorted(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -317,6 +361,68 @@ mod tests {
         }
         let no_json: std::collections::BTreeMap<Option<u8>, u8> = [(None, 0)].into();
         assert_eq!(extent(&no_json), Extent { bytes: usize::MAX, values: usize::MAX });
+    }
+
+    #[test]
+    fn values_are_counted_in_a_text_without_reading_it() {
+        let brackets = format!("[\"{}\"]", "[{,".repeat(1_000));
+        for (text, values) in [
+            ("", 0),
+            ("1", 0),
+            ("\"a, [b]\"", 0),
+            ("[]", 0),
+            ("[ \n]", 0),
+            ("{}", 0),
+            ("[[]]", 1),
+            ("[ 1 , [], {} ]", 3),
+            ("[[[1,2],[3]],4]", 7),
+            (r#"{"a": {"b": [1.5, null], "c": ""}, "d": true}"#, 6),
+            (r#"["a\", [1, \"", 2]"#, 2),
+            (r#"["a\\", "b\\\"", "[,"]"#, 3),
+            (r#"{"\",\"": "\u0022,\u0022"}"#, 1),
+            (brackets.as_str(), 1),
+            ("[\"[,[,[,", 1),
+        ] {
+            assert_eq!(values_of(text.as_bytes(), usize::MAX), values, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_may_have_as_many_values_as_it_may_and_no_more() {
+        for (item, most) in [("[]", 1_000), ("1", 1_000), ("[[[]]]", 3_000), ("{\"a\":\"[]\"}", 2_000)] {
+            let list = |items: usize| format!("[{}]", vec![item; items].join(","));
+            assert!(!has_more_values(list(1_000).as_bytes(), most), "{item}");
+            assert!(has_more_values(list(1_001).as_bytes(), most), "{item}");
+        }
+        assert!(has_more_values("[1,".repeat(10).as_bytes(), 10), "what is no JSON is counted all the same");
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), "\\PC{0,8}".prop_map(Value::from)];
+        leaf.prop_recursive(4, 48, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec(("\\PC{0,4}", inner), 0..5).prop_map(|entries| entries.into_iter().collect::<Value>()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_has_as_many_values_as_what_is_read_from_it(value in any_value()) {
+            let Extent { values, .. } = extent(&value);
+            prop_assert_eq!(values_of(value.to_string().as_bytes(), usize::MAX), values);
+            prop_assert_eq!(values_of(format!("{value:#}").as_bytes(), usize::MAX), values);
+            let text = value.to_string();
+            prop_assert!(!has_more_values(text.as_bytes(), values));
+        }
+
+        #[test]
+        fn whatever_can_be_read_has_no_more_values_than_were_counted(text in r#"[\[{" ,:1a\\\]}]{0,24}"#) {
+            if let Ok(value) = serde_json::from_str::<Value>(&text) {
+                prop_assert!(values_of(text.as_bytes(), usize::MAX) >= extent(&value).values, "{}", text);
+            }
+        }
     }
 
     #[test]

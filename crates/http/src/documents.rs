@@ -20,7 +20,7 @@ use crate::extract::{AgentPath, Authorized, DocumentPath, JsonBody, Query};
 use crate::limits;
 use crate::once::Once;
 use crate::routing::Routes;
-use crate::uploads::UploadForm;
+use crate::uploads::{UploadForm, is_form};
 use crate::wire::documents::{AddedWire, DocumentForm, DocumentList, NewDocumentBody, new_document, uploaded_document};
 use crate::wire::memories::MemoryWire;
 
@@ -106,7 +106,7 @@ impl FromRequest for DocumentBody {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
+        if is_form(request.content_type()) {
             let form = UploadForm::from_request(request, payload);
             return Box::pin(async move { form.await.map(Self::Form) });
         }

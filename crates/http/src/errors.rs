@@ -65,7 +65,7 @@ codes! {
     NoAgent = "NO_AGENT", BAD_REQUEST, "Nobody in the channel would answer.";
     MissingParam = "MISSING_PARAM", BAD_REQUEST, "The name of a room is missing.";
     InvalidRequest = "INVALID_REQUEST", BAD_REQUEST, "The form is none, has no file or more than one, or does not say whose the file is; or there is nothing to say or to hear.";
-    InvalidJson = "INVALID_JSON", BAD_REQUEST, "The body is no JSON object, nested too deeply, or contains U+0000.";
+    InvalidJson = "INVALID_JSON", BAD_REQUEST, "The body is no JSON object, nested too deeply, has too many values, or contains U+0000.";
     InvalidContentType = "INVALID_CONTENT_TYPE", BAD_REQUEST, "The body's type is not `application/json`.";
     Unauthorized = "UNAUTHORIZED", UNAUTHORIZED, "The key is missing or wrong.";
     Forbidden = "FORBIDDEN", FORBIDDEN, "The key does not allow this; or there is no key, and the request is not from this machine.";

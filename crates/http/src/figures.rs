@@ -10,6 +10,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::get;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use core_types::Caller;
 use metrics::{Histogram, histogram};
 
 use crate::app::State;
@@ -17,6 +18,7 @@ use crate::errors::{ApiError, ApiResult};
 use crate::extract::Authorized;
 use crate::extract::permission::SystemRead;
 use crate::gate;
+use crate::rates::{self, Rated};
 use crate::routing::Routes;
 
 /// The text format of Prometheus.
@@ -67,25 +69,41 @@ pub(crate) fn public_routes(routes: &mut Routes) {
     routes.at("/metrics", [get().to(figures).wrap(from_fn(check))]);
 }
 
-/// Lets in whoever comes from this machine, and elsewhere whoever has a key: what scrapes figures has none, mostly.
+/// Lets in whoever comes from this machine, and elsewhere whoever has a key: what scrapes figures has none, mostly. Whoever is not near is
+/// counted, so that keys cannot be guessed here at leisure either.
 async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(state) = request.app_data::<State>() else {
+    let Some(state) = request.app_data::<State>().cloned() else {
         return Ok(request.into_response(ApiError::internal("the application has no state").error_response()));
     };
-    match gate::near_or_known(&request, state) {
+    if gate::is_near(&request) {
+        request.extensions_mut().insert(Caller::anyone());
+        return next.call(request).await;
+    }
+    let known = gate::caller(&request, &state);
+    let rated = rates::count(&request, &state, known.as_ref().ok());
+    let mut response = match rated.as_ref().and_then(Rated::refusal).map_or(known, Err) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            next.call(request).await
+            next.call(request).await?
         }
-        Err(error) => Ok(request.into_response(error.error_response())),
+        Err(error) => request.into_response(error.error_response()),
+    };
+    if let Some(rated) = rated {
+        rated.put_on(response.headers_mut());
     }
+    Ok(response)
 }
 
 /// Tells the server's figures, for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
-    responses((status = 200, body = String, content_type = "text/plain"), (status = 401, description = "UNAUTHORIZED"), (status = 403, description = "FORBIDDEN")),
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = 401, description = "UNAUTHORIZED"),
+        (status = 403, description = "FORBIDDEN"),
+        (status = 429, description = "RATE_LIMIT_EXCEEDED"),
+    ),
 )]
 async fn figures(caller: Authorized<SystemRead>, state: State) -> ApiResult {
     let text = state.services.system.figures(&caller).await?;

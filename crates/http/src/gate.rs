@@ -48,9 +48,14 @@ pub(crate) async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Resul
     }
 }
 
-/// Who comes from this machine, as anybody; else whoever shows a key.
-pub(crate) fn near_or_known(request: &ServiceRequest, shared: &Shared) -> Result<Caller, ApiError> {
-    if at_this_machine(request).is_ok() && is_meant_for_us(request, false) { Ok(Caller::anyone()) } else { caller(request, shared) }
+/// Whether the request comes from this machine and is meant for it.
+pub(crate) fn is_near(request: &ServiceRequest) -> bool {
+    at_this_machine(request).is_ok() && is_meant_for_us(request, false)
+}
+
+/// Whether the request shows a key, right or wrong.
+pub(crate) fn shows_key(request: &ServiceRequest) -> bool {
+    presented(request.headers()).next().is_some()
 }
 
 /// Who knocks with a socket, whose key may come later than its request: the caller where it is known by now. Refused is who may
@@ -63,7 +68,8 @@ pub(crate) fn knocking(request: &ServiceRequest, shared: &Shared) -> Result<Opti
     }
 }
 
-fn caller(request: &ServiceRequest, shared: &Shared) -> Result<Caller, ApiError> {
+/// Whose key the request shows; or who comes without one, where none is asked for.
+pub(crate) fn caller(request: &ServiceRequest, shared: &Shared) -> Result<Caller, ApiError> {
     // Whoever shows a key that counts is who it says, also where none is asked for.
     let known = verified(request, shared);
     if let (None, Some(owner)) = (&known, shared.services.keyring.keyless()) {

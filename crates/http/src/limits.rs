@@ -38,6 +38,10 @@ pub(crate) const CALLER_AT_ONCE: usize = 64;
 pub(crate) const CALLER_WAITING: usize = 256;
 /// A JSON body of more bytes is a large one: it is many times its size once it is parsed, and takes long to be stored.
 pub(crate) const LARGE_BODY_BYTES: usize = 32 * 1024;
+/// The most values of a JSON body: what is more costs far longer to be read than it takes to be sent.
+pub(crate) const BODY_VALUES: usize = core_types::json::MAX_VALUES;
+/// JSON of more bytes is read beside the workers, which others would wait for meanwhile. What is smaller has no more values than it may.
+pub(crate) const READ_AT_ONCE_BYTES: usize = 2 * BODY_VALUES;
 /// How many requests of one caller with a large body are worked on at once; its others wait.
 pub(crate) const CALLER_LARGE_BODIES: usize = 4;
 /// How often it is asked whether what a caller showed counts still, while a stream is open.

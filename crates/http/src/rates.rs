@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -11,6 +12,7 @@ use core_types::{Caller, Timestamp};
 
 use crate::app::Shared;
 use crate::errors::{ApiError, Code};
+use crate::uploads::is_form;
 
 /// Counts a request: for the caller whose key it shows, else for the address that it comes from.
 pub(crate) fn count(request: &ServiceRequest, shared: &Shared, caller: Option<&Caller>) -> Option<Rated> {
@@ -38,8 +40,10 @@ pub(crate) fn count_client(shared: &Shared, class: Class, client: &Client) -> Op
 }
 
 fn class(request: &ServiceRequest) -> Class {
-    let path = request.path();
-    let uploads = path.starts_with("/api/media/") || path.starts_with("/api/audio/") || path.ends_with("/upload-media");
+    // As routes see it, without escapes.
+    let path = request.match_info().as_str();
+    let is_document = || path.starts_with("/api/memory/agents/") && path.ends_with("/documents") && is_form(request.content_type());
+    let uploads = path.starts_with("/api/media/") || path.starts_with("/api/audio/") || path.ends_with("/upload-media") || is_document();
     if uploads && request.method() == Method::POST { Class::Upload } else { Class::Api }
 }
 

@@ -34,6 +34,11 @@ const DOCUMENT: Kind = Kind { fields: &["file", "document"], missing: "No docume
 /// A form with a recording.
 const AUDIO: Kind = Kind { fields: &["file", "audio"], missing: "No audio file provided" };
 
+/// Whether a body of this type is a form that may have a file in it.
+pub(crate) fn is_form(content_type: &str) -> bool {
+    content_type.eq_ignore_ascii_case("multipart/form-data")
+}
+
 /// A form with a file, not read yet. All of the request has one budget: the largest file, and a little for what is around it.
 pub(crate) struct UploadForm {
     request: HttpRequest,

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, IoSlice, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +11,8 @@ use core_types::media::{MediaStoreError, MediaStoreResult, MediaWriter};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::{directory, failed, sync_directory};
+use crate::failed;
+use crate::prefixes::Prefixes;
 
 /// Bytes that are handed to the thread at once: to wake it for every piece of an HTTP body costs more than to write the piece.
 const BLOCK: usize = 256 * 1024;
@@ -39,11 +41,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Begins a file at `unfinished` that will be at `path`.
-    pub(crate) fn begin(unfinished: PathBuf, path: PathBuf) -> Self {
+    /// Begins a file at `unfinished` that will be at `path`, in one of these directories.
+    pub(crate) fn begin(unfinished: PathBuf, path: PathBuf, prefixes: Arc<Prefixes>) -> Self {
         let (orders, mut queue) = mpsc::channel(QUEUE);
         let thread = tokio::task::spawn_blocking(move || {
-            let written = write(&unfinished, &path, &mut queue);
+            let written = write(&unfinished, &path, &prefixes, &mut queue);
             if !matches!(written, Ok(true)) {
                 // A crash leaves such files too, so they are swept up anyway.
                 let _ = fs::remove_file(&unfinished);
@@ -87,7 +89,7 @@ impl MediaWriter for Writer {
 }
 
 /// Writes what is ordered; `false` where the file was given up.
-fn write(unfinished: &Path, path: &Path, orders: &mut mpsc::Receiver<Order>) -> io::Result<bool> {
+fn write(unfinished: &Path, path: &Path, prefixes: &Prefixes, orders: &mut mpsc::Receiver<Order>) -> io::Result<bool> {
     let file = create(unfinished)?;
     let (mut written, mut on_its_way) = (0, 0);
     while let Some(order) = orders.blocking_recv() {
@@ -102,7 +104,7 @@ fn write(unfinished: &Path, path: &Path, orders: &mut mpsc::Receiver<Order>) -> 
             Order::Finish => {
                 file.sync_all()?;
                 drop(file);
-                publish(unfinished, path)?;
+                publish(unfinished, path, prefixes)?;
                 return Ok(true);
             }
         }
@@ -154,12 +156,9 @@ fn create(path: &Path) -> io::Result<File> {
 }
 
 /// Gives a written file its name, for good.
-fn publish(unfinished: &Path, path: &Path) -> io::Result<()> {
+fn publish(unfinished: &Path, path: &Path, prefixes: &Prefixes) -> io::Result<()> {
     let parent = path.parent().unwrap_or(path);
-    if !parent.is_dir() {
-        directory(parent)?;
-        sync_directory(parent.parent().unwrap_or(parent))?;
-    }
+    prefixes.ensure(parent)?;
     fs::rename(unfinished, path)?;
-    sync_directory(parent)
+    prefixes.sync_entries(parent)
 }

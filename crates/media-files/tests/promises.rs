@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails by panicking, like the test")]
 
+use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use core_types::media::{MediaName, MediaStore, MediaStoreError, MediaType};
+use core_types::media::{MediaName, MediaStore, MediaStoreError, MediaStoreResult, MediaType};
 use core_types::{MediaId, Timestamp};
 use doolittle_media_files::MediaFiles;
 use tempfile::TempDir;
@@ -97,9 +98,65 @@ async fn a_store_that_cannot_be_written_says_so() {
         }
     }
     let failed = match outcome {
-        Err(_) => true,
-        Ok(()) => writer.finish().await.is_err(),
+        Err(error) => Some(error),
+        Ok(()) => writer.finish().await.err(),
     };
-    assert!(failed);
-    assert_eq!(store.metadata(NAME).await.unwrap(), None);
+    assert!(matches!(failed, Some(MediaStoreError::Unavailable(_))), "{failed:?}");
+    assert!(matches!(store.metadata(NAME).await, Err(MediaStoreError::Unavailable(_))));
+}
+
+/// A file that is never there.
+const MISSING: MediaName = MediaName::new(MediaId::from_bits(0xab << 120 | 1), MediaType::Png);
+
+async fn write_to(store: &MediaFiles, name: MediaName) -> MediaStoreResult<()> {
+    let mut writer = store.create(name).await?;
+    writer.write(Bytes::from_static(b"x")).await?;
+    writer.finish().await
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_where_it_was_is_unavailable_until_it_is_back_and_lacks_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, away) = (directory.path().join("media"), directory.path().join("away"));
+    let store = open(&root).await;
+    put(&store, b"x").await;
+    for (number, in_its_place) in [(2, "nothing"), (3, "an empty directory"), (4, "a file")] {
+        std::fs::rename(&root, &away).unwrap();
+        match in_its_place {
+            "an empty directory" => std::fs::create_dir(&root).unwrap(),
+            "a file" => std::fs::write(&root, b"mine").unwrap(),
+            _ => {}
+        }
+        // In a directory that is there already, and in one that is not.
+        for prefix in [0xab, number] {
+            let name = MediaName::new(MediaId::from_bits(prefix << 120 | number), MediaType::Png);
+            assert_unavailable(&write_to(&store, name).await, in_its_place);
+        }
+        for name in [NAME, MISSING] {
+            assert_unavailable(&store.open(name, 0..1).await.map(|opened| opened.is_some()), in_its_place);
+            assert_unavailable(&store.metadata(name).await, in_its_place);
+            assert_unavailable(&store.remove(name).await, in_its_place);
+        }
+        assert_unavailable(&store.list(None, 10).await, in_its_place);
+        assert_unavailable(&store.sweep(Timestamp::MAX).await, in_its_place);
+        // Nothing was begun in its place.
+        match in_its_place {
+            "an empty directory" => std::fs::remove_dir(&root).unwrap(),
+            "a file" => std::fs::remove_file(&root).unwrap(),
+            _ => assert!(!root.exists()),
+        }
+        std::fs::rename(&away, &root).unwrap();
+        let name = MediaName::new(MediaId::from_bits(number << 120), MediaType::Png);
+        write_to(&store, name).await.unwrap();
+        let listed: Vec<_> = store.list(None, 10).await.unwrap().iter().map(|stored| stored.name).collect();
+        assert_eq!((listed.first(), listed.last()), (Some(&MediaName::new(MediaId::from_bits(2 << 120), MediaType::Png)), Some(&NAME)));
+        assert!(store.open(NAME, 0..1).await.unwrap().is_some() && store.metadata(name).await.unwrap().is_some());
+        assert!(store.open(MISSING, 0..1).await.unwrap().is_none());
+        assert!(store.metadata(MISSING).await.unwrap().is_none() && !store.remove(MISSING).await.unwrap());
+    }
+}
+
+#[track_caller]
+fn assert_unavailable<T: Debug>(answer: &MediaStoreResult<T>, in_its_place: &str) {
+    assert!(matches!(answer, Err(MediaStoreError::Unavailable(_))), "{in_its_place} is in its place: {answer:?}");
 }

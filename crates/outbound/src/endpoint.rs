@@ -48,7 +48,8 @@ pub enum Opened {
     Answer(Answer),
 }
 
-/// A base URL with its credential and limits. Paths are appended to the base URL's own path and may carry a query.
+/// A base URL with its credential and limits. Paths are appended to the base URL's own path and may carry a query; an empty one is the
+/// base URL as it is.
 #[derive(Clone)]
 pub struct Endpoint {
     http: reqwest::Client,
@@ -207,7 +208,9 @@ impl Endpoint {
     fn join(&self, path: &str) -> Url {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let mut url = self.base.clone();
-        url.set_path(&format!("{}/{}", self.base.path().trim_end_matches('/'), path.trim_start_matches('/')));
+        if !path.is_empty() {
+            url.set_path(&format!("{}/{}", self.base.path().trim_end_matches('/'), path.trim_start_matches('/')));
+        }
         if query.is_some() {
             url.set_query(query);
         }
@@ -272,4 +275,30 @@ fn header_value(text: &str) -> Result<HeaderValue, OutboundError> {
         .map_err(|_| OutboundError::InvalidEndpoint { message: "the key holds characters that no header can carry".to_owned() })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Client;
+
+    #[test]
+    fn a_path_is_appended_and_an_empty_one_leaves_the_address_as_it_is() {
+        for (base, path, joined) in [
+            ("http://127.0.0.1/v1", "things", "http://127.0.0.1/v1/things"),
+            ("http://127.0.0.1/v1/", "/things/", "http://127.0.0.1/v1/things/"),
+            ("http://127.0.0.1", "things?a=b", "http://127.0.0.1/things?a=b"),
+            ("http://127.0.0.1/v1?key=x", "things", "http://127.0.0.1/v1/things?key=x"),
+            ("http://127.0.0.1/v1?key=x", "things?a=b", "http://127.0.0.1/v1/things?a=b"),
+            ("http://127.0.0.1/keys/jwks.json", "", "http://127.0.0.1/keys/jwks.json"),
+            ("http://127.0.0.1/keys?p=x", "", "http://127.0.0.1/keys?p=x"),
+            ("http://127.0.0.1/keys/", "", "http://127.0.0.1/keys/"),
+            ("http://127.0.0.1/keys?p=x", "?p=y", "http://127.0.0.1/keys?p=y"),
+            ("http://127.0.0.1", "", "http://127.0.0.1/"),
+            ("http://127.0.0.1/v1", "/", "http://127.0.0.1/v1/"),
+        ] {
+            let endpoint = Client::new(Limits::default()).at(base, &Auth::None).unwrap();
+            assert_eq!(endpoint.join(path).as_str(), joined, "{base} {path}");
+        }
+    }
 }

@@ -73,17 +73,29 @@ pub enum OpenError {
         #[error(source)]
         source: Source,
     },
-    /// The write-ahead log of a SQLite file is damaged in what the log has that is kept of it. The log has what was committed.
+    /// A SQLite file goes on in a log, and no log is where that should be.
+    #[display("{} has no log, although the database goes on in one, which is {lineage}", log.display())]
+    Unmounted {
+        /// The directory of the logs.
+        log: PathBuf,
+        /// Which log the database goes on in.
+        lineage: String,
+    },
+    /// The write-ahead log of a SQLite file is damaged in what the log has that is kept of it. The log has what was committed, unless some
+    /// of it is left.
     #[display(
         "{} is damaged in what the log in {} has already, so that the database may be a mixture of two states: of what was committed after \
-         that it has not all, and may have some",
-        wal.display(), log.display()
+         that it has not all, and may have some{}",
+        wal.display(), log.display(),
+        left.as_ref().map_or_else(String::new, |why| format!("; what the log has not yet could not be put into it: {why}"))
     )]
     Mixed {
         /// The write-ahead log.
         wal: PathBuf,
         /// The directory of the log that is kept.
         log: PathBuf,
+        /// Why what the log had not yet could not be put into it; `None` where it has all that can be read.
+        left: Option<String>,
     },
     /// A migration failed; the ones before it are in place.
     #[display("the database cannot be brought up to date")]

@@ -201,6 +201,40 @@ async fn nothing_is_written_from_the_moment_that_the_lock_is_lost_until_it_is_he
     opened.end().await;
 }
 
+/// Each session keeps to what it was told when it began.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writing_goes_on_once_the_database_is_no_longer_read_only_though_no_session_is_cut() {
+    let Some(opened) = opened().await else { return };
+    let (stranger, messages) = (stranger(&opened.database).await, opened.store.messages());
+    let name: String = stranger.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    assert!(matches!(messages.post(plain_post(1)).await, Ok(PostOutcome::Posted(_))));
+    stranger.batch_execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await.unwrap();
+    // As a restart would, but for the session that has the lock.
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+               AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')";
+    assert!(!stranger.query(cut, &[]).await.unwrap().is_empty());
+    let refused = tokio::time::timeout(Duration::from_secs(10), async {
+        while !matches!(messages.post(plain_post(2)).await, Err(StoreError::ReadOnly(_))) {
+            tokio::task::yield_now().await;
+        }
+    });
+    refused.await.unwrap();
+    // All connections are there, and none of them writes.
+    let refused = join_all((10..18).map(|number| messages.post(plain_post(number)))).await;
+    assert!(refused.iter().all(|posted| matches!(posted, Err(StoreError::ReadOnly(_)))), "{refused:?}");
+    assert_eq!(messages.last_seq(ChannelId::new(Uuid::from_u128(1))).await.unwrap(), Some(1), "reading goes on");
+    stranger.batch_execute(&format!("ALTER DATABASE {name} RESET default_transaction_read_only")).await.unwrap();
+    let written = tokio::time::timeout(Duration::from_secs(10), async {
+        while !matches!(messages.post(plain_post(3)).await, Ok(PostOutcome::Posted(_))) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    written.await.unwrap();
+    let written = join_all((20..28).map(|number| messages.post(plain_post(number)))).await;
+    assert!(written.iter().all(|posted| matches!(posted, Ok(PostOutcome::Posted(_)))), "{written:?}");
+    opened.end().await;
+}
+
 #[tokio::test]
 async fn a_second_server_is_refused_until_the_first_has_closed() {
     let Some(first) = opened().await else { return };

@@ -13,7 +13,7 @@ mod session;
 
 pub use call::{Call, EVENTS};
 pub use engine::Frame;
-pub use packet::Event;
+pub use packet::{Event, Unreadable};
 pub use session::{CONNECT_TIME, Closed, Output, PING_INTERVAL, PING_TIMEOUT, Session, Via};
 
 /// What a client sent is not of the protocol. Its text says what is wrong, for a log.

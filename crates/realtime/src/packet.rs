@@ -1,5 +1,8 @@
 //! Packets of Socket.IO 5, inside messages of Engine.IO.
 
+use std::fmt;
+
+use core_types::json::{MAX_VALUES, has_more_values};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -21,6 +24,24 @@ pub struct Event {
     pub ack: Option<u64>,
 }
 
+/// Why the data of an event cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// They are no JSON, or none that can be held.
+    NotJson,
+    /// They have so many values that nobody reads them.
+    TooManyValues,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson => formatter.write_str("The payload is not valid JSON"),
+            Self::TooManyValues => write!(formatter, "The payload has more than {MAX_VALUES} values"),
+        }
+    }
+}
+
 /// What a client sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Packet {
@@ -30,8 +51,8 @@ pub(crate) enum Packet {
     Disconnect,
     /// An event, and how many binary attachments follow.
     Event(Event, usize),
-    /// An event whose data cannot be read; the number under which the client wants an answer, and how many attachments follow.
-    Unreadable(Option<u64>, usize),
+    /// An event whose data cannot be read, and why; the number under which the client wants an answer, and how many attachments follow.
+    Unreadable(Unreadable, Option<u64>, usize),
     /// An answer to an event of ours. We ask for none, so there is nothing in it for us; so many attachments follow.
     Ack(usize),
 }
@@ -94,13 +115,13 @@ impl<'a> Letter<'a> {
     pub(crate) fn read(self) -> Result<Packet, Malformed> {
         Ok(match self.kind {
             Kind::Connect if self.data.is_empty() => Packet::Connect(Value::Null),
-            Kind::Connect => Packet::Connect(read(self.data)?),
+            Kind::Connect => Packet::Connect(read(self.data).map_err(|_| Malformed("the data of a packet are not JSON, or too much"))?),
             Kind::Disconnect => Packet::Disconnect,
             // JSON that a client may well write and that we cannot hold: half a surrogate pair, numbers or nesting beyond our bounds.
             // Which of them it is, and whether it is JSON at all, the reader does not tell apart.
             Kind::Event => match read(self.data) {
                 Ok(data) => Packet::Event(event(data, self.id)?, self.attachments),
-                Err(_) => Packet::Unreadable(self.id, self.attachments),
+                Err(why) => Packet::Unreadable(why, self.id, self.attachments),
             },
             Kind::Ack => Packet::Ack(self.attachments),
         })
@@ -150,8 +171,11 @@ fn event(data: Value, ack: Option<u64>) -> Result<Event, Malformed> {
     Ok(Event { name, args, ack })
 }
 
-fn read(data: &str) -> Result<Value, Malformed> {
-    serde_json::from_str(data).map_err(|_| Malformed("the data of a packet are not JSON"))
+fn read(data: &str) -> Result<Value, Unreadable> {
+    if has_more_values(data.as_bytes(), MAX_VALUES) {
+        return Err(Unreadable::TooManyValues);
+    }
+    serde_json::from_str(data).map_err(|_| Unreadable::NotJson)
 }
 
 /// An event of the server's.
@@ -251,11 +275,25 @@ mod tests {
             ("2/n,3[1e400]", "/n", Some(3), 0),
             ("52-3[\"a\",1e400]", "/", Some(3), 2),
         ] {
-            assert_eq!(decode(text), Ok((namespace, Packet::Unreadable(ack, attachments))), "{text}");
+            assert_eq!(decode(text), Ok((namespace, Packet::Unreadable(Unreadable::NotJson, ack, attachments))), "{text}");
         }
         for text in ["0{\"a\":1e400}", "0\"\\ud800\"", "2", "21", "51-", "2/n,"] {
             assert!(decode(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_event_has_as_many_values_as_it_may_and_no_more() {
+        // Its name is one of them, and the list another.
+        let event = |kind: &str, values: usize| format!("{kind}[\"a\",[{}]]", vec!["[]"; values - 2].join(","));
+        assert!(matches!(decode(&event("27", MAX_VALUES)), Ok((ROOT, Packet::Event(_, 0)))));
+        for (kind, ack, attachments) in [("2", None, 0), ("27", Some(7), 0), ("51-7", Some(7), 1)] {
+            let refused = Packet::Unreadable(Unreadable::TooManyValues, ack, attachments);
+            assert_eq!(decode(&event(kind, MAX_VALUES + 1)), Ok((ROOT, refused)), "{kind}");
+        }
+        assert!(decode(&event("0", MAX_VALUES)).is_ok() && decode(&event("0", MAX_VALUES + 1)).is_err());
+        let text = format!("2[\"a\",\"{}\"]", "[,\\\"".repeat(MAX_VALUES));
+        assert!(matches!(decode(&text), Ok((ROOT, Packet::Event(_, 0)))), "a text is one value");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{Frame, Packet as Engine};
 use crate::packet::{Kind, Letter, Packet, ROOT, connected_frame, refused_frame};
-use crate::{Event, MAX_CONNECTS, Malformed};
+use crate::{Event, MAX_CONNECTS, Malformed, Unreadable};
 
 /// The server asks for a sign of life this often.
 pub const PING_INTERVAL: Duration = Duration::from_secs(25);
@@ -64,6 +64,8 @@ pub enum Output {
     Unreadable {
         /// The number under which the client wants an answer.
         ack: Option<u64>,
+        /// What is wrong with them.
+        why: Unreadable,
     },
     /// The session is over; nothing follows.
     Close(Closed),
@@ -121,6 +123,19 @@ impl Session {
             connects: 0,
         };
         (session, Engine::Open(greeting.to_string().into()).encode())
+    }
+
+    /// A session that is over, to stand in the place of one while that is elsewhere.
+    pub const fn over(now: Instant) -> Self {
+        Self {
+            transport: Via::Polling,
+            upgrading: false,
+            standing: Standing::Over,
+            next_ping: now,
+            pong_by: None,
+            partial: None,
+            connects: 0,
+        }
     }
 
     /// Which transport takes what is sent.
@@ -233,7 +248,7 @@ impl Session {
             Packet::Connect(auth) => return Ok(vec![Output::Connect(auth)]),
             Packet::Disconnect => return Ok(self.close(Closed::ByClient)),
             Packet::Event(event, missing) => (Some(Output::Event(event)), missing),
-            Packet::Unreadable(ack, missing) => (Some(Output::Unreadable { ack }), missing),
+            Packet::Unreadable(why, ack, missing) => (Some(Output::Unreadable { ack, why }), missing),
             Packet::Ack(missing) => (None, missing),
         };
         Ok(self.after_attachments(Partial { then, missing }))
@@ -399,12 +414,13 @@ mod tests {
     fn a_session_outlives_an_event_that_cannot_be_read() {
         let (mut session, now) = connected(Via::Websocket);
         let mut receive = |packet| session.receive(packet, Via::Websocket, now);
-        assert_eq!(receive(message("2[\"a\",\"\\ud800\"]")), [Output::Unreadable { ack: None }]);
-        assert_eq!(receive(message("27[\"a\",1e400]")), [Output::Unreadable { ack: Some(7) }]);
+        let unreadable = |ack| Output::Unreadable { ack, why: Unreadable::NotJson };
+        assert_eq!(receive(message("2[\"a\",\"\\ud800\"]")), [unreadable(None)]);
+        assert_eq!(receive(message("27[\"a\",1e400]")), [unreadable(Some(7))]);
         assert_eq!(receive(message("2/admin,[1e400]")), []);
         assert_eq!(receive(message("52-3[\"a\",1e400]")), []);
         assert_eq!(receive(Engine::Binary(Bytes::from_static(b"x"))), []);
-        assert_eq!(receive(Engine::Binary(Bytes::from_static(b"y"))), [Output::Unreadable { ack: Some(3) }]);
+        assert_eq!(receive(Engine::Binary(Bytes::from_static(b"y"))), [unreadable(Some(3))]);
         assert_eq!(receive(message("2[\"a\",1]")), [event("a")]);
         let (mut session, now) = polled();
         assert!(malformed(&session.receive(message("0{\"a\":1e400}"), Via::Polling, now)));

@@ -25,7 +25,7 @@ use crate::think::actions::ActionRegistry;
 /// Deliveries claimed at once.
 const CLAIM_BATCH: usize = 32;
 
-/// How often leases are renewed: three times in their life.
+/// How often leases are renewed: three times in their life. As often it is looked whether a clock that was ahead has put something off.
 const RENEWAL: Duration = Duration::from_secs(10);
 
 /// The longest sleep: what a lost wake-up costs at most.
@@ -323,6 +323,19 @@ impl Shared {
         self.ended.notify_one();
     }
 
+    /// Has what is due looked for again, where a clock that was ahead had put it off. That a clock was set is not looked for: it may have
+    /// been ahead for a moment only, and in another process.
+    async fn hasten(&self) {
+        match self.ports.deliveries.hasten(self.ports.clock.now()).await {
+            Ok(0) => {}
+            Ok(count) => {
+                log::warn!("the clock was ahead, and deliveries that it had put off are due now: {count}");
+                self.look_for_due();
+            }
+            Err(error) => log::error!("cannot look for deliveries that a clock has put off: {}", chain(&error)),
+        }
+    }
+
     /// Stops the runs of an agent that does not run any more. Where that cannot be seen, giving back is safe: whoever
     /// still runs claims again.
     async fn agent_changed(&self, id: AgentId) {
@@ -433,14 +446,14 @@ async fn keep_leases(shared: Arc<Shared>) {
     loop {
         sleep(RENEWAL).await;
         let asked = shared.active.fences();
-        if asked.is_empty() {
-            continue;
+        if !asked.is_empty() {
+            let until = shared.ports.clock.now().plus_millis(LEASE_MILLIS);
+            match shared.ports.deliveries.renew(asked.clone(), until).await {
+                Ok(held) => shared.active.lose(&asked, &held),
+                Err(error) => log::error!("cannot renew leases: {}", chain(&error)),
+            }
         }
-        let until = shared.ports.clock.now().plus_millis(LEASE_MILLIS);
-        match shared.ports.deliveries.renew(asked.clone(), until).await {
-            Ok(held) => shared.active.lose(&asked, &held),
-            Err(error) => log::error!("cannot renew leases: {}", chain(&error)),
-        }
+        shared.hasten().await;
     }
 }
 

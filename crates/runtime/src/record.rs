@@ -74,7 +74,7 @@ pub(crate) fn attachments(claimed: &Claimed) -> Vec<Value> {
 }
 
 /// The agent's memory of the message.
-pub(crate) fn memory_of_message(claimed: &Claimed, plane: &AgentPlane, run: RunId, now: Timestamp) -> Memory {
+pub(crate) fn memory_of_message(claimed: &Claimed, plane: &AgentPlane, run: RunId) -> Memory {
     let agent = claimed.delivery.agent_id;
     let message = &claimed.message;
     let mut content = JsonObject::new();
@@ -97,7 +97,8 @@ pub(crate) fn memory_of_message(claimed: &Claimed, plane: &AgentPlane, run: RunI
         entity_id: message.author_id,
         content,
         metadata,
-        created_at: message.created_at.min(now),
+        // Also where that is to come, since a clock was ahead: so a conversation is remembered in the order in which it was had.
+        created_at: message.created_at,
         ..blank(claimed, plane, run, trust)
     }
 }

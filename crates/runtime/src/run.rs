@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use core_types::actions::Effect;
 use core_types::bus::{BusEvent, Topic};
-use core_types::deliveries::{Claimed, DeliveryState, Fence, Finish, Finished, MAX_ATTEMPTS, Requeue, Trace};
+use core_types::deliveries::{Claimed, DeliveryState, Fence, Finish, Finished, LONGEST_WAIT_MILLIS, MAX_ATTEMPTS, Requeue, Trace};
 use core_types::error::chain;
 use core_types::messaging::{ChannelEvent, Completion, EventBody};
 use core_types::models::ModelError;
@@ -221,7 +221,7 @@ impl Runner {
         let steady = i64::try_from(steady.as_millis()).unwrap_or(i64::MAX);
         let spread = (steady / 2).max(1);
         let dice = i64::from(self.ports.ids.uuid().as_bytes().first().copied().unwrap_or(0));
-        steady - spread / 2 + spread * dice / 255
+        (steady - spread / 2 + spread * dice / 255).min(LONGEST_WAIT_MILLIS)
     }
 
     async fn give_back(&self, claimed: &Claimed, fence: Fence) -> Result<Next, StoreError> {
@@ -307,7 +307,7 @@ fn finish_of(claimed: &Claimed, fence: Fence, outcome: Outcome, recorder: &mut R
     let delivery = &claimed.delivery;
     let plane = record::plane(claimed, recorder.agent_name());
     let run = recorder.run_id();
-    let mut memories = vec![record::memory_of_message(claimed, &plane, run, now)];
+    let mut memories = vec![record::memory_of_message(claimed, &plane, run)];
     let mut reply = None;
     let mut room_state = None;
     if let Some(thought) = &outcome.thought {

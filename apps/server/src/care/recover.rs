@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use core_types::Timestamp;
-use persistence::care::{self, Disorder, LeftOut, Replayed};
+use persistence::care::{self, Disorder, LaterLog, LeftOut, Replayed};
 use serde_json::{Map, Value, json};
 
 use super::failed;
@@ -56,6 +56,8 @@ pub(super) struct Reached {
     left_out: Option<LeftOut>,
     /// Commits whose times are out of order.
     disorder: Option<Disorder>,
+    /// The log that the database went on in after the end of this one, where that was before the moment that was asked for.
+    went_on: Option<LaterLog>,
 }
 
 impl Reached {
@@ -65,7 +67,7 @@ impl Reached {
         let later = last.filter(|last| last.millis() > manifest.created_at_millis);
         let beyond = moment.filter(|_| left_out.is_none()).map(Timestamp::iso);
         let moment = later.map_or_else(|| manifest.created_at.clone(), Timestamp::iso);
-        Self { moment, last, is_later: later.is_some(), beyond, left_out, disorder }
+        Self { moment, last, is_later: later.is_some(), beyond, left_out, disorder, went_on: None }
     }
 
     /// What there is to say of it, beside the moment.
@@ -78,6 +80,9 @@ impl Reached {
         if let Some(beyond) = &self.beyond {
             let moment = &self.moment;
             let _ = writeln!(said, "THE LOG ENDS BEFORE {beyond}: what was committed after {moment}, if anything was, is not here.");
+        }
+        if let Some(later) = &self.went_on {
+            let _ = writeln!(said, "NOT ALL IS HERE: {}. A backup of after that leads there.", went_on(later));
         }
         if let Some(LeftOut { commits, first, last }) = &self.left_out {
             let (count, first, last) = (counted(*commits, "commit"), first.iso(), last.iso());
@@ -100,6 +105,7 @@ impl Reached {
         told.insert("logEndsBefore".to_owned(), json!(self.beyond));
         told.insert("logLeftOut".to_owned(), json!(left_out));
         told.insert("logOutOfOrder".to_owned(), disorder_as_json(self.disorder));
+        told.insert("logWentOn".to_owned(), went_on_as_json(self.went_on.as_ref()));
         told
     }
 }
@@ -116,6 +122,16 @@ pub(super) fn out_of_order(disorder: &Disorder) -> String {
 /// The same for programs; null where there are none.
 pub(super) fn disorder_as_json(disorder: Option<Disorder>) -> Value {
     json!(disorder.map(|disorder| json!({"commits": disorder.commits, "from": disorder.from.iso(), "until": disorder.until.iso()})))
+}
+
+/// What is said of a log that begins after the end of the one that is used.
+pub(super) fn went_on(LaterLog { lineage, from }: &LaterLog) -> String {
+    format!("the database went on in another log: {lineage}, from {}", from.iso())
+}
+
+/// The same for programs; null where there is none.
+pub(super) fn went_on_as_json(later: Option<&LaterLog>) -> Value {
+    json!(later.map(|later| json!({"log": later.lineage, "from": later.from.iso()})))
 }
 
 /// So many of something.
@@ -141,7 +157,16 @@ pub(super) fn until(log: Option<&Path>, until: Option<Until>, manifest: &Manifes
         return refuse(format!("this backup is of {}, which is later than {}: take an earlier one", manifest.created_at, until.iso()));
     }
     let replayed = care::replay(database, log, &place.lineage, place.segment, until).map_err(|error| failed(&error))?;
-    Ok(Some(Reached::of(manifest, &replayed, is_moment.then_some(until))))
+    let reached = Reached::of(manifest, &replayed, is_moment.then_some(until));
+    // Where the log goes on after what was asked for, it has all of that.
+    let went_on = if replayed.left_out.is_none() {
+        let ends = replayed.last.unwrap_or(Timestamp::from_millis(manifest.created_at_millis));
+        let later = care::later_log(log, &place.lineage, ends).map_err(|error| failed(&error))?;
+        later.filter(|later| later.from <= until)
+    } else {
+        None
+    };
+    Ok(Some(Reached { went_on, ..reached }))
 }
 
 #[cfg(test)]

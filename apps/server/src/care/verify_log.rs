@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use core_types::Timestamp;
-use persistence::care::{self, CheckedLog, Stretch};
+use persistence::care::{self, CheckedLog, LaterLog, Stretch};
 use serde_json::{Value, json};
 
 use super::manifest::Manifest;
 use super::progress::{Progress, size};
-use super::recover::{counted, disorder_as_json, out_of_order};
+use super::recover::{counted, disorder_as_json, out_of_order, went_on, went_on_as_json};
 use super::{failed, off_thread, schedule, unwritable, verify};
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -108,6 +108,17 @@ fn lead(logs: &[CheckedLog], backup: &Manifest) -> Lead {
     }
 }
 
+/// The log that the database went on in after the end of this one, by the times of their commits.
+fn later(logs: &[CheckedLog], log: &CheckedLog) -> Option<LaterLog> {
+    let ends = log.stretches.iter().rev().find_map(|stretch| stretch.ends)?;
+    let others = logs.iter().filter(|other| other.lineage != log.lineage);
+    let begun = others.filter_map(|other| {
+        let from = other.stretches.iter().find_map(|stretch| stretch.begins)?;
+        Some(LaterLog { lineage: other.lineage.clone(), from })
+    });
+    begun.filter(|later| later.from > ends).min_by_key(|later| later.from)
+}
+
 fn report(looked_at: &str, findings: &Findings) -> String {
     let mut report = String::new();
     // Writing to a String cannot fail.
@@ -120,6 +131,9 @@ fn report(looked_at: &str, findings: &Findings) -> String {
         }
         if let Some(disorder) = &log.disorder {
             let _ = writeln!(report, "{}: {}", log.lineage, out_of_order(disorder));
+        }
+        if let Some(later) = later(&findings.logs, log) {
+            let _ = writeln!(report, "{}: {}", log.lineage, went_on(&later));
         }
     }
     for Leading { path, created_at, to } in &findings.backups {
@@ -160,7 +174,9 @@ fn in_json(looked_at: &str, findings: &Findings) -> Value {
     };
     let log = |log: &CheckedLog| {
         let stretches: Vec<Value> = log.stretches.iter().map(stretch).collect();
-        json!({"log": log.lineage, "stretches": stretches, "outOfOrder": disorder_as_json(log.disorder)})
+        let later = later(&findings.logs, log);
+        json!({"log": log.lineage, "stretches": stretches, "outOfOrder": disorder_as_json(log.disorder),
+            "wentOn": went_on_as_json(later.as_ref())})
     };
     let backup = |backup: &Leading| {
         let until = if let Lead::Until(until) = backup.to { Some(until.iso()) } else { None };
@@ -226,6 +242,27 @@ mod tests {
         let backups = vec![Leading { path: "one".into(), created_at: manifest.created_at.clone(), to }];
         let said = report("log", &Findings { logs, backups, problems: Vec::new() });
         assert!(said.contains("one: leads to 1970-01-01T00:00:00.100Z, and nothing of a later time came since"), "{said}");
+    }
+
+    #[test]
+    fn of_a_log_after_which_another_begins_that_is_told() {
+        let at = Timestamp::from_millis;
+        let log = |lineage: &str, times: Option<(i64, i64)>| {
+            let (begins, ends) = (times.map(|(begins, _)| at(begins)), times.map(|(_, ends)| at(ends)));
+            let stretches = vec![Stretch { first: 1, last: 3, bytes: 1, commits: 2, begins, ends }];
+            CheckedLog { lineage: lineage.to_owned(), last: 3, stretches, disorder: None, problems: Vec::new() }
+        };
+        // The one without a commit leads nowhere.
+        let logs = vec![log("a", Some((60, 90))), log("b", Some((10, 50))), log("c", None), log("d", Some((95, 99)))];
+        let findings = Findings { logs, backups: Vec::new(), problems: Vec::new() };
+        let said = report("log", &findings);
+        for (lineage, next) in [("b", "a, from 1970-01-01T00:00:00.060Z"), ("a", "d, from 1970-01-01T00:00:00.095Z")] {
+            assert!(said.contains(&format!("{lineage}: the database went on in another log: {next}\n")), "{said}");
+        }
+        assert_eq!(said.matches("went on").count(), 2, "{said}");
+        let told = in_json("log", &findings);
+        assert_eq!(told["logs"][1]["wentOn"], json!({"log": "a", "from": "1970-01-01T00:00:00.060Z"}));
+        assert!(told["logs"][2]["wentOn"].is_null() && told["logs"][3]["wentOn"].is_null(), "{told}");
     }
 
     #[test]

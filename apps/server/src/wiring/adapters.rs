@@ -52,11 +52,22 @@ pub fn not_opened(error: &OpenError) -> Failure {
             (Exit::Database, advice)
         }
         OpenError::Log { .. } => (Exit::Database, "; look at BACKUP_LOG_DIR: its permissions, its free space; or unset it"),
-        OpenError::Mixed { .. } => {
+        OpenError::Unmounted { .. } => {
+            let advice = "; most likely it is not mounted: mount it, or have BACKUP_LOG_DIR name the directory that has the log, and start \
+                          again; to begin another log there on purpose, for which a new backup is needed, unset BACKUP_LOG_DIR for one \
+                          start of the server (docs/operations.md)";
+            (Exit::Database, advice)
+        }
+        OpenError::Mixed { left: Some(_), .. } => {
+            let advice = "; the data directory is left as it is: see to it that the log can be written (its permissions, its free space), \
+                          and start again, which puts that into it and tells the way on (docs/operations.md)";
+            (Exit::Database, advice)
+        }
+        OpenError::Mixed { left: None, .. } => {
             let advice = "; the data directory is left as it is, and the log leads to what was committed last: restore a backup from \
                           before with `doolittle restore --from <backup> --log <BACKUP_LOG_DIR> --data-dir <another directory>`; without \
-                          one, see what is wrong with `doolittle verify`, and move the log away, or unset BACKUP_LOG_DIR for one start, to \
-                          go on with what is there; another log begins then (docs/operations.md)";
+                          one, see what is wrong with `doolittle verify`, and unset BACKUP_LOG_DIR for one start of the server, to go on \
+                          with what is there; another log begins then (docs/operations.md)";
             (Exit::Database, advice)
         }
         OpenError::Unwritable { .. } => (Exit::Database, "; mend its permissions or free some space"),

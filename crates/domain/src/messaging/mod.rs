@@ -298,9 +298,10 @@ impl MessagingService for Messaging {
 
     async fn remove(&self, caller: &Caller, channel: ChannelId, id: MessageId) -> ServiceResult<()> {
         require(caller, Permission::MessagesWrite)?;
+        let found = self.ports.messages.find(id).await?;
+        // Asked behind that: it is the channel that the message was in.
         self.ports.access.to(caller, Wanted::Channel(channel)).await?;
-        // To whom everything is within reach, what is not there is gone already.
-        let found = if caller.reach().is_none() { self.ports.messages.find(id).await? } else { Some(self.message(caller, id).await?) };
+        // What is not there is gone already, and what is in another channel is as if it were not there.
         let Some(message) = found.filter(|message| message.channel_id == channel) else { return Ok(()) };
         Self::require_own(caller, &message)?;
         let (ports, place) = (self.ports.clone(), message.place());

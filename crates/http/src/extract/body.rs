@@ -6,11 +6,12 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use bytes::BytesMut;
-use core_types::json::object_has_nul;
+use core_types::json::{has_more_values, object_has_nul};
 use core_types::{Caller, JsonObject};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::error::Category;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
 use crate::app::State;
@@ -35,7 +36,11 @@ impl FromRequest for JsonBody {
             }
             still_counts(&request)?;
             check_type(request.headers())?;
-            parse(&bytes).map(Self)
+            if bytes.len() <= limits::READ_AT_ONCE_BYTES {
+                return parse(&bytes).map(Self);
+            }
+            // Whoever is served by the same worker does not wait for it.
+            spawn_blocking(move || parse(&bytes)).await.map_err(ApiError::internal)?.map(Self)
         })
     }
 }
@@ -128,6 +133,9 @@ fn check_type(headers: &HeaderMap) -> ApiResult<()> {
 
 fn parse(bytes: &[u8]) -> ApiResult<JsonObject> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if has_more_values(bytes, limits::BODY_VALUES) {
+        return Err(ApiError::new(Code::InvalidJson, format!("The request body has more than {} values", limits::BODY_VALUES)));
+    }
     let object: JsonObject = serde_json::from_slice(bytes).map_err(|error| {
         ApiError::new(
             Code::InvalidJson,
@@ -146,10 +154,14 @@ fn parse(bytes: &[u8]) -> ApiResult<JsonObject> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use actix_web::error::PayloadError;
     use actix_web::test::TestRequest;
     use bytes::Bytes;
-    use futures_util::stream;
+    use futures_util::{poll, stream};
+    use serde_json::Value;
+    use tokio::runtime;
     use tokio::time::sleep;
 
     use super::*;
@@ -175,5 +187,30 @@ mod tests {
             assert_eq!(late.body()["error"]["code"], "REQUEST_TIMEOUT");
             assert_eq!(began.elapsed().as_secs(), limits::BODY_TIME.as_secs());
         }
+    }
+
+    /// A request whose body is an object with a text of so many bytes.
+    fn sent(bytes: usize) -> LocalBoxFuture<'static, ApiResult<JsonBody>> {
+        let body = format!("{{\"text\":\"{}\"}}", "x".repeat(bytes));
+        let request = TestRequest::default().insert_header((header::CONTENT_TYPE, "application/json")).set_payload(body);
+        let (request, mut payload) = request.to_http_parts();
+        JsonBody::from_request(&request, &mut payload)
+    }
+
+    #[test]
+    fn what_is_large_is_not_read_where_others_are_served() {
+        let runtime = runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let (release, held) = mpsc::channel::<()>();
+            // The only thread beside this one is busy.
+            let busy = spawn_blocking(move || held.recv());
+            assert!(sent(limits::READ_AT_ONCE_BYTES / 2).await.is_ok());
+            let mut large = sent(limits::READ_AT_ONCE_BYTES);
+            assert!(poll!(&mut large).is_pending());
+            release.send(()).unwrap();
+            assert!(busy.await.unwrap().is_ok());
+            let JsonBody(read) = large.await.unwrap();
+            assert_eq!(read.get("text").and_then(Value::as_str).map(str::len), Some(limits::READ_AT_ONCE_BYTES));
+        });
     }
 }

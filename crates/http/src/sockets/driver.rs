@@ -1,9 +1,12 @@
 //! The task of one session: takes what its client sends, in order, and does what the protocol and the client ask for.
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
+use actix_web::ResponseError;
+use actix_web::http::StatusCode;
 use auth::{Class, Client};
 use core_types::error::chain;
 use core_types::system::LogReader;
@@ -12,6 +15,7 @@ use parking_lot::Mutex;
 use realtime::{Call, Closed, Frame, Output, Session, Via, engine};
 use serde_json::Value;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::State;
@@ -220,7 +224,7 @@ impl Driver {
                 input = self.inputs.recv() => match input {
                     Some(Input::Packet(packet, via, of_packet)) => {
                         weight = Some(of_packet);
-                        self.session.receive(packet, via, Instant::now().into_std())
+                        self.receive(packet, via).await
                     }
                     Some(Input::Knock(number, outbox)) => self.knock(number, outbox),
                     Some(Input::Malformed) => vec![Output::Close(Closed::Malformed(realtime::Malformed("a packet cannot be read")))],
@@ -255,6 +259,29 @@ impl Driver {
         }
     }
 
+    /// A packet has come. What is long is read beside the worker, which others would wait for meanwhile.
+    async fn receive(&mut self, packet: engine::Packet, via: Via) -> Vec<Output> {
+        let now = Instant::now().into_std();
+        if packet.size() <= limits::READ_AT_ONCE_BYTES || matches!(packet, engine::Packet::Binary(_)) {
+            return self.session.receive(packet, via, now);
+        }
+        let mut session = std::mem::replace(&mut self.session, Session::over(now));
+        let reading = spawn_blocking(move || {
+            let outputs = session.receive(packet, via, now);
+            (session, outputs)
+        });
+        match reading.await {
+            Ok((session, outputs)) => {
+                self.session = session;
+                outputs
+            }
+            Err(failed) => {
+                log::error!("a packet cannot be read: {failed}");
+                vec![Output::Close(Closed::Malformed(realtime::Malformed("a packet cannot be read")))]
+            }
+        }
+    }
+
     /// A websocket knocks. One that does while another does is sent away, by dropping what it waits for.
     fn knock(&mut self, number: u64, outbox: mpsc::Sender<Direct>) -> Vec<Output> {
         self.candidate.get_or_insert_with(|| Candidate { number, outbox, until: Instant::now() + limits::UPGRADE_TIME });
@@ -279,7 +306,7 @@ impl Driver {
         self.link.carried_by(Carrier::Polls);
     }
 
-    async fn perform(&mut self, outputs: Vec<Output>) -> std::ops::ControlFlow<()> {
+    async fn perform(&mut self, outputs: Vec<Output>) -> ControlFlow<()> {
         for output in outputs {
             match output {
                 Output::Send(frame) => self.send(frame),
@@ -293,8 +320,8 @@ impl Driver {
                     self.direct(Direct::TakeOver);
                     self.carrier = self.candidate.take().map_or(0, |candidate| candidate.number);
                 }
-                Output::Connect(auth) => self.connect(&auth),
-                Output::Event(_) if self.is_dismissed() => return std::ops::ControlFlow::Break(()),
+                Output::Connect(auth) => self.connect(&auth)?,
+                Output::Event(_) if self.is_dismissed() => return ControlFlow::Break(()),
                 Output::Event(event) => {
                     let ack = event.ack;
                     match self.count() {
@@ -306,17 +333,17 @@ impl Driver {
                         Err(error) => self.fail(ack, &error),
                     }
                 }
-                Output::Unreadable { ack } => {
+                Output::Unreadable { ack, why } => {
                     let error = self.count().err();
-                    self.fail(ack, &error.unwrap_or_else(|| ApiError::new(Code::InvalidJson, "The payload is not valid JSON")));
+                    self.fail(ack, &error.unwrap_or_else(|| ApiError::new(Code::InvalidJson, why.to_string())));
                 }
                 Output::Close(why) => {
                     log::debug!("a socket is closed: {why}");
-                    return std::ops::ControlFlow::Break(());
+                    return ControlFlow::Break(());
                 }
             }
         }
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     /// Whether what the client showed counts no longer.
@@ -336,7 +363,8 @@ impl Driver {
         }
     }
 
-    fn connect(&mut self, auth: &Value) {
+    /// Connects the client, or tells it why not. Whoever asks beyond its rate is told so, and sent away: a session is no place to guess on.
+    fn connect(&mut self, auth: &Value) -> ControlFlow<()> {
         let identified = self.identify(auth).and_then(|identity| {
             self.slot.known(&identity.caller)?;
             self.link.known(&identity.caller, &self.state.outgoing);
@@ -351,22 +379,33 @@ impl Driver {
                 self.send(authenticated);
                 self.send(established);
                 self.identity = Some(identity);
+                ControlFlow::Continue(())
             }
-            Err(error) => self.send(self.session.refuse(&error.to_string())),
+            Err(error) => {
+                self.send(self.session.refuse(&error.to_string()));
+                if error.status_code() == StatusCode::TOO_MANY_REQUESTS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
         }
+    }
+
+    /// Whose key the client shows as it connects; `None` where it shows none, or none that counts. A right key counts for its own name,
+    /// and a wrong one where the client comes from, so that nobody is shut out by what others at the same place guess.
+    fn shown(&self, auth: &Value) -> Result<Option<Caller>, ApiError> {
+        let mut keys = ["apiKey", "token"].into_iter().filter_map(|name| auth.get(name)?.as_str()).peekable();
+        if keys.peek().is_none() {
+            return Ok(None);
+        }
+        let now = self.state.services.clock.now();
+        let caller = keys.find_map(|key| self.state.services.keyring.verify(key, now));
+        let own = caller.as_ref().and_then(|caller| rates::by_name(caller, &self.state));
+        self.count_for(own.as_ref().or(self.knocker.client.as_ref()))?;
+        Ok(caller)
     }
 
     /// Who connects: the caller by the key that it shows, here or with its request, and the entity that it names.
     fn identify(&self, auth: &Value) -> Result<Identity, ApiError> {
-        let text = |name| auth.get(name).and_then(Value::as_str);
-        let mut keys = ["apiKey", "token"].into_iter().filter_map(text).peekable();
-        if self.knocker.caller.is_none() || keys.peek().is_some() {
-            // Whoever guesses is counted like whoever asks, and before it is known whether the guess is right.
-            self.count()?;
-        }
         // Whoever shows a key that counts is who it says, also where none is asked for.
-        let shown = keys.find_map(|key| self.state.services.keyring.verify(key, self.state.services.clock.now()));
-        let Some(caller) = shown.or_else(|| self.knocker.caller.clone()) else {
+        let Some(caller) = self.shown(auth)?.or_else(|| self.knocker.caller.clone()) else {
             let message = "Missing or invalid API key: send it as auth.apiKey or auth.token, as X-API-KEY or Authorization: Bearer";
             return Err(ApiError::new(Code::Unauthorized, message));
         };
@@ -375,7 +414,7 @@ impl Driver {
         }
         // One person is who its token says, whatever it calls itself.
         let person = caller.reach().and_then(|reach| reach.person);
-        let named: Option<EntityId> = text("entityId").and_then(|id| id.parse().ok());
+        let named: Option<EntityId> = auth.get("entityId").and_then(Value::as_str).and_then(|id| id.parse().ok());
         if person.zip(named).is_some_and(|(person, named)| person != named) {
             return Err(ApiError::new(Code::Forbidden, "entityId must be that of the token's subject"));
         }
@@ -398,9 +437,12 @@ impl Driver {
 
     /// Counts something that a client asks for.
     pub(crate) fn count(&self) -> Result<(), ApiError> {
-        let client = self.identity.as_ref().map_or(&self.knocker.client, |identity| &identity.client);
-        let Some(client) = client else { return Ok(()) };
-        rates::count_client(&self.state, Class::Api, client).and_then(|rated| rated.refusal()).map_or(Ok(()), Err)
+        self.count_for(self.identity.as_ref().map_or(&self.knocker.client, |identity| &identity.client).as_ref())
+    }
+
+    fn count_for(&self, client: Option<&Client>) -> Result<(), ApiError> {
+        let rated = client.and_then(|client| rates::count_client(&self.state, Class::Api, client));
+        rated.and_then(|rated| rated.refusal()).map_or(Ok(()), Err)
     }
 
     /// One step of catching up was made, or failed.

@@ -51,25 +51,33 @@ pub(crate) fn public_routes(routes: &mut Routes) {
     routes.at(PATH, [get().to(open_or_read).wrap(from_fn(check)), post().to(write).wrap(from_fn(check))]);
 }
 
-/// Lets in whoever may knock: a key may still come, but a server without one answers only this machine here too. A new session
-/// counts as a request.
+/// Lets in whoever may knock: a key may still come, but a server without one answers only this machine here too.
 async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(state) = request.app_data::<State>().cloned() else {
         return Ok(request.into_response(ApiError::internal("the application has no state").error_response()));
     };
     // As `wanted` reads it: a `sid` without a value is none.
     let opens = Query::read(request.query_string()).ok().is_none_or(|query| query.first("sid").is_none());
-    let knocker = gate::knocking(&request, &state).and_then(|caller| {
-        let client = rates::client(&request, &state, caller.as_ref());
-        let rated = client.as_ref().filter(|_| opens).and_then(|client| rates::count_client(&state, Class::Api, client));
-        rated.and_then(|rated| rated.refusal()).map_or(Ok(Knocker { caller, client }), Err)
-    });
-    match knocker {
+    match knocker(&request, &state, opens) {
         Ok(knocker) => {
             request.extensions_mut().insert(knocker);
             next.call(request).await
         }
         Err(error) => Ok(request.into_response(error.error_response())),
+    }
+}
+
+/// Who knocks. Whoever is known opens sessions at a rate, and a wrong key is a guess and counts where it comes from. Who shows none yet is
+/// not counted, and so not shut out by what others at the same place guess: how many such sessions there are has bounds of its own.
+fn knocker(request: &ServiceRequest, state: &State, opens: bool) -> ApiResult<Knocker> {
+    let knocking = gate::knocking(request, state);
+    let caller = knocking.as_ref().ok().and_then(Option::as_ref);
+    let client = rates::client(request, state, caller);
+    let counts = if caller.is_some() { opens } else { gate::shows_key(request) };
+    let rated = client.as_ref().filter(|_| counts).and_then(|client| rates::count_client(state, Class::Api, client));
+    match rated.and_then(|rated| rated.refusal()) {
+        Some(refusal) => Err(refusal),
+        None => Ok(Knocker { caller: knocking?, client }),
     }
 }
 
@@ -136,6 +144,7 @@ pub(crate) async fn open_or_read(state: State, query: Query, request: HttpReques
         (status = 403, description = "FORBIDDEN"),
         (status = 408, description = "REQUEST_TIMEOUT"),
         (status = 413, description = "PAYLOAD_TOO_LARGE"),
+        (status = 429, description = "RATE_LIMIT_EXCEEDED"),
         (status = 503, description = "OVERLOADED"),
     ),
 )]

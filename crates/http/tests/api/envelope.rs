@@ -114,6 +114,24 @@ async fn bodies_that_are_no_json_object_are_refused() {
 }
 
 #[actix_web::test]
+async fn a_body_has_as_many_values_as_it_may_and_no_more() {
+    const MOST: usize = 65_536;
+    let api = Api::open();
+    // The agent and its list are values themselves.
+    let body = |values: usize| format!("{{\"agent\":{{\"a\":[{}]}}}}", vec!["[]"; values - 2].join(","));
+    assert_eq!(api.post_bytes("/api/agents", body(MOST).as_bytes()).await.status, 201);
+    let calls = api.fakes.calls().len();
+    for many in [MOST + 1, 690_000] {
+        let message = api.post_bytes("/api/agents", body(many).as_bytes()).await.error(400, "INVALID_JSON");
+        assert_eq!(message, "The request body has more than 65536 values");
+    }
+    assert_eq!(api.fakes.calls().len(), calls, "nobody was asked");
+    // What is in a text is one value, whatever it looks like.
+    let text = format!("{{\"agent\":{{\"a\":\"{}\"}}}}", "[,\\\"{,".repeat(MOST));
+    assert_eq!(api.post_bytes("/api/agents", text.as_bytes()).await.status, 201);
+}
+
+#[actix_web::test]
 async fn an_absent_body_is_an_empty_object() {
     let api = Api::open();
     for request in [

@@ -6,7 +6,7 @@ use actix_web::test::TestRequest;
 use auth::RateLimits;
 use doolittle_http::HttpSettings;
 
-use crate::fakes::NOW;
+use crate::fakes::{AGENT, NOW};
 use crate::support::{Answer, Api, KEY, local};
 
 fn limited(api: u32, uploads: u32) -> HttpSettings {
@@ -81,6 +81,36 @@ async fn uploads_have_a_limit_of_their_own() {
 }
 
 #[actix_web::test]
+async fn an_upload_counts_as_one_however_its_path_is_written() {
+    for path in [
+        "/api/media/upload",
+        "/API/Media/upload/",
+        "/%61pi/media/upload",
+        "/api/%6dedia/upload",
+        "/api/%6Dedia/agents/x/upload-medi%61",
+        "/api/%61udio/transcribe",
+        "/api/messaging/channels/x/upload-%6dedia",
+    ] {
+        let api = Api::with(None, limited(10, 1));
+        let answer = api.post(path, serde_json::json!({})).await;
+        assert_eq!(answer.header("ratelimit-limit"), Some("1"), "{path}: {}", answer.text());
+        api.post(path, serde_json::json!({})).await.error(429, "UPLOAD_RATE_LIMIT_EXCEEDED");
+    }
+}
+
+#[actix_web::test]
+async fn a_document_counts_as_an_upload_where_it_is_sent_as_a_file() {
+    let api = Api::with(None, limited(10, 1));
+    let path = format!("/api/memory/agents/{AGENT}/documents");
+    assert_eq!(api.post(&path, serde_json::json!({})).await.header("ratelimit-limit"), Some("10"));
+    let kind = ("content-type", "Multipart/Form-Data; boundary=b");
+    let form = || local(TestRequest::post().uri(&path)).insert_header(kind).set_payload("--b--");
+    assert_eq!(api.send(form()).await.header("ratelimit-limit"), Some("1"));
+    api.send(form()).await.error(429, "UPLOAD_RATE_LIMIT_EXCEEDED");
+    assert_eq!(api.get(&path).await.header("ratelimit-limit"), Some("10"));
+}
+
+#[actix_web::test]
 async fn a_key_is_counted_apart_from_those_who_guess_it() {
     let api = Api::with(Some(KEY), limited(2, 0));
     let ask =
@@ -95,6 +125,59 @@ async fn a_key_is_counted_apart_from_those_who_guess_it() {
     ask(KEY).await.error(429, "RATE_LIMIT_EXCEEDED");
     let elsewhere = TestRequest::get().uri("/api/agents").peer_addr(([192, 0, 2, 2], 9).into()).insert_header(("x-api-key", KEY));
     api.send(elsewhere).await.error(429, "RATE_LIMIT_EXCEEDED");
+}
+
+#[actix_web::test]
+async fn keys_are_not_guessed_at_leisure_where_figures_are_told() {
+    let api = Api::with(Some(KEY), limited(2, 0));
+    let ask =
+        |key: &str| api.send(TestRequest::get().uri("/metrics").peer_addr(([192, 0, 2, 1], 9).into()).insert_header(("x-api-key", key)));
+    for left in ["1", "0"] {
+        let refused = ask("guess").await;
+        refused.error(401, "UNAUTHORIZED");
+        assert_eq!(refused.header("ratelimit-remaining"), Some(left));
+    }
+    ask("guess").await.error(429, "RATE_LIMIT_EXCEEDED");
+    for left in ["1", "0"] {
+        let told = ask(KEY).await;
+        assert_eq!((told.status, told.header("ratelimit-remaining")), (200, Some(left)));
+    }
+    ask(KEY).await.error(429, "RATE_LIMIT_EXCEEDED");
+    for _ in 0..5 {
+        let near = api.get("/metrics").await;
+        assert_eq!((near.status, headers(&near)), (200, [None; 8]), "this machine is not counted");
+    }
+}
+
+#[actix_web::test]
+async fn a_socket_opens_without_a_key_and_a_wrong_one_counts_where_it_comes_from() {
+    let knock = |key: Option<&str>| {
+        let request = TestRequest::get().uri("/socket.io/?EIO=4&transport=polling").peer_addr(([192, 0, 2, 1], 9).into());
+        let request = request.insert_header(("host", "agents.example"));
+        if let Some(key) = key { request.insert_header(("x-api-key", key)) } else { request }
+    };
+    let api = Api::with(Some(KEY), limited(2, 0));
+    for _ in 0..2 {
+        assert_eq!(api.send(knock(Some("guess"))).await.status, 200, "a right one may still come");
+    }
+    api.send(knock(Some("guess"))).await.error(429, "RATE_LIMIT_EXCEEDED");
+    let of_a_session = knock(Some("guess")).uri("/socket.io/?EIO=4&transport=polling&sid=x");
+    api.send(of_a_session).await.error(429, "RATE_LIMIT_EXCEEDED");
+    for _ in 0..5 {
+        assert_eq!(api.send(knock(None)).await.status, 200);
+    }
+    for _ in 0..2 {
+        assert_eq!(api.send(knock(Some(KEY))).await.status, 200);
+    }
+    api.send(knock(Some(KEY))).await.error(429, "RATE_LIMIT_EXCEEDED");
+
+    // Where no key is asked for, tenants may have some.
+    let open = Api::with(None, limited(2, 0));
+    for _ in 0..2 {
+        open.send(knock(Some("guess"))).await.error(403, "FORBIDDEN");
+    }
+    open.send(knock(Some("guess"))).await.error(429, "RATE_LIMIT_EXCEEDED");
+    open.send(knock(None)).await.error(403, "FORBIDDEN");
 }
 
 #[actix_web::test]

@@ -103,9 +103,13 @@ pub(crate) fn directory(log: &Path, lineage: u128) -> PathBuf {
     log.join(format!("{lineage:032x}"))
 }
 
-/// Whether any log was ever kept here.
+/// Whether any log was ever kept here. None was where nothing is.
 pub(crate) fn has_logs(log: &Path) -> io::Result<bool> {
-    lineages(log).map(|lineages| !lineages.is_empty())
+    match lineages(log) {
+        Ok(lineages) => Ok(!lineages.is_empty()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The logs that were ever kept here: their directories, by the names of these.

@@ -63,6 +63,29 @@ pub fn check_log(log: &Path, mut progress: impl FnMut(u64)) -> Result<Vec<Checke
     Ok(checked)
 }
 
+/// A log that begins after another has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaterLog {
+    /// Which log.
+    pub lineage: String,
+    /// The time of its first commit that is there.
+    pub from: Timestamp,
+}
+
+/// The first of the logs beside one that begin after this time; `None` where none does. What cannot be read is passed over, since nothing
+/// is made of it.
+pub fn later_log(log: &Path, beside: &str, after: Timestamp) -> Result<Option<LaterLog>, CareError> {
+    let others = lineages(log).map_err(CareError::file(log))?.into_iter().filter(|(lineage, _)| lineage != beside);
+    let begun = others.filter_map(|(lineage, directory)| Some(LaterLog { lineage, from: begins(&directory)? }));
+    Ok(begun.filter(|later| later.from > after).min_by_key(|later| later.from))
+}
+
+/// The time of the first commit of a log that is there.
+fn begins(directory: &Path) -> Option<Timestamp> {
+    let numbers = numbers(directory).ok()?;
+    numbers.into_iter().filter_map(|number| commits(&file(directory, number)).ok()).flatten().map(|(_, at)| at).next()
+}
+
 fn check_lineage(lineage: String, directory: &Path, progress: &mut impl FnMut(u64)) -> Result<CheckedLog, CareError> {
     let id = u128::from_str_radix(&lineage, 16).unwrap_or_default();
     let nothing = CheckedLog { lineage, last: 0, stretches: Vec::new(), disorder: None, problems: Vec::new() };

@@ -24,7 +24,7 @@ mod times;
 pub use check::{Check, Checked, KnownFile, Problem, check, known_files};
 pub use copy::{Copied, copy};
 pub use log::{forget_log, log_of, log_place};
-pub use look::{CheckedLog, Stretch, check_log};
+pub use look::{CheckedLog, LaterLog, Stretch, check_log, later_log};
 pub use mend::{forget_vectors, forget_words, reindex};
 pub use replay::{LeftOut, Replayed, replay};
 pub use sealed::sealed;

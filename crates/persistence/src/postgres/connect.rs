@@ -8,7 +8,7 @@ use diesel::pg::Pg;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::SimpleAsyncConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
-use diesel_async::pooled_connection::deadpool::Pool;
+use diesel_async::pooled_connection::deadpool::{Hook, HookError, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use futures_util::FutureExt as _;
 use rustls_platform_verifier::BuilderVerifierExt as _;
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tokio_postgres::config::{Config, Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::refusals::Refusals;
 use super::{Conn, lock};
 use crate::error::OpenError;
 use crate::migrate;
@@ -127,8 +128,8 @@ impl Connector {
         Ok(conn)
     }
 
-    /// The pool of connections that work.
-    pub(crate) fn pool(self, options: &Options) -> Result<Pool<Conn>, OpenError> {
+    /// The pool of connections that work, but for those that these refusals concern.
+    pub(super) fn pool(self, options: &Options, refusals: Refusals) -> Result<Pool<Conn>, OpenError> {
         let mut config = ManagerConfig::default();
         // A connection that broke while idle is noticed without asking the server.
         config.recycling_method = RecyclingMethod::Fast;
@@ -138,8 +139,15 @@ impl Connector {
             async move { connector.connect_to_work(limit).await }.boxed()
         });
         let manager = AsyncDieselConnectionManager::new_with_config(String::new(), config);
+        let able =
+            Hook::<Conn>::sync_fn(
+                move |_, metrics| {
+                    if refusals.concern(metrics.created) { Err(HookError::message("it may not write")) } else { Ok(()) }
+                },
+            );
         let size = usize::try_from(options.connections.max(1)).unwrap_or(usize::MAX);
-        Pool::builder(manager).max_size(size).build().map_err(|error| OpenError::Failed { source: Box::new(error) })
+        let pool = Pool::builder(manager).max_size(size).pre_recycle(able);
+        pool.build().map_err(|error| OpenError::Failed { source: Box::new(error) })
     }
 }
 

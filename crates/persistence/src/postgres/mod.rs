@@ -30,14 +30,16 @@ macro_rules! run {
 
 /// Runs a unit of work in a transaction of its own and waits for its commit. It goes on where the caller stops waiting: a
 /// connection that came back in the middle would keep its locks. Nothing is begun, and nothing committed, while another server may work
-/// on the database.
+/// on the database. A connection on which it was refused, since nothing may be written there, is noted to be replaced.
 macro_rules! in_tx {
     ($db:expr, |$conn:ident| $work:expr) => {{
-        let held = $db.sure_of_lock()?;
+        let (held, refusals) = ($db.sure_of_lock()?, $db.refusals.clone());
         let mut pooled = $db.connection().await?;
         let running = tokio::spawn(async move {
             let conn: &mut Conn = &mut pooled;
-            diesel_async::AsyncConnection::transaction(conn, async move |$conn: &mut Conn| held.still($work.await)).await
+            let done = diesel_async::AsyncConnection::transaction(conn, async move |$conn: &mut Conn| held.still($work.await)).await;
+            refusals.note(&done);
+            done
         });
         running.await.map_err(crate::error::cut_short)?
     }};
@@ -153,6 +155,7 @@ mod prepared;
 mod queue;
 #[path = "../repos/reflection.rs"]
 mod reflection;
+mod refusals;
 #[path = "../repos/rooms.rs"]
 mod rooms;
 #[path = "../repos/runs.rs"]
@@ -184,6 +187,7 @@ pub(crate) struct Db {
     patience: Duration,
     lock: Mutex<Option<lock::Lock>>,
     held: lock::Held,
+    refusals: refusals::Refusals,
     ids: Arc<dyn Ids>,
     /// Whether there may be memories that are not findable yet.
     unindexed: AtomicBool,
@@ -195,10 +199,11 @@ impl Db {
         let connector = connect::Connector::probe(url).await?;
         let lock = lock::take(&connector).await?;
         connect::migrate(connector.connect_to_open().await?).await?;
-        let pool = connector.clone().pool(options)?;
+        let refusals = refusals::Refusals::default();
+        let pool = connector.clone().pool(options, refusals.clone())?;
         let held = lock.held();
         let (patience, lock, unindexed) = (options.patience, Mutex::new(Some(lock)), AtomicBool::new(true));
-        Ok(Self { pool, connector, patience, lock, held, ids, unindexed })
+        Ok(Self { pool, connector, patience, lock, held, refusals, ids, unindexed })
     }
 
     /// How the connections are protected, for a person.

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use core_types::Tenant;
-use core_types::deliveries::{Busy, ClaimRequest, Claimed, DeliveryState, Fence, HASTY_ATTEMPTS, Loads, RESPITE_MILLIS, Requeue};
+use core_types::deliveries::{
+    Busy, ClaimRequest, Claimed, DeliveryState, Fence, HASTY_ATTEMPTS, LEASE_MILLIS, LONGEST_WAIT_MILLIS, Loads, RESPITE_MILLIS, Requeue,
+};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -257,7 +259,7 @@ work! {
         if run!(cancel(conn, vec![row], now))?.is_none() {
             return Err(Undo::Answer(()));
         }
-        run!(promote(conn, channel, agent))?;
+        run!(promote(conn, channel, agent, now))?;
         Ok(())
     }
 }
@@ -309,6 +311,39 @@ work! {
     }
 }
 
+/// The heads that would be due later than anything waits, but for those that are put away: a clock that was ahead has put them off.
+macro_rules! heads_put_off {
+    ($now:expr) => {
+        deliveries::table.filter(deliveries::due_at.gt($now.saturating_add(LONGEST_WAIT_MILLIS))).filter(deliveries::due_at.lt(PUT_AWAY))
+    };
+}
+
+/// So many of them are made due in one transaction, so that writers never wait long.
+const HASTENED: i64 = 500;
+
+work! {
+    /// Some heads that a clock put off, with their state. There are none unless a clock was set, and then this is one step in an index.
+    pub(super) fn put_off(conn: &mut Conn, now: i64) -> Result<Vec<(Id, String)>, Fault> {
+        let some = heads_put_off!(now).order(deliveries::due_at).limit(HASTENED).select((deliveries::id, deliveries::state));
+        Ok(run!(some.load(conn))?)
+    }
+}
+
+work! {
+    /// Makes these heads due, if they still are put off: at once, or when a lease from now on ends. In the order of ids, as everybody who
+    /// locks several deliveries does. Returns how many there were.
+    pub(super) fn hasten(conn: &mut Conn, mut heads: Vec<(Id, String)>, now: i64) -> Result<u64, Fault> {
+        heads.sort_unstable();
+        let (claimed, mut hastened) = (DeliveryState::Claimed.to_string(), 0_usize);
+        for (id, state) in heads {
+            let due_at = if state == claimed { now.saturating_add(LEASE_MILLIS) } else { now };
+            let head = heads_put_off!(now).filter(deliveries::id.eq(id)).filter(deliveries::state.eq(state));
+            hastened += run!(diesel::update(head).set(deliveries::due_at.eq(due_at)).execute(conn))?;
+        }
+        Ok(u64::try_from(hastened).unwrap_or(u64::MAX))
+    }
+}
+
 work! {
     pub(super) fn recover(conn: &mut Conn, now: i64) -> Result<u64, Fault> {
         let claimed = deliveries::table
@@ -316,6 +351,7 @@ work! {
             .filter(deliveries::state.eq(DeliveryState::Claimed.to_string()));
         let pending = (deliveries::state.eq(DeliveryState::Pending.to_string()), deliveries::due_at.eq(now));
         let recovered = run!(diesel::update(claimed).set(pending).execute(conn))?;
+        run!(diesel::update(heads_put_off!(now)).set(deliveries::due_at.eq(now)).execute(conn))?;
         let later = now.saturating_add(RESPITE_MILLIS);
         let hasty = deliveries::table
             .filter(deliveries::due_at.lt(later))

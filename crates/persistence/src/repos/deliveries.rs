@@ -239,19 +239,20 @@ work! {
 
 work! {
     /// Makes the oldest open delivery of an agent in a channel the head, after the head before it ended. Returns whether there is one.
-    pub(super) fn promote(conn: &mut Conn, channel: Id, agent: Id) -> QueryResult<bool> {
-        let oldest: Option<Id> = run!(
+    /// It is due since it was made; or from now on, where the clock was ahead then.
+    pub(super) fn promote(conn: &mut Conn, channel: Id, agent: Id, now: i64) -> QueryResult<bool> {
+        let oldest: Option<(Id, i64)> = run!(
             deliveries::table
                 .filter(deliveries::channel_id.eq(channel))
                 .filter(deliveries::agent_id.eq(agent))
                 .filter(deliveries::ended_at.is_null())
                 .order(deliveries::seq)
-                .select(deliveries::id)
+                .select((deliveries::id, deliveries::created_at))
                 .first(conn)
         )
         .optional()?;
-        if let Some(oldest) = oldest {
-            let due = deliveries::due_at.eq(deliveries::created_at.nullable());
+        if let Some((oldest, created_at)) = oldest {
+            let due = deliveries::due_at.eq(created_at.min(now));
             let promote = diesel::update(deliveries::table.find(oldest)).set(due).returning(deliveries::id);
             let _: Id = run!(fixed!(promote).get_result(conn))?;
         }
@@ -311,7 +312,7 @@ work! {
         let agents: Vec<Id> = open.iter().map(|row| row.agent_id).collect();
         let told = run!(cancel_locked(conn, open, now))?;
         for agent in agents {
-            run!(promote(conn, channel, agent))?;
+            run!(promote(conn, channel, agent, now))?;
         }
         Ok(told)
     }
@@ -425,6 +426,15 @@ impl DeliveryRepository for Db {
 
     async fn recover(&self, now: Timestamp) -> StoreResult<u64> {
         Ok(in_tx!(self, |conn| claims::recover(conn, now.millis()))?)
+    }
+
+    async fn hasten(&self, now: Timestamp) -> StoreResult<u64> {
+        let now = now.millis();
+        let heads = in_read!(self, |conn| claims::put_off(conn, now))?;
+        if heads.is_empty() {
+            return Ok(0);
+        }
+        Ok(in_passing_tx!(self, |conn| claims::hasten(conn, heads, now))?)
     }
 
     async fn next_due(&self, busy: Busy) -> StoreResult<Option<Timestamp>> {

@@ -78,7 +78,7 @@ work! {
         run!(events::add(conn, &row))?;
         let body = EventBody::Complete(Some(completion));
         finished.events.push(ChannelEvent { channel_id: channel.to(), seq, body, created_at: time(created_at) });
-        finished.frees_next = run!(deliveries::promote(conn, channel, agent))?;
+        finished.frees_next = run!(deliveries::promote(conn, channel, agent, now))?;
         Ok(Some(finished))
     }
 }

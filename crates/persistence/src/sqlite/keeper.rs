@@ -55,7 +55,7 @@ pub(super) struct Keeper {
     open: Option<File>,
     /// Keeps what is not kept yet in the write-ahead log.
     holding: Option<rusqlite::Connection>,
-    /// The database at the end.
+    /// The database, once it was synced for its time.
     synced: Option<File>,
 }
 
@@ -64,6 +64,8 @@ impl Drop for Keeper {
         // What was not kept, or not moved, is to stay in the write-ahead log. Whoever reads may end later than this, and would move it: so
         // this connection ends with the process.
         std::mem::forget(self.holding.take());
+        // Connections of this process may outlive this too, and closing the file would take SQLite's locks away from them.
+        std::mem::forget(self.synced.take());
     }
 }
 
@@ -108,13 +110,36 @@ enum Standing {
     Ahead,
 }
 
+/// Why what was committed is not in the log.
+#[derive(Debug)]
+pub(super) enum Unkept {
+    /// It cannot be read.
+    Unread(io::Error),
+    /// It cannot be written. The write-ahead log has it until that can be done.
+    Unwritten(io::Error),
+}
+
+impl From<Unkept> for io::Error {
+    fn from(unkept: Unkept) -> Self {
+        match unkept {
+            Unkept::Unread(error) | Unkept::Unwritten(error) => error,
+        }
+    }
+}
+
 impl Keeper {
     /// Goes on where the log ended, with what was committed since; or begins another where that cannot be known to be all. No connection
     /// may be open yet, and what the write-ahead log has must be on the disk. Where that is damaged in what is kept, the database is left
-    /// as it is, and the log has all of it.
+    /// as it is, and the log has all of it. Where the database goes on in a log and there is none at all, nothing is begun.
     pub(super) fn begin(database: &Path, options: &LogOptions, ids: Arc<dyn Ids>) -> Result<Self, OpenError> {
         let unlogged = |error: CareError| OpenError::Log { source: Box::new(error) };
         let failed = |error: io::Error| unlogged(CareError::file(&options.dir)(error));
+        let known = lineage(database).map_err(unlogged)?;
+        if let Some(known) = known
+            && !has_logs(&options.dir).map_err(failed)?
+        {
+            return Err(OpenError::Unmounted { log: options.dir.clone(), lineage: format!("{known:032x}") });
+        }
         make(&options.dir).map_err(failed)?;
         let mut keeper = Self {
             database: database.to_owned(),
@@ -138,10 +163,9 @@ impl Keeper {
             holding: None,
             synced: None,
         };
-        let known = lineage(database).map_err(unlogged)?;
         match known.map_or(Ok(Standing::Over), |known| keeper.take_up(known)).map_err(unlogged)? {
             Standing::GoesOn => return Ok(keeper),
-            Standing::Ahead => return Err(OpenError::Mixed { wal: keeper.wal.clone(), log: options.dir.clone() }),
+            Standing::Ahead => return Err(keeper.mixed()),
             Standing::Over => {}
         }
         if known.is_none() && has_logs(&keeper.log).map_err(failed)? {
@@ -181,18 +205,29 @@ impl Keeper {
             );
             return Ok(standing);
         }
+        if standing == Standing::Ahead {
+            return Ok(standing);
+        }
         // From here on the write-ahead log alone shows that nothing is missing.
-        let goes_on = standing == Standing::GoesOn;
-        if goes_on && self.ended.is_some() && self.head().map_err(CareError::file(&self.wal))?.is_some_and(|wal| wal.salts == self.salts) {
+        if self.ended.is_some() && self.head().map_err(CareError::file(&self.wal))?.is_some_and(|wal| wal.salts == self.salts) {
             self.sign(None).map_err(CareError::file(&self.database))?;
         }
-        // Behind what is damaged the sums go on from those of the last segment. After an end nothing came.
-        if goes_on || self.ended.is_none() {
-            self.catch_up().map_err(CareError::file(&self.wal))?;
-            self.sync().map_err(CareError::file(&self.wal))?;
-            self.keep().map_err(CareError::file(&place))?;
-        }
+        self.catch_up().map_err(CareError::file(&self.wal))?;
+        self.sync().map_err(CareError::file(&self.wal))?;
+        self.keep_or_hold()?;
         Ok(standing)
+    }
+
+    /// What is told where the write-ahead log is damaged in what is kept. What came after that is put into the log before, where it is whole:
+    /// the sums go on from those of the last segment. After an end nothing came.
+    fn mixed(&mut self) -> OpenError {
+        let kept = if self.ended.is_none() {
+            self.catch_up().and_then(|()| self.sync()).and_then(|()| self.keep().map_err(io::Error::from))
+        } else {
+            Ok(())
+        };
+        let left = kept.err().map(|error| error.to_string());
+        OpenError::Mixed { wal: self.wal.clone(), log: self.log.clone(), left }
     }
 
     /// The log goes on where nothing can have been committed that is neither kept nor in the write-ahead log, and nothing is kept that the
@@ -264,16 +299,16 @@ impl Keeper {
         }
         file.sync_all()?;
         fs::rename(&partial, &path)?;
-        if let Some(parent) = path.parent().filter(|parent| cfg!(unix) && !parent.as_os_str().is_empty()) {
-            File::open(parent)?.sync_all()?;
-        }
+        sync_name(&path)?;
         self.ended = ended;
         Ok(())
     }
 
     /// Keeps the write-ahead log from being moved into the database by the end of the last connection, from now on: one is open.
     pub(super) fn hold(&mut self) -> Result<(), CareError> {
-        self.holding = Some(care::hold(&self.database)?);
+        if self.holding.is_none() {
+            self.holding = Some(care::hold(&self.database)?);
+        }
         Ok(())
     }
 
@@ -431,26 +466,50 @@ impl Keeper {
 
     /// Makes a segment of what was committed since the last one and is synced, for good. After this, all that is committed may be moved
     /// into the database.
-    pub(super) fn keep(&mut self) -> io::Result<()> {
+    pub(super) fn keep(&mut self) -> Result<(), Unkept> {
         if self.seen > self.kept {
-            let Some(wal) = self.head()?.filter(|wal| wal.salts == self.salts) else {
-                return Err(io::Error::other("somebody else has moved the write-ahead log into the database"));
+            let Some(wal) = self.head().map_err(Unkept::Unread)?.filter(|wal| wal.salts == self.salts) else {
+                return Err(Unkept::Unread(io::Error::other("somebody else has moved the write-ahead log into the database")));
             };
-            let end = good_end(&self.wal, &wal, self.kept, self.seen)?;
-            let commits: Vec<(u32, i64)> = self.commits.iter().copied().filter(|(frame, _)| *frame <= end).collect();
+            let end = good_end(&self.wal, &wal, self.kept, self.seen).map_err(Unkept::Unread)?;
+            // What comes after that was never committed: others are written in its place, also while nothing can be kept.
+            self.seen = end;
+            self.commits.retain(|(frame, _)| *frame <= end);
             if end > self.kept {
+                let commits = self.commits.clone();
                 self.segment(&wal, end, &commits)?;
             }
-            (self.kept, self.seen) = (end, end);
+            self.kept = end;
             self.commits.clear();
             self.forget_times();
         }
         // The log does not end any more where it was said to.
-        if self.ended.is_some_and(|end| end.segment + 1 < self.number) { self.sign(None) } else { Ok(()) }
+        if self.ended.is_some_and(|end| end.segment + 1 < self.number) { self.sign(None).map_err(Unkept::Unwritten) } else { Ok(()) }
     }
 
-    fn segment(&mut self, wal: &Wal, end: u32, commits: &[(u32, i64)]) -> io::Result<()> {
-        let count = u32::try_from(commits.len()).map_err(io::Error::other)?;
+    /// The same at a start. What cannot be written is no reason not to start: the write-ahead log has it and is held from then on, as while
+    /// a server runs, until it can be written, by this process or a later one.
+    pub(super) fn keep_or_hold(&mut self) -> Result<(), CareError> {
+        let error = match self.keep() {
+            Ok(()) => return Ok(()),
+            Err(Unkept::Unread(error)) => return Err(CareError::file(&self.wal)(error)),
+            Err(Unkept::Unwritten(error)) => error,
+        };
+        log::error!(
+            "what was committed before cannot be put into the log in {}, which is tried again; until then {} has it: {error}",
+            self.log.display(),
+            self.wal.display()
+        );
+        // Until the next segment nothing but the database tells whether somebody else has moved there what is in no log.
+        if let Some(End { segment, file: None }) = self.ended {
+            let file = self.stamped().map_err(CareError::file(&self.database))?;
+            self.sign(Some(End { segment, file: Some(file) })).map_err(CareError::file(&self.database))?;
+        }
+        self.hold()
+    }
+
+    fn segment(&mut self, wal: &Wal, end: u32, commits: &[(u32, i64)]) -> Result<(), Unkept> {
+        let count = u32::try_from(commits.len()).map_err(|error| Unkept::Unread(io::Error::other(error)))?;
         let head = Head {
             lineage: self.lineage,
             number: self.number,
@@ -461,22 +520,22 @@ impl Keeper {
             page: wal.page,
             commits: count,
         };
-        let mut draft = Draft::begin(&directory(&self.log, self.lineage), &head, commits)?;
+        let mut draft = Draft::begin(&directory(&self.log, self.lineage), &head, commits).map_err(Unkept::Unwritten)?;
         if end > self.kept {
             let step = FRAME_HEAD + u64::from(wal.page);
-            let mut file = File::open(&self.wal)?;
-            file.seek(SeekFrom::Start(WAL_HEAD + u64::from(self.kept) * step))?;
+            let mut file = File::open(&self.wal).map_err(Unkept::Unread)?;
+            file.seek(SeekFrom::Start(WAL_HEAD + u64::from(self.kept) * step)).map_err(Unkept::Unread)?;
             let mut left = u64::from(end - self.kept) * step;
             let mut piece = vec![0; 1 << 18];
             while left > 0 {
                 let most = usize::try_from(left.min(1 << 18)).unwrap_or(1 << 18);
                 let piece = piece.get_mut(..most).unwrap_or_default();
-                file.read_exact(piece)?;
-                draft.write(piece)?;
+                file.read_exact(piece).map_err(Unkept::Unread)?;
+                draft.write(piece).map_err(Unkept::Unwritten)?;
                 left -= piece.len() as u64;
             }
         }
-        self.previous = draft.finish()?;
+        self.previous = draft.finish().map_err(Unkept::Unwritten)?;
         self.number += 1;
         Ok(())
     }
@@ -484,16 +543,20 @@ impl Keeper {
     /// Notes that the log has ended, with all that was committed kept, and whether all of it is in the database, and nobody reads. Else
     /// whoever ends last may move it, so that what the database is says nothing.
     pub(super) fn ended(&mut self, is_moved: bool) -> io::Result<()> {
-        let mut file = None;
-        if is_moved {
-            // SQLite syncs what is in the file, and not when that was written.
-            let database = File::open(&self.database)?;
-            database.sync_all()?;
-            file = Some(Stamp::of(&database.metadata()?)?);
-            // Closing it would take SQLite's locks away from the connections of this process.
-            self.synced = Some(database);
-        }
+        let file = if is_moved { Some(self.stamped()?) } else { None };
         self.sign(Some(End { segment: self.number - 1, file }))
+    }
+
+    /// What the database is known by, also after a power cut: SQLite syncs what is in the file, and not when that was written.
+    fn stamped(&mut self) -> io::Result<Stamp> {
+        // Closing it would take SQLite's locks away from the connections of this process.
+        let database = match self.synced.take() {
+            Some(database) => database,
+            None => File::open(&self.database)?,
+        };
+        let database = self.synced.insert(database);
+        database.sync_all()?;
+        Stamp::of(&database.metadata()?)
     }
 
     /// The last connection may end as it likes.
@@ -553,12 +616,26 @@ fn private(path: &Path, empty: bool) -> io::Result<File> {
     options.open(path)
 }
 
+/// Makes a directory, and those above it. A power cut takes none of them: a database that names a log which is not there is not opened.
 fn make(directory: &Path) -> io::Result<()> {
+    let new: Vec<&Path> = directory.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+    builder.create(directory)?;
+    new.into_iter().try_for_each(sync_name)
+}
+
+/// Makes the name of a file or a directory survive a power cut.
+fn sync_name(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if cfg!(unix) => {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            File::open(parent)?.sync_all()
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

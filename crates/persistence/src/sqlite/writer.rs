@@ -116,17 +116,10 @@ where
 impl Writer {
     /// Starts the thread. What was committed before, by migrations, is a part of the log that is kept from now on.
     pub(super) fn start(mut conn: Conn, path: PathBuf, options: Options, mut keeper: Option<Keeper>) -> Result<Self, OpenError> {
-        let noted = keeper.as_mut().map_or(Ok(()), |keeper| {
-            let moment = keeper.moment();
-            keeper.committed(moment, checkpoint(&mut conn, Checkpoint::Noop).map_err(std::io::Error::other)?)?;
-            // What made a new database is in the log before anything else, which so is known not to have ended.
-            keeper.sync()?;
-            keeper.keep()
-        });
-        if let Err(error) = noted {
+        if let Err(source) = keeper.as_mut().map_or(Ok(()), |keeper| keep_first(&mut conn, keeper)) {
             // Before what holds the write-ahead log, which has what is not kept.
             drop(conn);
-            return Err(OpenError::Log { source: Box::new(error) });
+            return Err(OpenError::Log { source });
         }
         let (queue, orders) = mpsc::channel(options.write_queue.max(1));
         let patience = options.patience;
@@ -197,6 +190,15 @@ impl Writer {
             let _ = closed.await;
         }
     }
+}
+
+/// Has what was committed before be a part of the log. What made a new database is in it before anything else, which so is known not to
+/// have ended.
+fn keep_first(conn: &mut Conn, keeper: &mut Keeper) -> Result<(), Source> {
+    let moment = keeper.moment();
+    keeper.committed(moment, checkpoint(conn, Checkpoint::Noop)?)?;
+    keeper.sync()?;
+    Ok(keeper.keep_or_hold()?)
 }
 
 /// What is known of a log that is not kept.
@@ -416,7 +418,7 @@ impl Loop {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
         // Where that fails, what is not on the disk is to be written again before anything more is acknowledged.
         keeper.sync().inspect_err(|_| self.doubtful = true)?;
-        keeper.keep()
+        keeper.keep().map_err(std::io::Error::from)
     }
 
     fn keep(&mut self) -> std::io::Result<()> {

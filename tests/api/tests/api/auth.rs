@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use testkit::caller::Request;
+use testkit::scripted::{Recorded, Reply, ScriptedModel};
 use testkit::server::{KEY, TestServer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -179,4 +180,26 @@ async fn a_key_that_is_taken_back_while_a_body_is_on_the_way_counts_no_more() {
     let answer = revoked_meanwhile(&server, "/api/media/upload", "multipart/form-data; boundary=b", form).await;
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
     assert_eq!(world(&owner).await, before);
+}
+
+/// A token of `EdDSA` for the subject `ben`, which counts until 2100.
+const SIGNED: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6ImVkIiwidHlwIjoiSldUIn0.eyJzdWIiOiJiZW4iLCJleHAiOjQxMDI0NDQ4MDB9.\
+    qxc71hs5-Cxy5DFvzlOJUY3zDYRF-fF0eMrvxLIl-M8EC8oFTW-CJ1qmmhaQzyF36uJLfxISJCmxGXfi3sVoDg";
+/// The public half of what that is signed with.
+const SIGNED_BY: &str = "6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw";
+
+#[tokio::test]
+async fn a_set_of_keys_is_asked_for_at_the_very_address_that_is_set() {
+    for path in ["/keys/jwks.json", "/keys?p=x", "/keys/", "/"] {
+        let set = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": SIGNED_BY}]});
+        let at_path = move |request: &Recorded| {
+            if request.path == path { Reply::Plain(set.clone()) } else { Reply::status(404, "{}") }
+        };
+        let issuer = ScriptedModel::on_port(0, at_path).await.expect("an issuer");
+        let address = issuer.base_url().replace("/v1", path);
+        let server = TestServer::with(&[("ELIZA_SERVER_AUTH_TOKEN", KEY), ("JWT_JWKS_URI", address.as_str())]).await;
+        let answer = server.caller().with_bearer(SIGNED).get("/api/agents").await;
+        let asked: Vec<_> = issuer.requests().into_iter().map(|request| request.path).collect();
+        assert_eq!((answer.status, asked), (200, vec![path.to_owned()]), "{answer}");
+    }
 }

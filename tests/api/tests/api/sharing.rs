@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::caller::Caller;
 use testkit::server::TestServer;
 
-use crate::support::{ANN, messages_of, running_agent, text};
+use crate::support::{ANN, NOTHING, create_channel, messages_of, post, running_agent, text, texts};
 
 const CHANNELS: &str = "/api/messaging/central-channels";
 const SESSIONS: &str = "/api/messaging/sessions";
@@ -158,4 +158,22 @@ async fn the_id_of_a_deleted_channel_is_refused_to_everybody_else() {
         assert!(refusal.contains("Choose another id"), "{refusal}");
     }
     one.post(&messages_of(id), &said).await.data(201);
+}
+
+#[tokio::test]
+async fn deleting_a_message_that_is_not_there_is_a_success_whoever_does_it() {
+    let place = Place::new().await;
+    let tenant = place.tenant("one", &[]).await;
+    let own = create_channel(&tenant, "GROUP", &[ANN]).await;
+    let (elsewhere, owners) = (create_channel(&tenant, "GROUP", &[ANN]).await, create_channel(&place.owner, "GROUP", &[ANN]).await);
+    let other = text(&post(&tenant, &elsewhere, "kept").await["id"]);
+    let foreign = text(&post(&place.owner, &owners, "kept").await["id"]);
+    for message in [NOTHING, &other, &foreign] {
+        for caller in [&tenant, &place.owner] {
+            caller.delete(&format!("{}/{message}", messages_of(&own))).await.empty(204);
+        }
+    }
+    // A channel that a tenant does not see is not found, whatever would be deleted there.
+    tenant.delete(&format!("{}/{foreign}", messages_of(&owners))).await.error(404, "CHANNEL_NOT_FOUND");
+    assert_eq!((texts(&tenant, &elsewhere).await, texts(&place.owner, &owners).await), (vec!["kept".to_owned()], vec!["kept".to_owned()]));
 }

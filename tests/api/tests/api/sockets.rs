@@ -492,6 +492,54 @@ async fn whoever_asks_too_often_is_told_to_wait() {
 }
 
 #[tokio::test]
+async fn whoever_guesses_keys_shuts_out_nobody_at_the_same_address() {
+    let server = TestServer::with(&[("ELIZA_SERVER_AUTH_TOKEN", KEY), ("RATE_LIMIT_MAX", "10")]).await;
+    let made = json!({"name": "tenant", "scopes": ["messages:read"]});
+    let tenants = text(&server.key_holder().post("/api/keys", &made).await.data(201)["key"]);
+    let shows = |key: &str| json!({"entityId": ANN, "apiKey": key});
+    let mut refusals = Vec::new();
+    for number in 0..30 {
+        let refused = Socket::connect(server.address(), &shows(&format!("guess-{number}"))).await;
+        refusals.push(refused.err().expect("refused"));
+    }
+    let tried = refusals.iter().filter(|refusal| refusal.contains("API key")).count();
+    let told_to_wait = refusals.iter().filter(|refusal| refusal.starts_with("Rate limit exceeded")).count();
+    // What was used comes back evenly, so a slow test may try some more.
+    assert!((10..20).contains(&tried) && tried + told_to_wait == 30, "{refusals:?}");
+    for key in [KEY, tenants.as_str()] {
+        for _ in 0..4 {
+            Socket::connect(server.address(), &shows(key)).await.expect("it has a rate of its own");
+        }
+    }
+    // Whoever guesses beyond the rate does so no more on the same session.
+    let mut guessing = Socket::open(server.address(), &[]).await.expect("a session");
+    loop {
+        guessing.send(&format!("40{}", shows("another-guess"))).await;
+        let refusal = guessing.packet().await.expect("a refusal");
+        assert!(refusal.starts_with("44"), "{refusal}");
+        if refusal.contains("Rate limit exceeded") {
+            break;
+        }
+    }
+    assert_eq!(guessing.ending().await.map(|(code, _)| code), Some(1000));
+}
+
+#[tokio::test]
+async fn an_event_may_be_large_and_has_no_more_values_than_it_may() {
+    let (server, ann, channel) = place().await;
+    let mut socket = socket(&server, ANN).await;
+    let mut message = said(&channel, ANN, "with much beside it");
+    message["payload"]["metadata"]["much"] = json!("[,\"".repeat(60_000));
+    socket.emit("message", &message).await;
+    socket.until("messageAck").await;
+    message["payload"]["metadata"]["much"] = json!(vec![json!([]); 66_000]);
+    socket.emit("message", &message).await;
+    let error = socket.until("messageError").await;
+    assert_eq!((&error["code"], &error["error"]), (&json!("INVALID_JSON"), &json!("The payload has more than 65536 values")));
+    assert_eq!(texts(&ann, &channel).await, ["with much beside it"]);
+}
+
+#[tokio::test]
 async fn who_asks_again_and_again_for_what_there_is_not_is_sent_away() {
     let server = TestServer::keyed().await;
     let mut socket = Socket::open(server.address(), &[]).await.expect("a session");

@@ -357,6 +357,50 @@ fn a_database_whose_write_ahead_log_is_damaged_in_what_the_log_has_is_not_opened
 }
 
 #[test]
+fn a_log_that_is_not_mounted_is_no_reason_to_begin_another_and_where_one_is_begun_that_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let environment = [("BACKUP_LOG_DIR", "log"), ("BACKUP_LOG_SECONDS", "3600")];
+    let program = |arguments: &[&str]| doolittle(directory.path(), &environment, arguments);
+    let server = Server::start(directory.path(), &environment);
+    let talk = Talk::begin(&server);
+    worked(&program(&["backup", "--to", "one", "--with-key", "--data-dir", "data"]));
+    talk.say(&server, "in the first log", "http");
+    drop(server);
+    worked(&program(&["migrate", "--data-dir", "data"]));
+
+    let (log, away) = (directory.path().join("log"), directory.path().join("away"));
+    fs::rename(&log, &away).unwrap();
+    for because in ["log has no log, although the database goes on in one", "most likely it is not mounted", "unset BACKUP_LOG_DIR"] {
+        ended(&program(&["migrate", "--data-dir", "data"]), 6, because);
+        assert!(!log.exists(), "nothing is made");
+        ended(&program(&["--port", "0", "--data-dir", "data", "--default-agent=false"]), 6, because);
+    }
+    // One start without it, and another log begins there.
+    drop(Server::start(directory.path(), &[]));
+    std::thread::sleep(Duration::from_millis(20));
+    let server = Server::start(directory.path(), &environment);
+    talk.say(&server, "in the second log", "http");
+    drop(server);
+    worked(&program(&["migrate", "--data-dir", "data"]));
+
+    // What the first one leads to is less than all, which whoever has both sees.
+    let lineages: Vec<_> = fs::read_dir(&away).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let [lineage] = lineages.as_slice() else { panic!("another log was begun: {lineages:?}") };
+    fs::rename(away.join(lineage), log.join(lineage)).unwrap();
+    let went_on = "the database went on in another log: ";
+    let said = worked(&program(&["verify", "--log", "log"]));
+    assert!(said.contains(&format!("{}: {went_on}", lineage.to_str().unwrap())), "{said}");
+    let told: Value = serde_json::from_str(&worked(&program(&["verify", "--log", "log", "--json"]))).unwrap();
+    assert_eq!(told["logs"].as_array().unwrap().iter().filter(|log| log["wentOn"].is_object()).count(), 1, "{told}");
+    let restore =
+        |to: &str, json: &[&str]| worked(&program(&[&["restore", "--from", "one", "--log", "log", "--data-dir", to], json].concat()));
+    let said = restore("less", &[]);
+    assert!(said.contains(went_on), "{said}");
+    let told: Value = serde_json::from_str(&restore("told", &["--json"])).unwrap();
+    assert!(told["logWentOn"]["from"].as_str() > told["logLastCommit"].as_str(), "{told}");
+}
+
+#[test]
 fn a_log_of_postgresql_is_refused_and_not_left_out() {
     let directory = tempfile::tempdir().unwrap();
     let environment = [("POSTGRES_URL", "postgres://127.0.0.1:1/none"), ("BACKUP_LOG_DIR", "log")];

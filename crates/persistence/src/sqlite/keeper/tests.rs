@@ -13,6 +13,8 @@ use crate::options::Options;
 use crate::sqlite::writer::{Durability, Writer};
 use crate::sqlite::{Conn, connect};
 
+mod full;
+mod gone;
 mod times;
 mod torn;
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::care::log::numbers;
 
 /// What a crash leaves of this: what is written is there, and nothing was ended. Its clock says this.
-fn crashed(kept: &Kept, now: i64) -> Kept {
+pub(super) fn crashed(kept: &Kept, now: i64) -> Kept {
     let crashed = Kept::new();
     copy_all(kept.directory.path(), &[FILES.as_slice(), &["log"]].concat(), crashed.directory.path());
     crashed.clock.0.store(now, Ordering::SeqCst);
@@ -14,12 +14,12 @@ fn crashed(kept: &Kept, now: i64) -> Kept {
 }
 
 /// The bytes of a page.
-fn page_of(wal: &[u8]) -> usize {
+pub(super) fn page_of(wal: &[u8]) -> usize {
     usize::try_from(u32::from_be_bytes(wal[8..12].try_into().unwrap())).unwrap()
 }
 
 /// What SQLite leaves behind whole frames where it ends while it writes one with which a transaction is committed: so many bytes of it.
-fn torn_commit(wal: &[u8], bytes: usize) -> Vec<u8> {
+pub(super) fn torn_commit(wal: &[u8], bytes: usize) -> Vec<u8> {
     let mut frame = [2_u32.to_be_bytes(), 3_u32.to_be_bytes()].concat();
     frame.extend_from_slice(&wal[16..24]);
     frame.resize(24 + page_of(wal), 7);
@@ -87,7 +87,9 @@ async fn where_what_is_kept_is_damaged_in_the_write_ahead_log_nothing_begins_and
         let segments = || numbers(&directory(&crashed.log(), place)).unwrap();
         let begun = || Keeper::begin(&crashed.path(), &crashed.options(), Arc::<Counted>::clone(&crashed.ids)).err();
         let before = files();
-        assert!(matches!(begun(), Some(OpenError::Mixed { wal, log }) if wal == wal_of(&crashed.path()) && log == crashed.log()));
+        assert!(
+            matches!(begun(), Some(OpenError::Mixed { wal, log, left: None }) if wal == wal_of(&crashed.path()) && log == crashed.log())
+        );
         let led = segments();
         assert!(matches!(begun(), Some(OpenError::Mixed { .. })), "it is not begun the second time either");
         assert!(files() == before, "the database is left as it is");
@@ -98,8 +100,8 @@ async fn where_what_is_kept_is_damaged_in_the_write_ahead_log_nothing_begins_and
             assert_eq!(crashed.rows_at(&crashed.nothing(), &(lineage.clone(), 1), until).unwrap(), expected, "at {until} of {rows}");
         }
 
-        // Whoever goes on with what is there begins another.
-        fs::rename(crashed.log(), crashed.directory.path().join("away")).unwrap();
+        // Whoever goes on with what is there has it written to without a log for once, and begins another.
+        forget(&crashed.path()).unwrap();
         crashed.open().close().await;
         assert_ne!(crashed.place().0, lineage);
     }

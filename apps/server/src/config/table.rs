@@ -88,7 +88,7 @@ settings! {
         "Who asks for the bucket; the role of the machine where unset").secret().operator_only();
     S3Key = Setting::new("MEDIA_S3_SECRET_ACCESS_KEY", "media.s3.secret_access_key", Kind::Key, "The key to it").secret().operator_only();
     RateLimitMax = Setting::new("RATE_LIMIT_MAX", "server.rate_limit.max", Kind::Number { least: 0, most: 1_000_000_000 },
-        "Requests that one key, or one address without a key, may make in a window; 0 for no limit").flag("rate-limit-max").default("1000");
+        "Requests that one tenant, or one address without a key, may make in a window; 0 for no limit").flag("rate-limit-max").default("1000");
     RateLimitWindow = Setting::new("RATE_LIMIT_WINDOW", "server.rate_limit.window_seconds", count(86_400), "The window in seconds")
         .flag("rate-limit-window").default("60");
     RateLimitUploads = Setting::new("RATE_LIMIT_UPLOAD_MAX", "server.rate_limit.upload_max", Kind::Number { least: 0, most: 1_000_000_000 },

@@ -1,11 +1,10 @@
 //! Keeps the log: what was committed is copied out of SQLite's write-ahead log, before anything may move that into the database and begin
 //! it anew. The writer alone does that, and this for it.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use core_types::{Clock, Ids};
 
@@ -15,14 +14,14 @@ use crate::care::{self, CareError};
 use crate::error::OpenError;
 use crate::options::LogOptions;
 
+use end::{End, Stamp, ended_at, stamp};
+
+mod end;
+
 /// The name of the file with the times of commits that are in no segment yet.
 const TIMES: &str = "open.times";
 /// Bytes of a time in it: the salts, the frame, and the time.
 const TIME: usize = 20;
-/// What stands in the file beside the database before the number of the segment that ends the log.
-const ENDED: &str = "ended ";
-/// What stands there before the bytes of the database at that end, and when it was written to last.
-const FILE: &str = "file ";
 
 /// Keeps the log of one database.
 pub(super) struct Keeper {
@@ -66,36 +65,6 @@ impl Drop for Keeper {
         std::mem::forget(self.holding.take());
         // Connections of this process may outlive this too, and closing the file would take SQLite's locks away from them.
         std::mem::forget(self.synced.take());
-    }
-}
-
-/// An end of the log, with all of it in the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct End {
-    /// The number of the last segment.
-    segment: u64,
-    /// What the database was then, where that is known.
-    file: Option<Stamp>,
-}
-
-/// What a file is known by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    bytes: u64,
-    /// When it was written to last, in nanoseconds since 1970.
-    written: u128,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> io::Result<Self> {
-        let written = metadata.modified()?.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        Ok(Self { bytes: metadata.len(), written })
-    }
-
-    /// Whether a file that was this is this now, or a copy where times are coarser, as on other file systems and in archives.
-    fn still_is(self, now: Self) -> bool {
-        let units = [1, 100, 1_000, 1_000_000, 1_000_000_000];
-        self.bytes == now.bytes && units.iter().any(|unit| now.written == self.written / unit * unit)
     }
 }
 
@@ -291,11 +260,8 @@ impl Keeper {
         let partial = path.with_added_extension("partial");
         let mut file = private(&partial, true)?;
         writeln!(file, "{:032x}", self.lineage)?;
-        if let Some(End { segment, file: stamp }) = ended {
-            writeln!(file, "{ENDED}{segment}")?;
-            if let Some(Stamp { bytes, written }) = stamp {
-                writeln!(file, "{FILE}{bytes} {written}")?;
-            }
+        if let Some(end) = &ended {
+            end.write(&mut file)?;
         }
         file.sync_all()?;
         fs::rename(&partial, &path)?;
@@ -571,25 +537,6 @@ impl Keeper {
             self.lineage
         );
         self.anew(frames)
-    }
-}
-
-/// The end of the log of a database, where the file beside it says so.
-fn ended_at(database: &Path) -> io::Result<Option<End>> {
-    let text = fs::read_to_string(lineage_file(database))?;
-    let mut lines = text.lines().skip(1);
-    let segment = lines.next().and_then(|line| line.strip_prefix(ENDED)).and_then(|number| number.parse().ok());
-    let file = lines.next().and_then(|line| line.strip_prefix(FILE)?.split_once(' '));
-    let file = file.and_then(|(bytes, written)| Some(Stamp { bytes: bytes.parse().ok()?, written: written.parse().ok()? }));
-    Ok(segment.map(|segment| End { segment, file }))
-}
-
-/// What a file is known by; `None` where it is not there.
-fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
-    match fs::metadata(path) {
-        Ok(metadata) => Stamp::of(&metadata).map(Some),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -7,6 +7,7 @@ use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use diesel::result::Error as QueryError;
 
+use super::end::{ENDED, FILE};
 use super::*;
 use crate::care;
 use crate::options::Options;
@@ -219,7 +220,7 @@ async fn what_another_sqlite_wrote_between_an_end_and_a_start_ends_the_log() {
     // A copy with its time goes on, also one of an archive, and one of which a connection read.
     let second = u64::try_from(written / 1_000_000_000).unwrap();
     let file = File::options().append(true).open(kept.path()).unwrap();
-    file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(second)).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(second)).unwrap();
     drop(file);
     care::copy(&kept.path(), &kept.directory.path().join("copy.db"), || {}, |_, _| {}).unwrap();
     rusqlite::Connection::open(kept.path()).unwrap().query_row("SELECT count(*) FROM kept", [], |row| row.get::<_, i64>(0)).unwrap();

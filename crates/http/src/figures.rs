@@ -70,7 +70,7 @@ pub(crate) fn public_routes(routes: &mut Routes) {
 }
 
 /// Lets in whoever comes from this machine, and elsewhere whoever has a key: what scrapes figures has none, mostly. Whoever is not near is
-/// counted, so that keys cannot be guessed here at leisure either.
+/// counted, and so whoever guesses keys, as elsewhere.
 async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(state) = request.app_data::<State>().cloned() else {
         return Ok(request.into_response(ApiError::internal("the application has no state").error_response()));

@@ -16,7 +16,7 @@ use crate::layer::{caught, decorated};
 use crate::rates::{self, Rated};
 
 /// Lets a request on only with its caller and within its rate; the body is not read before. Whoever is refused is counted
-/// too, so that keys cannot be guessed at leisure. An answer that goes on comes only where there is a place for it.
+/// too, and so whoever guesses keys, though a right one is taken beyond that. An answer that goes on comes only where there is a place for it.
 pub(crate) async fn check(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(state) = request.app_data::<State>().cloned() else {
         return Ok(request.into_response(ApiError::internal("the application has no state").error_response()));

@@ -13,6 +13,15 @@ impl Kept {
         partial
     }
 
+    /// One more row makes its log lead to each moment until this.
+    async fn goes_on(&self, lineage: &str, at: i64) {
+        let writer = self.open();
+        self.add(&writer, at, 10).await;
+        writer.close().await;
+        assert_eq!(self.place().0, lineage);
+        self.leads_on(lineage, at);
+    }
+
     /// Each moment until this has its own row, by a log without a gap.
     fn leads_on(&self, lineage: &str, until: i64) {
         let logs = care::check_log(&self.log(), |_| {}).unwrap();
@@ -21,6 +30,20 @@ impl Kept {
             assert_eq!(self.rows_at(&self.nothing(), &(lineage.to_owned(), 1), until).unwrap(), until, "at {until}");
         }
     }
+}
+
+/// A log that has the first of two commits when its disk is full, as a crash then leaves it; what is to be removed to make room, and its
+/// lineage.
+async fn crashed_while_full() -> (Kept, PathBuf, String) {
+    let kept = Kept::new();
+    let (writer, lineage) = kept.begun().await;
+    let full = kept.fill();
+    kept.add(&writer, 2, 10).await;
+    assert!(writer.keep().await.is_err());
+    let crashed = crashed(&kept, 3);
+    writer.close().await;
+    let full = moved(&full, &kept, &crashed);
+    (crashed, full, lineage)
 }
 
 /// A path in the directory of one, in that of another.
@@ -79,11 +102,7 @@ async fn after_a_clean_end_it_waits_as_well() {
     }
     let crashed = crashed(&kept, 5);
     fs::remove_dir(moved(&full, &kept, &crashed)).unwrap();
-    let writer = crashed.open();
-    crashed.add(&writer, 5, 10).await;
-    writer.close().await;
-    assert_eq!(crashed.place().0, lineage);
-    crashed.leads_on(&lineage, 5);
+    crashed.goes_on(&lineage, 5).await;
 }
 
 #[tokio::test]
@@ -108,22 +127,12 @@ async fn what_waits_of_a_new_database_is_in_its_log_unless_somebody_else_has_mov
     assert_ne!(lost.place().0, lineage);
 
     fs::remove_dir(moved(&full, &kept, &crashed)).unwrap();
-    let writer = crashed.open();
-    crashed.add(&writer, 2, 10).await;
-    writer.close().await;
-    assert_eq!(crashed.place().0, lineage);
-    crashed.leads_on(&lineage, 2);
+    crashed.goes_on(&lineage, 2).await;
 }
 
 #[tokio::test]
 async fn what_was_never_committed_hides_nothing_that_is_while_it_waits() {
-    let kept = Kept::new();
-    let (writer, lineage) = kept.begun().await;
-    let full = kept.fill();
-    kept.add(&writer, 2, 10).await;
-    assert!(writer.keep().await.is_err());
-    let crashed = crashed(&kept, 3);
-    writer.close().await;
+    let (crashed, full, lineage) = crashed_while_full().await;
     // Frames of a commit whose sums are wrong: SQLite writes others in their place.
     let whole = fs::read(wal_of(&crashed.path())).unwrap();
     let torn = torn_commit(&whole, 24 + page_of(&whole)).repeat(3);
@@ -131,7 +140,7 @@ async fn what_was_never_committed_hides_nothing_that_is_while_it_waits() {
     let writer = crashed.open();
     crashed.add(&writer, 3, 10).await;
     assert!(writer.keep().await.is_err());
-    fs::remove_dir(moved(&full, &kept, &crashed)).unwrap();
+    fs::remove_dir(full).unwrap();
     crashed.add(&writer, 4, 10).await;
     writer.close().await;
     assert_eq!(crashed.place().0, lineage);
@@ -140,25 +149,15 @@ async fn what_was_never_committed_hides_nothing_that_is_while_it_waits() {
 
 #[tokio::test]
 async fn a_start_that_ends_while_something_waits_moves_nothing() {
-    let kept = Kept::new();
-    let (writer, lineage) = kept.begun().await;
-    let full = kept.fill();
-    kept.add(&writer, 2, 10).await;
-    assert!(writer.keep().await.is_err());
-    let crashed = crashed(&kept, 3);
-    writer.close().await;
+    let (crashed, full, lineage) = crashed_while_full().await;
     let keeper = Keeper::begin(&crashed.path(), &crashed.options(), Arc::<Counted>::clone(&crashed.ids)).unwrap();
     let options = Options { log: Some(crashed.options()), ..Options::default() };
     // The last connection that ends moves what is in the write-ahead log.
     drop(connect::for_writing(&crashed.path(), &options).unwrap());
     drop(keeper);
     assert!(fs::metadata(wal_of(&crashed.path())).unwrap().len() > 0);
-    fs::remove_dir(moved(&full, &kept, &crashed)).unwrap();
-    let writer = crashed.open();
-    crashed.add(&writer, 3, 10).await;
-    writer.close().await;
-    assert_eq!(crashed.place().0, lineage);
-    crashed.leads_on(&lineage, 3);
+    fs::remove_dir(full).unwrap();
+    crashed.goes_on(&lineage, 3).await;
 }
 
 #[tokio::test]
